@@ -1,0 +1,61 @@
+"""The whole workflow: `snakemake --cores 8 reports/cyclegan_ablation.md`.
+
+Everything comes from params.yaml, through ganrepro.config; every path carries the key of what it
+depends on, so a file that exists is up to date.
+"""
+
+import os
+import sys
+
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import min_version
+
+sys.path.insert(0, workflow.basedir)
+
+from ganrepro import artifacts, config as settings
+
+min_version("9.27")
+
+if config:
+    raise WorkflowError(
+        f"--config {' '.join(config)}: settings live in params.yaml, where DVC sees them too; "
+        "edit it, or try a value with: dvc exp run -S 'studies.streets-tiny.seeds=[0, 1]'"
+    )
+
+try:
+    PARAMS = settings.load("params.yaml")
+    STUDY = PARAMS.find_study()
+except settings.ConfigError as error:
+    raise WorkflowError(f"params.yaml: {error}") from None
+
+PYTHON = sys.executable
+DATA = artifacts.dataset_dir(PARAMS, STUDY.dataset)
+LABELLED = artifacts.has_classes(PARAMS, STUDY.dataset)
+
+
+wildcard_constraints:
+    study=r"[a-z0-9.-]+",
+    row=r"[a-z0-9.-]+",
+    seed=r"\d+",
+    key=r"[0-9a-f]+",
+
+
+localrules:
+    all,
+
+
+rule all:
+    input:
+        artifacts.REPORT,
+
+
+include: "pipeline/rules/data.smk"
+include: "pipeline/rules/train.smk"
+include: "pipeline/rules/evaluate.smk"
+include: "pipeline/rules/report.smk"
+
+
+onsuccess:
+    # So that `dvc status` is clean afterwards; DVC records for itself when it is the caller.
+    if "DVC_STAGE" not in os.environ:
+        shell(f"{PYTHON} -m pipeline.record")

@@ -1,0 +1,237 @@
+"""Where each artefact lives, what it depends on, and atomic writing. No torch.
+
+The key is in the path: everything that determines an artefact (settings, data, seed and the code
+that makes it) is hashed into a short key, and the artefact lies in a folder that carries it. So
+existence means up to date, for Snakemake and DVC alike.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import functools
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from ganrepro.config import REFERENCE_ROWS, Params, Study, canonical, digest
+
+PACKAGE = Path(__file__).resolve().parent
+KEY_DIGITS = 12
+# Parsing, bookkeeping and logging determine no result: the parsed values are hashed themselves.
+PLUMBING = ("config", "artifacts", "tracking")
+# The module whose imports are followed to find the code that makes an artefact.
+ENTRY = {
+    "download": "data.sources",
+    "dataset": "data.prepare",
+    "train": "training.loop",
+    "games": "training.games",
+    "segmenter": "evaluation.segmenter",
+    "translate": "training.translate",
+    "score": "evaluation.evaluators",
+    "report": "reporting.render",
+}
+NOT_DOWNLOADED = ("streets", "folder")
+REPORT = Path("reports/cyclegan_ablation.md")
+REPORT_FOLDER = Path("reports/cyclegan_ablation")
+
+
+@functools.cache
+def _imports(module: str) -> tuple[str, frozenset[str]]:
+    """A module's digest without comments and docstrings, and the project modules it imports."""
+    path = PACKAGE.joinpath(*module.split(".")).with_suffix(".py")
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ganrepro"):
+            name = (node.module or "").removeprefix("ganrepro").removeprefix(".")
+            for alias in node.names:
+                inner = f"{name}.{alias.name}".removeprefix(".")
+                found.add(inner if PACKAGE.joinpath(*inner.split(".")).with_suffix(".py").exists() else name)
+        body = getattr(node, "body", None)
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and body and isinstance(body[0], ast.Expr):
+            if isinstance(body[0].value, ast.Constant) and isinstance(body[0].value.value, str):
+                body[0].value.value = ""
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), frozenset(found) - {""}
+
+
+@functools.cache
+def code_digest(*entries: str) -> str:
+    """Digest of all project code that the entries of `ENTRY` execute, found by following imports.
+
+    Taken over the syntax tree without comments and docstrings, so improving a sentence remakes
+    nothing. Plumbing (config, artifacts, tracking) is left out.
+    """
+    todo, seen = [ENTRY[entry] for entry in entries], {}
+    while todo:
+        module = todo.pop()
+        if module in seen or module in PLUMBING:
+            continue
+        seen[module], more = _imports(module)
+        todo += more
+    return digest(sorted(seen.items()))
+
+
+def _key(*parts: object) -> str:
+    return digest(parts)[:KEY_DIGITS]
+
+
+def download_dir(source: str) -> Path:
+    """Verified, extracted files of one registered source."""
+    return Path("downloads") / f"{source}-{registry_digest(source)[:8]}"
+
+
+@functools.cache
+def _registry() -> dict[str, dict[str, object]]:
+    from ruamel.yaml import YAML
+
+    return YAML(typ="safe", pure=True).load((PACKAGE / "data" / "registry.yaml").read_text(encoding="utf-8"))
+
+
+def registry_digest(source: str) -> str:
+    """Digest of one entry of the dataset registry; of 'none' for a source without entry."""
+    return digest(_registry().get(source, "none"))
+
+
+def has_classes(params: Params, name: str) -> bool:
+    """Whether a dataset has label maps, so that it can be scored."""
+    dataset = params.datasets[name]
+    entry = _registry().get(dataset.source, {})
+    return bool(dataset.palette or entry.get("palette") or entry.get("layout") == "streets")
+
+
+def gpu_slots(device: str) -> int:
+    """GPU slots a training asks of the workflow engine: 1 where there may be a GPU, else 0."""
+    return int(device != "cpu" and shutil.which("nvidia-smi") is not None)
+
+
+@functools.cache
+def folder_digest(path: str | None) -> str:
+    """Digest of names and sizes in a bring-your-own folder, so that a changed folder is prepared again."""
+    root = Path(path or "")
+    if path is None or not root.is_dir():
+        return "none"
+    return digest(sorted((p.relative_to(root).as_posix(), p.stat().st_size) for p in root.rglob("*") if p.is_file()))
+
+
+def dataset_key(params: Params, name: str) -> str:
+    dataset = params.datasets[name]
+    code = code_digest("dataset")
+    return _key("dataset", asdict(dataset), registry_digest(dataset.source), folder_digest(dataset.path), code)
+
+
+def dataset_dir(params: Params, name: str) -> Path:
+    return Path("data") / f"{name}-{dataset_key(params, name)}"
+
+
+def run_spec(params: Params, study: Study, variant: str, seed: int) -> dict[str, object]:
+    """Everything that determines one training, as it is hashed and stored beside the checkpoint."""
+    return {
+        "training": asdict(study.variants[variant].training),
+        "seed": seed,
+        "dataset": dataset_key(params, study.dataset),
+        "code": code_digest("train", "games"),
+    }
+
+
+def run_dir(params: Params, study: Study, variant: str, seed: int) -> Path:
+    """Checkpoint, losses and spec of one training."""
+    return Path("runs") / study.name / f"{variant}-s{seed}-{_key('run', run_spec(params, study, variant, seed))}"
+
+
+def crop_pixels(study: Study) -> int:
+    """Size at which this study translates the test images."""
+    return next(iter(study.variants.values())).training.crop_pixels
+
+
+def segmenter_spec(params: Params, study: Study) -> dict[str, object]:
+    """Everything that determines a study's segmentation network."""
+    scorer = asdict(params.scorers[study.scorer])
+    scorer["pixels"] = scorer["pixels"] or crop_pixels(study)
+    return {"scorer": scorer, "dataset": dataset_key(params, study.dataset), "code": code_digest("segmenter")}
+
+
+def segmenter_dir(params: Params, study: Study) -> Path:
+    return Path("scorers") / f"{study.dataset}-{_key('segmenter', segmenter_spec(params, study))}"
+
+
+def score_dir(params: Params, study: Study, row: str, seed: int) -> Path:
+    """Translated images and metrics of one row: a trained variant, or a reference row (seed 0)."""
+    if row in REFERENCE_ROWS:
+        made_by: object = [row, crop_pixels(study)]
+    else:
+        made_by = run_spec(params, study, row, seed)
+    key = _key("score", made_by, segmenter_spec(params, study), code_digest("translate", "score"))
+    return Path("scores") / study.name / f"{row}-s{seed}-{key}"
+
+
+def rows(study: Study) -> list[tuple[str, int]]:
+    """(row, seed) of every scored row of a study: reference rows once, variants once per seed."""
+    return [(row, 0) for row in REFERENCE_ROWS] + [(v, s) for v in study.variants for s in study.seeds]
+
+
+def report_key(params: Params, study: Study) -> str:
+    """Key of the report, printed in its footer: stale when it differs."""
+    scores = [str(score_dir(params, study, row, seed)) for row, seed in rows(study)]
+    return _key("report", scores, study.title, [v.title for v in study.variants.values()], asdict_paper(params), code_digest("report"))
+
+
+def asdict_paper(params: Params) -> dict[str, object]:
+    return {direction: asdict(table) for direction, table in params.paper.items()}
+
+
+def report_is_current(params: Params, study: Study) -> bool:
+    """Whether the report on disk carries the current key."""
+    try:
+        return f"`{report_key(params, study)}`" in REPORT.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return False
+
+
+def work_dir(key_dir: Path) -> Path:
+    """Resume state of an unfinished stage: never a declared output, so no engine deletes it."""
+    return Path("work") / key_dir.name
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yields a temporary name beside `path`; on success renames it there, on failure removes it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def filling(folder: Path) -> Iterator[Path]:
+    """Yields an empty sibling folder; on success it takes the place of `folder` at once."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
+    temporary.chmod(0o755)
+    try:
+        yield temporary
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.replace(temporary, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Sorted keys, so equal values give equal bytes."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(json.loads(canonical(value)), indent=1, sort_keys=True, ensure_ascii=False) + "\n", "utf-8")
+
+
+def file_digest(path: Path) -> str:
+    """sha256 of a file, 64 hexadecimal digits."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

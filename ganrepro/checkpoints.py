@@ -1,0 +1,57 @@
+"""Checkpoints: everything a training needs to go on, written whole or not at all.
+
+Loading runs no pickled code (torch.load with weights_only).
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ganrepro.artifacts import replacing
+from ganrepro.config import canonical
+
+SCHEMA = "checkpoint/1"
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint cannot be written or used; the message says which and what to do."""
+
+
+def save(path: Path, spec: dict[str, Any], state: dict[str, Any]) -> None:
+    """Writes `state` (tensors and plain values) with the spec it belongs to.
+
+    CheckpointError if the disk is full or the folder not writable; the previous file stays.
+    """
+    try:
+        with replacing(path) as temporary:
+            # an open file, not a name: the name would become part of the archive's bytes
+            with temporary.open("wb") as file:
+                torch.save({"schema": SCHEMA, "spec": canonical(spec), "state": state}, file)
+                file.flush()
+                os.fsync(file.fileno())
+    except (OSError, RuntimeError) as error:
+        raise CheckpointError(
+            f"{path}: cannot be written ({error}); the previous checkpoint is kept, free some space and start again to continue"
+        ) from None
+
+
+def load(path: Path, spec: dict[str, Any] | None = None, device: torch.device | str = "cpu") -> dict[str, Any]:
+    """The state in `path`. CheckpointError if it is missing, damaged or (with spec) of another run."""
+    try:
+        content = torch.load(path, map_location=device, weights_only=True)
+    except FileNotFoundError:
+        raise CheckpointError(f"{path}: no such checkpoint") from None
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(f"{path}: damaged, cut short or not a checkpoint ({first[:120]}); remove it to start anew") from None
+    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
+        raise CheckpointError(f"{path}: not a checkpoint of this program ({SCHEMA}); remove it to start anew")
+    if spec is not None and content["spec"] != canonical(spec):
+        raise CheckpointError(f"{path}: belongs to another experiment (its settings differ); remove it to start anew")
+    return content["state"]

@@ -1,0 +1,1 @@
+"""From archives or procedure to checked, prepared images and batches."""

@@ -1,0 +1,93 @@
+"""The only crossing between uint8 images on disk and float tensors in memory.
+
+On disk: uint8 RGB PNG. In memory: uint8 (3, h, w), or float32 NCHW in [-1, 1].
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+
+class ImageError(ValueError):
+    """An image file cannot be used; the message names it and says why."""
+
+
+def to_float(levels: Tensor) -> Tensor:
+    """uint8 levels 0..255 -> float32 in [-1, 1]."""
+    return levels.float().div(127.5).sub(1)
+
+
+def to_uint8(values: Tensor) -> Tensor:
+    """float in [-1, 1] (clipped) -> uint8, rounded to nearest; exact inverse of `to_float`."""
+    return values.float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+
+
+def read_rgb(path: str | Path) -> Image.Image:
+    """Any ordinary photo as 8-bit RGB, upright.
+
+    Grey and palette images are expanded, transparency is put on white, CMYK is converted, 16-bit
+    grey is scaled to 8 bits, an EXIF rotation is applied. ImageError names an unreadable file.
+    """
+    try:
+        with Image.open(path) as image:
+            image.load()
+            image = ImageOps.exif_transpose(image)
+    except FileNotFoundError:
+        raise ImageError(f"{path}: no such image") from None
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ImageError(f"{path}: not a readable image ({error}); replace or remove it") from None
+    if image.mode in ("I;16", "I;16B", "I;16L", "I;16N", "I"):
+        return Image.fromarray((np.asarray(image).astype(np.int64) // 257).clip(0, 255).astype(np.uint8)).convert("RGB")
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    return image.convert("RGB")
+
+
+def read_labels(path: str | Path) -> np.ndarray:
+    """A class-index map as uint8 (h, w). ImageError unless it is a one-channel 8-bit image."""
+    try:
+        with Image.open(path) as image:
+            image.load()
+            if image.mode not in ("L", "P"):
+                raise ImageError(f"{path}: expected a one-channel 8-bit label map, got mode {image.mode}")
+            return np.array(image)
+    except (FileNotFoundError, UnidentifiedImageError, OSError, SyntaxError) as error:
+        raise ImageError(f"{path}: not a readable label map ({error})") from None
+
+
+def resize(image: Image.Image, pixels: int, kernel: Image.Resampling = Image.Resampling.BICUBIC) -> Image.Image:
+    """Squeezes to a square, aspect ratio not kept, as both papers do with Cityscapes."""
+    return image if image.size == (pixels, pixels) else image.resize((pixels, pixels), kernel)
+
+
+def write_png(path: Path, pixels: np.ndarray | Image.Image) -> None:
+    """A PNG under a temporary name, then renamed, so that no half-written image is ever seen."""
+    image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", compress_level=4)
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_bytes(buffer.getvalue())
+    os.replace(temporary, path)
+
+
+def as_tensor(image: Image.Image) -> Tensor:
+    """RGB image -> uint8 (3, h, w)."""
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
+
+
+def as_array(levels: Tensor) -> np.ndarray:
+    """uint8 (3, h, w) -> (h, w, 3) array, as `write_png` takes it."""
+    return levels.permute(1, 2, 0).contiguous().cpu().numpy()
+
+
+def load_folder(folder: Path, names: list[str], pixels: int) -> Tensor:
+    """The named images at `pixels` square (bicubic where stored at another size), uint8 (n, 3, h, w)."""
+    return torch.stack([as_tensor(resize(read_rgb(folder / name), pixels)) for name in names])

@@ -1,0 +1,1 @@
+"""Scores of translated images on disk; never sees a trained generator."""

@@ -1,0 +1,151 @@
+"""The segmentation network that reads generated photos, trained on the dataset's own real ones.
+
+Resolution is handled as the papers' FCN-score handles it: photos are shrunk to the size the
+generators work at, enlarged again to the size of the label maps, and compared with label maps that
+were never resized.
+
+DEVIATION(own-segmenter): the papers use one FCN-8s trained on Cityscapes; this one is smaller and
+trained per dataset, so scores compare within a dataset, and its ground-truth row is the scale.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional
+from tqdm import tqdm
+
+from ganrepro.config import Scorer
+from ganrepro.data.images import as_tensor, read_labels, read_rgb, resize, to_float
+from ganrepro.evaluation.confusion import VOID
+from ganrepro.seeding import stream
+
+
+class _Residual(nn.Module):
+    def __init__(self, channels: int):
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels), nn.ReLU(),
+            nn.Conv2d(channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels),
+        )  # fmt: skip
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.relu(x + self.body(x))
+
+
+def _down(inputs: int, outputs: int, kernel: int, stride: int) -> nn.Sequential:
+    conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(outputs), nn.ReLU())
+
+
+class Segmenter(nn.Module):
+    """Fully convolutional, strides 4, 8 and 16, each scored and summed upwards as in FCN-8s.
+
+    (n, 3, h, w) in [-1, 1] -> logits (n, classes, h, w), any size from 16.
+    """
+
+    def __init__(self, classes: int, filters: int):
+        super().__init__()
+        f = filters
+        self.quarter = _down(3, f, 7, 4)
+        self.eighth = nn.Sequential(_down(f, 2 * f, 3, 2), _Residual(2 * f), _Residual(2 * f))
+        self.sixteenth = nn.Sequential(_down(2 * f, 4 * f, 3, 2), _Residual(4 * f), _Residual(4 * f))
+        self.scores = nn.ModuleList(nn.Conv2d(w, classes, 3, padding=1) for w in (f, 2 * f, 4 * f))
+
+    def forward(self, x: Tensor) -> Tensor:
+        quarter = self.quarter(x)
+        eighth = self.eighth(quarter)
+        logits = self.scores[2](self.sixteenth(eighth))
+        for score, features in ((self.scores[1], eighth), (self.scores[0], quarter)):
+            logits = _enlarge(logits, features) + score(features)
+        return _enlarge(logits, x)
+
+
+def _enlarge(logits: Tensor, like: Tensor) -> Tensor:
+    return functional.interpolate(logits, size=like.shape[-2:], mode="bilinear", align_corners=False)
+
+
+def enlarged(photo: Image.Image, height: int, width: int) -> Tensor:
+    """A photo bilinearly resized to the label map's size, uint8 (3, height, width)."""
+    return as_tensor(photo if photo.size == (width, height) else photo.resize((width, height), Image.Resampling.BILINEAR))
+
+
+def train_segmenter(
+    dataset: Path, names: list[str], classes: int, scorer: Scorer, pixels: int, device: torch.device
+) -> tuple[Segmenter, list[dict[str, float]]]:
+    """A segmenter trained on the real training photos and label maps of a prepared dataset.
+
+    Returns it in eval mode with one row {epoch, loss} per epoch. Cross-entropy over scored pixels,
+    AdamW with a cosine schedule, mirrored at random. RuntimeError on a non-finite loss.
+    """
+    photos, labels = [], []
+    for name in names:
+        label = torch.from_numpy(read_labels(dataset / "train" / "labels" / name))
+        small = resize(read_rgb(dataset / "train" / "b" / name), pixels)
+        photos.append(enlarged(small, *label.shape))
+        labels.append(label)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(stream(scorer.seed, "segmenter/weights").initial_seed())
+        network = Segmenter(classes, scorer.filters).to(device)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=scorer.learning_rate, weight_decay=1e-4, fused=True)
+    steps = math.ceil(len(names) / scorer.batch_images)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, scorer.learning_rate, total_steps=steps * scorer.epochs, pct_start=0.1)
+    rows = []
+    interval = 0.5 if sys.stderr.isatty() else 30.0
+    with tqdm(total=steps * scorer.epochs, desc="segmenter", unit="it", mininterval=interval) as bar:
+        for epoch in range(1, scorer.epochs + 1):
+            generator = stream(scorer.seed, f"segmenter/{epoch}")
+            order = torch.randperm(len(names), generator=generator)
+            total = 0.0
+            for chosen in order.split(scorer.batch_images):
+                x, y = _batch([photos[i] for i in chosen], [labels[i] for i in chosen], generator)
+                loss = functional.cross_entropy(network(to_float(x.to(device))), y.to(device), ignore_index=VOID)
+                optimiser.zero_grad(set_to_none=True)
+                loss.backward()
+                optimiser.step()
+                schedule.step()
+                total += loss.item() * len(chosen)
+                bar.update()
+            rows.append({"epoch": epoch, "loss": total / len(names)})
+            if not math.isfinite(total):
+                raise RuntimeError(f"segmenter: loss became {total} in epoch {epoch}; lower scorers.*.learning_rate")
+            bar.set_postfix(loss=f"{rows[-1]['loss']:.3f}", refresh=False)
+    return network.eval(), rows
+
+
+def _batch(photos: list[Tensor], labels: list[Tensor], generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Stacks images of one size (odd ones are brought to the first's), mirrored at random."""
+    height, width = labels[0].shape
+    xs, ys = [], []
+    for x, y in zip(photos, labels, strict=True):
+        if y.shape != (height, width):
+            x = functional.interpolate(x[None].float(), (height, width), mode="bilinear", align_corners=False)[0].round().byte()
+            y = functional.interpolate(y[None, None], (height, width), mode="nearest")[0, 0]
+        mirrored = bool(torch.randint(0, 2, (), generator=generator))
+        xs.append(x.flip(-1) if mirrored else x)
+        ys.append(y.flip(-1) if mirrored else y)
+    return torch.stack(xs), torch.stack(ys).long()
+
+
+@torch.no_grad()
+def segment(network: Segmenter, photo: Image.Image, height: int, width: int, device: torch.device) -> Tensor:
+    """Class map (height, width), int64 on the CPU, of a photo of any size."""
+    return network(to_float(enlarged(photo, height, width)[None].to(device))).argmax(1)[0].cpu()
+
+
+def classify_colours(image: Image.Image, palette: dict[str, list[int]], height: int, width: int) -> Tensor:
+    """Class map (height, width) of a label image: nearest palette colour, then enlarged by nearest.
+
+    Euclidean distance in RGB. Enlarging to the label maps' size is UNCONFIRMED for the papers; no
+    script was released. Unscored (void) is not a colour of the palette, so every pixel gets a class.
+    """
+    pixels = np.asarray(image).astype(np.int32)
+    distance = ((pixels[:, :, None, :] - np.array(list(palette.values()), np.int32)) ** 2).sum(-1)
+    index = Image.fromarray(distance.argmin(-1).astype(np.uint8))
+    return torch.from_numpy(np.array(index.resize((width, height), Image.Resampling.NEAREST)))

@@ -1,0 +1,1 @@
+"""Generators and discriminators of pix2pix and CycleGAN, in both published flavours."""

@@ -1,0 +1,46 @@
+"""Normalisation layers and weight initialisation shared by generators and discriminators."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+Norm = Callable[[int], nn.Module]
+
+
+def instance_norm(affine: bool) -> Norm:
+    """Statistics of each image, also at test time; eps 1e-5.
+
+    The Torch code learns scale and shift, the PyTorch reference does not.
+    """
+    return lambda channels: nn.InstanceNorm2d(channels, affine=affine, track_running_stats=False)
+
+
+def batch_norm(channels: int) -> nn.Module:
+    """Learned scale and shift, statistics of the batch at hand, also at test time.
+
+    Without running statistics: both papers normalise with the test batch's own statistics
+    (pix2pix, section 3.4).
+    """
+    return nn.BatchNorm2d(channels, track_running_stats=False)
+
+
+def initialise(network: nn.Module, generator: torch.Generator, frozen_bias: bool) -> None:
+    """Convolutions N(0, 0.02), learned norm scales N(1, 0.02), every bias 0 (pix2pix 6.2, CycleGAN 7.1).
+
+    frozen_bias: the Torch code zeroes every convolution bias before each gradient step
+    (phillipi/pix2pix train.lua, junyanz/CycleGAN models/cycle_gan_model.lua, BiasZero), so there
+    they exist and stay 0.
+    """
+    with torch.no_grad():
+        for module in network.modules():
+            if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+                nn.init.normal_(module.weight, 0.0, 0.02, generator=generator)
+                if module.bias is not None:
+                    module.bias.zero_()
+                    module.bias.requires_grad_(not frozen_bias)
+            elif isinstance(module, (nn.BatchNorm2d, nn.InstanceNorm2d)) and module.affine:
+                nn.init.normal_(module.weight, 1.0, 0.02, generator=generator)
+                module.bias.zero_()

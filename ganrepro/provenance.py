@@ -1,0 +1,78 @@
+"""Who made a result, from what: commit, versions, machine; and the MLflow names of a run."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from dataclasses import asdict
+from importlib import metadata
+
+from ganrepro import artifacts, tracking
+from ganrepro.config import Params, Study, digest
+
+
+def git_commit() -> str:
+    """Commit of the working tree, 'unknown' outside a repository.
+
+    '-dirty' where tracked files were edited, params.yaml apart: its digest is recorded beside.
+    """
+    try:
+        options = {"capture_output": True, "text": True, "check": True, "timeout": 20}
+        commit = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], **options).stdout.strip()
+        changed = subprocess.run(["git", "status", "--porcelain", "--untracked-files=no", "--", ":!params.yaml"], **options).stdout.strip()
+        return commit + ("-dirty" if changed else "")
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+
+
+def machine(device: str, threads: int) -> dict[str, object]:
+    """What a training ran on: device, threads, library versions."""
+    name = platform.processor() or platform.machine()
+    if device == "cuda":
+        import torch
+
+        name = torch.cuda.get_device_name()
+    else:
+        try:
+            with open("/proc/cpuinfo", encoding="utf-8") as file:
+                name = next((line.split(":")[1].strip() for line in file if line.startswith("model name")), name)
+        except OSError:
+            pass  # not Linux: the platform's own word stays
+    return {"device": device, "device_name": name, "cores": os.cpu_count(), "threads": threads, "commit": git_commit(), "versions": versions()}
+
+
+def versions() -> dict[str, str]:
+    names = ("torch", "torchvision", "numpy", "pillow", "snakemake", "dvc", "mlflow")
+    return {"python": platform.python_version()} | {name: metadata.version(name) for name in names}
+
+
+def start_run(params: Params, study: Study, variant: str, seed: int) -> tracking.Tracker:
+    """The MLflow run of one training: a child of its variant's run, found by the run's key."""
+    manifest = json.loads((artifacts.dataset_dir(params, study.dataset) / "manifest.json").read_text())
+    tags = {
+        "study": study.name,
+        "variant": variant,
+        "seed": str(seed),
+        "rule": "train",
+        "git.commit": git_commit(),
+        "data.digest": manifest["digest"],
+        "launcher": "dvc" if "DVC_STAGE" in os.environ else "snakemake",
+    }
+    key = artifacts.run_dir(params, study, variant, seed).name
+    parent = start_variant(params, study, variant)
+    return tracking.start(f"cyclegan/{study.name}", f"{variant} seed {seed}", key, _settings(study, variant) | {"seed": seed}, tags, parent)
+
+
+def start_variant(params: Params, study: Study, variant: str) -> tracking.Tracker:
+    """The MLflow run of one variant: parent of its seeds, holder of their mean scores."""
+    spec = {k: v for k, v in artifacts.run_spec(params, study, variant, 0).items() if k != "seed"}
+    tags = {"study": study.name, "variant": variant, "rule": "report", "level": "variant"}
+    return tracking.start(f"cyclegan/{study.name}", variant, f"{variant}-{digest(spec)[:12]}", _settings(study, variant), tags)
+
+
+def _settings(study: Study, variant: str) -> dict[str, object]:
+    training = asdict(study.variants[variant].training)
+    terms = {f"weight.{name}": weight for name, weight in training.pop("terms").items()}
+    return training | terms | {"dataset": study.dataset}

@@ -1,0 +1,37 @@
+"""Named random streams: one generator per purpose, all derived from (seed, purpose).
+
+Adding a flip must not change the initial weights, so nothing shares a stream and nothing draws
+from a global generator.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import torch
+
+
+def _number(seed: int, purpose: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"{seed}/{purpose}".encode()).digest()[:8], "big") >> 1
+
+
+def stream(seed: int, purpose: str) -> torch.Generator:
+    """A CPU generator that depends on (seed, purpose) alone."""
+    return torch.Generator().manual_seed(_number(seed, purpose))
+
+
+def numpy_stream(seed: int, purpose: str) -> np.random.Generator:
+    """The same for numpy."""
+    return np.random.Generator(np.random.PCG64(_number(seed, purpose)))
+
+
+def deterministic(threads: int) -> None:
+    """Fixes what would make two runs on one machine differ: thread count and kernel choice.
+
+    On the CPU the thread count is all there is (tested byte for byte).
+    """
+    torch.set_num_threads(threads)
+    if torch.cuda.is_available():  # importing the switch takes seconds, which a CPU run would pay in vain
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.backends.cudnn.benchmark = False

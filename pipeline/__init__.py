@@ -1,0 +1,1 @@
+"""Thin entry points of the stages: parse, call, write."""

@@ -1,0 +1,39 @@
+"""Real training photos -> the segmentation network that scores generated ones."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import torch
+
+from ganrepro import artifacts, checkpoints
+from ganrepro.evaluation.segmenter import train_segmenter
+from ganrepro.seeding import deterministic
+from pipeline import stage
+
+
+def main() -> None:
+    args = stage.arguments(__doc__ or "")
+    params, study = stage.settings(args)
+    stage.expect(args.out, artifacts.segmenter_dir(params, study))
+    deterministic(args.threads)
+    spec = artifacts.segmenter_spec(params, study)
+    folder = artifacts.dataset_dir(params, study.dataset)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    started = time.monotonic()
+    network, rows = train_segmenter(
+        folder,
+        manifest["names"]["train"]["b"],
+        len(manifest["classes"]),
+        params.scorers[study.scorer],
+        spec["scorer"]["pixels"],  # type: ignore[index]
+        torch.device(stage.device(params)),
+    )
+    with artifacts.filling(args.out) as out:
+        checkpoints.save(out / "segmenter.pt", spec, {"network": network.state_dict(), "rows": rows})
+        artifacts.write_json(out / "segmenter.json", {"schema": "segmenter/1", "seconds": round(time.monotonic() - started, 1)} | spec)
+
+
+if __name__ == "__main__":
+    stage.run(main)

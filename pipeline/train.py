@@ -1,0 +1,80 @@
+"""Variant + seed -> checkpoint, losses, spec, timing; resumes where it was killed."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+import time
+from pathlib import Path
+
+import torch
+from filelock import FileLock
+
+from ganrepro import artifacts, checkpoints, provenance, tracking
+from ganrepro.data.datasets import load_unpaired
+from ganrepro.seeding import deterministic
+from ganrepro.training.games import CycleGame
+from ganrepro.training.loop import Progress, fit
+from pipeline import stage
+
+SAVE_EVERY_SECONDS = 60.0
+
+
+def main() -> None:
+    args = stage.arguments(__doc__ or "", row=True)
+    params, study = stage.settings(args)
+    out = artifacts.run_dir(params, study, args.row, args.seed)
+    stage.expect(args.out, out)
+    work = artifacts.work_dir(out)
+    work.mkdir(parents=True, exist_ok=True)
+    with FileLock(work / "lock"):  # a training that outlived a killed workflow finishes first
+        if not (args.out / "checkpoint.pt").exists():
+            train(params, study, args, work)
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def train(params: stage.Params, study: stage.Study, args: stage.argparse.Namespace, work: Path) -> None:
+    deterministic(args.threads)
+    device = torch.device(stage.device(params))
+    spec = artifacts.run_spec(params, study, args.row, args.seed)
+    training = study.variants[args.row].training
+    folder = artifacts.dataset_dir(params, study.dataset)
+    images = load_unpaired(folder, training.load_pixels, training.crop_pixels, training.pool_images, device)
+    game, progress, before, resumed = CycleGame(training, args.seed, device), Progress(), 0.0, 0
+    resume = work / "checkpoint.pt"
+    if resume.exists():
+        state = checkpoints.load(resume, spec, device)
+        game.load(state["game"])
+        progress, before, resumed = Progress(**state["progress"]), state["seconds"], state["resumed"] + 1
+    started = time.monotonic()
+    tracker = provenance.start_run(params, study, args.row, args.seed)
+    for row in progress.rows:
+        tracker.epoch(row)
+
+    def state() -> dict[str, object]:
+        return {"game": game.state(), "progress": vars(progress)}
+
+    def save(_: Progress) -> None:
+        seconds = before + time.monotonic() - started
+        checkpoints.save(resume, spec, state() | {"seconds": seconds, "resumed": resumed})
+
+    title = f"{args.row} s{args.seed}"
+    try:
+        rows = fit(game, images, training, args.seed, progress, tracker.epoch, save, SAVE_EVERY_SECONDS, title)
+    except BaseException:
+        tracker.close("FAILED")
+        raise
+    tracker.close()
+    with artifacts.filling(args.out) as folder:
+        checkpoints.save(folder / "checkpoint.pt", spec, state())
+        with (folder / "history.csv").open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[-1]), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+        artifacts.write_json(folder / "run.json", {"schema": "run/1", "study": study.name, "variant": args.row} | spec)
+        seconds = round(before + time.monotonic() - started, 1)
+        artifacts.write_json(folder / "timing.json", provenance.machine(device.type, args.threads) | {"seconds": seconds, "resumed": resumed})
+
+
+if __name__ == "__main__":
+    stage.run(main)

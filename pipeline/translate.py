@@ -1,0 +1,36 @@
+"""Checkpoint + test split -> folders of PNG images, one per direction."""
+
+from __future__ import annotations
+
+import json
+
+import torch
+
+from ganrepro import artifacts, checkpoints
+from ganrepro.config import REFERENCE_ROWS
+from ganrepro.seeding import deterministic
+from ganrepro.training.translate import reference, translate
+from pipeline import stage
+
+
+def main() -> None:
+    args = stage.arguments(__doc__ or "", row=True)
+    params, study = stage.settings(args)
+    out = artifacts.score_dir(params, study, args.row, args.seed) / "images"
+    stage.expect(args.out, out)
+    deterministic(args.threads)
+    folder = artifacts.dataset_dir(params, study.dataset)
+    names = json.loads((folder / "manifest.json").read_text())["names"]["test"]
+    with artifacts.filling(args.out) as images:
+        if args.row in REFERENCE_ROWS:
+            reference(args.row, artifacts.crop_pixels(study), folder / "test", names, images)
+        else:
+            run = artifacts.run_dir(params, study, args.row, args.seed)
+            state = checkpoints.load(run / "checkpoint.pt", artifacts.run_spec(params, study, args.row, args.seed))
+            training, device = study.variants[args.row].training, torch.device(stage.device(params))
+            translate(state["game"]["networks"], training, folder / "test", names, images, device)
+        (images / "done").touch()
+
+
+if __name__ == "__main__":
+    stage.run(main)
