@@ -30,7 +30,7 @@ def main() -> None:
         network.load_state_dict(state["network"])
         names = manifest["names"]["test"]["b"]
         images, labels = folder / "images", data / "test" / "labels"
-        values = dict(score_translations(images, labels, names, manifest["classes"], network.eval(), device))
+        values = dict(score_translations(images, labels, names, dict(manifest["classes"]), network.eval(), device))
     header = {"schema": "metrics/1", "study": study.name, "row": args.row, "seed": args.seed}
     inputs = {"dataset": manifest["digest"], "segmenter": artifacts.segmenter_dir(params, study).name if values else None}
     artifacts.write_json(args.out / "metrics.json", header | {"inputs": inputs, "values": values})

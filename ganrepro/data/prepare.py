@@ -91,7 +91,7 @@ def _manifest(dataset: Dataset, spec: Mapping[str, Any], items: list[Item], dige
         "schema": "dataset/1",
         "source": dataset.source,
         "title": spec["title"],
-        "classes": spec.get("palette"),
+        "classes": [[name, list(colour)] for name, colour in (spec.get("palette") or {}).items()],  # in class order
         "paired": spec["paired"],
         "pixels": dataset.pixels,
         "counts": {split: {d: len(n) for d, n in domains.items()} for split, domains in names.items()},
