@@ -53,11 +53,20 @@ def _imports(module: str) -> tuple[str, frozenset[str]]:
             for alias in node.names:
                 inner = f"{name}.{alias.name}".removeprefix(".")
                 found.add(inner if PACKAGE.joinpath(*inner.split(".")).with_suffix(".py").exists() else name)
-        body = getattr(node, "body", None)
-        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and body and isinstance(body[0], ast.Expr):
-            if isinstance(body[0].value, ast.Constant) and isinstance(body[0].value.value, str):
-                body[0].value.value = ""
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), frozenset(found) - {""}
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node, clean=False) is not None:
+            del node.body[0]
+    return digest(_shape(tree)), frozenset(found) - {""}
+
+
+def _shape(node: object) -> object:
+    """A syntax tree as plain values, the same under every supported Python (ast.dump is not)."""
+    if isinstance(node, ast.AST):
+        fields = {name: value for name, value in ast.iter_fields(node) if value not in (None, []) or name == "value"}
+        return [
+            type(node).__name__,
+            {name: _shape(v) for name, v in fields.items() if name not in ("ctx", "kind", "type_params")},
+        ]
+    return [_shape(item) for item in node] if isinstance(node, list) else repr(node)
 
 
 @functools.cache
@@ -120,12 +129,14 @@ def folder_digest(path: str | None) -> str:
 
 
 def dataset_key(params: Params, name: str) -> str:
+    """Key of a prepared dataset: its settings, its source, the code that prepares it."""
     dataset = params.datasets[name]
     code = code_digest("dataset")
     return _key("dataset", asdict(dataset), registry_digest(dataset.source), folder_digest(dataset.path), code)
 
 
 def dataset_dir(params: Params, name: str) -> Path:
+    """Prepared images, label maps and manifest."""
     return Path("data") / f"{name}-{dataset_key(params, name)}"
 
 
@@ -157,6 +168,7 @@ def segmenter_spec(params: Params, study: Study) -> dict[str, object]:
 
 
 def segmenter_dir(params: Params, study: Study) -> Path:
+    """The segmentation network; shared by studies of one dataset, scorer and size."""
     return Path("scorers") / f"{study.dataset}-{_key('segmenter', segmenter_spec(params, study))}"
 
 
@@ -178,11 +190,9 @@ def rows(study: Study) -> list[tuple[str, int]]:
 def report_key(params: Params, study: Study) -> str:
     """Key of the report, printed in its footer: stale when it differs."""
     scores = [str(score_dir(params, study, row, seed)) for row, seed in rows(study)]
-    return _key("report", scores, study.title, [v.title for v in study.variants.values()], asdict_paper(params), code_digest("report"))
-
-
-def asdict_paper(params: Params) -> dict[str, object]:
-    return {direction: asdict(table) for direction, table in params.paper.items()}
+    titles = [study.title, *(variant.title for variant in study.variants.values())]
+    paper = {direction: asdict(table) for direction, table in params.paper.items()}
+    return _key("report", scores, titles, paper, code_digest("report"))
 
 
 def report_is_current(params: Params, study: Study) -> bool:
@@ -228,7 +238,9 @@ def filling(folder: Path) -> Iterator[Path]:
 def write_json(path: Path, value: object) -> None:
     """Sorted keys, so equal values give equal bytes."""
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(json.loads(canonical(value)), indent=1, sort_keys=True, ensure_ascii=False) + "\n", "utf-8")
+        temporary.write_text(
+            json.dumps(json.loads(canonical(value)), indent=1, sort_keys=True, ensure_ascii=False) + "\n", "utf-8"
+        )
 
 
 def file_digest(path: Path) -> str:

@@ -29,12 +29,11 @@ def save(path: Path, spec: dict[str, Any], state: dict[str, Any]) -> None:
     CheckpointError if the disk is full or the folder not writable; the previous file stays.
     """
     try:
-        with replacing(path) as temporary:
-            # an open file, not a name: the name would become part of the archive's bytes
-            with temporary.open("wb") as file:
-                torch.save({"schema": SCHEMA, "spec": canonical(spec), "state": state}, file)
-                file.flush()
-                os.fsync(file.fileno())
+        # an open file, not a name: the name would become part of the archive's bytes
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            torch.save({"schema": SCHEMA, "spec": canonical(spec), "state": state}, file)
+            file.flush()
+            os.fsync(file.fileno())
     except (OSError, RuntimeError) as error:
         raise CheckpointError(
             f"{path}: cannot be written ({error}); the previous checkpoint is kept, free some space and start again to continue"
@@ -49,7 +48,9 @@ def load(path: Path, spec: dict[str, Any] | None = None, device: torch.device | 
         raise CheckpointError(f"{path}: no such checkpoint") from None
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(f"{path}: damaged, cut short or not a checkpoint ({first[:120]}); remove it to start anew") from None
+        raise CheckpointError(
+            f"{path}: damaged, cut short or not a checkpoint ({first[:120]}); remove it to start anew"
+        ) from None
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         raise CheckpointError(f"{path}: not a checkpoint of this program ({SCHEMA}); remove it to start anew")
     if spec is not None and content["spec"] != canonical(spec):

@@ -176,7 +176,7 @@ def parse(raw: object) -> Params:
             if len(scores) != 3:
                 raise ConfigError(f"paper.{where}.rows.{row}: expected 3 scores, got {len(scores)}")
     studies = {}
-    for name, entry in _mapping(top["studies"], "studies").items():
+    for name in _mapping(top["studies"], "studies"):
         studies[name] = _study(name, _expand(name, top), datasets, scorers, _mapping(top["variants"], "variants"))
     for name, dataset in datasets.items():
         _check_dataset(dataset, f"datasets.{name}")
@@ -296,7 +296,9 @@ def _check_training(t: Training, where: str) -> None:
     if t.load_pixels < t.crop_pixels:
         raise ConfigError(f"{where}.load_pixels: {t.load_pixels} is smaller than crop_pixels ({t.crop_pixels})")
     if t.generator == "resnet" and t.crop_pixels % 4:
-        raise ConfigError(f"{where}.crop_pixels: the ResNet generator halves twice; expected a multiple of 4, got {t.crop_pixels}")
+        raise ConfigError(
+            f"{where}.crop_pixels: the ResNet generator halves twice; expected a multiple of 4, got {t.crop_pixels}"
+        )
     if t.generator != "resnet" and (t.crop_pixels < 16 or t.crop_pixels & (t.crop_pixels - 1)):
         raise ConfigError(f"{where}.crop_pixels: generator '{t.generator}' needs a power of two from 16, got {t.crop_pixels}")
     if t.discriminator_receptive_field > 1:
@@ -359,7 +361,8 @@ def _only(entry: Mapping[str, Any], allowed: typing.Iterable[str], where: str, r
     allowed = list(allowed)
     for key in entry:
         if key not in allowed:
-            raise ConfigError(f"{where}.{key}: unknown key{_hint(key, allowed)}")
+            hint = _hint(key, allowed) or f"; there are: {', '.join(allowed)}"
+            raise ConfigError(f"{where}.{key}: unknown key{hint}")
     for key in required:
         if key not in entry:
             raise ConfigError(f"{where}.{key}: missing")

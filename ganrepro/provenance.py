@@ -19,12 +19,15 @@ def git_commit() -> str:
     '-dirty' where tracked files were edited, params.yaml apart: its digest is recorded beside.
     """
     try:
-        options = {"capture_output": True, "text": True, "check": True, "timeout": 20}
-        commit = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], **options).stdout.strip()
-        changed = subprocess.run(["git", "status", "--porcelain", "--untracked-files=no", "--", ":!params.yaml"], **options).stdout.strip()
+        commit = _git("rev-parse", "--short=12", "HEAD")
+        changed = _git("status", "--porcelain", "--untracked-files=no", "--", ":!params.yaml")
         return commit + ("-dirty" if changed else "")
     except (OSError, subprocess.SubprocessError):
         return "unknown"
+
+
+def _git(*words: str) -> str:
+    return subprocess.run(["git", *words], capture_output=True, text=True, check=True, timeout=20).stdout.strip()
 
 
 def machine(device: str, threads: int) -> dict[str, object]:
@@ -40,11 +43,19 @@ def machine(device: str, threads: int) -> dict[str, object]:
                 name = next((line.split(":")[1].strip() for line in file if line.startswith("model name")), name)
         except OSError:
             pass  # not Linux: the platform's own word stays
-    return {"device": device, "device_name": name, "cores": os.cpu_count(), "threads": threads, "commit": git_commit(), "versions": versions()}
+    return {
+        "device": device,
+        "device_name": name,
+        "cores": os.cpu_count(),
+        "threads": threads,
+        "commit": git_commit(),
+        "versions": versions(),
+    }
 
 
 def versions() -> dict[str, str]:
-    names = ("torch", "torchvision", "numpy", "pillow", "snakemake", "dvc", "mlflow")
+    """Python and the libraries a result depends on."""
+    names = ("torch", "numpy", "pillow", "snakemake", "dvc", "mlflow")
     return {"python": platform.python_version()} | {name: metadata.version(name) for name in names}
 
 
@@ -62,7 +73,9 @@ def start_run(params: Params, study: Study, variant: str, seed: int) -> tracking
     }
     key = artifacts.run_dir(params, study, variant, seed).name
     parent = start_variant(params, study, variant)
-    return tracking.start(f"cyclegan/{study.name}", f"{variant} seed {seed}", key, _settings(study, variant) | {"seed": seed}, tags, parent)
+    return tracking.start(
+        f"cyclegan/{study.name}", f"{variant} seed {seed}", key, _settings(study, variant) | {"seed": seed}, tags, parent
+    )
 
 
 def start_variant(params: Params, study: Study, variant: str) -> tracking.Tracker:

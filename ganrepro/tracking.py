@@ -99,7 +99,9 @@ def _say(error: Exception) -> None:
     print(f"MLflow is away ({reason}): going on without; the report stage records what is missing", file=sys.stderr)
 
 
-def start(experiment: str, name: str, key: str, params: Mapping[str, object], tags: Mapping[str, str], parent: Tracker | None = None) -> Tracker:
+def start(
+    experiment: str, name: str, key: str, params: Mapping[str, object], tags: Mapping[str, str], parent: Tracker | None = None
+) -> Tracker:
     """The run tagged `key` in `experiment`, made if there is none. A no-op tracker if MLflow is off or away."""
     if os.environ.get("GANREPRO_MLFLOW") == "off" or (parent is not None and parent.run_id is None):
         return Tracker()
@@ -119,7 +121,9 @@ def start(experiment: str, name: str, key: str, params: Mapping[str, object], ta
             found = client.get_experiment_by_name(experiment)
             if found is None:
                 place = Path(uri.removeprefix("sqlite:///")).with_name("mlruns").as_uri() if local else None
-                experiment_id = client.create_experiment(experiment, artifact_location=place and f"{place}/{experiment.replace('/', '-')}")
+                experiment_id = client.create_experiment(
+                    experiment, artifact_location=place and f"{place}/{experiment.replace('/', '-')}"
+                )
             else:
                 experiment_id = found.experiment_id
             runs = client.search_runs([experiment_id], f"tags.`{KEY}` = '{key}'", max_results=1)

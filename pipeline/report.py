@@ -35,11 +35,12 @@ def main() -> None:
 def footer(params: Params, study: Study, results: Results) -> dict[str, str]:
     """What the report was made from; the key decides whether it is still current."""
     timing = list(results.timing.values())
+    used = [study, params.datasets[study.dataset], params.scorers[study.scorer]]
     machines = {f"{t['device_name']} ({t['device']}), {t['threads']} of {t['cores']} cores per training" for t in timing}
     return {
         "Report key": f"`{artifacts.report_key(params, study)}`",
         "Git commit": f"report `{provenance.git_commit()}`, trainings `{'`, `'.join(sorted({t['commit'] for t in timing}))}`",
-        "Parameter digest": f"`{digest([study, params.datasets[study.dataset], params.scorers[study.scorer]])[:16]}` (study `{study.name}`)",
+        "Parameter digest": f"`{digest(used)[:16]}` (study `{study.name}`)",
         "Data digest": f"`{results.manifest['digest'][:16]}` ({results.manifest['source']})",
         "Seeds": ", ".join(str(seed) for seed in study.seeds),
         "Versions": "; ".join(sorted({", ".join(f"{k} {v}" for k, v in t["versions"].items()) for t in timing})),

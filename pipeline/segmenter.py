@@ -32,7 +32,8 @@ def main() -> None:
     )
     with artifacts.filling(args.out) as out:
         checkpoints.save(out / "segmenter.pt", spec, {"network": network.state_dict(), "rows": rows})
-        artifacts.write_json(out / "segmenter.json", {"schema": "segmenter/1", "seconds": round(time.monotonic() - started, 1)} | spec)
+        seconds = round(time.monotonic() - started, 1)
+        artifacts.write_json(out / "segmenter.json", {"schema": "segmenter/1", "seconds": seconds} | spec)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from filelock import FileLock
 
-from ganrepro import artifacts, checkpoints, provenance, tracking
+from ganrepro import artifacts, checkpoints, provenance
 from ganrepro.data.datasets import load_unpaired
 from ganrepro.seeding import deterministic
 from ganrepro.training.games import CycleGame
@@ -73,7 +73,8 @@ def train(params: stage.Params, study: stage.Study, args: stage.argparse.Namespa
             writer.writerows(rows)
         artifacts.write_json(folder / "run.json", {"schema": "run/1", "study": study.name, "variant": args.row} | spec)
         seconds = round(before + time.monotonic() - started, 1)
-        artifacts.write_json(folder / "timing.json", provenance.machine(device.type, args.threads) | {"seconds": seconds, "resumed": resumed})
+        timing = {"seconds": seconds, "resumed": resumed}
+        artifacts.write_json(folder / "timing.json", provenance.machine(device.type, args.threads) | timing)
 
 
 if __name__ == "__main__":

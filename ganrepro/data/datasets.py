@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -55,7 +56,7 @@ class UnpairedImages:
 
         With replacement, and crop offsets 1..load - crop (never 0), as in the Torch code.
         """
-        fields: dict[str, dict[str, list]] = {name: {} for name in Plan.__dataclass_fields__}
+        fields: dict[str, dict[str, list[Any]]] = {name: {} for name in Plan.__dataclass_fields__}
         for domain, images in self.images.items():
             slack = images.shape[-1] - self.crop
 

@@ -36,9 +36,9 @@ def read_rgb(path: str | Path) -> Image.Image:
     grey is scaled to 8 bits, an EXIF rotation is applied. ImageError names an unreadable file.
     """
     try:
-        with Image.open(path) as image:
-            image.load()
-            image = ImageOps.exif_transpose(image)
+        with Image.open(path) as file:
+            file.load()
+            image: Image.Image = ImageOps.exif_transpose(file)
     except FileNotFoundError:
         raise ImageError(f"{path}: no such image") from None
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:

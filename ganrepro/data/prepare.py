@@ -60,7 +60,9 @@ def prepare(dataset: Dataset, download: Path | None, folder: Path, workers: int 
     for split in ("train", "test"):
         count = sum(item.split == split for item in items)
         if count < 2:
-            raise SourceError(f"{dataset.source}/{split}: {count} images; expected at least 2. Look at {dataset.path or download}")
+            raise SourceError(
+                f"{dataset.source}/{split}: {count} images; expected at least 2. Look at {dataset.path or download}"
+            )
     for sub in ("a", "b", *(["labels"] if spec.get("palette") else [])):
         for split in ("train", "test"):
             (folder / split / sub).mkdir(parents=True)
@@ -129,7 +131,9 @@ def _cityscapes(root: Path, split: str, spec: Mapping[str, Any]) -> Iterable[Ite
     for photo in sorted(root.glob(f"**/leftImg8bit/{theirs}/*/*_leftImg8bit.png")):
         stem = photo.name.removesuffix("_leftImg8bit.png")
         labels = photo.parents[3] / "gtFine" / theirs / photo.parent.name / stem
-        yield Item(split, stem, {"photo": photo, "a": Path(f"{labels}_gtFine_color.png"), "index": Path(f"{labels}_gtFine_labelIds.png")})
+        yield Item(
+            split, stem, {"photo": photo, "a": Path(f"{labels}_gtFine_color.png"), "index": Path(f"{labels}_gtFine_labelIds.png")}
+        )
 
 
 def _side_by_side(root: Path, split: str, spec: Mapping[str, Any]) -> Iterable[Item]:
@@ -185,7 +189,7 @@ def _folder_spec(dataset: Dataset) -> dict[str, Any]:
 def _make(item: Item, dataset: Dataset, spec: Mapping[str, Any], folder: Path) -> list[tuple[str, str]]:
     """Writes one item's images; returns (path below the folder, sha256) of each."""
     made: dict[str, Image.Image] = {}
-    palette = spec.get("palette")
+    palette: dict[str, list[int]] = spec.get("palette") or {}
     files = item.files
     labels: np.ndarray | None = None
     if "scene" in files:
@@ -210,7 +214,9 @@ def _make(item: Item, dataset: Dataset, spec: Mapping[str, Any], folder: Path) -
     written = []
     for domain, image in made.items():
         square = resize(image, dataset.pixels)
-        written.append(_write(folder, f"{item.split}/{domain}/{item.name}.png", _through_jpeg(square) if spec.get("jpeg") else square))
+        written.append(
+            _write(folder, f"{item.split}/{domain}/{item.name}.png", _through_jpeg(square) if spec.get("jpeg") else square)
+        )
     if labels is not None:
         written.append(_write(folder, f"{item.split}/labels/{item.name}.png", Image.fromarray(labels)))
     return written
@@ -274,6 +280,5 @@ def colours_to_index(image: Image.Image, palette: Mapping[str, list[int]], where
 def index_to_colours(labels: np.ndarray, palette: Mapping[str, Iterable[int]]) -> np.ndarray:
     """Class indices -> label colours uint8 (h, w, 3); 255 (not scored) becomes black."""
     table = np.zeros((256, 3), np.uint8)
-    table[: len(palette)] = list(palette.values())
+    table[: len(palette)] = np.array(list(palette.values()), np.uint8)
     return table[labels]
-

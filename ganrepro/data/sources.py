@@ -162,7 +162,9 @@ def download(url: str, target: Path, sha256: str | None = None) -> None:
                 file.write(chunk)
                 bar.update(len(chunk))
     except urllib.error.HTTPError as error:
-        raise SourceError(f"{url}: {error.code} {error.reason}; set GANREPRO_MIRROR, or put the file into {target.parent}/") from None
+        raise SourceError(
+            f"{url}: {error.code} {error.reason}; set GANREPRO_MIRROR, or put the file into {target.parent}/"
+        ) from None
     except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
         reason = getattr(error, "reason", error)
         raise SourceError(f"{url}: cannot be fetched ({reason}); try again to continue, or set GANREPRO_MIRROR") from None
@@ -229,9 +231,13 @@ def _refuse(archive: Path, names: list[str], special: list[str] | None = None) -
     for name in names:
         parts = PurePosixPath(name.replace("\\", "/")).parts
         if ".." in parts or name.startswith(("/", "\\")) or (len(name) > 1 and name[1] == ":"):
-            raise SourceError(f"{archive}: member '{name}' points outside its folder; nothing was extracted, do not trust this archive")
+            raise SourceError(
+                f"{archive}: member '{name}' points outside its folder; nothing was extracted, do not trust this archive"
+            )
     if special:
-        raise SourceError(f"{archive}: member '{special[0]}' is a link or device; nothing was extracted, do not trust this archive")
+        raise SourceError(
+            f"{archive}: member '{special[0]}' is a link or device; nothing was extracted, do not trust this archive"
+        )
 
 
 def _check_counts(source: str, root: Path, counts: Mapping[str, int]) -> None:

@@ -175,7 +175,9 @@ def _paint_row(
 def _paint_car(
     c: _Canvas, rng: np.random.Generator, near: float, ground: float, centre: float, side: int, road: float, walk: float
 ) -> None:
-    paints = np.array([[0.72, 0.10, 0.10], [0.12, 0.20, 0.50], [0.86, 0.86, 0.88], [0.10, 0.10, 0.12], [0.58, 0.60, 0.63], [0.80, 0.62, 0.10]])
+    paints = np.array(
+        [[0.72, 0.10, 0.10], [0.12, 0.20, 0.50], [0.86, 0.86, 0.88], [0.10, 0.10, 0.12], [0.58, 0.60, 0.63], [0.80, 0.62, 0.10]]
+    )
     body = paints[rng.integers(len(paints))] + rng.normal(0, 0.02, 3)
     x0 = centre + side * road * near * rng.uniform(0.38, 0.66)
     width, height = 0.17 * near * rng.uniform(0.9, 1.15), 0.15 * near * rng.uniform(0.9, 1.15)

@@ -19,7 +19,7 @@ def confusion_matrix(truth: Tensor, prediction: Tensor, classes: int) -> Tensor:
     counted = truth != VOID
     true, predicted = truth[counted].long(), prediction[counted].long()
     for name, values in (("truth", true), ("prediction", predicted)):
-        if len(values) and not (0 <= int(values.min()) and int(values.max()) < classes):
+        if len(values) and not (int(values.min()) >= 0 and int(values.max()) < classes):
             raise ValueError(f"confusion: {name} holds values outside 0..{classes - 1}")
     return torch.bincount(true * classes + predicted, minlength=classes * classes).reshape(classes, classes)
 

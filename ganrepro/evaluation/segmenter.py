@@ -95,7 +95,9 @@ def train_segmenter(
         network = Segmenter(classes, scorer.filters).to(device)
     optimiser = torch.optim.AdamW(network.parameters(), lr=scorer.learning_rate, weight_decay=1e-4, fused=True)
     steps = math.ceil(len(names) / scorer.batch_images)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, scorer.learning_rate, total_steps=steps * scorer.epochs, pct_start=0.1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, scorer.learning_rate, total_steps=steps * scorer.epochs, pct_start=0.1
+    )
     rows = []
     interval = 0.5 if sys.stderr.isatty() else 30.0
     with tqdm(total=steps * scorer.epochs, desc="segmenter", unit="it", mininterval=interval) as bar:
@@ -103,11 +105,11 @@ def train_segmenter(
             generator = stream(scorer.seed, f"segmenter/{epoch}")
             order = torch.randperm(len(names), generator=generator)
             total = 0.0
-            for chosen in order.split(scorer.batch_images):
+            for chosen in torch.split(order, scorer.batch_images):
                 x, y = _batch([photos[i] for i in chosen], [labels[i] for i in chosen], generator)
                 loss = functional.cross_entropy(network(to_float(x.to(device))), y.to(device), ignore_index=VOID)
                 optimiser.zero_grad(set_to_none=True)
-                loss.backward()
+                torch.autograd.backward(loss)
                 optimiser.step()
                 schedule.step()
                 total += loss.item() * len(chosen)

@@ -62,9 +62,7 @@ class UNet(nn.Module):
     Source: pix2pix, appendix 6.1; parameter counts are tested against both codes.
     """
 
-    def __init__(
-        self, pixels: int, filters: int = 64, flavour: str = "torch", skips: bool = True, bottleneck_norm: bool = False
-    ):
+    def __init__(self, pixels: int, filters: int = 64, flavour: str = "torch", skips: bool = True, bottleneck_norm: bool = False):
         super().__init__()
         depth = pixels.bit_length() - 1
         if pixels < 16 or 1 << depth != pixels:
@@ -108,9 +106,7 @@ class UNet(nn.Module):
         return x
 
 
-def build_generator(
-    name: str, *, blocks: int, filters: int, pixels: int, flavour: str, generator: torch.Generator
-) -> nn.Module:
+def build_generator(name: str, *, blocks: int, filters: int, pixels: int, flavour: str, generator: torch.Generator) -> nn.Module:
     """The named network with fresh weights drawn from `generator` (a random stream)."""
     with torch.random.fork_rng(devices=[]):  # layer constructors draw weights that are replaced below
         network: nn.Module

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -14,7 +15,7 @@ from ganrepro.config import REFERENCE_ROWS, PaperTable, Params, Study
 from ganrepro.reporting.results import SCORES, Results
 
 matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402  (the backend is chosen first)
+import matplotlib.pyplot as plt
 
 GATE = 0.80  # pixel accuracy of real test photos below which no labels -> photo score can be trusted
 HEADINGS = {"pixel_accuracy": "Per-pixel acc.", "class_accuracy": "Per-class acc.", "class_iou": "Class IoU"}
@@ -77,11 +78,11 @@ def losses(results: Results, study: Study, path: Path) -> None:
         "Discriminators' loss on fakes": ("discriminator_b_fake", "discriminator_a_fake"),
         "Cycle loss": ("cycle_forward", "cycle_backward"),
     }
-    style = {
+    style: dict[str, Any] = {
         "svg.hashsalt": "ganrepro", "svg.fonttype": "none", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False,
         "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": INK, "xtick.color": INK, "ytick.color": INK,
     }  # fmt: skip
-    with matplotlib.rc_context(style):
+    with matplotlib.rc_context(style):  # type: ignore[arg-type]
         figure, axes = plt.subplots(1, 3, figsize=(10.5, 3.3), layout="constrained")
         for axis, (title, terms) in zip(axes, panels.items(), strict=True):
             for (name, variant), colour in zip(study.variants.items(), COLOURS * 3, strict=False):
@@ -108,7 +109,9 @@ def deviations() -> list[str]:
     """Every tagged deviation in the package's source, so that no departure goes unprinted."""
     found = []
     for path in sorted(artifacts.PACKAGE.rglob("*.py")):
-        for match in re.finditer(r"DEVIATION\(([a-z-]+)\): ((?:[^\n]+\n?)+?)(?=\n|\s*DEVIATION|\s*\"\"\")", path.read_text("utf-8")):
+        for match in re.finditer(
+            r"DEVIATION\(([a-z-]+)\): ((?:[^\n]+\n?)+?)(?=\n|\s*DEVIATION|\s*\"\"\")", path.read_text("utf-8")
+        ):
             text = " ".join(part.strip().lstrip("#").strip() for part in match[2].splitlines())
             found.append(f"**{match[1]}** (`{path.relative_to(artifacts.PACKAGE.parent).as_posix()}`): {text}")
     return found

@@ -7,6 +7,9 @@ at (d_b).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 
@@ -18,6 +21,10 @@ from ganrepro.objectives.objective import weighted_sum
 from ganrepro.objectives.terms import l1, least_squares
 from ganrepro.seeding import stream
 from ganrepro.training.image_pool import ImagePool
+
+
+def _judge(discriminator: nn.Module, images: Tensor, is_real: bool) -> Tensor:
+    return least_squares(discriminator(images), is_real)
 
 
 class CycleGame:
@@ -80,11 +87,12 @@ class CycleGame:
                 nets[name].requires_grad_(False)
         fake_b, fake_a = nets["g_ab"](real_a), nets["g_ba"](real_b)
         weight = self.training.terms
-        weights, terms = {}, {}
+        weights: dict[str, float] = {}
+        terms: dict[str, Callable[[], Tensor]] = {}
         if self.adversarial:
             weights |= {"adversarial_b": weight["adversarial"], "adversarial_a": weight["adversarial"]}
-            terms["adversarial_b"] = lambda: least_squares(nets["d_b"](fake_b), is_real=True)
-            terms["adversarial_a"] = lambda: least_squares(nets["d_a"](fake_a), is_real=True)
+            terms["adversarial_b"] = partial(_judge, nets["d_b"], fake_b, True)
+            terms["adversarial_a"] = partial(_judge, nets["d_a"], fake_a, True)
         if "cycle_forward" in weight:
             weights["cycle_forward"] = weight["cycle_forward"]
             terms["cycle_forward"] = lambda: l1(nets["g_ba"](fake_b), real_a)
@@ -104,8 +112,8 @@ class CycleGame:
                 total, values = weighted_sum(
                     {f"discriminator_{domain}_real": 0.5, f"discriminator_{domain}_fake": 0.5},
                     {
-                        f"discriminator_{domain}_real": lambda net=net, real=real: least_squares(net(real), True),
-                        f"discriminator_{domain}_fake": lambda net=net, shown=shown: least_squares(net(shown), False),
+                        f"discriminator_{domain}_real": partial(_judge, net, real, True),
+                        f"discriminator_{domain}_fake": partial(_judge, net, shown, False),
                     },
                 )
                 totals.append(total)
@@ -116,7 +124,7 @@ class CycleGame:
     def _update(self, player: str, total: Tensor) -> None:
         optimiser = self.optimisers[player]
         optimiser.zero_grad(set_to_none=True)
-        total.backward()
+        torch.autograd.backward(total)
         optimiser.step()
 
     def state(self) -> dict[str, object]:

@@ -19,16 +19,18 @@ rule download:
 
 rule prepare:
     input:
-        [] if SOURCE in artifacts.NOT_DOWNLOADED else ancient(f"{artifacts.download_dir(SOURCE)}/source.json"),
+        []
+        if SOURCE in artifacts.NOT_DOWNLOADED
+        else ancient(f"{artifacts.download_dir(SOURCE)}/source.json"),
     output:
         f"{DATA}/manifest.json",
     log:
         f"logs/prepare/{DATA.name}.log",
     benchmark:
         f"logs/prepare/{DATA.name}.tsv"
+    threads: 4
     params:
         out=DATA,
         study=STUDY.name,
-    threads: 4
     shell:
         "{PYTHON} -m pipeline.prepare --study {params.study} --threads {threads} --out {params.out} 2> {log}"

@@ -12,13 +12,13 @@ rule train_segmenter:
         f"logs/segmenter/{SEGMENTER.name}.log",
     benchmark:
         f"logs/segmenter/{SEGMENTER.name}.tsv"
-    params:
-        out=SEGMENTER,
-        study=STUDY.name,
     priority: 9
     threads: 1
     resources:
         gpu=artifacts.gpu_slots(PARAMS.device),
+    params:
+        out=SEGMENTER,
+        study=STUDY.name,
     shell:
         "{PYTHON} -m pipeline.segmenter --study {params.study} --threads {threads} --out {params.out} 2> {log}"
 
@@ -40,11 +40,11 @@ rule translate:
         "logs/translate/{study}/{row}-s{seed}-{key}.log",
     benchmark:
         "logs/translate/{study}/{row}-s{seed}-{key}.tsv"
-    params:
-        out=lambda w, output: os.path.dirname(output[0]),
     threads: 1
     resources:
         gpu=artifacts.gpu_slots(PARAMS.device),
+    params:
+        out=lambda w, output: os.path.dirname(output[0]),
     shell:
         "{PYTHON} -m pipeline.translate --study {wildcards.study} --row {wildcards.row} --seed {wildcards.seed}"
         " --threads {threads} --out {params.out} 2> {log}"
@@ -60,11 +60,11 @@ rule evaluate:
         "logs/evaluate/{study}/{row}-s{seed}-{key}.log",
     benchmark:
         "logs/evaluate/{study}/{row}-s{seed}-{key}.tsv"
-    params:
-        out=lambda w, output: os.path.dirname(output[0]),
     threads: 1
     resources:
         gpu=artifacts.gpu_slots(PARAMS.device),
+    params:
+        out=lambda w, output: os.path.dirname(output[0]),
     shell:
         "{PYTHON} -m pipeline.evaluate --study {wildcards.study} --row {wildcards.row} --seed {wildcards.seed}"
         " --threads {threads} --out {params.out} 2> {log}"

@@ -5,21 +5,47 @@
 if artifacts.REPORT.exists() and not artifacts.report_is_current(PARAMS, STUDY):
     os.utime(artifacts.REPORT, (1, 1))
 
-SCORED = [artifacts.score_dir(PARAMS, STUDY, row, seed) for row, seed in artifacts.rows(STUDY)]
-TRAINED = [artifacts.run_dir(PARAMS, STUDY, variant, seed) for variant in STUDY.variants for seed in STUDY.seeds]
+SCORED = [
+    artifacts.score_dir(PARAMS, STUDY, row, seed) for row, seed in artifacts.rows(STUDY)
+]
+TRAINED = [
+    artifacts.run_dir(PARAMS, STUDY, variant, seed)
+    for variant in STUDY.variants
+    for seed in STUDY.seeds
+]
 
 
 rule report:
     input:
         "params.yaml",
         [f"{folder}/metrics.json" for folder in SCORED],
-        [f"{folder}/{name}" for folder in TRAINED for name in ("history.csv", "timing.json")],
+        [
+            f"{folder}/{name}"
+            for folder in TRAINED
+            for name in ("history.csv", "timing.json")
+        ],
     output:
         report(artifacts.REPORT, caption="../captions/report.rst", category="Tables"),
-        report(f"{artifacts.REPORT_FOLDER}/labels2photo.png", caption="../captions/labels2photo.rst", category="Images"),
-        report(f"{artifacts.REPORT_FOLDER}/photo2labels.png", caption="../captions/photo2labels.rst", category="Images"),
-        report(f"{artifacts.REPORT_FOLDER}/losses.svg", caption="../captions/losses.rst", category="Training"),
-        report(f"{artifacts.REPORT_FOLDER}/scores.csv", caption="../captions/scores.rst", category="Tables"),
+        report(
+            f"{artifacts.REPORT_FOLDER}/labels2photo.png",
+            caption="../captions/labels2photo.rst",
+            category="Images",
+        ),
+        report(
+            f"{artifacts.REPORT_FOLDER}/photo2labels.png",
+            caption="../captions/photo2labels.rst",
+            category="Images",
+        ),
+        report(
+            f"{artifacts.REPORT_FOLDER}/losses.svg",
+            caption="../captions/losses.rst",
+            category="Training",
+        ),
+        report(
+            f"{artifacts.REPORT_FOLDER}/scores.csv",
+            caption="../captions/scores.rst",
+            category="Tables",
+        ),
         f"{artifacts.REPORT_FOLDER}/losses.csv",
         f"{artifacts.REPORT_FOLDER}/metrics.json",
     log:

@@ -12,13 +12,18 @@ rule train:
         "logs/train/{study}/{row}-s{seed}-{key}.log",
     benchmark:
         "logs/train/{study}/{row}-s{seed}-{key}.tsv"
-    params:
-        out=lambda w, output: os.path.dirname(output.checkpoint),
     # the costliest variants first, so that the last one to finish is a cheap one
-    priority: lambda w: 10 + len(STUDY.variants[w.row].training.terms) if w.row in STUDY.variants else 0
+    priority:
+        lambda w: (
+            10 + len(STUDY.variants[w.row].training.terms)
+            if w.row in STUDY.variants
+            else 0
+        )
     threads: 1
     resources:
         gpu=artifacts.gpu_slots(PARAMS.device),
+    params:
+        out=lambda w, output: os.path.dirname(output.checkpoint),
     shell:
         "{PYTHON} -m pipeline.train --study {wildcards.study} --row {wildcards.row} --seed {wildcards.seed}"
         " --threads {threads} --out {params.out} 2> {log}"

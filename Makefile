@@ -1,0 +1,37 @@
+# Thin names for real commands. `make reproduce` and `make test` need Python 3.11-3.13 and nothing else.
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: reproduce test setup check evidence gc help
+
+help:          ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+reproduce: setup   ## from nothing to reports/cyclegan_ablation.md on the embedded dataset
+	snakemake --cores all reports/cyclegan_ablation.md
+	@echo "Done: reports/cyclegan_ablation.md. To compare the runs: . $(BIN)/activate && mlflow ui"
+
+test: setup    ## the whole test suite
+	python -m pytest
+
+setup: .venv/.ready  ## virtual environment with pinned dependencies
+
+.venv/.ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else "error: Python 3.11 to 3.13 is needed, $(PYTHON) is %d.%d; use: make PYTHON=python3.12 ..." % v)'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+check: setup   ## style, types, workflow syntax, dry run
+	ruff check .
+	ruff format --check .
+	mypy
+	snakefmt --check Snakefile pipeline/rules
+	snakemake -n --quiet all
+
+evidence: setup  ## keep the current report under reports/<study>/, to be committed
+	python -m pipeline.keep
+
+gc: setup      ## list superseded results, ask, remove
+	python -m pipeline.gc

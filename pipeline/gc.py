@@ -1,0 +1,38 @@
+"""Lists results of no study in params.yaml (older settings or code), asks, removes them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from ganrepro import artifacts, config
+from pipeline import stage
+
+
+def superseded() -> list[Path]:
+    """Result folders of no study in params.yaml."""
+    params = config.load()
+    live = set()
+    for study in params.studies.values():
+        live |= {artifacts.dataset_dir(params, study.dataset), artifacts.segmenter_dir(params, study)}
+        live |= {artifacts.run_dir(params, study, variant, seed) for variant in study.variants for seed in study.seeds}
+        live |= {artifacts.score_dir(params, study, row, seed) for row, seed in artifacts.rows(study)}
+    found = [*Path().glob("data/*-*"), *Path().glob("scorers/*-*"), *Path().glob("runs/*/*-*"), *Path().glob("scores/*/*-*")]
+    return sorted(path for path in found if path.is_dir() and path not in live)
+
+
+def main() -> None:
+    folders = superseded()
+    if not folders:
+        print("nothing is superseded")
+        return
+    for folder in folders:
+        size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
+        print(f"{size / 1e6:9.1f} MB  {folder}")
+    if input(f"remove these {len(folders)} folders? [y/N] ").strip().lower() == "y":
+        for folder in folders:
+            shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    stage.run(main)

@@ -1,0 +1,36 @@
+"""Shared helpers: small parameter sets, tiny training settings."""
+
+from __future__ import annotations
+
+import copy
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from ruamel.yaml import YAML
+
+from ganrepro import config
+
+ROOT = Path(__file__).resolve().parent.parent
+os.environ.setdefault("GANREPRO_MLFLOW", "off")  # tests that want MLflow say so
+os.environ.pop("GANREPRO_MIRROR", None)
+torch.set_num_threads(1)
+RAW = YAML(typ="safe", pure=True).load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def raw() -> dict[str, Any]:
+    """params.yaml as plain values, to be edited."""
+    return copy.deepcopy(RAW)
+
+
+def tiny(training: config.Training, **changes: Any) -> config.Training:
+    """The same experiment at 16 x 16 with narrow networks: seconds instead of hours."""
+    small = {
+        "generator_blocks": 1, "generator_filters": 4, "discriminator_filters": 4, "discriminator_receptive_field": 16,
+        "load_pixels": 18, "crop_pixels": 16, "epoch_images": 4, "epochs_constant": 1, "epochs_decay": 2, "pool_images": 2,
+    }  # fmt: skip
+    return replace(training, **(small | changes))

@@ -1,0 +1,106 @@
+import pytest
+
+from conftest import ROOT
+from ganrepro import config
+
+
+def expect(raw, message):
+    with pytest.raises(config.ConfigError) as caught:
+        config.parse(raw)
+    assert "\n" not in str(caught.value)
+    assert message in str(caught.value)
+
+
+def test_shipped_parameters_parse_and_every_study_has_the_five_variants(raw):
+    params = config.parse(raw)
+    for study in params.studies.values():
+        assert list(study.variants) == ["cycle-alone", "gan-alone", "gan-forward", "gan-backward", "cyclegan"]
+    assert params.find_study().name == "streets-tiny"
+
+
+def test_the_base_study_is_the_papers_recipe(raw):
+    # protocol: CycleGAN section 4 and appendix 7.1, Cityscapes at 128 x 128
+    paper = config.parse(raw).studies["cityscapes-128"].variants["cyclegan"].training
+    assert (paper.generator_blocks, paper.generator_filters, paper.load_pixels, paper.crop_pixels) == (6, 64, 143, 128)
+    assert (paper.learning_rate, paper.adam_beta1, paper.batch_images, paper.pool_images) == (2e-4, 0.5, 1, 50)
+    assert (paper.epochs_constant, paper.epochs_decay) == (100, 100)
+    assert paper.terms == {"adversarial": 1, "cycle_forward": 10, "cycle_backward": 10}
+
+
+def test_a_study_replaces_its_base_key_by_key(raw):
+    raw["studies"]["camvid-128"]["learning_rate"] = 0.001
+    study = config.parse(raw).studies["camvid-128"]
+    assert study.variants["cyclegan"].training.learning_rate == 0.001
+    assert study.variants["cyclegan"].training.crop_pixels == 128
+
+
+def test_a_variant_may_differ_in_any_setting(raw):
+    raw["variants"]["cyclegan-ablation"]["cyclegan"]["discriminator_receptive_field"] = 16
+    variants = config.parse(raw).find_study().variants
+    assert variants["cyclegan"].training.discriminator_receptive_field == 16
+    assert variants["gan-alone"].training.discriminator_receptive_field == 34
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (("studie",), 1, "params.yaml.studie: unknown key; did you mean 'studies'?"),
+        (("study",), "street-tiny", "there is no 'street-tiny'; did you mean 'streets-tiny'?"),
+        (("studies", "streets-tiny", "learningrate"), 1, "unknown key; did you mean 'learning_rate'?"),
+        (("studies", "streets-tiny", "learning_rate"), "fast", "learning_rate: expected a number, got 'fast'"),
+        (("studies", "streets-tiny", "learning_rate"), 0, "learning_rate: expected more than 0"),
+        (("studies", "streets-tiny", "learning_rate"), True, "expected a number, got True"),
+        (("studies", "streets-tiny", "batch_images"), 1.5, "expected a whole number, got 1.5"),
+        (("studies", "streets-tiny", "crop_pixels"), 62, "expected a multiple of 4, got 62"),
+        (("studies", "streets-tiny", "generator"), "unett", "did you mean 'unet'?"),
+        (("studies", "streets-tiny", "load_pixels"), 60, "load_pixels: 60 is smaller than crop_pixels (64)"),
+        (("studies", "streets-tiny", "discriminator_receptive_field"), 286, "needs at least 96 pixels, got 64"),
+        (("studies", "streets-tiny", "discriminator_receptive_field"), 71, "expected 1 or 16 or 34 or 70 or 142 or 286, got 71"),
+        (("studies", "streets-tiny", "seeds"), [], "seeds: expected one or more different numbers"),
+        (("studies", "streets-tiny", "seeds"), [0, 0], "seeds: expected one or more different numbers"),
+        (("studies", "streets-tiny", "base"), "camvid-64", "has a base itself; one level only"),
+        (("studies", "streets-tiny", "dataset"), "street", "there is no 'street'; did you mean 'streets'?"),
+        (("studies", "cityscapes-128", "epochs_decay"), None, "expected a whole number, got None"),
+        (("variants", "cyclegan-ablation", "cyclegan", "terms"), {"cycle": 1}, "terms.cycle: unknown key; there are: adversarial, cycle_forward, cycle_backward"),
+        (("variants", "cyclegan-ablation", "cyclegan", "terms"), {"adversarial": 0}, "leave a term out to switch it off"),
+        (("variants", "cyclegan-ablation", "cyclegan", "terms"), {}, "terms: empty"),
+        (("datasets", "streets", "path"), "x", "belong to source 'folder'"),
+        (("datasets", "streets", "unpaired"), "halves", "expected 'disjoint' or 'all', got 'halves'"),
+        (("datasets", "streets", "train_images"), None, "say how many images"),
+        (("paper", "labels2photo", "rows", "cyclegan"), [0.1], "expected 3 scores, got 1"),
+        (("paper", "label2photo"), {"title": "", "source": "", "rows": {}}, "did you mean 'labels2photo'?"),
+    ],
+)  # fmt: skip
+def test_bad_values_get_one_line(raw, path, value, message):
+    entry = raw
+    for key in path[:-1]:
+        entry = entry[key]
+    entry[path[-1]] = value
+    expect(raw, message)
+
+
+def test_missing_key_is_named(raw):
+    del raw["studies"]["cityscapes-128"]["pool_images"]
+    expect(raw, "pool_images: missing")
+
+
+def test_unet_needs_a_power_of_two(raw):
+    raw["studies"]["streets-tiny"] |= {"generator": "unet", "crop_pixels": 60}
+    expect(raw, "needs a power of two from 16, got 60")
+
+
+def test_files_read_as_yaml_1_2_as_dvc_does(tmp_path, raw):
+    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    file = tmp_path / "params.yaml"
+    file.write_text(text.replace("learning_rate: 0.0002", "learning_rate: 2e-04"), encoding="utf-8")
+    assert config.load(file).studies["cityscapes-128"].variants["cyclegan"].training.learning_rate == 2e-4
+    file.write_text("a: [1", encoding="utf-8")
+    with pytest.raises(config.ConfigError, match="not readable as YAML"):
+        config.load(file)
+    with pytest.raises(config.ConfigError, match="no such file"):
+        config.load(tmp_path / "none.yaml")
+
+
+def test_digest_ignores_key_order_and_the_spelling_of_whole_numbers():
+    assert config.digest({"a": 5, "b": 1.5}) == config.digest({"b": 1.5, "a": 5.0})
+    assert config.digest({"a": 5}) != config.digest({"a": 6})
