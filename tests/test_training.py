@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 import torch
+from conftest import RAW, ROOT, tiny
 from torch import nn
 
-from conftest import RAW, ROOT, tiny
 from ganrepro import checkpoints, config
 from ganrepro.data.datasets import UnpairedImages
 from ganrepro.objectives.terms import l1, least_squares

@@ -59,7 +59,7 @@ def grid(results: Results, study: Study, direction: str, images: int = 4) -> Ima
     if results.manifest["paired"]:
         columns.append(("Truth" if target == "a" else "Real photo", results.images["ground-truth", 0]))
     side, gap, header = 112, 4, 22
-    canvas = Image.new("RGBA", (len(columns) * (side + gap) - gap, header + len(chosen) * (side + gap) - gap), (0, 0, 0, 0))
+    canvas = Image.new("RGB", (len(columns) * (side + gap) - gap, header + len(chosen) * (side + gap) - gap), "white")
     draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(13)
     for x, (title, folder) in enumerate(columns):
         draw.text((x * (side + gap) + side / 2, header / 2), title.replace(" cycle", ""), INK, font, anchor="mm")
@@ -67,8 +67,8 @@ def grid(results: Results, study: Study, direction: str, images: int = 4) -> Ima
             with Image.open(folder / direction / name) as image:
                 enlarged = image.convert("RGB").resize((side, side), Image.Resampling.BICUBIC)
             canvas.paste(enlarged, (x * (side + gap), header + y * (side + gap)))
-    # 255 colours keep a grid of photos under 200 KB; flat label colours stay exact to the eye
-    return canvas.quantize(255, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.FLOYDSTEINBERG)
+    # 256 colours keep a grid of photos under 200 KB; flat label colours stay exact to the eye
+    return canvas.quantize(256, method=Image.Quantize.MEDIANCUT, kmeans=1)
 
 
 def losses(results: Results, study: Study, path: Path) -> None:

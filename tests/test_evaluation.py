@@ -1,0 +1,130 @@
+import numpy as np
+import pytest
+import torch
+from conftest import RAW
+from PIL import Image
+from sklearn.metrics import confusion_matrix as sklearn_confusion
+
+from ganrepro import config
+from ganrepro.config import Scorer
+from ganrepro.data.images import ImageError
+from ganrepro.evaluation.confusion import confusion_matrix, scores
+from ganrepro.evaluation.evaluators import score_translations
+from ganrepro.evaluation.segmenter import Segmenter, classify_colours, enlarged, segment, train_segmenter
+
+CPU = torch.device("cpu")
+PALETTE = {"a": [255, 0, 0], "b": [0, 255, 0], "c": [0, 0, 255]}
+
+
+def test_confusion_equals_scikit_learn_on_random_maps():
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        classes = int(rng.integers(2, 20))
+        truth, prediction = rng.integers(0, classes, (2, 13, 17))
+        truth[rng.random(truth.shape) < 0.1] = 255
+        ours = confusion_matrix(torch.from_numpy(truth), torch.from_numpy(prediction), classes)
+        counted = truth != 255
+        theirs = sklearn_confusion(truth[counted], prediction[counted], labels=range(classes))
+        assert np.array_equal(ours.numpy(), theirs)
+
+
+def test_scores_by_hand():
+    # truth a: 3 right, 1 called b;  truth b: 2 right, 2 called a;  c never occurs and is never said
+    found = scores(torch.tensor([[3, 1, 0], [2, 2, 0], [0, 0, 0]]))
+    assert found["pixel_accuracy"] == pytest.approx(5 / 8, abs=1e-9)
+    # the reference's convention: the absent class scores 0 and counts: (3/4 + 2/4 + 0) / 3
+    assert found["class_accuracy"] == pytest.approx((0.75 + 0.5) / 3, abs=1e-9)
+    assert found["class_iou"] == pytest.approx((3 / 6 + 2 / 5) / 3, abs=1e-9)
+    assert found["class_ious"] == pytest.approx([0.5, 0.4, 0.0], abs=1e-9)
+
+
+def test_values_outside_the_classes_are_refused():
+    zeros = torch.zeros(2, 2, dtype=torch.uint8)
+    for truth, prediction, message in (
+        (zeros + 3, zeros, "truth"),
+        (zeros, zeros + 3, "prediction"),
+        (zeros, zeros[:1], "truth is"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            confusion_matrix(truth, prediction, 3)
+
+
+def test_nearest_palette_colour():
+    pixels = np.array([[[250, 10, 0], [10, 120, 110]]], np.uint8)  # clearly a; nearer to b (135² + ...) than to c
+    assert classify_colours(Image.fromarray(pixels), PALETTE, 1, 2).tolist() == [[0, 1]]
+    assert classify_colours(Image.fromarray(pixels), PALETTE, 2, 4).tolist() == [[0, 0, 1, 1]] * 2
+
+
+def test_photos_are_enlarged_bilinearly_to_the_label_size():
+    photo = Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8))
+    expected = np.asarray(photo.resize((20, 15), Image.Resampling.BILINEAR))
+    assert np.array_equal(enlarged(photo, 15, 20).permute(1, 2, 0).numpy(), expected)
+
+
+@pytest.mark.parametrize("size", [(16, 16), (37, 50), (360, 480)])
+def test_segmenter_keeps_any_size(size):
+    assert Segmenter(5, 2).eval()(torch.zeros(1, 3, *size)).shape == (1, 5, *size)
+
+
+@pytest.fixture
+def toy(tmp_path):
+    """A prepared dataset whose photos are noisy versions of two-colour label maps: learnable at once."""
+    rng = np.random.default_rng(0)
+    tint = np.array([[200, 60, 60], [60, 200, 60], [60, 60, 200]])
+    for split, count in (("train", 12), ("test", 4)):
+        for folder in ("a", "b", "labels"):
+            (tmp_path / split / folder).mkdir(parents=True)
+        for i in range(count):
+            labels = np.kron(rng.integers(0, 3, (4, 4)), np.ones((12, 12), int)).astype(np.uint8)
+            photo = np.clip(tint[labels] + rng.normal(0, 20, (48, 48, 3)), 0, 255).astype(np.uint8)
+            labels[0, 0] = 255
+            colours = np.array([*PALETTE.values(), *[[0, 0, 0]] * 253], np.uint8)[labels]
+            Image.fromarray(labels).save(tmp_path / split / "labels" / f"{i}.png")
+            Image.fromarray(photo).save(tmp_path / split / "b" / f"{i}.png")
+            Image.fromarray(colours).save(tmp_path / split / "a" / f"{i}.png")
+    for direction, domain in (("labels2photo", "b"), ("photo2labels", "a")):
+        (tmp_path / "made").mkdir(exist_ok=True)
+        (tmp_path / "made" / direction).symlink_to(tmp_path / "test" / domain)
+    return tmp_path
+
+
+SCORER = Scorer(filters=8, epochs=12, batch_images=4, learning_rate=0.01, pixels=None, seed=0)
+
+
+def test_the_segmenter_learns_and_the_scores_add_up(toy):
+    network, rows = train_segmenter(toy, [f"{i}.png" for i in range(12)], 3, SCORER, 48, CPU)
+    assert rows[-1]["loss"] < 0.5 * rows[0]["loss"]
+    found = score_translations(toy / "made", toy / "test" / "labels", [f"{i}.png" for i in range(4)], PALETTE, network, CPU)
+    assert found["labels2photo"]["pixel_accuracy"] > 0.8
+    assert found["photo2labels"]["pixel_accuracy"] == pytest.approx(1.0, abs=1e-9)  # the very label colours
+    for values in found.values():
+        assert np.sum(values["confusion"]) == 4 * (48 * 48 - 1)  # one unscored pixel each
+
+
+def test_two_segmenters_of_one_seed_are_equal(toy):
+    names = [f"{i}.png" for i in range(12)]
+    a, b = (train_segmenter(toy, names, 3, SCORER, 24, CPU)[0].state_dict() for _ in range(2))
+    assert all(torch.equal(a[k], b[k]) for k in a)
+
+
+def test_a_missing_or_unreadable_translation_is_named(toy):
+    network = Segmenter(3, 2).eval()
+    (toy / "test" / "b" / "2.png").write_bytes(b"no image")
+    with pytest.raises(ImageError, match=r"labels2photo/2\.png: not a readable image"):
+        score_translations(toy / "made", toy / "test" / "labels", [f"{i}.png" for i in range(4)], PALETTE, network, CPU)
+    (toy / "test" / "b" / "0.png").unlink()
+    with pytest.raises(ImageError, match=r"labels2photo/0\.png: no such image"):
+        score_translations(toy / "made", toy / "test" / "labels", ["0.png"], PALETTE, network, CPU)
+
+
+def test_segmentation_is_the_argmax_of_the_logits():
+    network = Segmenter(4, 2).eval()
+    photo = Image.new("RGB", (16, 16), (10, 200, 30))
+    expected = network(enlarged(photo, 20, 24)[None].float() / 127.5 - 1).argmax(1)[0]
+    assert torch.equal(segment(network, photo, 20, 24, CPU), expected)
+
+
+def test_every_scorer_of_the_parameters_builds():
+    for scorer in config.parse(RAW).scorers.values():
+        with torch.device("meta"):
+            Segmenter(8, scorer.filters)

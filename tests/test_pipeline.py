@@ -1,0 +1,377 @@
+"""The graph as a whole: layering, code digests, and what each tool makes again after a change."""
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import RAW, ROOT
+
+from ganrepro import artifacts, config
+
+# folder or module of ganrepro -> what it may import from the project; the right side is complete
+ALLOWED = {
+    "config": set(),
+    "seeding": set(),
+    "tracking": set(),
+    "nets": {"nets"},
+    "artifacts": {"config"},
+    "checkpoints": {"config", "artifacts"},
+    "provenance": {"config", "artifacts", "tracking"},
+    "objectives": {"config", "objectives"},
+    "data": {"config", "seeding", "data"},
+    "training": {"config", "seeding", "data", "nets", "objectives", "training"},
+    "evaluation": {"config", "seeding", "artifacts", "data.images", "evaluation"},
+    "reporting": {"config", "artifacts", "reporting"},
+}
+
+
+def project_imports(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in ("ganrepro", "pipeline"):
+            for alias in node.names:
+                yield f"{node.module}.{alias.name}"
+        elif isinstance(node, ast.Import):
+            yield from (a.name for a in node.names if a.name.split(".")[0] in ("ganrepro", "pipeline"))
+
+
+def test_folders_import_only_what_the_table_allows():
+    files = [p for p in (ROOT / "ganrepro").rglob("*.py") if p.name != "__init__.py"]
+    assert len(files) > 20
+    for path in files:
+        place = path.relative_to(ROOT / "ganrepro").with_suffix("").parts[0]
+        for name in project_imports(path):
+            target = name.removeprefix("ganrepro.")
+            assert any(target == a or target.startswith(f"{a}.") for a in ALLOWED[place]), f"{path.name} imports {name}"
+
+
+def test_a_dry_run_and_the_reports_need_no_torch():
+    code = "import sys; import ganrepro.artifacts, ganrepro.config, ganrepro.reporting.render; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
+def test_entry_points_are_thin():
+    for path in (ROOT / "pipeline").glob("*.py"):
+        assert len(path.read_text().splitlines()) <= 90, path
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A copy of the package whose source may be edited; digests are taken of the copy."""
+    copy = tmp_path / "ganrepro"
+    shutil.copytree(ROOT / "ganrepro", copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(artifacts, "PACKAGE", copy)
+
+    def digest(entry, path=None, old=None, new=None):
+        if path is not None:
+            text = (copy / path).read_text()
+            assert old in text
+            (copy / path).write_text(text.replace(old, new))
+        artifacts._imports.cache_clear()
+        artifacts.code_digest.cache_clear()
+        return artifacts.code_digest(entry)
+
+    yield digest
+    artifacts._imports.cache_clear()
+    artifacts.code_digest.cache_clear()
+
+
+def test_better_sentences_remake_nothing_and_other_code_does(package):
+    before = package("games")
+    assert package("games", "nets/blocks.py", "Statistics of each image", "The statistics of every image") == before
+    assert package("games", "objectives/terms.py", '"""Loss terms:', '# a comment\n"""The loss terms:') == before
+    assert package("games", "config.py", "one level of", "a single level of") == before
+    assert package("games", "objectives/terms.py", ".mean((1, 2, 3))", ".sum((1, 2, 3))") != before
+
+
+def test_digests_follow_imports_and_nothing_else(package):
+    before = {entry: package(entry) for entry in artifacts.ENTRY}
+    package("games", "objectives/terms.py", ".mean((1, 2, 3))", ".sum((1, 2, 3))")
+    changed = {entry for entry in artifacts.ENTRY if package(entry) != before[entry]}
+    assert changed == {"games"}
+    package("games", "seeding.py", ">> 1", ">> 2")
+    changed = {entry for entry in artifacts.ENTRY if package(entry) != before[entry]}
+    assert changed == {"dataset", "train", "games", "segmenter", "translate", "score"}
+
+
+def test_keys_see_what_matters_and_nothing_else():
+    def runs(change=lambda raw: None):
+        import copy
+
+        raw = copy.deepcopy(RAW)
+        change(raw)
+        params = config.parse(raw)
+        study = params.find_study()
+        return {v: artifacts.run_dir(params, study, v, 0) for v in study.variants} | {
+            "segmenter": artifacts.segmenter_dir(params, study),
+            "report": artifacts.report_key(params, study),
+        }
+
+    before = runs()
+
+    def changed(change):
+        return {name for name, path in runs(change).items() if path != before[name]}
+
+    terms = RAW["variants"]["cyclegan-ablation"]["gan-forward"]["terms"]
+    weaker = terms | {"cycle_forward": 5}
+    assert changed(lambda r: r["variants"]["cyclegan-ablation"]["gan-forward"].update(terms=weaker)) == {"gan-forward", "report"}
+    assert changed(lambda r: r["scorers"]["small"].update(epochs=3)) == {"segmenter", "report"}
+    assert changed(lambda r: r["datasets"]["streets"].update(pixels=64)) == set(before)
+    assert changed(lambda r: r["paper"]["labels2photo"].update(title="x")) == {"report"}
+    assert changed(lambda r: r.update(device="cpu", mirror="/somewhere")) == set()
+    assert changed(lambda r: r["studies"]["camvid-64"].update(learning_rate=1)) == set()
+
+
+# --- Snakemake, DVC and MLflow on a tiny configuration -------------------------------------------
+
+ENVIRONMENT = {
+    k: v for k, v in os.environ.items() if not k.startswith(("GANREPRO", "MLFLOW", "DVC", "GIT"))
+} | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}  # fmt: skip
+
+
+def shell(folder, *command, ok=True, **environment):
+    result = subprocess.run(command, cwd=folder, env=ENVIRONMENT | environment, capture_output=True, text=True)
+    output = result.stdout + result.stderr
+    assert (result.returncode == 0) is ok, output[-6000:]
+    return output
+
+
+def edit(folder, old, new):
+    text = (folder / "params.yaml").read_text(encoding="utf-8")
+    assert text.count(old) == 1, old
+    (folder / "params.yaml").write_text(text.replace(old, new), encoding="utf-8")
+
+
+def planned(folder):
+    """{rule: jobs} of a dry run; empty when there is nothing to do."""
+    output = shell(folder, "snakemake", "-n", "--cores", "2")
+    if "Nothing to be done" in output:
+        return {}
+    table = re.search(r"Job stats:\n.*\n[- ]+\n((?:.+\n)+?)total", output)
+    return {name: int(n) for name, n in (line.split() for line in table[1].strip().splitlines())}
+
+
+def run_count(folder):
+    """MLflow runs that are alive, by level."""
+    code = (
+        "from mlflow.tracking import MlflowClient; c = MlflowClient('sqlite:///mlflow.db')\n"
+        "ids = [e.experiment_id for e in c.search_experiments()]\n"
+        "runs = c.search_runs(ids, max_results=1000)\n"
+        "tags = [r.data.tags for r in runs]\n"
+        "print('RUNS', len(runs), len({t['ganrepro.key'] for t in tags}), sum('mlflow.parentRunId' in t for t in tags))"
+    )
+    return tuple(int(n) for n in shell(folder, sys.executable, "-c", code).split("RUNS")[1].split()[:3])
+
+
+TINY = """
+study: toy
+device: cpu
+mirror: null
+datasets:
+  streets: {source: streets, pixels: 32, train_images: 6, test_images: 2}
+variants:
+  pair:
+    gan-forward: {title: GAN + forward, terms: {adversarial: 1, cycle_forward: 10}}
+    cyclegan: {title: CycleGAN, terms: {adversarial: 1, cycle_forward: 11, cycle_backward: 12}}
+scorers:
+  toy: {filters: 4, epochs: 2, batch_images: 3, learning_rate: 0.01, pixels: null, seed: 0}
+studies:
+  toy:
+    title: Toy
+    dataset: streets
+    variants: pair
+    scorer: toy
+    seeds: [0]
+    flavour: torch
+    generator: resnet
+    generator_blocks: 1
+    generator_filters: 2
+    discriminator_receptive_field: 16
+    discriminator_filters: 2
+    load_pixels: 18
+    crop_pixels: 16
+    batch_images: 1
+    epoch_images: 4
+    epochs_constant: 1
+    epochs_decay: 1
+    learning_rate: 0.001
+    adam_beta1: 0.5
+    adam_beta2: 0.999
+    pool_images: 2
+paper: {}
+"""
+
+
+def project(folder):
+    """A committed copy of this project with the tiny parameters."""
+    ignored = shutil.ignore_patterns("__pycache__", "*.egg-info", "cache", "tmp", "config.local")
+    for name in ("Snakefile", "dvc.yaml", ".dvcignore", ".gitignore"):
+        (folder / name).write_bytes((ROOT / name).read_bytes())
+    for name in ("ganrepro", "pipeline", "profiles", ".dvc"):
+        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+    (folder / "params.yaml").write_text(TINY)
+    for command in ("init -q -b main", "config user.name t", "config user.email t@example.org", "add -A", "commit -qm tiny"):
+        shell(folder, "git", *command.split())
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """The tiny project after one `snakemake` from nothing."""
+    folder = tmp_path_factory.mktemp("project")
+    project(folder)
+    # the first failing assertion below would otherwise be a puzzle: nothing exists, so all is planned
+    assert planned(folder) == {
+        "prepare": 1,
+        "train": 2,
+        "train_segmenter": 1,
+        "translate": 4,
+        "evaluate": 4,
+        "report": 1,
+        "all": 1,
+    }
+    shell(folder, "snakemake", "--cores", "2", str(artifacts.REPORT))
+    return folder
+
+
+def dvc_is_clean(folder):
+    return "Data and pipelines are up to date" in shell(folder, "dvc", "status")
+
+
+def test_first_run_makes_the_report_and_everything_else_finds_nothing_to_do(made):
+    page = (made / artifacts.REPORT).read_text(encoding="utf-8")
+    assert "| CycleGAN |" in page and "| Ground truth |" in page and "`streets`" not in page
+    for link in re.findall(r"\]\((cyclegan_ablation/[^)]+)\)", page):
+        assert (made / "reports" / link).stat().st_size > 500
+    assert planned(made) == {}
+    assert dvc_is_clean(made)
+    assert "didn't change, skipping" in shell(made, "dvc", "repro")
+    assert run_count(made) == (4, 4, 2)
+
+
+def test_one_weight_changed_trains_one_variant_under_either_tool_and_back_trains_none(made):
+    names = {p.name for p in (made / "runs/toy").iterdir()}
+    edit(made, "cycle_forward: 10}", "cycle_forward: 9}")
+    assert planned(made) == {"train": 1, "translate": 1, "evaluate": 1, "report": 1, "all": 1}
+    assert not dvc_is_clean(made)
+    shell(made, "snakemake", "--cores", "2")
+    new = {p.name for p in (made / "runs/toy").iterdir()} - names
+    assert len(new) == 1 and new.pop().startswith("gan-forward-s0-")
+    assert dvc_is_clean(made) and planned(made) == {}
+
+    names = {p.name for p in (made / "runs/toy").iterdir()}
+    edit(made, "cycle_backward: 12}", "cycle_backward: 13}")
+    shell(made, "dvc", "repro")
+    new = {p.name for p in (made / "runs/toy").iterdir()} - names
+    assert len(new) == 1 and new.pop().startswith("cyclegan-s0-")
+    assert planned(made) == {} and dvc_is_clean(made)
+    assert run_count(made) == (8, 8, 4)
+
+    edit(made, "cycle_forward: 9}", "cycle_forward: 10}")
+    edit(made, "cycle_backward: 13}", "cycle_backward: 12}")
+    assert planned(made) == {"report": 1, "all": 1}
+    shell(made, "snakemake", "--cores", "2")
+    assert planned(made) == {} and dvc_is_clean(made)
+    assert run_count(made) == (8, 8, 4)
+
+
+def test_a_clone_pulls_everything_and_an_edit_there_is_seen_by_both_tools(made, tmp_path):
+    shell(made, "dvc", "remote", "add", "-f", "-d", "local", str(tmp_path / "remote"))
+    shell(made, "git", "add", "-A")
+    shell(made, "git", "commit", "-qm", "results")
+    shell(made, "dvc", "push")
+    clone = tmp_path / "clone"
+    shell(tmp_path, "git", "clone", "-q", str(made), str(clone))
+    shell(clone, "dvc", "pull")
+    assert not (clone / ".snakemake").exists()
+    assert set(planned(clone)) <= {"report", "all"}
+    assert dvc_is_clean(clone)
+    shutil.rmtree(clone / ".snakemake", ignore_errors=True)
+    edit(clone, "cycle_forward: 10}", "cycle_forward: 8}")
+    assert planned(clone) == {"train": 1, "translate": 1, "evaluate": 1, "report": 1, "all": 1}
+    assert not dvc_is_clean(clone)
+    edit(clone, "cycle_forward: 8}", "cycle_forward: 10}")
+    edit(clone, "epochs: 2", "epochs: 3")  # every score is stale, no old one of the new key exists
+    assert planned(clone) == {"train_segmenter": 1, "translate": 4, "evaluate": 4, "report": 1, "all": 1}
+
+
+def test_dvc_compares_metrics_and_plots_between_states(made):
+    shell(made, "git", "add", "-A")
+    shell(made, "git", "commit", "-qm", "before", "--allow-empty")
+    edit(made, "cycle_forward: 10}", "cycle_forward: 1}")
+    shell(made, "snakemake", "--cores", "2")
+    difference = shell(made, "dvc", "metrics", "diff")
+    assert "labels2photo.gan-forward" in difference or "photo2labels.gan-forward" in difference
+    assert ".cyclegan.pixel" not in difference
+    shell(made, "dvc", "plots", "diff", "-o", "plots")
+    assert "reports_cyclegan_ablation_scores_csv" in (made / "plots/index.html").read_text()
+    edit(made, "cycle_forward: 1}", "cycle_forward: 10}")
+
+
+def test_a_killed_workflow_continues_and_logs_each_epoch_once(tmp_path):
+    project(tmp_path)
+    edit(tmp_path, "epoch_images: 4\n", "epoch_images: 400\n")
+    process = subprocess.Popen(
+        ["snakemake", "--cores", "2"],
+        cwd=tmp_path,
+        env=ENVIRONMENT | {"GANREPRO_SAVE_SECONDS": "0.2"},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    with process:
+        while not list(tmp_path.glob("work/cyclegan-*/checkpoint.pt")):
+            assert process.poll() is None, process.stderr.read().decode()[-3000:]
+        os.killpg(process.pid, 9)
+    shell(tmp_path, "snakemake", "--unlock")
+    shell(tmp_path, "snakemake", "--cores", "2")
+    timing = next(tmp_path.glob("runs/toy/cyclegan-*/timing.json")).read_text()
+    assert '"resumed": 1' in timing
+    assert not list(tmp_path.glob("work/*/*"))
+    assert run_count(tmp_path) == (4, 4, 2)
+    code = (
+        "from mlflow.tracking import MlflowClient; c = MlflowClient('sqlite:///mlflow.db')\n"
+        "for e in c.search_experiments():\n"
+        "  for r in c.search_runs([e.experiment_id]):\n"
+        "    steps = [m.step for m in c.get_metric_history(r.info.run_id, 'epoch')]\n"
+        "    if 'mlflow.parentRunId' in r.data.tags: print('STEPS', steps, r.info.status)"
+    )
+    assert shell(tmp_path, sys.executable, "-c", code).count("STEPS [1, 2] FINISHED") == 2
+
+
+# --- bad input, as a user meets it ----------------------------------------------------------------
+
+
+def stage(folder, module, *words, ok=False, **environment):
+    return shell(folder, sys.executable, "-m", f"pipeline.{module}", *words, ok=ok, **environment)
+
+
+def test_errors_are_one_line_and_exit_is_not_zero(tmp_path):
+    project(tmp_path)
+    shell(tmp_path, "snakemake", "--cores", "2", "--until", "prepare", ok=True)
+    params = config.load(tmp_path / "params.yaml")
+    out = artifacts.run_dir(params, params.find_study(), "cyclegan", 0)
+    off = {"GANREPRO_MLFLOW": "off"}
+
+    said = stage(tmp_path, "train", "--row", "cyclegan", "--out", "runs/toy/other", **off)
+    assert said.startswith("error: ") and "they changed meanwhile" in said and said.count("\n") == 1
+    work = tmp_path / artifacts.work_dir(out)
+    work.mkdir(parents=True)
+    (work / "checkpoint.pt").write_bytes(b"PK damaged")
+    said = stage(tmp_path, "train", "--row", "cyclegan", "--out", str(out), **off)
+    assert "damaged, cut short or not a checkpoint" in said and said.count("\n") == 1
+    assert not (tmp_path / out).exists()
+    (work / "checkpoint.pt").unlink()
+
+    said = stage(tmp_path, "train", "--row", "cyclegan", "--out", str(out), ok=True, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
+    assert said.count("MLflow is away") == 1 and (tmp_path / out / "checkpoint.pt").exists()
+
+    edit(tmp_path, "pool_images: 2", "pol_images: 2")
+    said = shell(tmp_path, "snakemake", "-n", ok=False)
+    assert "studies.toy.pol_images: unknown key; did you mean 'pool_images'?" in said and "Traceback" not in said
+    edit(tmp_path, "pol_images: 2", "pool_images: 2")
+    said = shell(tmp_path, "snakemake", "-n", "--config", "seed=1", ok=False)
+    assert "settings live in params.yaml" in said and "Traceback" not in said

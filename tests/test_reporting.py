@@ -1,0 +1,221 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import RAW
+from PIL import Image
+
+from ganrepro import config, tracking
+from ganrepro.reporting import render
+from ganrepro.reporting.results import Results, summary
+
+PARAMS = config.parse(RAW)
+STUDY = PARAMS.find_study()
+
+
+@pytest.fixture
+def results(tmp_path):
+    """Two seeds of every variant with known scores, one test image of one colour per row."""
+    scores, losses, timing, images = [], [], {}, {}
+    rows = [*STUDY.variants, *config.REFERENCE_ROWS]
+    for number, row in enumerate(rows):
+        for seed in (0, 1) if row in STUDY.variants else (0,):
+            folder = tmp_path / f"{row}-{seed}"
+            for direction in config.DIRECTIONS:
+                (folder / direction).mkdir(parents=True)
+                for name in ("0.png", "1.png"):
+                    Image.new("RGB", (8, 8), (30 * number, 10, 10)).save(folder / direction / name)
+                value = 0.9 if row == "ground-truth" else 0.1 * number + 0.02 * seed
+                scores.append((direction, row, seed, value, value / 2, value / 4))
+            images[row, seed] = folder
+            if row in STUDY.variants:
+                timing[row, seed] = {"seconds": 60.0 + 60 * seed, "resumed": 0}
+                for epoch in (1, 2):
+                    losses.append(
+                        {"variant": row, "seed": seed, "epoch": epoch, "learning_rate": 1.0, "cycle_forward": 1 / epoch}
+                    )
+    names = {split: {"a": ["0.png", "1.png"], "b": ["0.png", "1.png"]} for split in ("train", "test")}
+    manifest = {
+        "title": "toy", "names": names, "unpaired": {"a": ["0.png"], "b": ["1.png"]}, "paired": True, "source": "toy",
+        "counts": {"train": {"a": 2, "b": 2}, "test": {"a": 2, "b": 2}}, "digest": "0" * 64,
+    }  # fmt: skip
+    table = pd.DataFrame(scores, columns=["direction", "row", "seed", "pixel_accuracy", "class_accuracy", "class_iou"])
+    titles = {name: v.title for name, v in STUDY.variants.items()} | config.REFERENCE_ROWS
+    return Results(table, pd.DataFrame(losses), timing, manifest, tmp_path, images, titles)
+
+
+def test_mean_and_spread_by_hand():
+    assert render.spread(np.array([0.5])) == "0.50"
+    assert render.spread(np.array([0.4, 0.6])) == "0.50 ± 0.14"  # sample deviation sqrt(0.02)
+    assert render.spread(np.array([])) == "–"
+
+
+def test_table_puts_the_papers_number_beside_ours(results):
+    lines = render.table(results, STUDY, "labels2photo", PARAMS.paper["labels2photo"]).splitlines()
+    assert len(lines) == 2 + 5 + 2
+    assert len({line.count("|") for line in lines}) == 1
+    row = next(line for line in lines if line.startswith("| GAN alone |"))
+    # second variant: 0.10 and 0.12; paper Table 4, second row
+    assert row.startswith(
+        "| GAN alone | 0.51 | **0.11 ± 0.01** | 0.11 | **0.06 ± 0.01** | 0.08 | **0.03 ± 0.00** | 2 | 1.5 min |"
+    )
+    assert "| Ground truth | 0.80 | **0.90** |" in "\n".join(lines)
+    assert "| Identity (input unchanged) | – |" in "\n".join(lines)
+
+
+def test_paper_values_are_those_of_the_protocol():
+    # CycleGAN Tables 4 and 5, transcribed a second time
+    assert PARAMS.paper["labels2photo"].rows["gan-forward"] == [0.55, 0.18, 0.12]
+    assert PARAMS.paper["labels2photo"].rows["cyclegan"] == [0.52, 0.17, 0.11]
+    assert PARAMS.paper["photo2labels"].rows["gan-backward"] == [0.01, 0.06, 0.01]
+    assert PARAMS.paper["photo2labels"].rows["cyclegan"] == [0.58, 0.22, 0.16]
+    assert PARAMS.paper["photo2labels"].rows["cycle-alone"] == [0.10, 0.05, 0.02]
+
+
+def test_the_gate_speaks_up_when_real_photos_cannot_be_read(results):
+    page = render.page(PARAMS, STUDY, results, {"Report key": "`x`"})
+    assert "**Gate passed**: real test photos score 0.90" in page
+    results.scores.loc[results.scores.row == "ground-truth", "pixel_accuracy"] = 0.79
+    assert "**Gate failed: do not trust the labels → photo table.**" in render.page(PARAMS, STUDY, results, {})
+
+
+def test_page_without_label_maps_has_images_and_no_table(results):
+    bare = Results(
+        results.scores.iloc[:0], results.losses, results.timing, results.manifest, results.data, results.images, results.titles
+    )
+    page = render.page(PARAMS, STUDY, bare, {})
+    assert "nothing to score against" in page and "| Row |" not in page and "labels2photo.png" in page
+
+
+def test_grid_shows_input_variants_and_truth_in_order(results):
+    canvas = np.asarray(render.grid(results, STUDY, "labels2photo").convert("RGBA"))
+    assert canvas.shape[1] == 7 * 116 - 4
+    order = ["identity", *STUDY.variants, "ground-truth"]
+    rows = [*STUDY.variants, *config.REFERENCE_ROWS]
+    for x, row in enumerate(order):
+        shown = canvas[22 + 56, x * 116 + 56]
+        assert abs(int(shown[0]) - 30 * rows.index(row)) <= 4, row  # 255 colours
+
+
+def test_losses_figure_is_the_same_bytes_twice(results, tmp_path):
+    for name in ("a.svg", "b.svg"):
+        render.losses(results, STUDY, tmp_path / name)
+    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+    assert "Cycle loss" in (tmp_path / "a.svg").read_text()
+
+
+def test_every_tagged_deviation_is_listed():
+    listed = "\n".join(render.deviations())
+    tags = {"joint-generator-step", "rgb", "own-segmenter"}
+    assert all(f"**{tag}**" in listed for tag in tags)
+    assert listed.count("\n") + 1 == len(tags)
+
+
+def test_summary_is_the_mean_over_seeds(results):
+    table = json.loads(json.dumps(summary(results)))
+    assert table["photo2labels"]["gan-forward"] == {"pixel_accuracy": 0.21, "class_accuracy": 0.105, "class_iou": 0.0525}
+
+
+# --- MLflow -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def mlflow(monkeypatch, tmp_path):
+    monkeypatch.delenv("GANREPRO_MLFLOW", raising=False)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    from mlflow.tracking import MlflowClient
+
+    def client():
+        return MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
+
+    return client
+
+
+def rows(count):
+    return [{"epoch": e, "cycle_forward": 1.0 / e} for e in range(1, count + 1)]
+
+
+@pytest.mark.filterwarnings("ignore")  # of MLflow's own dependencies
+def test_a_resumed_run_is_continued_and_no_epoch_logged_twice(mlflow, tmp_path):
+    def log(count):
+        parent = tracking.start("exp", "cyclegan", "parent-key", {"a": 1}, {"level": "variant"})
+        run = tracking.start("exp", "cyclegan seed 0", "key", {"a": 1}, {"seed": "0"}, parent)
+        for row in rows(count):
+            run.epoch(row)
+        run.scores({"labels2photo.class_iou": 0.25})
+        file = tmp_path / "grid.png"
+        Image.new("RGB", (2, 2)).save(file)
+        run.artifact(file)
+        run.close()
+        return parent.run_id, run.run_id
+
+    first, second = log(2), log(5)
+    assert first == second
+    client = mlflow()
+    found = client.search_runs([client.get_experiment_by_name("exp").experiment_id])
+    assert len(found) == 2
+    child = client.get_run(first[1])
+    assert child.data.tags["mlflow.parentRunId"] == first[0]
+    assert child.info.status == "FINISHED" and child.data.params == {"a": "1"}
+    assert [m.step for m in client.get_metric_history(first[1], "cycle_forward")] == [1, 2, 3, 4, 5]
+    assert len(client.get_metric_history(first[1], "labels2photo.class_iou")) == 1
+    assert [f.path for f in client.list_artifacts(first[1])] == ["grid.png"]
+
+
+CHILD = """
+import sys; sys.path.insert(0, {root!r})
+from ganrepro import tracking
+parent = tracking.start("exp", "v", "parent", {{}}, {{}})
+run = tracking.start("exp", f"seed {{sys.argv[1]}}", f"key-{{sys.argv[1]}}", {{}}, {{}}, parent)
+for epoch in range(1, 21): run.epoch({{"epoch": epoch, "loss": 1.0}})
+run.close()
+"""
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_eight_parallel_jobs_share_one_new_database(mlflow):
+    import subprocess
+    import sys
+
+    code = CHILD.format(root=str(Path(__file__).resolve().parent.parent))
+    jobs = [subprocess.Popen([sys.executable, "-c", code, str(i)], stderr=subprocess.PIPE, text=True) for i in range(8)]
+    errors = [job.communicate()[1] for job in jobs]
+    assert all(job.returncode == 0 for job in jobs)
+    assert not any("MLflow is away" in error for error in errors), errors
+    client = mlflow()
+    found = client.search_runs([client.get_experiment_by_name("exp").experiment_id])
+    assert len(found) == 9  # one parent, eight children
+    for run in found:
+        if run.data.tags["ganrepro.key"] != "parent":
+            assert len(client.get_metric_history(run.info.run_id, "loss")) == 20
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_an_absent_server_is_said_once_and_stops_nothing(monkeypatch, capsys):
+    monkeypatch.delenv("GANREPRO_MLFLOW", raising=False)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    run = tracking.start("exp", "x", "key", {}, {})
+    run.epoch({"epoch": 1, "loss": 1.0})
+    run.scores({"a": 1.0})
+    run.close()
+    said = capsys.readouterr().err
+    assert said.count("MLflow is away") == 1 and said.count("\n") == 1
+
+
+def test_switched_off_means_no_import(monkeypatch):
+    monkeypatch.setenv("GANREPRO_MLFLOW", "off")
+    run = tracking.start("exp", "x", "key", {}, {})
+    run.epoch({"epoch": 1})
+    run.close()
+    assert run.run_id is None
+
+
+def test_the_database_is_the_main_checkouts_even_in_a_dvc_experiment(monkeypatch, tmp_path):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    inner = tmp_path / ".dvc" / "tmp" / "exps" / "tmp123"
+    inner.mkdir(parents=True)
+    monkeypatch.chdir(inner)
+    assert tracking.tracking_uri() == f"sqlite:///{tmp_path / 'mlflow.db'}"
