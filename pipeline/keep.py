@@ -3,9 +3,28 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
+
+import pandas as pd
 
 from ganrepro import artifacts, config
+from ganrepro.reporting import render
 from pipeline import stage
+
+
+def update_front_page(page: Path, params: config.Params, study: config.Study) -> bool:
+    """Renders the kept scores between the markers of this study, if the page has them."""
+    begin, end = f"<!-- results: {study.name} -->", "<!-- /results -->"
+    text = page.read_text(encoding="utf-8")
+    if begin not in text:
+        return False
+    before, rest = text.split(begin, 1)
+    scores = pd.read_csv(artifacts.REPORT.parent / study.name / "scores.csv")
+    titles = {name: variant.title for name, variant in study.variants.items()} | config.REFERENCE_ROWS
+    table = render.front_table(scores, titles, params.paper)
+    with artifacts.replacing(page) as temporary:
+        temporary.write_text(f"{before}{begin}\n{table}\n{end}{rest.split(end, 1)[1]}", encoding="utf-8")
+    return True
 
 
 def main() -> None:
@@ -18,6 +37,8 @@ def main() -> None:
         shutil.copytree(artifacts.REPORT_FOLDER, folder, dirs_exist_ok=True)
         page = artifacts.REPORT.read_text(encoding="utf-8").replace(f"({artifacts.REPORT_FOLDER.name}/", "(")
         (folder / "README.md").write_text(page, encoding="utf-8")
+    if update_front_page(Path("README.md"), params, study):
+        print("updated the table of README.md")
     print(f"kept {target}; commit it")
 
 

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -313,7 +314,7 @@ def test_dvc_compares_metrics_and_plots_between_states(made):
 
 def test_a_killed_workflow_continues_and_logs_each_epoch_once(tmp_path):
     project(tmp_path)
-    edit(tmp_path, "epoch_images: 4\n", "epoch_images: 400\n")
+    edit(tmp_path, "epoch_images: 4\n", "epoch_images: 120\n")
     process = subprocess.Popen(
         ["snakemake", "--cores", "2"],
         cwd=tmp_path,
@@ -325,6 +326,7 @@ def test_a_killed_workflow_continues_and_logs_each_epoch_once(tmp_path):
     with process:
         while not list(tmp_path.glob("work/cyclegan-*/checkpoint.pt")):
             assert process.poll() is None, process.stderr.read().decode()[-3000:]
+            time.sleep(0.05)
         os.killpg(process.pid, 9)
     shell(tmp_path, "snakemake", "--unlock")
     shell(tmp_path, "snakemake", "--cores", "2")

@@ -8,6 +8,7 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
 from ganrepro import artifacts
@@ -39,6 +40,25 @@ def table(results: Results, study: Study, direction: str, paper: PaperTable | No
         seconds = [t["seconds"] for (variant, _), t in results.timing.items() if variant == row]
         cells += [str(len(found)), f"{np.mean(seconds) / 60:.1f} min" if seconds else "–"]
         lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def front_table(scores: pd.DataFrame, titles: dict[str, str], paper: dict[str, PaperTable]) -> str:
+    """Both directions in one small table, per-pixel accuracy and class IoU, for a front page.
+
+    scores: as in `Results`, or read back from scores.csv.
+    """
+    kept = ("pixel_accuracy", "class_iou")
+    head = ["Row"] + [f"{TITLES[d]}<br>{HEADINGS[s]}: paper / **ours**" for d in TITLES for s in kept] + ["n"]
+    lines = ["| " + " | ".join(head) + " |", "|" + " :-- |" + " :-: |" * (len(head) - 1)]
+    for row, title in titles.items():
+        cells = [title]
+        for direction in TITLES:
+            found = scores.query("direction == @direction and row == @row")
+            published = paper[direction].rows.get(row) if direction in paper else None
+            cells += [f"{published[SCORES.index(s)]:.2f}" if published else "–" for s in kept]
+            cells[-2:] = [f"{p} / **{spread(found[s].to_numpy())}**" for p, s in zip(cells[-2:], kept, strict=True)]
+        lines.append("| " + " | ".join([*cells, str(scores.query("row == @row").seed.nunique())]) + " |")
     return "\n".join(lines)
 
 
