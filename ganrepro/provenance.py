@@ -10,7 +10,7 @@ from dataclasses import asdict
 from importlib import metadata
 
 from ganrepro import artifacts, tracking
-from ganrepro.config import Params, Study, digest
+from ganrepro.config import TERM_NAMES, Params, Study, digest
 
 
 def git_commit() -> str:
@@ -61,31 +61,36 @@ def versions() -> dict[str, str]:
 
 def start_run(params: Params, study: Study, variant: str, seed: int) -> tracking.Tracker:
     """The MLflow run of one training: a child of its variant's run, found by the run's key."""
-    manifest = json.loads((artifacts.dataset_dir(params, study.dataset) / "manifest.json").read_text())
+    data = artifacts.dataset_dir(params, study.dataset)
+    digest_of_data = json.loads((data / "manifest.json").read_text())["digest"]
     tags = {
         "study": study.name,
         "variant": variant,
         "seed": str(seed),
         "rule": "train",
-        "git.commit": git_commit(),
-        "data.digest": manifest["digest"],
+        "mlflow.source.git.commit": git_commit(),
+        "mlflow.source.name": "pipeline.train",
+        "data.digest": digest_of_data,
         "launcher": "dvc" if "DVC_STAGE" in os.environ else "snakemake",
     }
     key = artifacts.run_dir(params, study, variant, seed).name
     parent = start_variant(params, study, variant)
-    return tracking.start(
-        f"cyclegan/{study.name}", f"{variant} seed {seed}", key, _settings(study, variant) | {"seed": seed}, tags, parent
-    )
+    dataset = tracking.DatasetName(study.dataset, digest_of_data, str(data))
+    settings = _settings(study, variant) | {"seed": seed}
+    run = tracking.start(f"cyclegan/{study.name}", f"{variant} seed {seed}", key, settings, tags, parent, dataset)
+    parent.close()  # nothing runs under its name; it only holds its seeds together
+    return run
 
 
 def start_variant(params: Params, study: Study, variant: str) -> tracking.Tracker:
     """The MLflow run of one variant: parent of its seeds, holder of their mean scores."""
     spec = {k: v for k, v in artifacts.run_spec(params, study, variant, 0).items() if k != "seed"}
-    tags = {"study": study.name, "variant": variant, "rule": "report", "level": "variant"}
+    tags = {"study": study.name, "variant": variant, "rule": "report", "mlflow.source.name": "pipeline.report"}
     return tracking.start(f"cyclegan/{study.name}", variant, f"{variant}-{digest(spec)[:12]}", _settings(study, variant), tags)
 
 
 def _settings(study: Study, variant: str) -> dict[str, object]:
     training = asdict(study.variants[variant].training)
-    terms = {f"weight.{name}": weight for name, weight in training.pop("terms").items()}
+    weights = training.pop("terms")
+    terms = {f"weight.{name}": weights.get(name, 0) for name in TERM_NAMES}  # 0 where absent, so that a plot has every axis
     return training | terms | {"dataset": study.dataset}

@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 KEY, PARENT = "ganrepro.key", "mlflow.parentRunId"
 FLUSH_SECONDS = 5.0
@@ -99,8 +99,22 @@ def _say(error: Exception) -> None:
     print(f"MLflow is away ({reason}): going on without; the report stage records what is missing", file=sys.stderr)
 
 
+class DatasetName(NamedTuple):
+    """What MLflow shows of a dataset. source: its folder."""
+
+    name: str
+    digest: str
+    source: str
+
+
 def start(
-    experiment: str, name: str, key: str, params: Mapping[str, object], tags: Mapping[str, str], parent: Tracker | None = None
+    experiment: str,
+    name: str,
+    key: str,
+    params: Mapping[str, object],
+    tags: Mapping[str, str],
+    parent: Tracker | None = None,
+    dataset: DatasetName | None = None,
 ) -> Tracker:
     """The run tagged `key` in `experiment`, made if there is none. A no-op tracker if MLflow is off or away."""
     if os.environ.get("GANREPRO_MLFLOW") == "off" or (parent is not None and parent.run_id is None):
@@ -110,7 +124,7 @@ def start(
     try:
         logging.getLogger("alembic").setLevel(logging.WARNING)
         from filelock import FileLock
-        from mlflow.entities import Param, RunTag
+        from mlflow.entities import Dataset, DatasetInput, Param
         from mlflow.tracking import MlflowClient
 
         uri = tracking_uri()
@@ -134,12 +148,11 @@ def start(
             else:
                 all_tags = {KEY: key, **tags} | ({PARENT: parent.run_id} if parent is not None and parent.run_id else {})
                 run_id = client.create_run(experiment_id, run_name=name, tags=all_tags).info.run_id
+                client.log_batch(run_id, params=[Param(k, str(v)) for k, v in params.items()])
+                if dataset is not None:
+                    data = Dataset(dataset.name, dataset.digest[:36], source_type="dvc", source=dataset.source)
+                    client.log_inputs(run_id, [DatasetInput(data, tags=[])])
                 logged = set()
-            client.log_batch(
-                run_id,
-                params=[] if runs else [Param(k, str(v)) for k, v in params.items()],
-                tags=[RunTag(k, v) for k, v in tags.items()],
-            )
         return Tracker(client, run_id, logged)
     except Exception as error:  # as above
         _say(error)
