@@ -349,7 +349,7 @@ def test_an_unknown_label_is_named(tmp_path, toy):
         prepare(CAMVID, tmp_path / "out", tmp_path / "made")
 
 
-def test_cityscapes_preparation_equals_the_official_one(tmp_path):
+def test_cityscapes_from_its_two_archives_to_what_the_official_script_makes(tmp_path, monkeypatch):
     rng = np.random.default_rng(0)
     photos, colours, ids = {}, {}, {}
     for split, count in (("train", 2), ("val", 2)):
@@ -366,8 +366,18 @@ def test_cityscapes_preparation_equals_the_official_one(tmp_path):
                 path = tmp_path / "source" / folder / split / "town" / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(store[split, stem]).save(path)
+    for kind, name in (("leftImg8bit", "leftImg8bit_trainvaltest.zip"), ("gtFine", "gtFine_trainvaltest.zip")):
+        files = {
+            p.relative_to(tmp_path / "source").as_posix(): p.read_bytes() for p in (tmp_path / "source" / kind).rglob("*.png")
+        }
+        (tmp_path / "archives").mkdir(exist_ok=True)
+        pack(tmp_path / "archives" / name, files)
+    entries = sources.registry()
+    entries["cityscapes"]["counts"] = {"train": 2, "val": 2}
+    monkeypatch.setattr(sources, "registry", lambda: entries)
+    sources.obtain("cityscapes", None, tmp_path / "out", tmp_path / "archives")
     (tmp_path / "made").mkdir()
-    manifest = prepare(Dataset(source="cityscapes", pixels=256, unpaired="all"), tmp_path / "source", tmp_path / "made")
+    manifest = prepare(Dataset(source="cityscapes", pixels=256, unpaired="all"), tmp_path / "out", tmp_path / "made")
     assert manifest["counts"]["test"] == {"a": 2, "b": 2}
     for (split, stem), photo in photos.items():
         ours = "train" if split == "train" else "test"
