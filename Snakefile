@@ -58,4 +58,4 @@ include: "pipeline/rules/report.smk"
 onsuccess:
     # So that `dvc status` is clean afterwards; DVC records for itself when it is the caller.
     if "DVC_STAGE" not in os.environ:
-        shell(f"{PYTHON} -m pipeline.record")
+        shell("{PYTHON:q} -m pipeline.record")

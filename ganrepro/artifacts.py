@@ -1,7 +1,7 @@
 """Where each artefact lives, what it depends on, and atomic writing. No torch.
 
 The key is in the path: everything that determines an artefact (settings, data, seed and the code
-that makes it) is hashed into a short key, and the artefact lies in a folder that carries it. So
+that makes it, entry points and plumbing apart) is hashed into a short key, and the artefact lies in a folder that carries it. So
 existence means up to date, for Snakemake and DVC alike.
 """
 
@@ -10,16 +10,16 @@ from __future__ import annotations
 import ast
 import contextlib
 import functools
-import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from ganrepro.config import REFERENCE_ROWS, Params, Study, canonical, digest
+from ganrepro.config import REFERENCE_ROWS, Params, Study, canonical, digest, registry
 
 PACKAGE = Path(__file__).resolve().parent
 KEY_DIGITS = 12
@@ -27,7 +27,6 @@ KEY_DIGITS = 12
 PLUMBING = ("config", "artifacts", "tracking")
 # The module whose imports are followed to find the code that makes an artefact.
 ENTRY = {
-    "download": "data.sources",
     "dataset": "data.prepare",
     "train": "training.loop",
     "games": "training.games",
@@ -36,6 +35,7 @@ ENTRY = {
     "score": "evaluation.evaluators",
     "report": "reporting.render",
 }
+ARCHIVES = Path("downloads/archives")
 NOT_DOWNLOADED = ("streets", "folder")
 REPORT = Path("reports/cyclegan_ablation.md")
 REPORT_FOLDER = Path("reports/cyclegan_ablation")
@@ -95,22 +95,16 @@ def download_dir(source: str) -> Path:
     return Path("downloads") / f"{source}-{registry_digest(source)[:8]}"
 
 
-@functools.cache
-def _registry() -> dict[str, dict[str, object]]:
-    from ruamel.yaml import YAML
-
-    return YAML(typ="safe", pure=True).load((PACKAGE / "data" / "registry.yaml").read_text(encoding="utf-8"))
-
-
 def registry_digest(source: str) -> str:
-    """Digest of one entry of the dataset registry; of 'none' for a source without entry."""
-    return digest(_registry().get(source, "none"))
+    """Digest of what shapes a source's data: its registry entry without title, licence and addresses."""
+    told = ("title", "licence", "archives", "mirror_archives")
+    return digest({k: v for k, v in registry().get(source, {}).items() if k not in told})
 
 
 def has_classes(params: Params, name: str) -> bool:
     """Whether a dataset has label maps, so that it can be scored."""
     dataset = params.datasets[name]
-    entry = _registry().get(dataset.source, {})
+    entry = registry().get(dataset.source, {})
     return bool(dataset.palette or entry.get("palette") or entry.get("layout") == "streets")
 
 
@@ -121,8 +115,11 @@ def gpu_slots(device: str) -> int:
 
 @functools.cache
 def folder_digest(path: str | None) -> str:
-    """Digest of names and sizes in a bring-your-own folder, so that a changed folder is prepared again."""
-    root = Path(path or "")
+    """Digest of names and sizes in a bring-your-own folder, so that a changed folder is prepared again.
+
+    An edit that keeps the size of a file to the byte (uncompressed formats) is not noticed.
+    """
+    root = Path(path or "").expanduser()
     if path is None or not root.is_dir():
         return "none"
     return digest(sorted((p.relative_to(root).as_posix(), p.stat().st_size) for p in root.rglob("*") if p.is_file()))
@@ -169,7 +166,7 @@ def segmenter_spec(params: Params, study: Study) -> dict[str, object]:
 
 def segmenter_dir(params: Params, study: Study) -> Path:
     """The segmentation network; shared by studies of one dataset, scorer and size."""
-    return Path("scorers") / f"{study.dataset}-{_key('segmenter', segmenter_spec(params, study))}"
+    return Path("scores/segmenters") / f"{study.dataset}-{_key('segmenter', segmenter_spec(params, study))}"
 
 
 def score_dir(params: Params, study: Study, row: str, seed: int) -> Path:
@@ -192,7 +189,18 @@ def report_key(params: Params, study: Study) -> str:
     scores = [str(score_dir(params, study, row, seed)) for row, seed in rows(study)]
     titles = [study.title, *(variant.title for variant in study.variants.values())]
     paper = {direction: asdict(table) for direction, table in params.paper.items()}
-    return _key("report", scores, titles, paper, code_digest("report"))
+    return _key("report", scores, titles, paper, deviations(), code_digest("report"))
+
+
+def deviations() -> list[str]:
+    """Every tagged deviation in the package's source, so that no departure from the papers goes unprinted."""
+    pattern = re.compile(r"DEVIATION\(([a-z-]+)\): ((?:[^\n]+\n?)+?)(?=\n|\s*DEVIATION|\s*\"\"\")")
+    found = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for tag, words in pattern.findall(path.read_text("utf-8")):
+            text = " ".join(line.strip().lstrip("#").strip() for line in words.splitlines())
+            found.append(f"**{tag}** (`{path.relative_to(PACKAGE.parent).as_posix()}`): {text}")
+    return found
 
 
 def report_is_current(params: Params, study: Study) -> bool:
@@ -241,9 +249,3 @@ def write_json(path: Path, value: object) -> None:
         temporary.write_text(
             json.dumps(json.loads(canonical(value)), indent=1, sort_keys=True, ensure_ascii=False) + "\n", "utf-8"
         )
-
-
-def file_digest(path: Path) -> str:
-    """sha256 of a file, 64 hexadecimal digits."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import hashlib
 import json
 import types
@@ -43,8 +44,9 @@ class Dataset:
     pixels: stored square size.  train_images, test_images: how many to draw (streets) or at most
     to take (other sources; null takes all).  unpaired: 'disjoint' gives the two domains disjoint
     halves of the pairs, 'all' gives both domains all of them, as the paper does.
-    path, direction and palette serve source 'folder': where it lies, which side is domain a
-    ('AtoB': A or left), and, where side a holds label colours, the classes as {name: [r, g, b]}.
+    path, direction, palette and void serve source 'folder': where it lies, which side is domain a
+    ('AtoB': A or left), and, where side a holds label colours, the classes as {name: [r, g, b]} and
+    the colours that are not scored.
     """
 
     source: str
@@ -55,6 +57,7 @@ class Dataset:
     path: str | None = None
     direction: Literal["AtoB", "BtoA"] = "AtoB"
     palette: dict[str, list[int]] | None = None
+    void: list[list[int]] | None = None
 
 
 @dataclass(frozen=True)
@@ -179,10 +182,13 @@ def parse(raw: object) -> Params:
     for name in _mapping(top["studies"], "studies"):
         studies[name] = _study(name, _expand(name, top), datasets, scorers, _mapping(top["variants"], "variants"))
     for name, dataset in datasets.items():
+        _slug(name, f"datasets.{name}")
         _check_dataset(dataset, f"datasets.{name}")
     for name, scorer in scorers.items():
         for field in ("filters", "epochs", "batch_images", "learning_rate"):
             _positive(getattr(scorer, field), f"scorers.{name}.{field}")
+        if scorer.pixels is not None:
+            _positive(scorer.pixels, f"scorers.{name}.pixels")
     params = Params(
         study=_typed(top["study"], str, "study"),
         device=_typed(top["device"], Literal["auto", "cpu", "cuda"], "device"),
@@ -194,6 +200,13 @@ def parse(raw: object) -> Params:
     )
     params.find_study()
     return params
+
+
+@functools.cache
+def registry() -> dict[str, dict[str, Any]]:
+    """All registered datasets by name, as in data/registry.yaml."""
+    path = Path(__file__).with_name("data") / "registry.yaml"
+    return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
 
 
 def canonical(value: object) -> str:
@@ -258,7 +271,11 @@ def _study(
         _only(entry, ("title", "terms", *settings), place, required=("title", "terms"))
         training = _build(Training, common | {k: v for k, v in entry.items() if k != "title"}, place)
         _check_training(training, place)
+        if training.crop_pixels != common["crop_pixels"]:
+            raise ConfigError(f"{place}.crop_pixels: the rows of one table are scored at one size; make it a study of its own")
         variants[row] = Variant(_typed(entry["title"], str, f"{place}.title"), training)
+    if not variants:
+        raise ConfigError(f"variants.{raw['variants']}: empty; expected at least one row")
     return Study(name, _typed(raw["title"], str, f"{where}.title"), raw["dataset"], raw["scorer"], seeds, variants)
 
 
@@ -267,17 +284,21 @@ def _check_dataset(dataset: Dataset, where: str) -> None:
     if dataset.source == "folder":
         if dataset.path is None:
             raise ConfigError(f"{where}.path: expected the folder with trainA, trainB, testA, testB or train, test; got nothing")
-    elif dataset.path is not None or dataset.palette is not None:
-        raise ConfigError(f"{where}: path and palette belong to source 'folder', not to '{dataset.source}'")
+    else:
+        _known(dataset.source, registry() | {"folder": {}}, f"{where}.source")
+        if (dataset.path, dataset.palette, dataset.void, dataset.direction) != (None, None, None, "AtoB"):
+            raise ConfigError(f"{where}: path, palette, void and direction belong to source 'folder', not to '{dataset.source}'")
     for name in ("train_images", "test_images"):
         count = getattr(dataset, name)
         if count is not None and count < 2:
             raise ConfigError(f"{where}.{name}: expected at least 2, got {count}")
         if count is None and dataset.source == "streets":
             raise ConfigError(f"{where}.{name}: 'streets' is drawn on demand; say how many images")
-    for name, colour in (dataset.palette or {}).items():
+    colours = {f"palette.{name}": colour for name, colour in (dataset.palette or {}).items()}
+    colours |= {f"void[{i}]": colour for i, colour in enumerate(dataset.void or [])}
+    for name, colour in colours.items():
         if len(colour) != 3 or not all(0 <= c <= 255 for c in colour):
-            raise ConfigError(f"{where}.palette.{name}: expected [r, g, b] from 0 to 255, got {colour}")
+            raise ConfigError(f"{where}.{name}: expected [r, g, b] from 0 to 255, got {colour}")
 
 
 def _check_training(t: Training, where: str) -> None:
@@ -369,7 +390,7 @@ def _only(entry: Mapping[str, Any], allowed: typing.Iterable[str], where: str, r
 
 
 def _known(name: object, table: Mapping[str, Any], where: str) -> None:
-    if name not in table:
+    if not isinstance(name, str) or name not in table:
         raise ConfigError(f"{where}: there is no '{name}'{_hint(name, table)}; there are: {', '.join(table)}")
 
 

@@ -86,6 +86,7 @@ def start_variant(params: Params, study: Study, variant: str) -> tracking.Tracke
     """The MLflow run of one variant: parent of its seeds, holder of their mean scores."""
     spec = {k: v for k, v in artifacts.run_spec(params, study, variant, 0).items() if k != "seed"}
     tags = {"study": study.name, "variant": variant, "rule": "report", "mlflow.source.name": "pipeline.report"}
+    tags |= {"mlflow.source.git.commit": git_commit(), "data.key": artifacts.dataset_key(params, study.dataset)}
     return tracking.start(f"cyclegan/{study.name}", variant, f"{variant}-{digest(spec)[:12]}", _settings(study, variant), tags)
 
 

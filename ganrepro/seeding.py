@@ -1,7 +1,7 @@
 """Named random streams: one generator per purpose, all derived from (seed, purpose).
 
-Adding a flip must not change the initial weights, so nothing shares a stream and nothing draws
-from a global generator.
+Adding a flip must not change the initial weights, so nothing shares a stream. Only dropout
+draws from a global generator, set anew before every step.
 """
 
 from __future__ import annotations
@@ -24,6 +24,11 @@ def stream(seed: int, purpose: str) -> torch.Generator:
 def numpy_stream(seed: int, purpose: str) -> np.random.Generator:
     """The same for numpy."""
     return np.random.Generator(np.random.PCG64(_number(seed, purpose)))
+
+
+def reseed(seed: int, purpose: str) -> None:
+    """Sets torch's global generators, which dropout draws from, to a named point of their own."""
+    torch.manual_seed(_number(seed, purpose))
 
 
 def deterministic(threads: int) -> None:

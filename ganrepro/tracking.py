@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 KEY, PARENT = "ganrepro.key", "mlflow.parentRunId"
 FLUSH_SECONDS = 5.0
+_away = False  # once a call has failed, this process does not wait for another
 
 
 def tracking_uri() -> str:
@@ -29,8 +30,8 @@ def tracking_uri() -> str:
 class Tracker:
     """One MLflow run, or nothing at all when tracking is off or away."""
 
-    def __init__(self, client: Any = None, run_id: str | None = None, logged: Iterable[int] = ()):
-        self._client, self._run = client, run_id
+    def __init__(self, client: Any = None, run_id: str | None = None, logged: Iterable[int] = (), finished: bool = False):
+        self._client, self._run, self._finished = client, run_id, finished
         self._logged = set(logged)
         self._rows: list[dict[str, float]] = []
         self._flushed = time.monotonic()
@@ -81,7 +82,7 @@ class Tracker:
 
     def close(self, status: str = "FINISHED") -> None:
         self.flush()
-        if self._client is not None:
+        if self._client is not None and not self._finished:
             with self._surviving():
                 self._client.set_terminated(self._run, status)
 
@@ -95,6 +96,8 @@ class Tracker:
 
 
 def _say(error: Exception) -> None:
+    global _away
+    _away = True
     reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
     print(f"MLflow is away ({reason}): going on without; the report stage records what is missing", file=sys.stderr)
 
@@ -117,7 +120,7 @@ def start(
     dataset: DatasetName | None = None,
 ) -> Tracker:
     """The run tagged `key` in `experiment`, made if there is none. A no-op tracker if MLflow is off or away."""
-    if os.environ.get("GANREPRO_MLFLOW") == "off" or (parent is not None and parent.run_id is None):
+    if _away or os.environ.get("GANREPRO_MLFLOW") == "off" or (parent is not None and parent.run_id is None):
         return Tracker()
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
@@ -130,11 +133,11 @@ def start(
         uri = tracking_uri()
         local = uri.startswith("sqlite:///")
         # creating the database, an experiment or a run races with parallel jobs
-        with FileLock(f"{uri.removeprefix('sqlite:///')}.lock") if local else contextlib.nullcontext():
+        with FileLock(f"{uri.removeprefix('sqlite:///')}.lock" if local else "mlflow.db.lock"):
             client = MlflowClient(uri)
             found = client.get_experiment_by_name(experiment)
             if found is None:
-                place = Path(uri.removeprefix("sqlite:///")).with_name("mlruns").as_uri() if local else None
+                place = Path(uri.removeprefix("sqlite:///")).resolve().with_name("mlruns").as_uri() if local else None
                 experiment_id = client.create_experiment(
                     experiment, artifact_location=place and f"{place}/{experiment.replace('/', '-')}"
                 )
@@ -143,7 +146,9 @@ def start(
             runs = client.search_runs([experiment_id], f"tags.`{KEY}` = '{key}'", max_results=1)
             if runs:
                 run_id = runs[0].info.run_id
-                client.update_run(run_id, status="RUNNING")
+                finished = runs[0].info.status == "FINISHED"
+                if not finished:  # a finished run keeps its end time, whatever is filled in later
+                    client.update_run(run_id, status="RUNNING")
                 logged = {m.step for m in client.get_metric_history(run_id, "epoch")}
             else:
                 all_tags = {KEY: key, **tags} | ({PARENT: parent.run_id} if parent is not None and parent.run_id else {})
@@ -152,8 +157,8 @@ def start(
                 if dataset is not None:
                     data = Dataset(dataset.name, dataset.digest[:36], source_type="dvc", source=dataset.source)
                     client.log_inputs(run_id, [DatasetInput(data, tags=[])])
-                logged = set()
-        return Tracker(client, run_id, logged)
+                logged, finished = set(), False
+        return Tracker(client, run_id, logged, finished)
     except Exception as error:  # as above
         _say(error)
         return Tracker()

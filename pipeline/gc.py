@@ -17,7 +17,19 @@ def superseded() -> list[Path]:
         live |= {artifacts.dataset_dir(params, study.dataset), artifacts.segmenter_dir(params, study)}
         live |= {artifacts.run_dir(params, study, variant, seed) for variant in study.variants for seed in study.seeds}
         live |= {artifacts.score_dir(params, study, row, seed) for row, seed in artifacts.rows(study)}
-    found = [*Path().glob("data/*-*"), *Path().glob("scorers/*-*"), *Path().glob("runs/*/*-*"), *Path().glob("scores/*/*-*")]
+    live |= {artifacts.work_dir(path) for path in live}
+    live |= {artifacts.download_dir(dataset.source) for dataset in params.datasets.values()} | {artifacts.ARCHIVES}
+    patterns = (
+        "data/*-*",
+        "downloads/*",
+        "runs/*/*-*",
+        "scores/*/*-*",
+        "work/*-*",
+        "data/.*.tmp",
+        "runs/*/.*.tmp",
+        "scores/*/.*.tmp",
+    )
+    found = {path for pattern in patterns for path in Path().glob(pattern)}
     return sorted(path for path in found if path.is_dir() and path not in live)
 
 
@@ -32,6 +44,7 @@ def main() -> None:
     if input(f"remove these {len(folders)} folders? [y/N] ").strip().lower() == "y":
         for folder in folders:
             shutil.rmtree(folder)
+        print("DVC keeps copies of what it recorded: `dvc gc --workspace` drops those of other states")
 
 
 if __name__ == "__main__":

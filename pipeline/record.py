@@ -6,17 +6,21 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ruamel.yaml import YAML
+from ganrepro import artifacts, config
 
 
 def complete_stages() -> list[str]:
-    """Stages of dvc.yaml whose outputs all exist; committing another would fail as a whole."""
-    stages = YAML(typ="safe", pure=True).load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]
-
-    def paths(stage: dict) -> list[str]:
-        return [out if isinstance(out, str) else next(iter(out)) for out in stage["outs"]]
-
-    return [name for name, stage in stages.items() if all(Path(path).exists() for path in paths(stage))]
+    """Stages whose outputs of the current parameters are all there; DVC must not note down any other."""
+    params = config.load()
+    study = params.find_study()
+    trained = [artifacts.run_dir(params, study, variant, seed) for variant in study.variants for seed in study.seeds]
+    made = {
+        "data": (artifacts.dataset_dir(params, study.dataset) / "manifest.json").exists(),
+        "train": all((run / "checkpoint.pt").exists() for run in trained),
+        "evaluate": all((artifacts.score_dir(params, study, *row) / "metrics.json").exists() for row in artifacts.rows(study)),
+        "report": artifacts.report_is_current(params, study),
+    }
+    return [stage for stage, complete in made.items() if complete]
 
 
 def main() -> None:

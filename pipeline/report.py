@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 from ganrepro import artifacts, provenance
@@ -22,6 +23,9 @@ def main() -> None:
             write_png(folder / f"{direction}.png", render.grid(results, study, direction))
         render.losses(results, study, folder / "losses.svg")
         results.scores.to_csv(folder / "scores.csv", index=False, float_format="%.6f")
+        means = results.scores.groupby(["direction", "row"], sort=False)[list(SCORES)].mean().reset_index()
+        means.insert(0, "name", means.direction + " " + means.row)
+        means.to_csv(folder / "means.csv", index=False, float_format="%.6f")
         wide = results.losses.drop(columns="learning_rate").groupby(["variant", "epoch"]).mean().drop(columns="seed")
         wide = wide.unstack("variant").swaplevel(axis=1).sort_index(axis=1).dropna(axis=1, how="all")
         wide.columns = [f"{variant}.{term}" for variant, term in wide.columns]
@@ -58,6 +62,9 @@ def mirror(params: Params, study: Study, results: Results, folder: Path) -> None
                 run.epoch(row)
             own = results.scores.query("row == @variant and seed == @seed").set_index("direction")
             run.scores({f"{d}.{score}": own.loc[d, score] for d in own.index for score in SCORES})
+            with tempfile.TemporaryDirectory() as scratch:
+                write_png(Path(scratch) / "samples.png", render.samples(results, variant, seed))
+                run.artifact(Path(scratch) / "samples.png")
             run.close()
         parent = provenance.start_variant(params, study, variant)
         groups = results.scores.query("row == @variant").groupby("direction")[list(SCORES)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 
 import torch
@@ -22,6 +23,9 @@ def main() -> None:
     folder = artifacts.dataset_dir(params, study.dataset)
     manifest = json.loads((folder / "manifest.json").read_text())
     started = time.monotonic()
+    work = artifacts.work_dir(args.out)
+    resume = work / "segmenter.pt"
+    before = checkpoints.load(resume, spec) if resume.exists() else None
     network, rows = train_segmenter(
         folder,
         manifest["names"]["train"]["b"],
@@ -29,11 +33,14 @@ def main() -> None:
         params.scorers[study.scorer],
         spec["scorer"]["pixels"],  # type: ignore[index]
         torch.device(stage.device(params)),
+        resume=before,
+        save=lambda state: checkpoints.save(resume, spec, state),
     )
     with artifacts.filling(args.out) as out:
         checkpoints.save(out / "segmenter.pt", spec, {"network": network.state_dict(), "rows": rows})
         seconds = round(time.monotonic() - started, 1)
         artifacts.write_json(out / "segmenter.json", {"schema": "segmenter/1", "seconds": seconds} | spec)
+    shutil.rmtree(work, ignore_errors=True)
 
 
 if __name__ == "__main__":

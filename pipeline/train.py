@@ -48,7 +48,7 @@ def train(params: stage.Params, study: stage.Study, args: stage.argparse.Namespa
         state = checkpoints.load(resume, spec, device)
         game.load(state["game"])
         progress, before, resumed = Progress(**state["progress"]), state["seconds"], state["resumed"] + 1
-    started = time.monotonic()
+    started, machine = time.monotonic(), provenance.machine(device.type, args.threads)
     tracker = provenance.start_run(params, study, args.row, args.seed)
     for row in progress.rows:
         tracker.epoch(row)
@@ -76,7 +76,7 @@ def train(params: stage.Params, study: stage.Study, args: stage.argparse.Namespa
         artifacts.write_json(folder / "run.json", {"schema": "run/1", "study": study.name, "variant": args.row} | spec)
         seconds = round(before + time.monotonic() - started, 1)
         timing = {"seconds": seconds, "resumed": resumed}
-        artifacts.write_json(folder / "timing.json", provenance.machine(device.type, args.threads) | timing)
+        artifacts.write_json(folder / "timing.json", machine | timing)
 
 
 if __name__ == "__main__":

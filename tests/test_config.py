@@ -1,5 +1,8 @@
+import re
+
 import pytest
 from conftest import ROOT
+from ruamel.yaml import YAML
 
 from ganrepro import config
 
@@ -77,6 +80,42 @@ def test_bad_values_get_one_line(raw, path, value, message):
         entry = entry[key]
     entry[path[-1]] = value
     expect(raw, message)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (("studies", "streets-tiny", "dataset"), ["streets"], "there is no '['streets']'"),
+        (("studies", "streets-tiny", "variants"), {"a": 1}, "there is no"),
+        (("studies", "streets-tiny", "base"), ["x"], "there is no"),
+        (("studies", "streets-tiny"), 3, "expected 'key: value' lines, got 3"),
+        (("variants", "cyclegan-ablation"), {}, "variants.cyclegan-ablation: empty"),
+        (("variants", "cyclegan-ablation", "cyclegan", "crop_pixels"), 32, "scored at one size"),
+        (("datasets", "facades", "direction"), "BtoA", "belong to source 'folder'"),
+        (("datasets", "facades", "source"), "facade", "there is no 'facade'; did you mean 'facades'?"),
+        (("datasets", "my photos"), {"source": "facades", "pixels": 8}, "names become folders"),
+        (("scorers", "small", "pixels"), -3, "scorers.small.pixels: expected more than 0"),
+    ],
+)
+def test_odd_values_get_one_line_too(raw, path, value, message):
+    entry = raw
+    for key in path[:-1]:
+        entry = entry[key]
+    entry[path[-1]] = value
+    expect(raw, message)
+
+
+def test_the_readmes_examples_work_as_printed(raw):
+    blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)
+    assert len(blocks) == 2
+    for block in blocks:
+        for section, entries in YAML(typ="safe", pure=True).load(block).items():
+            raw[section] |= entries
+    raw["studies"]["own"] = {"base": "cityscapes-128", "variants": "cycle-weights"}
+    params = config.parse(raw)
+    assert params.datasets["mine"].source == "folder"
+    assert [v.title for v in params.studies["own"].variants.values()] == ["λ = 1", "λ = 30"]
+    assert params.studies["mine"].dataset == "mine"
 
 
 def test_missing_key_is_named(raw):

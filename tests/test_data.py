@@ -1,3 +1,4 @@
+import copy
 import functools
 import gzip
 import http.server
@@ -243,7 +244,7 @@ def toy(monkeypatch, tmp_path):
     """The registry's CamVid entry, made to fit the toy archive; the archive lies in a mirror folder."""
     mirror = tmp_path / "mirror"
     mirror.mkdir()
-    entries = sources.registry()
+    entries = copy.deepcopy(sources.registry())
     entries["camvid"] |= {"counts": {"train": 4, "test": 3}, "content": None}
     for archive in entries["camvid"]["mirror_archives"]:
         archive["sha256"] = None
@@ -291,7 +292,7 @@ def test_registry_entries_are_complete():
         assert {"title", "licence", "layout"} <= set(entry), name
         if name != "streets":
             assert {"archives", "root", "counts", "content"} <= set(entry), name
-            assert all({"name", "url", "sha256", "bytes"} <= set(a) for a in entry["archives"]), name
+            assert all({"name", "url", "sha256"} <= set(a) for a in entry["archives"]), name
     pix2pix = {"facades", "cityscapes", "maps", "edges2shoes", "edges2handbags", "night2day"}
     cyclegan = {"apple2orange", "summer2winter_yosemite", "horse2zebra", "monet2photo", "cezanne2photo", "ukiyoe2photo"}
     cyclegan |= {"vangogh2photo", "cyclegan-maps", "cyclegan-cityscapes", "cyclegan-facades", "iphone2dslr_flower"}
@@ -372,7 +373,7 @@ def test_cityscapes_from_its_two_archives_to_what_the_official_script_makes(tmp_
         }
         (tmp_path / "archives").mkdir(exist_ok=True)
         pack(tmp_path / "archives" / name, files)
-    entries = sources.registry()
+    entries = copy.deepcopy(sources.registry())
     entries["cityscapes"]["counts"] = {"train": 2, "val": 2}
     monkeypatch.setattr(sources, "registry", lambda: entries)
     sources.obtain("cityscapes", None, tmp_path / "out", tmp_path / "archives")
@@ -431,6 +432,18 @@ def test_bring_your_own_folder(tmp_path, layout, palette):
         assert np.array_equal(labels, (np.asarray(source)[:, :10, 1] == 255).astype(np.uint8))
 
 
+def test_limits_count_each_domain_of_an_unpaired_source(tmp_path):
+    dataset = replace(own_folder(tmp_path / "own", "folders", count=5), train_images=3, test_images=2)
+    assert prepare(dataset, None, tmp_path / "made")["counts"] == {"train": {"a": 3, "b": 3}, "test": {"a": 2, "b": 2}}
+
+
+def test_void_colours_are_not_scored(tmp_path):
+    dataset = replace(own_folder(tmp_path / "own", "folders", foreign=True), palette=PALETTE, void=[[99, 99, 99]])
+    prepare(dataset, None, tmp_path / "made")
+    labels = np.asarray(Image.open(tmp_path / "made/train/labels/0.png"))
+    assert labels[4, 7] == 255 and (labels == 255).sum() == 1
+
+
 def test_direction_swaps_the_sides(tmp_path):
     dataset = replace(own_folder(tmp_path / "own", "pairs"), direction="BtoA", pixels=10)
     prepare(dataset, None, tmp_path / "made")
@@ -449,10 +462,11 @@ def test_direction_swaps_the_sides(tmp_path):
             lambda d: Image.new("RGB", (10, 10), (1, 2, 3)).save(d / "trainA/0.png"),
             "colour (1, 2, 3) at (0, 0) is not in the palette",
         ),
+        (lambda d: Image.new("RGB", (3, 7), (0, 0, 255)).save(d / "trainA/0.png"), "label map is (3, 7), its photo (10, 10)"),
         (lambda d: Image.new("RGB", (5, 5)).save(d / "trainA/0.jpg"), "two images are called '0'"),
         (
             lambda d: [p.unlink() for f in ("testA", "testB") for p in (d / f).glob("[12].png")],
-            "test: 1 images; expected at least 2",
+            "test, domain a: 1 images; expected at least 2",
         ),
     ],
 )

@@ -1,3 +1,6 @@
+import copy
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -99,6 +102,21 @@ def test_the_segmenter_learns_and_the_scores_add_up(toy):
     assert found["photo2labels"]["pixel_accuracy"] == pytest.approx(1.0, abs=1e-9)  # the very label colours
     for values in found.values():
         assert np.sum(values["confusion"]) == 4 * (48 * 48 - 1)  # one unscored pixel each
+
+
+def test_a_resumed_segmenter_ends_equal(toy):
+    names, states = [f"{i}.png" for i in range(12)], []
+    short = replace(SCORER, epochs=4)
+    whole, rows = train_segmenter(toy, names, 3, short, 24, CPU, save=lambda state: states.append(copy.deepcopy(state)))
+    assert len(states) == 4
+    resumed, again = train_segmenter(toy, names, 3, short, 24, CPU, resume=states[1])
+    assert again == rows
+    assert all(torch.equal(value, resumed.state_dict()[name]) for name, value in whole.state_dict().items())
+
+
+def test_a_single_last_image_joins_its_neighbours(toy):
+    _, rows = train_segmenter(toy, [f"{i}.png" for i in range(9)], 3, replace(SCORER, epochs=1), 24, CPU)  # 4 + 4 + 1
+    assert len(rows) == 1
 
 
 def test_two_segmenters_of_one_seed_are_equal(toy):

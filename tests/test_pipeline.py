@@ -238,6 +238,17 @@ def made(tmp_path_factory):
     return folder
 
 
+def test_a_partial_run_never_lets_dvc_note_down_what_was_not_made(tmp_path):
+    project(tmp_path)
+    for folder in ("data", "runs", "scores", "reports/cyclegan_ablation"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "old").write_text("of other parameters")
+    (tmp_path / artifacts.REPORT).write_text("old")
+    shell(tmp_path, sys.executable, "-m", "pipeline.record")
+    assert not (tmp_path / "dvc.lock").exists()
+    assert not dvc_is_clean(tmp_path)
+
+
 def dvc_is_clean(folder):
     return "Data and pipelines are up to date" in shell(folder, "dvc", "status")
 
@@ -308,7 +319,7 @@ def test_dvc_compares_metrics_and_plots_between_states(made):
     assert "labels2photo.gan-forward" in difference or "photo2labels.gan-forward" in difference
     assert ".cyclegan.pixel" not in difference
     shell(made, "dvc", "plots", "diff", "-o", "plots")
-    assert "reports_cyclegan_ablation_scores_csv" in (made / "plots/index.html").read_text()
+    assert "reports_cyclegan_ablation_means_csv" in (made / "plots/index.html").read_text()
     edit(made, "cycle_forward: 1}", "cycle_forward: 10}")
 
 

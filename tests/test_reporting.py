@@ -7,7 +7,7 @@ import pytest
 from conftest import RAW
 from PIL import Image
 
-from ganrepro import config, tracking
+from ganrepro import artifacts, config, tracking
 from ganrepro.reporting import render
 from ganrepro.reporting.results import Results, summary
 
@@ -39,11 +39,11 @@ def results(tmp_path):
     names = {split: {"a": ["0.png", "1.png"], "b": ["0.png", "1.png"]} for split in ("train", "test")}
     manifest = {
         "title": "toy", "names": names, "unpaired": {"a": ["0.png"], "b": ["1.png"]}, "paired": True, "source": "toy",
-        "counts": {"train": {"a": 2, "b": 2}, "test": {"a": 2, "b": 2}}, "digest": "0" * 64,
+        "classes": [["a", [1, 2, 3]]], "counts": {"train": {"a": 2, "b": 2}, "test": {"a": 2, "b": 2}}, "digest": "0" * 64,
     }  # fmt: skip
     table = pd.DataFrame(scores, columns=["direction", "row", "seed", "pixel_accuracy", "class_accuracy", "class_iou"])
     titles = {name: v.title for name, v in STUDY.variants.items()} | config.REFERENCE_ROWS
-    return Results(table, pd.DataFrame(losses), timing, manifest, tmp_path, images, titles)
+    return Results(table, pd.DataFrame(losses), timing, manifest, images, titles)
 
 
 def test_mean_and_spread_by_hand():
@@ -82,11 +82,16 @@ def test_the_gate_speaks_up_when_real_photos_cannot_be_read(results):
 
 
 def test_page_without_label_maps_has_images_and_no_table(results):
-    bare = Results(
-        results.scores.iloc[:0], results.losses, results.timing, results.manifest, results.data, results.images, results.titles
-    )
+    results.manifest["classes"] = []
+    bare = Results(results.scores.iloc[:0], results.losses, results.timing, results.manifest, results.images, results.titles)
     page = render.page(PARAMS, STUDY, bare, {})
-    assert "nothing to score against" in page and "| Row |" not in page and "labels2photo.png" in page
+    assert (
+        "nothing to score against" in page
+        and "| Row |" not in page
+        and "labels2photo.png" in page
+        and "label maps and" not in page
+        and "FCN-score" not in page
+    )
 
 
 def test_grid_shows_input_variants_and_truth_in_order(results):
@@ -107,7 +112,7 @@ def test_losses_figure_is_the_same_bytes_twice(results, tmp_path):
 
 
 def test_every_tagged_deviation_is_listed():
-    listed = "\n".join(render.deviations())
+    listed = "\n".join(artifacts.deviations())
     tags = {"joint-generator-step", "rgb", "own-segmenter"}
     assert all(f"**{tag}**" in listed for tag in tags)
     assert listed.count("\n") + 1 == len(tags)
@@ -197,12 +202,22 @@ def test_an_absent_server_is_said_once_and_stops_nothing(monkeypatch, capsys):
     monkeypatch.delenv("GANREPRO_MLFLOW", raising=False)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setattr(tracking, "_away", False)
     run = tracking.start("exp", "x", "key", {}, {})
+    tracking.start("exp", "y", "key2", {}, {}).close()  # neither waits nor says it again
     run.epoch({"epoch": 1, "loss": 1.0})
     run.scores({"a": 1.0})
     run.close()
     said = capsys.readouterr().err
     assert said.count("MLflow is away") == 1 and said.count("\n") == 1
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_relative_database_address_works(monkeypatch, tmp_path):
+    monkeypatch.delenv("GANREPRO_MLFLOW", raising=False)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///own.db")
+    assert tracking.start("exp", "x", "key", {}, {}).run_id is not None
 
 
 def test_switched_off_means_no_import(monkeypatch):

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ from ganrepro.seeding import numpy_stream
 
 VOID = 255
 SCENE_SEED = 0
+# domain -> the roles of files it can be made from
+DOMAIN_ROLES = {"a": {"scene", "halves", "a", "index"}, "b": {"scene", "halves", "photo"}}
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ def prepare(dataset: Dataset, download: Path | None, folder: Path, workers: int 
     SourceError or ImageError with one line for anything unusable.
     """
     if dataset.source == "folder":
-        spec, download = _folder_spec(dataset), Path(dataset.path or "")
+        spec, download = _folder_spec(dataset), Path(dataset.path or "").expanduser()
     else:
         spec = entry(dataset.source)
         spec |= {"paired": spec["layout"] != "folders"}
@@ -58,11 +61,11 @@ def prepare(dataset: Dataset, download: Path | None, folder: Path, workers: int 
             spec |= {"palette": {name: list(colour) for name, colour in streets.PALETTE.items()}}
     items = list(_items(dataset, spec, download))
     for split in ("train", "test"):
-        count = sum(item.split == split for item in items)
-        if count < 2:
-            raise SourceError(
-                f"{dataset.source}/{split}: {count} images; expected at least 2. Look at {dataset.path or download}"
-            )
+        for domain, roles in DOMAIN_ROLES.items():
+            count = sum(item.split == split and bool(roles & set(item.files)) for item in items)
+            if count < 2:
+                place = dataset.path or download or "train_images and test_images"
+                raise SourceError(f"{split}, domain {domain}: {count} images; expected at least 2. Look at {place}")
     for sub in ("a", "b", *(["labels"] if spec.get("palette") else [])):
         for split in ("train", "test"):
             (folder / split / sub).mkdir(parents=True)
@@ -118,7 +121,12 @@ def _items(dataset: Dataset, spec: Mapping[str, Any], download: Path | None) -> 
     layouts = {"camvid": _camvid, "cityscapes": _cityscapes, "side-by-side": _side_by_side, "folders": _folders}
     root = find_root(download, spec.get("root"))
     for split, limit in limits.items():
-        yield from list(layouts[spec["layout"]](root, split, spec))[: limit and (limit * (1 if spec["paired"] else 2))]
+        taken: Counter[str] = Counter()
+        for item in layouts[spec["layout"]](root, split, spec):
+            roles = " ".join(item.files)  # unpaired items are of two kinds, each limited on its own
+            taken[roles] += 1
+            if limit is None or taken[roles] <= limit:
+                yield item
 
 
 def _camvid(root: Path, split: str, spec: Mapping[str, Any]) -> Iterable[Item]:
@@ -173,11 +181,11 @@ def _images(folder: Path) -> list[Path]:
 
 def _folder_spec(dataset: Dataset) -> dict[str, Any]:
     """A registry entry for a bring-your-own folder."""
-    path = Path(dataset.path or "")
+    path = Path(dataset.path or "").expanduser()
     if not path.is_dir():
         raise SourceError(f"{path}: no such folder; correct `path` in params.yaml")
     first, second = ("A", "left") if dataset.direction == "AtoB" else ("B", "right")
-    common = {"title": f"own images in {path.name}", "root": None, "palette": dataset.palette}
+    common = {"title": f"own images in {path.name}", "root": None, "palette": dataset.palette, "void_colours": dataset.void or []}
     if (path / "trainA").is_dir():
         return common | {"layout": "folders", "a": first, "paired": dataset.palette is not None}
     if (path / "train").is_dir():
@@ -208,7 +216,11 @@ def _make(item: Item, dataset: Dataset, spec: Mapping[str, Any], folder: Path) -
             raise ImageError(f"{files['index']}: label map is {labels.shape[::-1]}, its photo {made['b'].size}")
     elif palette and labels is None:
         where = str(files.get("halves", files.get("a")))
-        labels = colours_to_index(made["a"], palette, where, nearest=spec.get("labels") == "nearest")
+        if made["a"].size != made["b"].size:
+            raise ImageError(f"{where}: label map is {made['a'].size}, its photo {made['b'].size}")
+        labels = colours_to_index(
+            made["a"], palette, spec.get("void_colours", []), where, nearest=spec.get("labels") == "nearest"
+        )
     if "a" not in made and labels is not None:
         made["a"] = Image.fromarray(index_to_colours(labels, palette))
     written = []
@@ -262,19 +274,21 @@ def read_index(path: Path, classes: int, void: list[int], ids: Mapping[int, int]
     return table[raw]
 
 
-def colours_to_index(image: Image.Image, palette: Mapping[str, list[int]], where: str, nearest: bool) -> np.ndarray:
-    """Label colours -> class indices. Exact, unless `nearest`; ImageError names a foreign colour."""
+def colours_to_index(
+    image: Image.Image, palette: Mapping[str, list[int]], void: list[list[int]], where: str, nearest: bool
+) -> np.ndarray:
+    """Label colours -> class indices, 255 for `void` colours. Exact, unless `nearest`; ImageError names a foreign colour."""
     pixels = np.asarray(image).astype(np.int32)
-    colours = np.array(list(palette.values()), np.int32)
+    colours = np.array([*palette.values(), *void], np.int32)
     distance = ((pixels[:, :, None, :] - colours) ** 2).sum(-1)
     index = distance.argmin(-1).astype(np.uint8)
     if not nearest and (worst := distance.min(-1)).any():
         y, x = np.argwhere(worst > 0)[0]
         raise ImageError(
             f"{where}: colour {tuple(pixels[y, x].tolist())} at ({x}, {y}) is not in the palette "
-            f"({', '.join(palette)}); add it, or store label maps as PNG"
+            f"({', '.join(palette)}); add it to palette or void, or store label maps as PNG"
         )
-    return index
+    return np.where(index < len(palette), index, VOID).astype(np.uint8)
 
 
 def index_to_colours(labels: np.ndarray, palette: Mapping[str, Iterable[int]]) -> np.ndarray:

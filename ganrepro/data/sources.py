@@ -1,7 +1,7 @@
 """Registered sources: find, download, verify and extract their archives.
 
-An archive is taken from downloads/archives/ if it lies there, else from the mirror, else from its
-official address. Partial downloads are resumed; checksums are verified before anything is read;
+An archive is taken from downloads/archives/ if it lies there, else from the mirror if one is set,
+else from its official address. Partial downloads are resumed; checksums are verified before anything is read;
 extraction never writes outside its folder; the extracted content is verified against the
 registry's digest.
 """
@@ -26,11 +26,13 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from ruamel.yaml import YAML
 from tqdm import tqdm
 
+from ganrepro.config import registry
+
 CHUNK = 1 << 20
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".mat")
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+DATA_SUFFIXES = (*IMAGE_SUFFIXES, ".mat")
 ARCHIVES = Path("downloads/archives")
 
 
@@ -38,18 +40,12 @@ class SourceError(RuntimeError):
     """A dataset cannot be had or is not what it should be; the message says what to do."""
 
 
-def registry() -> dict[str, dict[str, Any]]:
-    """All registered datasets, by name."""
-    path = Path(__file__).with_name("registry.yaml")
-    return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-
-
 def entry(source: str) -> dict[str, Any]:
     """One registered dataset. SourceError where there is none."""
     entries = registry()
     if source not in entries:
         raise SourceError(f"source '{source}' is not registered; there are: {', '.join(entries)}, folder")
-    return entries[source]
+    return dict(entries[source])
 
 
 def obtain(source: str, mirror: str | None, folder: Path, archives: Path = ARCHIVES) -> str:
@@ -97,7 +93,7 @@ def content_digest(root: Path, under: list[str] | None = None) -> str:
     lines = []
     for path in root.rglob("*"):
         relative = path.relative_to(root).as_posix()
-        plain = path.suffix.lower() in IMAGE_SUFFIXES or "-ubyte" in path.name
+        plain = path.suffix.lower() in DATA_SUFFIXES or "-ubyte" in path.name
         if path.is_file() and plain and (under is None or any(relative.startswith(f"{u}/") for u in under)):
             lines.append(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {relative}\n")
     return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
@@ -156,18 +152,20 @@ def download(url: str, target: Path, sha256: str | None = None) -> None:
         with (
             stream,
             part.open("ab" if done else "wb") as file,
-            tqdm(total=total, initial=done, unit="B", unit_scale=True, desc=target.name) as bar,
+            tqdm(total=total, initial=done, unit="B", unit_scale=True, desc=target.name, mininterval=1) as bar,
         ):
             while chunk := stream.read(CHUNK):
                 file.write(chunk)
                 bar.update(len(chunk))
     except urllib.error.HTTPError as error:
         raise SourceError(
-            f"{url}: {error.code} {error.reason}; set GANREPRO_MIRROR, or put the file into {target.parent}/"
+            f"{url}: {error.code} {error.reason}; check GANREPRO_MIRROR, or put the file into {target.parent}/"
         ) from None
     except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
         reason = getattr(error, "reason", error)
-        raise SourceError(f"{url}: cannot be fetched ({reason}); try again to continue, or set GANREPRO_MIRROR") from None
+        raise SourceError(
+            f"{url}: cannot be fetched ({reason}); try again to continue, check GANREPRO_MIRROR, or put it into {target.parent}/"
+        ) from None
     size = part.stat().st_size
     if total is not None and size < total:
         raise SourceError(f"{url}: cut short at {size:,} of {total:,} bytes; try again to continue")

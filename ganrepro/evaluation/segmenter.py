@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,7 +26,11 @@ from tqdm import tqdm
 from ganrepro.config import Scorer
 from ganrepro.data.images import as_tensor, read_labels, read_rgb, resize, to_float
 from ganrepro.evaluation.confusion import VOID
-from ganrepro.seeding import stream
+from ganrepro.seeding import reseed, stream
+
+
+class SegmenterError(RuntimeError):
+    """The segmentation network cannot be trained; the message says what to do."""
 
 
 class _Residual(nn.Module):
@@ -77,36 +83,45 @@ def enlarged(photo: Image.Image, height: int, width: int) -> Tensor:
 
 
 def train_segmenter(
-    dataset: Path, names: list[str], classes: int, scorer: Scorer, pixels: int, device: torch.device
+    dataset: Path,
+    names: list[str],
+    classes: int,
+    scorer: Scorer,
+    pixels: int,
+    device: torch.device,
+    resume: dict[str, Any] | None = None,
+    save: Callable[[dict[str, Any]], None] = lambda state: None,
 ) -> tuple[Segmenter, list[dict[str, float]]]:
     """A segmenter trained on the real training photos and label maps of a prepared dataset.
 
     Returns it in eval mode with one row {epoch, loss} per epoch. Cross-entropy over scored pixels,
-    AdamW with a cosine schedule, mirrored at random. RuntimeError on a non-finite loss.
+    AdamW with a cosine schedule, mirrored at random. save(state) is called after every epoch;
+    resume: such a state, to go on from. SegmenterError on a non-finite loss.
     """
-    photos, labels = [], []
-    for name in names:
-        label = torch.from_numpy(read_labels(dataset / "train" / "labels" / name))
-        small = resize(read_rgb(dataset / "train" / "b" / name), pixels)
-        photos.append(enlarged(small, *label.shape))
-        labels.append(label)
+    # only the shrunk photos stay in memory: label maps (and enlarged photos) may be large
+    photos = {name: resize(read_rgb(dataset / "train" / "b" / name), pixels) for name in names}
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(stream(scorer.seed, "segmenter/weights").initial_seed())
+        reseed(scorer.seed, "segmenter/weights")
         network = Segmenter(classes, scorer.filters).to(device)
     optimiser = torch.optim.AdamW(network.parameters(), lr=scorer.learning_rate, weight_decay=1e-4, fused=True)
-    steps = math.ceil(len(names) / scorer.batch_images)
+    steps = len(_batches(torch.arange(len(names)), scorer.batch_images))
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, scorer.learning_rate, total_steps=steps * scorer.epochs, pct_start=0.1
     )
-    rows = []
+    rows: list[dict[str, float]] = []
+    parts: dict[str, Any] = {"network": network, "optimiser": optimiser, "schedule": schedule}
+    if resume is not None:
+        rows = resume["rows"]
+        for name, part in parts.items():
+            part.load_state_dict(resume[name])
     interval = 0.5 if sys.stderr.isatty() else 30.0
-    with tqdm(total=steps * scorer.epochs, desc="segmenter", unit="it", mininterval=interval) as bar:
-        for epoch in range(1, scorer.epochs + 1):
+    total_steps, done = steps * scorer.epochs, steps * len(rows)
+    with tqdm(total=total_steps, initial=done, desc="segmenter", unit="it", mininterval=interval) as bar:
+        for epoch in range(len(rows) + 1, scorer.epochs + 1):
             generator = stream(scorer.seed, f"segmenter/{epoch}")
-            order = torch.randperm(len(names), generator=generator)
             total = 0.0
-            for chosen in torch.split(order, scorer.batch_images):
-                x, y = _batch([photos[i] for i in chosen], [labels[i] for i in chosen], generator)
+            for chosen in _batches(torch.randperm(len(names), generator=generator), scorer.batch_images):
+                x, y = _batch(dataset, photos, [names[i] for i in chosen], generator)
                 loss = functional.cross_entropy(network(to_float(x.to(device))), y.to(device), ignore_index=VOID)
                 optimiser.zero_grad(set_to_none=True)
                 torch.autograd.backward(loss)
@@ -114,21 +129,32 @@ def train_segmenter(
                 schedule.step()
                 total += loss.item() * len(chosen)
                 bar.update()
-            rows.append({"epoch": epoch, "loss": total / len(names)})
             if not math.isfinite(total):
-                raise RuntimeError(f"segmenter: loss became {total} in epoch {epoch}; lower scorers.*.learning_rate")
+                raise SegmenterError(f"the segmenter's loss became {total} in epoch {epoch}; lower scorers.*.learning_rate")
+            rows.append({"epoch": epoch, "loss": total / len(names)})
+            save({name: part.state_dict() for name, part in parts.items()} | {"rows": rows})
             bar.set_postfix(loss=f"{rows[-1]['loss']:.3f}", refresh=False)
     return network.eval(), rows
 
 
-def _batch(photos: list[Tensor], labels: list[Tensor], generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Stacks images of one size (odd ones are brought to the first's), mirrored at random."""
-    height, width = labels[0].shape
-    xs, ys = [], []
-    for x, y in zip(photos, labels, strict=True):
-        if y.shape != (height, width):
-            x = functional.interpolate(x[None].float(), (height, width), mode="bilinear", align_corners=False)[0].round().byte()
-            y = functional.interpolate(y[None, None], (height, width), mode="nearest")[0, 0]
+def _batches(order: Tensor, size: int) -> list[Tensor]:
+    """`order` in batches; a last one of a single image, which batch norm cannot use, joins its neighbour."""
+    batches = list(torch.split(order, size))
+    if len(batches) > 1 and len(batches[-1]) == 1:
+        batches[-2:] = [torch.cat(batches[-2:])]
+    return batches
+
+
+def _batch(dataset: Path, photos: dict[str, Image.Image], names: list[str], generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Photos enlarged to their label maps' size, mirrored at random; odd sizes follow the first's."""
+    xs: list[Tensor] = []
+    ys: list[Tensor] = []
+    for name in names:
+        label = Image.fromarray(read_labels(dataset / "train" / "labels" / name))
+        if ys:
+            height, width = ys[0].shape
+            label = label.resize((width, height), Image.Resampling.NEAREST)
+        x, y = enlarged(photos[name], label.height, label.width), torch.from_numpy(np.array(label))
         mirrored = bool(torch.randint(0, 2, (), generator=generator))
         xs.append(x.flip(-1) if mirrored else x)
         ys.append(y.flip(-1) if mirrored else y)

@@ -68,12 +68,11 @@ class UNet(nn.Module):
         if pixels < 16 or 1 << depth != pixels:
             raise ValueError(f"U-Net size: expected a power of two from 16, got {pixels}")
         self.pixels, self.skips = pixels, skips
-        biased = flavour == "torch"  # the PyTorch reference drops a bias only where a norm follows
+        biased = flavour == "torch"  # the PyTorch reference has one bias only, in the output layer
         width = [filters * min(2**i, 8) for i in range(depth)]
         self.encoder = nn.ModuleList()
         for i in range(depth):
             normed = 0 < i < depth - 1 or (i == depth - 1 and bottleneck_norm)
-            # the reference also drops the bias of the outermost and the innermost encoder layer
             conv = nn.Conv2d(width[i - 1] if i else 3, width[i], 4, 2, 1, bias=biased)
             layers: list[nn.Module] = [] if i == 0 else [nn.LeakyReLU(0.2)]
             self.encoder.append(nn.Sequential(*layers, conv, *([batch_norm(width[i])] if normed else [])))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,15 @@ import matplotlib.pyplot as plt
 GATE = 0.80  # pixel accuracy of real test photos below which no labels -> photo score can be trusted
 HEADINGS = {"pixel_accuracy": "Per-pixel acc.", "class_accuracy": "Per-class acc.", "class_iou": "Class IoU"}
 TITLES = {"labels2photo": "Labels → photo", "photo2labels": "Photo → labels"}
+READING = """## How to read the scores
+
+- *Labels → photo*: a segmentation network, trained on real training photos of this dataset, reads the generated photos; its
+  reading is compared with the label maps they were made from (FCN-score). *Ground truth* is the same network on real test
+  photos: the gate and the scale. *Identity* scores the input passed through unchanged: the floor.
+- *Photo → labels*: each generated pixel becomes the class of the nearest label colour.
+- Label maps keep their native size; predictions are brought to it. One confusion matrix over all test images; a class that
+  never occurs scores 0 and counts in the means, as in the reference evaluation.
+- The paper's numbers are Cityscapes with its own FCN-8s: compare the order of the rows, not the values."""
 INK = "#7d8590"  # readable on a white and on a dark page
 # Okabe and Ito's palette, told apart by colour-blind readers
 COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#F0E442")
@@ -91,6 +99,23 @@ def grid(results: Results, study: Study, direction: str, images: int = 4) -> Ima
     return canvas.quantize(256, method=Image.Quantize.MEDIANCUT, kmeans=1)
 
 
+def samples(results: Results, row: str, seed: int, images: int = 6) -> Image.Image:
+    """Both directions of one run: input above output, a few test images."""
+    lines = []
+    for direction, source in (("labels2photo", "a"), ("photo2labels", "b")):
+        names = results.manifest["names"]["test"][source][:images]
+        lines += [
+            [folder / direction / name for name in names] for folder in (results.images["identity", 0], results.images[row, seed])
+        ]
+    side = 96
+    canvas = Image.new("RGB", (side * max(map(len, lines)), side * len(lines)), "white")
+    for y, line in enumerate(lines):
+        for x, path in enumerate(line):
+            with Image.open(path) as image:
+                canvas.paste(image.convert("RGB").resize((side, side), Image.Resampling.BICUBIC), (x * side, y * side))
+    return canvas
+
+
 def losses(results: Results, study: Study, path: Path) -> None:
     """Mean loss per epoch, by term and variant; bands span the seeds. Written as SVG."""
     panels = {
@@ -125,33 +150,24 @@ def losses(results: Results, study: Study, path: Path) -> None:
         plt.close(figure)
 
 
-def deviations() -> list[str]:
-    """Every tagged deviation in the package's source, so that no departure goes unprinted."""
-    found = []
-    for path in sorted(artifacts.PACKAGE.rglob("*.py")):
-        for match in re.finditer(
-            r"DEVIATION\(([a-z-]+)\): ((?:[^\n]+\n?)+?)(?=\n|\s*DEVIATION|\s*\"\"\")", path.read_text("utf-8")
-        ):
-            text = " ".join(part.strip().lstrip("#").strip() for part in match[2].splitlines())
-            found.append(f"**{match[1]}** (`{path.relative_to(artifacts.PACKAGE.parent).as_posix()}`): {text}")
-    return found
-
-
 def page(params: Params, study: Study, results: Results, provenance: dict[str, str]) -> str:
     """The whole Markdown report; figures are linked from the folder of the same name."""
     training = next(iter(study.variants.values())).training
     counts, unpaired = results.manifest["counts"], results.manifest["unpaired"]
     per_epoch = training.epoch_images or max(len(unpaired["a"]), len(unpaired["b"]))
     seeds = f"{len(study.seeds)} seed{'s' if len(study.seeds) > 1 else ''}"
+    scored = bool(results.manifest["classes"])
+    a, b = ("label maps", "photos") if scored else ("images of domain A", "of domain B")
+    disjoint = results.manifest["paired"] and params.datasets[study.dataset].unpaired == "disjoint"
     parts = [
         f"# CycleGAN ablation: {study.title}",
-        f"{len(study.variants)} variants × {seeds}, trained on {len(unpaired['a'])} label maps and {len(unpaired['b'])} photos "
+        f"{len(study.variants)} variants × {seeds}, trained on {len(unpaired['a'])} {a} and {len(unpaired['b'])} {b} "
         f"of *{results.manifest['title']}* "
-        + ("(disjoint halves: training never sees a pair) " if params.datasets[study.dataset].unpaired == "disjoint" else "")
-        + f"for {training.epochs} epochs of {per_epoch} images at {training.crop_pixels} × {training.crop_pixels}, and scored on "
-        f"{counts['test']['b']} test images it never saw.",
+        + ("(disjoint halves: training never sees a pair) " if disjoint else "")
+        + f"for {training.epochs} epochs of {per_epoch} images at {training.crop_pixels} × {training.crop_pixels}, and "
+        f"{'scored' if scored else 'shown'} on {counts['test']['b']} test images they never saw.",
     ]
-    if len(results.scores):
+    if scored:
         parts.append(_gate(results))
         for direction in TITLES:
             paper = params.paper.get(direction)
@@ -160,23 +176,16 @@ def page(params: Params, study: Study, results: Results, provenance: dict[str, s
                 parts.append(f"<sub>Paper: {paper.source}. Ours: mean over n seeds ± standard deviation.</sub>")
     else:
         parts.append("This dataset has no label maps, so there is nothing to score against; the images below are the result.")
-    for direction, title in TITLES.items():
+    for direction, title in (TITLES if scored else {"labels2photo": "A → B", "photo2labels": "B → A"}).items():
         parts += [f"## {title}, test images", f"![{title}: input, each variant, truth](cyclegan_ablation/{direction}.png)"]
     parts += [
         "## Losses",
         "![Mean losses per epoch](cyclegan_ablation/losses.svg)",
-        "<sub>Solid: the photo domain (and the forward cycle, labels → photo → labels). Dotted: the label domain (and the "
-        "backward cycle). Bands span the seeds.</sub>",
-        "## How to read the scores",
-        "- *Labels → photo*: a segmentation network, trained on real training photos of this dataset, reads the generated "
-        "photos; its reading is compared with the label maps they were made from (FCN-score). *Ground truth* is the same "
-        "network on real test photos: the gate and the scale. *Identity* scores the input passed through unchanged: the floor.\n"
-        "- *Photo → labels*: each generated pixel becomes the class of the nearest label colour.\n"
-        "- Label maps keep their native size; predictions are brought to it. One confusion matrix over all test images; a "
-        "class that never occurs scores 0 and counts in the means, as in the reference evaluation.\n"
-        "- The paper's numbers are Cityscapes with its own FCN-8s: compare the order of the rows, not the values.",
+        "<sub>Solid: domain B (photos) and the forward cycle, A → B → A. Dotted: domain A (labels) and the backward cycle. "
+        "Bands span the seeds.</sub>",
+        *([READING] if scored else []),
         "## Deviations from the papers",
-        "\n".join(f"- {line}" for line in deviations()),
+        "\n".join(f"- {line}" for line in artifacts.deviations()),
         "## Provenance",
         "| | |\n| :-- | :-- |\n" + "\n".join(f"| {k} | {v} |" for k, v in provenance.items()),
     ]

@@ -26,7 +26,6 @@ class Results:
     losses: pd.DataFrame
     timing: dict[tuple[str, int], dict[str, Any]]
     manifest: dict[str, Any]
-    data: Path
     images: dict[tuple[str, int], Path]
     titles: dict[str, str]
 
@@ -50,7 +49,7 @@ def collect(params: Params, study: Study) -> Results:
     data = artifacts.dataset_dir(params, study.dataset)
     manifest = json.loads((data / "manifest.json").read_text())
     table = pd.DataFrame(scores, columns=["direction", "row", "seed", *SCORES])
-    return Results(table, pd.DataFrame(losses), timing, manifest, data, images, titles)
+    return Results(table, pd.DataFrame(losses), timing, manifest, images, titles)
 
 
 def history(run: Path) -> list[dict[str, float]]:

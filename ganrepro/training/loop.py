@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from ganrepro.config import Training
 from ganrepro.data.datasets import Batch, UnpairedImages
+from ganrepro.seeding import reseed
 from ganrepro.training.schedule import learning_rate
 
 
@@ -26,8 +27,6 @@ class Game(Protocol):
     """What the loop needs of a game; see `games`."""
 
     def step(self, batch: Batch, learning_rate: float) -> dict[str, Tensor]: ...
-    def state(self) -> dict[str, Any]: ...
-    def load(self, state: Any) -> None: ...
 
 
 @dataclass
@@ -72,6 +71,7 @@ def fit(
             rate = learning_rate(training.learning_rate, epoch, training.epochs_constant, training.epochs_decay)
             plan = images.plan(seed, epoch, steps * training.batch_images)
             for step in range(progress.step, steps):
+                reseed(seed, f"noise/{epoch}/{step}")
                 losses = game.step(images.batch(plan, step * training.batch_images, training.batch_images), rate)
                 for name, value in zip(losses, torch.stack(list(losses.values())).tolist(), strict=True):
                     if not math.isfinite(value):

@@ -9,7 +9,7 @@ import torch
 from ganrepro.config import Training
 from ganrepro.data.images import as_array, as_tensor, read_rgb, resize, to_float, to_uint8, write_png
 from ganrepro.nets.generators import build_generator
-from ganrepro.seeding import stream
+from ganrepro.seeding import reseed, stream
 
 # direction -> generator, input domain, target domain
 ROUTES = {"labels2photo": ("g_ab", "a", "b"), "photo2labels": ("g_ba", "b", "a")}
@@ -21,7 +21,8 @@ def translate(weights: dict[str, dict[str, torch.Tensor]], training: Training, t
     """Writes folder/<direction>/NAME.png for every test image, at crop size.
 
     weights: state of every network by name.  test: the prepared test split.  Networks stay in
-    training mode, so norms use the statistics of the image at hand, as in both papers.
+    training mode, so norms use the statistics of the image at hand and dropout stays on, as in both
+    papers.
     """
     for direction, (generator, source, _) in ROUTES.items():
         network = build_generator(
@@ -37,6 +38,7 @@ def translate(weights: dict[str, dict[str, torch.Tensor]], training: Training, t
         (folder / direction).mkdir(parents=True, exist_ok=True)
         for name in names[source]:
             image = as_tensor(resize(read_rgb(test / source / name), training.crop_pixels))
+            reseed(0, f"translate/{direction}/{name}")
             made = network(to_float(image[None].to(device)))[0]
             write_png(folder / direction / name, as_array(to_uint8(made)))
 

@@ -14,7 +14,7 @@ rule download:
         out=lambda w, output: os.path.dirname(output[0]),
         study=STUDY.name,
     shell:
-        "{PYTHON} -m pipeline.download --study {params.study} --out {params.out} 2> {log}"
+        "{PYTHON:q} -m pipeline.download --study {params.study} --out {params.out} 2> {log}"
 
 
 rule prepare:
@@ -33,4 +33,4 @@ rule prepare:
         out=DATA,
         study=STUDY.name,
     shell:
-        "{PYTHON} -m pipeline.prepare --study {params.study} --threads {threads} --out {params.out} 2> {log}"
+        "{PYTHON:q} -m pipeline.prepare --study {params.study} --threads {threads} --out {params.out} 2> {log}"

@@ -20,7 +20,7 @@ rule train_segmenter:
         out=SEGMENTER,
         study=STUDY.name,
     shell:
-        "{PYTHON} -m pipeline.segmenter --study {params.study} --threads {threads} --out {params.out} 2> {log}"
+        "{PYTHON:q} -m pipeline.segmenter --study {params.study} --threads {threads} --out {params.out} 2> {log}"
 
 
 def checkpoint_of(wildcards):
@@ -46,7 +46,7 @@ rule translate:
     params:
         out=lambda w, output: os.path.dirname(output[0]),
     shell:
-        "{PYTHON} -m pipeline.translate --study {wildcards.study} --row {wildcards.row} --seed {wildcards.seed}"
+        "{PYTHON:q} -m pipeline.translate --study {wildcards.study} --row {wildcards.row} --seed {wildcards.seed}"
         " --threads {threads} --out {params.out} 2> {log}"
 
 
@@ -66,5 +66,5 @@ rule evaluate:
     params:
         out=lambda w, output: os.path.dirname(output[0]),
     shell:
-        "{PYTHON} -m pipeline.evaluate --study {wildcards.study} --row {wildcards.row} --seed {wildcards.seed}"
+        "{PYTHON:q} -m pipeline.evaluate --study {wildcards.study} --row {wildcards.row} --seed {wildcards.seed}"
         " --threads {threads} --out {params.out} 2> {log}"

@@ -47,6 +47,7 @@ rule report:
             category="Tables",
         ),
         f"{artifacts.REPORT_FOLDER}/losses.csv",
+        f"{artifacts.REPORT_FOLDER}/means.csv",
         f"{artifacts.REPORT_FOLDER}/metrics.json",
     log:
         f"logs/report/{STUDY.name}.log",
@@ -56,4 +57,4 @@ rule report:
         out=artifacts.REPORT_FOLDER,
         study=STUDY.name,
     shell:
-        "{PYTHON} -m pipeline.report --study {params.study} --out {params.out} 2> {log}"
+        "{PYTHON:q} -m pipeline.report --study {params.study} --out {params.out} 2> {log}"

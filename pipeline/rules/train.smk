@@ -25,5 +25,5 @@ rule train:
     params:
         out=lambda w, output: os.path.dirname(output.checkpoint),
     shell:
-        "{PYTHON} -m pipeline.train --study {wildcards.study} --row {wildcards.row} --seed {wildcards.seed}"
+        "{PYTHON:q} -m pipeline.train --study {wildcards.study} --row {wildcards.row} --seed {wildcards.seed}"
         " --threads {threads} --out {params.out} 2> {log}"
