@@ -15,7 +15,7 @@ from pipeline import stage
 def update_front_page(page: Path, params: config.Params, study: config.Study) -> bool:
     """Renders the kept scores between the markers of this study, if the page has them."""
     begin, end = f"<!-- results: {study.name} -->", "<!-- /results -->"
-    text = page.read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8") if page.exists() else ""
     if begin not in text:
         return False
     before, rest = text.split(begin, 1)
