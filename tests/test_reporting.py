@@ -96,11 +96,11 @@ def test_page_without_label_maps_has_images_and_no_table(results):
 
 def test_grid_shows_input_variants_and_truth_in_order(results):
     canvas = np.asarray(render.grid(results, STUDY, "labels2photo").convert("RGBA"))
-    assert canvas.shape[1] == 7 * 104 - 4
+    assert canvas.shape[1] == 7 * 100 - 4
     order = ["identity", *STUDY.variants, "ground-truth"]
     rows = [*STUDY.variants, *config.REFERENCE_ROWS]
     for x, row in enumerate(order):
-        shown = canvas[22 + 50, x * 104 + 50]
+        shown = canvas[22 + 48, x * 100 + 48]
         assert abs(int(shown[0]) - 30 * rows.index(row)) <= 4, row  # 255 colours
 
 

@@ -86,7 +86,7 @@ def grid(results: Results, study: Study, direction: str, images: int = 4) -> Ima
     columns += [(v.title, results.images[name, study.seeds[0]]) for name, v in study.variants.items()]
     if results.manifest["paired"]:
         columns.append(("Truth" if target == "a" else "Real photo", results.images["ground-truth", 0]))
-    side, gap, header = 100, 4, 22
+    side, gap, header = 96, 4, 22
     canvas = Image.new("RGB", (len(columns) * (side + gap) - gap, header + len(chosen) * (side + gap) - gap), "white")
     draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(12)
     for x, (title, folder) in enumerate(columns):
