@@ -261,6 +261,10 @@ def test_first_run_makes_the_report_and_everything_else_finds_nothing_to_do(made
     assert planned(made) == {}
     assert dvc_is_clean(made)
     assert "didn't change, skipping" in shell(made, "dvc", "repro")
+    edit(made, "title: Toy", "title: Toys")
+    assert planned(made) == {"report": 1, "all": 1}
+    edit(made, "title: Toys", "title: Toy")
+    assert planned(made) == {}
     assert run_count(made) == (4, 4, 2)
 
 

@@ -56,5 +56,7 @@ rule report:
     params:
         out=artifacts.REPORT_FOLDER,
         study=STUDY.name,
+        # where Snakemake has a record, equal inputs are not enough to be current: the key must be equal too
+        key=artifacts.report_key(PARAMS, STUDY),
     shell:
         "{PYTHON:q} -m pipeline.report --study {params.study} --out {params.out} 2> {log}"
