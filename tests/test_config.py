@@ -71,20 +71,6 @@ def test_a_variant_may_differ_in_any_setting(raw):
         (("datasets", "streets", "unpaired"), "halves", "expected 'disjoint' or 'all', got 'halves'"),
         (("datasets", "streets", "train_images"), None, "say how many images"),
         (("paper", "labels2photo", "rows", "cyclegan"), [0.1], "expected 3 scores, got 1"),
-        (("paper", "label2photo"), {"title": "", "source": "", "rows": {}}, "did you mean 'labels2photo'?"),
-    ],
-)  # fmt: skip
-def test_bad_values_get_one_line(raw, path, value, message):
-    entry = raw
-    for key in path[:-1]:
-        entry = entry[key]
-    entry[path[-1]] = value
-    expect(raw, message)
-
-
-@pytest.mark.parametrize(
-    ("path", "value", "message"),
-    [
         (("studies", "streets-tiny", "dataset"), ["streets"], "there is no '['streets']'"),
         (("studies", "streets-tiny", "variants"), {"a": 1}, "there is no"),
         (("studies", "streets-tiny", "base"), ["x"], "there is no"),
@@ -95,9 +81,10 @@ def test_bad_values_get_one_line(raw, path, value, message):
         (("datasets", "facades", "source"), "facade", "there is no 'facade'; did you mean 'facades'?"),
         (("datasets", "my photos"), {"source": "facades", "pixels": 8}, "names become folders"),
         (("scorers", "small", "pixels"), -3, "scorers.small.pixels: expected more than 0"),
+        (("paper", "label2photo"), {"title": "", "source": "", "rows": {}}, "did you mean 'labels2photo'?"),
     ],
-)
-def test_odd_values_get_one_line_too(raw, path, value, message):
+)  # fmt: skip
+def test_bad_values_get_one_line(raw, path, value, message):
     entry = raw
     for key in path[:-1]:
         entry = entry[key]
