@@ -1,8 +1,8 @@
 """Where each artefact lives, what it depends on, and atomic writing. No torch.
 
 The key is in the path: everything that determines an artefact (settings, data, seed and the code
-that makes it, entry points and plumbing apart) is hashed into a short key, and the artefact lies in a folder that carries it. So
-existence means up to date, for Snakemake and DVC alike.
+that makes it, entry points and plumbing apart) is hashed into a short key, and the artefact lies in
+a folder that carries it. So existence means up to date, for Snakemake and DVC alike.
 """
 
 from __future__ import annotations
@@ -35,7 +35,6 @@ ENTRY = {
     "score": "evaluation.evaluators",
     "report": "reporting.render",
 }
-ARCHIVES = Path("downloads/archives")
 NOT_DOWNLOADED = ("streets", "folder")
 REPORT = Path("reports/cyclegan_ablation.md")
 REPORT_FOLDER = Path("reports/cyclegan_ablation")
@@ -179,9 +178,14 @@ def score_dir(params: Params, study: Study, row: str, seed: int) -> Path:
     return Path("scores") / study.name / f"{row}-s{seed}-{key}"
 
 
+def trained(study: Study) -> list[tuple[str, int]]:
+    """(variant, seed) of every training of a study."""
+    return [(variant, seed) for variant in study.variants for seed in study.seeds]
+
+
 def rows(study: Study) -> list[tuple[str, int]]:
     """(row, seed) of every scored row of a study: reference rows once, variants once per seed."""
-    return [(row, 0) for row in REFERENCE_ROWS] + [(v, s) for v in study.variants for s in study.seeds]
+    return [(row, 0) for row in REFERENCE_ROWS] + trained(study)
 
 
 def report_key(params: Params, study: Study) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import platform
@@ -13,6 +14,7 @@ from ganrepro import artifacts, tracking
 from ganrepro.config import TERM_NAMES, Params, Study, digest
 
 
+@functools.cache  # of the start of the process, whatever is committed while it runs
 def git_commit() -> str:
     """Commit of the working tree, 'unknown' outside a repository.
 

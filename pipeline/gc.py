@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from ganrepro import artifacts, config
+from ganrepro.data.sources import ARCHIVES
 from pipeline import stage
 
 
@@ -15,10 +16,10 @@ def superseded() -> list[Path]:
     live = set()
     for study in params.studies.values():
         live |= {artifacts.dataset_dir(params, study.dataset), artifacts.segmenter_dir(params, study)}
-        live |= {artifacts.run_dir(params, study, variant, seed) for variant in study.variants for seed in study.seeds}
-        live |= {artifacts.score_dir(params, study, row, seed) for row, seed in artifacts.rows(study)}
+        live |= {artifacts.run_dir(params, study, *run) for run in artifacts.trained(study)}
+        live |= {artifacts.score_dir(params, study, *row) for row in artifacts.rows(study)}
     live |= {artifacts.work_dir(path) for path in live}
-    live |= {artifacts.download_dir(dataset.source) for dataset in params.datasets.values()} | {artifacts.ARCHIVES}
+    live |= {artifacts.download_dir(dataset.source) for dataset in params.datasets.values()} | {ARCHIVES}
     patterns = (
         "data/*-*",
         "downloads/*",

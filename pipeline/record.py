@@ -13,7 +13,7 @@ def complete_stages() -> list[str]:
     """Stages whose outputs of the current parameters are all there; DVC must not note down any other."""
     params = config.load()
     study = params.find_study()
-    trained = [artifacts.run_dir(params, study, variant, seed) for variant in study.variants for seed in study.seeds]
+    trained = [artifacts.run_dir(params, study, *run) for run in artifacts.trained(study)]
     made = {
         "data": (artifacts.dataset_dir(params, study.dataset) / "manifest.json").exists(),
         "train": all((run / "checkpoint.pt").exists() for run in trained),

@@ -5,14 +5,8 @@
 if artifacts.REPORT.exists() and not artifacts.report_is_current(PARAMS, STUDY):
     os.utime(artifacts.REPORT, (1, 1))
 
-SCORED = [
-    artifacts.score_dir(PARAMS, STUDY, row, seed) for row, seed in artifacts.rows(STUDY)
-]
-TRAINED = [
-    artifacts.run_dir(PARAMS, STUDY, variant, seed)
-    for variant in STUDY.variants
-    for seed in STUDY.seeds
-]
+SCORED = [artifacts.score_dir(PARAMS, STUDY, *row) for row in artifacts.rows(STUDY)]
+TRAINED = [artifacts.run_dir(PARAMS, STUDY, *run) for run in artifacts.trained(STUDY)]
 
 
 rule report:
