@@ -79,6 +79,9 @@ class Training:
 
     load_pixels, crop_pixels: jitter resizes to the first, then crops the second at random.
     epoch_images: images drawn per epoch and domain.  pool_images: history of fakes per domain.
+    engine: 'fast' runs the step as one CUDA graph on a GPU and with the convolutions of nets.fast_cpu on
+    a CPU; 'plain' runs torch's own operations one by one, the reference.  precision: of the passes
+    through the networks; weights, losses and optimisers are float32 always.
     terms: weight of each loss term; an absent term is not computed.
     """
 
@@ -98,6 +101,8 @@ class Training:
     adam_beta1: float
     adam_beta2: float
     pool_images: int
+    engine: Literal["fast", "plain"]
+    precision: Literal["float32", "bfloat16"]
     terms: dict[str, float]
 
     @property

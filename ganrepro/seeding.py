@@ -29,14 +29,3 @@ def numpy_stream(seed: int, purpose: str) -> np.random.Generator:
 def reseed(seed: int, purpose: str) -> None:
     """Sets torch's global generators, which dropout draws from, to a named point of their own."""
     torch.manual_seed(_number(seed, purpose))
-
-
-def deterministic(threads: int) -> None:
-    """Fixes what would make two runs on one machine differ: thread count and kernel choice.
-
-    On the CPU the thread count is all there is (tested byte for byte).
-    """
-    torch.set_num_threads(threads)
-    if torch.cuda.is_available():  # importing the switch takes seconds, which a CPU run would pay in vain
-        torch.use_deterministic_algorithms(True, warn_only=True)
-        torch.backends.cudnn.benchmark = False

@@ -9,7 +9,7 @@ import torch
 from ganrepro import artifacts, checkpoints
 from ganrepro.evaluation.evaluators import score_translations
 from ganrepro.evaluation.segmenter import Segmenter
-from ganrepro.seeding import deterministic
+from ganrepro.process import settle
 from pipeline import stage
 
 
@@ -18,7 +18,7 @@ def main() -> None:
     params, study = stage.settings(args)
     folder = artifacts.score_dir(params, study, args.row, args.seed)
     stage.expect(args.out, folder)
-    deterministic(args.threads)
+    settle(args.threads)
     data = artifacts.dataset_dir(params, study.dataset)
     manifest = json.loads((data / "manifest.json").read_text())
     values: dict[str, object] = {}  # stays empty where a dataset has no classes: nothing to score against

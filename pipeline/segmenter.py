@@ -10,7 +10,7 @@ import torch
 
 from ganrepro import artifacts, checkpoints
 from ganrepro.evaluation.segmenter import train_segmenter
-from ganrepro.seeding import deterministic
+from ganrepro.process import settle
 from pipeline import stage
 
 
@@ -18,7 +18,7 @@ def main() -> None:
     args = stage.arguments(__doc__ or "")
     params, study = stage.settings(args)
     stage.expect(args.out, artifacts.segmenter_dir(params, study))
-    deterministic(args.threads)
+    settle(args.threads)
     spec = artifacts.segmenter_spec(params, study)
     folder = artifacts.dataset_dir(params, study.dataset)
     manifest = json.loads((folder / "manifest.json").read_text())

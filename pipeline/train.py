@@ -13,13 +13,14 @@ from filelock import FileLock
 
 from ganrepro import artifacts, checkpoints, provenance
 from ganrepro.data.datasets import load_unpaired
-from ganrepro.seeding import deterministic
+from ganrepro.process import settle
 from ganrepro.training.games import CycleGame
 from ganrepro.training.loop import Progress, fit
 from pipeline import stage
 
-# a killed training repeats at most this much
+# A killed training repeats at most this much, or more where saving would take more than a fiftieth of the time.
 SAVE_EVERY_SECONDS = float(os.environ.get("GANREPRO_SAVE_SECONDS", "60"))
+SAVE_SHARE = 0.02
 
 
 def main() -> None:
@@ -36,12 +37,13 @@ def main() -> None:
 
 
 def train(params: stage.Params, study: stage.Study, args: stage.argparse.Namespace, work: Path) -> None:
-    deterministic(args.threads)
-    device = torch.device(stage.device(params))
     spec = artifacts.run_spec(params, study, args.row, args.seed)
-    training = study.variants[args.row].training
+    training, device = study.variants[args.row].training, torch.device(stage.device(params))
+    settle(args.threads, reproducible=training.engine == "plain")
     folder = artifacts.dataset_dir(params, study.dataset)
-    images = load_unpaired(folder, training.load_pixels, training.crop_pixels, training.pool_images, device)
+    images = load_unpaired(
+        folder, training.load_pixels, training.crop_pixels, training.pool_images, training.batch_images, device
+    )
     game, progress, before, resumed = CycleGame(training, args.seed, device), Progress(), 0.0, 0
     resume = work / "checkpoint.pt"
     if resume.exists():
@@ -60,9 +62,9 @@ def train(params: stage.Params, study: stage.Study, args: stage.argparse.Namespa
         seconds = before + time.monotonic() - started
         checkpoints.save(resume, spec, state() | {"seconds": seconds, "resumed": resumed})
 
-    title = f"{args.row} s{args.seed}"
+    title, share = f"{args.row} s{args.seed}", SAVE_SHARE if SAVE_EVERY_SECONDS else 1.0  # 0 saves after every step
     try:
-        rows = fit(game, images, training, args.seed, progress, tracker.epoch, save, SAVE_EVERY_SECONDS, title)
+        rows = fit(game, images, training, args.seed, progress, tracker.epoch, save, SAVE_EVERY_SECONDS, share, title)
     except BaseException:
         tracker.close("FAILED")
         raise

@@ -8,7 +8,7 @@ import torch
 
 from ganrepro import artifacts, checkpoints
 from ganrepro.config import REFERENCE_ROWS
-from ganrepro.seeding import deterministic
+from ganrepro.process import settle
 from ganrepro.training.translate import reference, translate
 from pipeline import stage
 
@@ -18,7 +18,7 @@ def main() -> None:
     params, study = stage.settings(args)
     out = artifacts.score_dir(params, study, args.row, args.seed) / "images"
     stage.expect(args.out, out)
-    deterministic(args.threads)
+    settle(args.threads)
     folder = artifacts.dataset_dir(params, study.dataset)
     names = json.loads((folder / "manifest.json").read_text())["names"]["test"]
     with artifacts.filling(args.out) as images:

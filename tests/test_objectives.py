@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from ganrepro.objectives.objective import weighted_sum
-from ganrepro.objectives.terms import l1, least_squares
+from ganrepro.objectives.terms import l1, least_squares, log_loss
 
 
 def test_least_squares_by_hand():
@@ -17,9 +17,19 @@ def test_l1_by_hand():
     assert l1(a, b).tolist() == [0.75, 0.125]
 
 
+def test_log_loss_is_the_negative_log_likelihood():
+    """Against torch's own binary cross-entropy, far from and near zero; float32, 1e-6 relative."""
+    logits = torch.tensor([-60.0, -3.0, 0.0, 0.5, 60.0]).view(1, 1, 1, 5)
+    for is_real in (True, False):
+        expected = torch.nn.functional.binary_cross_entropy_with_logits(logits, torch.full_like(logits, is_real))
+        assert log_loss(logits, is_real).item() == pytest.approx(expected.item(), rel=1e-6)
+
+
 def test_wrong_shapes_are_named():
     with pytest.raises(ValueError, match="expected"):
         least_squares(torch.zeros(1), True)
+    with pytest.raises(ValueError, match="expected"):
+        log_loss(torch.zeros(1), True)
     with pytest.raises(ValueError, match="shapes differ"):
         l1(torch.zeros(1, 3, 2, 2), torch.zeros(1, 3, 2, 3))
 

@@ -18,6 +18,7 @@ from ganrepro import artifacts, config
 ALLOWED = {
     "config": set(),
     "seeding": set(),
+    "process": set(),
     "tracking": set(),
     "nets": {"nets"},
     "artifacts": {"config"},

@@ -1,12 +1,11 @@
-"""Unpaired training batches: all randomness of an epoch is laid out ahead, so a step is a pure
-function of (state, step number) and a resumed run repeats it exactly."""
+"""Training images on the device that trains, and all randomness of an epoch laid out ahead, so that
+a step is a pure function of (state, step number) and a resumed run repeats it exactly."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,86 +13,99 @@ from torch import Tensor
 from ganrepro.data.images import load_folder, to_float
 from ganrepro.seeding import stream
 
-
-@dataclass(frozen=True)
-class Batch:
-    """a, b: (n, 3, h, w) in [-1, 1], not paired.  pool_heads, pool_slots: by domain, n draws each."""
-
-    a: Tensor
-    b: Tensor
-    pool_heads: dict[str, list[bool]]
-    pool_slots: dict[str, list[int]]
+# A dataset stays on the GPU as a whole if it takes at most this share of the free memory. A larger one
+# stays in the host's memory, from where each window of steps brings its images along.
+RESIDENT_SHARE = 0.4
+WINDOW_STEPS = 64
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The random choices of one epoch: by domain, one entry per drawn image."""
+    """The random choices of one epoch, by domain, in order of the steps; int64 on the host.
 
-    index: dict[str, list[int]]
-    top: dict[str, list[int]]
-    left: dict[str, list[int]]
-    flip: dict[str, list[bool]]
-    pool_heads: dict[str, list[bool]]
-    pool_slots: dict[str, list[int]]
+    draws: (steps, batch, 4): place of the image on the device, top, left, mirrored.
+    order: (steps, batch): number of the image in the dataset.
+    coins, slots: (steps, batch): what the image pool decides by.
+    """
+
+    draws: dict[str, Tensor]
+    order: dict[str, Tensor]
+    coins: dict[str, Tensor]
+    slots: dict[str, Tensor]
 
 
 class UnpairedImages:
-    """Both domains resident in memory as uint8 at jitter size.
+    """Two domains as uint8 at jitter size, cropped and mirrored on the device.
 
-    a, b: uint8 (n, 3, load, load).  crop: side of the crops.  pool: size of the image pool.
+    a, b: uint8 (n, load, load, 3).  crop: side of the crops.  pool: size of the image pool.
+    batch: images per step and domain.  window: steps whose images are on the device at once; None
+    keeps all of them there.
     """
 
-    def __init__(self, a: Tensor, b: Tensor, crop: int, pool: int, device: torch.device):
-        self.images = {"a": a.to(device), "b": b.to(device)}
-        self.crop, self.pool = crop, pool
+    def __init__(self, a: Tensor, b: Tensor, crop: int, pool: int, batch: int, device: torch.device, window: int | None = None):
+        self.crop, self.pool, self.batch, self.device, self.window = crop, pool, batch, device, window
+        self.source = {"a": a, "b": b}
+        if window is None:
+            self.images = {domain: images.to(device) for domain, images in self.source.items()}
+        else:
+            shape = (window * batch, *a.shape[1:])
+            self.images = {domain: torch.zeros(shape, dtype=torch.uint8, device=device) for domain in self.source}
 
     def __len__(self) -> int:
         """Images per epoch unless set otherwise: the larger domain, as in the Torch code."""
-        return max(len(images) for images in self.images.values())
+        return max(len(images) for images in self.source.values())
 
-    def plan(self, seed: int, epoch: int, count: int) -> Plan:
-        """Draws `count` images per domain with replacement, each with its crop, mirror and pool coins.
+    def plan(self, seed: int, epoch: int, steps: int) -> Plan:
+        """Draws every image of an epoch with replacement, with its crop, mirror and pool draws.
 
         With replacement, and crop offsets 1..load - crop (never 0), as in the Torch code.
         """
-        fields: dict[str, dict[str, list[Any]]] = {name: {} for name in Plan.__dataclass_fields__}
-        for domain, images in self.images.items():
-            slack = images.shape[-1] - self.crop
+        plan = Plan({}, {}, {}, {})
+        for domain, images in self.source.items():
+            slack = images.shape[1] - self.crop
 
-            def draw(purpose: str, low: int, high: int, domain: str = domain) -> list[int]:
+            def draw(purpose: str, low: int, high: int, domain: str = domain) -> Tensor:
                 generator = stream(seed, f"{purpose}/{domain}/{epoch}")
-                return torch.randint(low, max(high, low + 1), (count,), generator=generator).tolist()
+                return torch.randint(low, max(high, low + 1), (steps, self.batch), generator=generator)
 
-            fields["index"][domain] = draw("order", 0, len(images))
-            fields["top"][domain] = draw("crop-top", min(1, slack), slack + 1)
-            fields["left"][domain] = draw("crop-left", min(1, slack), slack + 1)
-            fields["flip"][domain] = [bool(v) for v in draw("flip", 0, 2)]
-            fields["pool_heads"][domain] = [bool(v) for v in draw("pool-coin", 0, 2)]
-            fields["pool_slots"][domain] = draw("pool-slot", 0, self.pool)
-        return Plan(**fields)
+            order = draw("order", 0, len(images))
+            place = order if self.window is None else torch.arange(order.numel()).view_as(order) % (self.window * self.batch)
+            jitter = (min(1, slack), slack + 1)
+            columns = (place, draw("crop-top", *jitter), draw("crop-left", *jitter), draw("flip", 0, 2))
+            plan.draws[domain], plan.order[domain] = torch.stack(columns, -1), order
+            plan.coins[domain], plan.slots[domain] = draw("pool-coin", 0, 2) > 0, draw("pool-slot", 0, self.pool)
+        return plan
 
-    def batch(self, plan: Plan, start: int, count: int) -> Batch:
-        """The planned images start..start + count, cropped, mirrored, in [-1, 1]."""
-        chosen = range(start, start + count)
-        crops = {}
+    def fetch(self, plan: Plan, step: int) -> None:
+        """Brings the images of the window that holds `step` to the device; nothing to do where all are there."""
+        if self.window is not None:
+            first = step - step % self.window
+            for domain, order in plan.order.items():
+                chosen = self.source[domain][order[first : first + self.window].flatten()]
+                # pinned memory is copied while the device computes; the order of its stream keeps the copy in its turn
+                chosen = chosen.pin_memory() if self.device.type == "cuda" else chosen
+                self.images[domain][: len(chosen)].copy_(chosen, non_blocking=True)
+
+    def crops(self, draws: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The images of one step by domain, (batch, 3, crop, crop) in [-1, 1], channels last in memory.
+
+        draws: one step of `Plan.draws`, on the device.
+        """
+        side, made = torch.arange(self.crop, device=self.device), {}
         for domain, images in self.images.items():
-            parts = []
-            for i in chosen:
-                top, left = plan.top[domain][i], plan.left[domain][i]
-                part = images[plan.index[domain][i], :, top : top + self.crop, left : left + self.crop]
-                parts.append(part.flip(-1) if plan.flip[domain][i] else part)
-            crops[domain] = to_float(torch.stack(parts))
-        return Batch(
-            crops["a"],
-            crops["b"],
-            {domain: [plan.pool_heads[domain][i] for i in chosen] for domain in crops},
-            {domain: [plan.pool_slots[domain][i] for i in chosen] for domain in crops},
-        )
+            place, top, left, mirrored = draws[domain].unbind(-1)
+            down = top[:, None] + side
+            across = left[:, None] + torch.where(mirrored[:, None] > 0, side.flip(0), side)
+            levels = images[place[:, None, None], down[:, :, None], across[:, None, :]]
+            made[domain] = to_float(levels).permute(0, 3, 1, 2)
+        return made
 
 
-def load_unpaired(folder: Path, load_pixels: int, crop: int, pool: int, device: torch.device) -> UnpairedImages:
+def load_unpaired(folder: Path, load_pixels: int, crop: int, pool: int, batch: int, device: torch.device) -> UnpairedImages:
     """The training split of a prepared dataset, each domain's own half (or all) of the images."""
     unpaired = json.loads((folder / "manifest.json").read_text())["unpaired"]
-    a = load_folder(folder / "train" / "a", unpaired["a"], load_pixels)
-    b = load_folder(folder / "train" / "b", unpaired["b"], load_pixels)
-    return UnpairedImages(a, b, crop, pool, device)
+    a, b = (load_folder(folder / "train" / d, unpaired[d], load_pixels).permute(0, 2, 3, 1).contiguous() for d in "ab")
+    window = None
+    if device.type == "cuda" and a.numel() + b.numel() > RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0]:
+        window = WINDOW_STEPS
+    return UnpairedImages(a, b, crop, pool, batch, device, window)

@@ -14,6 +14,9 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
+# Value of a label-map pixel that is not scored.
+VOID = 255
+
 
 class ImageError(ValueError):
     """An image file cannot be used; the message names it and says why."""
@@ -86,6 +89,13 @@ def as_tensor(image: Image.Image) -> Tensor:
 def as_array(levels: Tensor) -> np.ndarray:
     """uint8 (3, h, w) -> (h, w, 3) array, as `write_png` takes it."""
     return levels.permute(1, 2, 0).contiguous().cpu().numpy()
+
+
+def nearest_colour(image: Image.Image, colours: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Index (h, w) of the colour nearest to each pixel, and its squared distance in RGB.  colours: (k, 3)."""
+    pixels = np.asarray(image).astype(np.int32)
+    distance = ((pixels[:, :, None, :] - colours.astype(np.int32)) ** 2).sum(-1)
+    return distance.argmin(-1).astype(np.uint8), distance.min(-1)
 
 
 def load_folder(folder: Path, names: list[str], pixels: int) -> Tensor:

@@ -27,11 +27,10 @@ from tqdm import tqdm
 
 from ganrepro.config import Dataset
 from ganrepro.data import streets
-from ganrepro.data.images import ImageError, read_labels, read_rgb, resize, write_png
+from ganrepro.data.images import VOID, ImageError, nearest_colour, read_labels, read_rgb, resize, write_png
 from ganrepro.data.sources import IMAGE_SUFFIXES, SourceError, entry, find_root
 from ganrepro.seeding import numpy_stream
 
-VOID = 255
 SCENE_SEED = 0
 # domain -> the roles of files it can be made from
 DOMAIN_ROLES = {"a": {"scene", "halves", "a", "index"}, "b": {"scene", "halves", "photo"}}
@@ -278,12 +277,10 @@ def colours_to_index(
     image: Image.Image, palette: Mapping[str, list[int]], void: list[list[int]], where: str, nearest: bool
 ) -> np.ndarray:
     """Label colours -> class indices, 255 for `void` colours. Exact, unless `nearest`; ImageError names a foreign colour."""
-    pixels = np.asarray(image).astype(np.int32)
-    colours = np.array([*palette.values(), *void], np.int32)
-    distance = ((pixels[:, :, None, :] - colours) ** 2).sum(-1)
-    index = distance.argmin(-1).astype(np.uint8)
-    if not nearest and (worst := distance.min(-1)).any():
-        y, x = np.argwhere(worst > 0)[0]
+    index, distance = nearest_colour(image, np.array([*palette.values(), *void]))
+    if not nearest and distance.any():
+        y, x = np.argwhere(distance > 0)[0]
+        pixels = np.asarray(image)
         raise ImageError(
             f"{where}: colour {tuple(pixels[y, x].tolist())} at ({x}, {y}) is not in the palette "
             f"({', '.join(palette)}); add it to palette or void, or store label maps as PNG"

@@ -24,8 +24,7 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from ganrepro.config import Scorer
-from ganrepro.data.images import as_tensor, read_labels, read_rgb, resize, to_float
-from ganrepro.evaluation.confusion import VOID
+from ganrepro.data.images import VOID, as_tensor, nearest_colour, read_labels, read_rgb, resize, to_float
 from ganrepro.seeding import reseed, stream
 
 
@@ -173,7 +172,5 @@ def classify_colours(image: Image.Image, palette: dict[str, list[int]], height: 
     Euclidean distance in RGB. Enlarging to the label maps' size is UNCONFIRMED for the papers; no
     script was released. Unscored (void) is not a colour of the palette, so every pixel gets a class.
     """
-    pixels = np.asarray(image).astype(np.int32)
-    distance = ((pixels[:, :, None, :] - np.array(list(palette.values()), np.int32)) ** 2).sum(-1)
-    index = Image.fromarray(distance.argmin(-1).astype(np.uint8))
-    return torch.from_numpy(np.array(index.resize((width, height), Image.Resampling.NEAREST)))
+    index, _ = nearest_colour(image, np.array(list(palette.values())))
+    return torch.from_numpy(np.array(Image.fromarray(index).resize((width, height), Image.Resampling.NEAREST)))

@@ -5,17 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional
 
 Norm = Callable[[int], nn.Module]
 
 
-def instance_norm(affine: bool) -> Norm:
+class InstanceNorm(nn.InstanceNorm2d):
     """Statistics of each image, also at test time; eps 1e-5.
 
-    The Torch code learns scale and shift, the PyTorch reference does not.
+    The Torch code learns scale and shift (affine), the PyTorch reference does not.
     """
-    return lambda channels: nn.InstanceNorm2d(channels, affine=affine, track_running_stats=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if len(x) > 1:
+            return super().forward(x)
+        # for one image the same as batch norm, which keeps the memory format and repeats no weights
+        return functional.batch_norm(x, None, None, self.weight, self.bias, training=True, eps=self.eps)
+
+
+def instance_norm(affine: bool) -> Norm:
+    """Instance norm as a function of the number of channels."""
+    return lambda channels: InstanceNorm(channels, affine=affine, track_running_stats=False)
 
 
 def batch_norm(channels: int) -> nn.Module:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from torch import Tensor
+from torch.nn import functional
 
 
 def least_squares(logits: Tensor, is_real: bool) -> Tensor:
@@ -27,3 +28,16 @@ def l1(prediction: Tensor, target: Tensor) -> Tensor:
     if prediction.shape != target.shape:
         raise ValueError(f"l1: shapes differ: {tuple(prediction.shape)} and {tuple(target.shape)}")
     return (prediction - target).abs().mean((1, 2, 3))
+
+
+def log_loss(logits: Tensor, is_real: bool) -> Tensor:
+    """Negative log likelihood of the label (1 real, 0 fake) under sigmoid(logits), averaged over patches.
+
+    logits: (n, 1, h, w), unbounded.  Returns (n,), at least 0. A generator that minimises it with
+    is_real=True plays the non-saturating game, maximising log D.
+    Source: pix2pix, equation 1 and section 3.3.
+    Raises ValueError if logits is not 4-d.
+    """
+    if logits.ndim != 4:
+        raise ValueError(f"logits: expected (n, 1, h, w), got {tuple(logits.shape)}")
+    return functional.softplus(-logits if is_real else logits).mean((1, 2, 3))

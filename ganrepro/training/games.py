@@ -1,33 +1,164 @@
 """Who plays: networks, optimisers, forward passes and the order of the players.
 
-A game turns one batch into one step of every player and returns the losses by name. Domains are a
-(labels) and b (photos); a generator names its route (g_ab), a discriminator the domain it looks
-at (d_b).
+A game turns the images of one step into one update of every player and returns the losses by name.
+Domains are a (labels) and b (photos); a generator names its route (g_ab), a discriminator the
+domain it looks at (d_b). A step reads and writes tensors only and never waits for the device, so it
+can be recorded as a CUDA graph.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ganrepro.config import Training
-from ganrepro.data.datasets import Batch
 from ganrepro.nets.discriminators import build_discriminator
+from ganrepro.nets.fast_cpu import accelerate
 from ganrepro.nets.generators import build_generator
 from ganrepro.objectives.objective import weighted_sum
-from ganrepro.objectives.terms import l1, least_squares
+from ganrepro.objectives.terms import l1, least_squares, log_loss
 from ganrepro.seeding import stream
 from ganrepro.training.image_pool import ImagePool
 
+Terms = dict[str, Callable[[], Tensor]]
+
+
+class Game:
+    """What all games share: networks by name, one Adam per player, image pools, their state.
+
+    Where `engine` is 'fast', convolutions are the faster ones of `nets.fast_cpu` (on a CPU) and
+    images are channels-last in memory; where `precision` is 'bfloat16', passes run under autocast
+    while weights, losses and optimisers stay float32.
+    """
+
+    losses: tuple[str, ...]  # names of what `step` returns, in order
+
+    def __init__(self, training: Training, seed: int, device: torch.device):
+        self.training, self.seed, self.device = training, seed, device
+        self.networks: dict[str, nn.Module] = {}
+        self.optimisers: dict[str, torch.optim.Adam] = {}
+        self.pools: dict[str, ImagePool] = {}
+
+    def step(self, real: dict[str, Tensor], decisions: dict[str, Tensor]) -> dict[str, Tensor]:
+        """One update of every player. Returns unweighted batch means by name, still on the device.
+
+        real: images by domain, (n, 3, h, w) in [-1, 1].  decisions: the image pool's, by domain.
+        """
+        raise NotImplementedError
+
+    def set_learning_rate(self, rate: float) -> None:
+        """For all players, without waiting for the device."""
+        for optimiser in self.optimisers.values():
+            for group in optimiser.param_groups:
+                if isinstance(group["lr"], Tensor):
+                    group["lr"].fill_(rate)
+                else:
+                    group["lr"] = rate
+
+    def state(self) -> dict[str, Any]:
+        """Everything a resumed training needs, as tensors and plain values."""
+        return {
+            "networks": {name: network.state_dict() for name, network in self.networks.items()},
+            "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
+            "pools": {name: pool.images for name, pool in self.pools.items()},
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """The inverse of `state`. KeyError or RuntimeError where it belongs to another game."""
+        for name, network in self.networks.items():
+            network.load_state_dict(state["networks"][name])
+        for name, optimiser in self.optimisers.items():
+            optimiser.load_state_dict(state["optimisers"][name])
+        for name, pool in self.pools.items():
+            pool.images.copy_(state["pools"][name])
+
+    def _generator(self, name: str) -> None:
+        t = self.training
+        self._add(
+            name,
+            build_generator(
+                t.generator,
+                blocks=t.generator_blocks,
+                filters=t.generator_filters,
+                pixels=t.crop_pixels,
+                flavour=t.flavour,
+                generator=stream(self.seed, f"weights/{name}"),
+            ),
+        )
+
+    def _discriminator(self, name: str, channels: int, norm: str) -> None:
+        t = self.training
+        self._add(
+            name,
+            build_discriminator(
+                t.discriminator_receptive_field,
+                filters=t.discriminator_filters,
+                channels=channels,
+                norm=norm,
+                flavour=t.flavour,
+                generator=stream(self.seed, f"weights/{name}"),
+            ),
+        )
+
+    def _add(self, name: str, network: nn.Module) -> None:
+        network.to(self.device).train()
+        if self.training.engine == "fast":
+            if self.device.type == "cpu":
+                accelerate(network)
+            network.to(memory_format=torch.channels_last)
+        self.networks[name] = network
+
+    def _optimise(self, player: str, *names: str) -> None:
+        t, graphs = self.training, self.device.type == "cuda"
+        weights = [p for name in names for p in self.networks[name].parameters() if p.requires_grad]
+        rate: float | Tensor = torch.tensor(t.learning_rate, device=self.device) if graphs else t.learning_rate
+        adam = torch.optim.Adam(weights, lr=rate, betas=(t.adam_beta1, t.adam_beta2), fused=True, capturable=graphs)
+        for weight in weights:
+            # as Adam itself would at its first step, which must not happen inside a recorded graph
+            adam.state[weight] = {
+                "step": torch.zeros((), device=self.device),
+                "exp_avg": torch.zeros_like(weight),
+                "exp_avg_sq": torch.zeros_like(weight),
+            }
+        self.optimisers[player] = adam
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.training.precision == "bfloat16")
+
+    def _update(self, player: str, total: Tensor) -> None:
+        optimiser = self.optimisers[player]
+        optimiser.zero_grad(set_to_none=True)
+        torch.autograd.backward(total)
+        optimiser.step()
+
+    def _freeze(self, *names: str) -> None:
+        for name in names:
+            self.networks[name].requires_grad_(False)
+
+    def _thaw(self, player: str) -> None:
+        for parameter in self.optimisers[player].param_groups[0]["params"]:
+            parameter.requires_grad_(True)
+
+    def tensors(self) -> Iterator[Tensor]:
+        """Every tensor that a step changes."""
+        for network in self.networks.values():
+            yield from network.state_dict().values()
+        for optimiser in self.optimisers.values():
+            for moments in optimiser.state.values():
+                yield from moments.values()
+        for pool in self.pools.values():
+            yield pool.images
+
 
 def _judge(discriminator: nn.Module, images: Tensor, is_real: bool) -> Tensor:
-    return least_squares(discriminator(images), is_real)
+    return least_squares(discriminator(images).float(), is_real)
 
 
-class CycleGame:
+class CycleGame(Game):
     """Two generators against two discriminators (CycleGAN, section 3).
 
     Terms: 'adversarial' (least squares, both directions), 'cycle_forward' (a -> b -> a) and
@@ -42,104 +173,113 @@ class CycleGame:
     """
 
     def __init__(self, training: Training, seed: int, device: torch.device):
-        self.training = training
+        super().__init__(training, seed, device)
         self.adversarial = "adversarial" in training.terms
-        self.networks: dict[str, nn.Module] = {}
         for name in ("g_ab", "g_ba"):
-            self.networks[name] = build_generator(
-                training.generator,
-                blocks=training.generator_blocks,
-                filters=training.generator_filters,
-                pixels=training.crop_pixels,
-                flavour=training.flavour,
-                generator=stream(seed, f"weights/{name}"),
-            )
+            self._generator(name)
+        self._optimise("generators", "g_ab", "g_ba")
+        names: list[str] = [name for name in ("cycle_forward", "cycle_backward") if name in training.terms]
         if self.adversarial:
             for name in ("d_a", "d_b"):
-                self.networks[name] = build_discriminator(
-                    training.discriminator_receptive_field,
-                    filters=training.discriminator_filters,
-                    channels=3,
-                    norm="instance",
-                    flavour=training.flavour,
-                    generator=stream(seed, f"weights/{name}"),
-                )
-        for network in self.networks.values():
-            network.to(device).train()
-        shape = (3, training.crop_pixels, training.crop_pixels)
-        self.pools = {d: ImagePool(training.pool_images, shape, device) for d in "ab"} if self.adversarial else {}
-        self.optimisers = {"generators": self._adam("g_ab", "g_ba")}
-        if self.adversarial:
-            self.optimisers["discriminators"] = self._adam("d_a", "d_b")
+                self._discriminator(name, channels=3, norm="instance")
+            self._optimise("discriminators", "d_a", "d_b")
+            shape = (3, training.crop_pixels, training.crop_pixels)
+            self.pools = {domain: ImagePool(training.pool_images, shape, device) for domain in "ab"}
+            sides = [f"discriminator_{domain}_{side}" for domain in "ab" for side in ("real", "fake")]
+            names = ["adversarial_b", "adversarial_a", *names, *sides]
+        self.losses = tuple(names)
 
-    def _adam(self, *names: str) -> torch.optim.Adam:
-        weights = [p for name in names for p in self.networks[name].parameters() if p.requires_grad]
-        t = self.training
-        return torch.optim.Adam(weights, lr=t.learning_rate, betas=(t.adam_beta1, t.adam_beta2), fused=True)
-
-    def step(self, batch: Batch, learning_rate: float) -> dict[str, Tensor]:
-        """One step of every player. Returns unweighted batch means by name, still on the device."""
-        for optimiser in self.optimisers.values():
-            optimiser.param_groups[0]["lr"] = learning_rate
-        nets, real_a, real_b = self.networks, batch.a, batch.b
-        for name in ("d_a", "d_b"):
-            if name in nets:
-                nets[name].requires_grad_(False)
-        fake_b, fake_a = nets["g_ab"](real_a), nets["g_ba"](real_b)
-        weight = self.training.terms
-        weights: dict[str, float] = {}
-        terms: dict[str, Callable[[], Tensor]] = {}
+    def step(self, real: dict[str, Tensor], decisions: dict[str, Tensor]) -> dict[str, Tensor]:
+        """See `Game.step`."""
+        nets, weight = self.networks, self.training.terms
         if self.adversarial:
-            weights |= {"adversarial_b": weight["adversarial"], "adversarial_a": weight["adversarial"]}
-            terms["adversarial_b"] = partial(_judge, nets["d_b"], fake_b, True)
-            terms["adversarial_a"] = partial(_judge, nets["d_a"], fake_a, True)
-        if "cycle_forward" in weight:
-            weights["cycle_forward"] = weight["cycle_forward"]
-            terms["cycle_forward"] = lambda: l1(nets["g_ba"](fake_b), real_a)
-        if "cycle_backward" in weight:
-            weights["cycle_backward"] = weight["cycle_backward"]
-            terms["cycle_backward"] = lambda: l1(nets["g_ab"](fake_a), real_b)
-        total, losses = weighted_sum(weights, terms)
+            self._freeze("d_a", "d_b")
+        with self._autocast():
+            fake = {"b": nets["g_ab"](real["a"]).float(), "a": nets["g_ba"](real["b"]).float()}
+            weights: dict[str, float] = {}
+            terms: Terms = {}
+            if self.adversarial:
+                for domain in "ba":
+                    weights[f"adversarial_{domain}"] = weight["adversarial"]
+                    terms[f"adversarial_{domain}"] = partial(_judge, nets[f"d_{domain}"], fake[domain], True)
+            if "cycle_forward" in weight:
+                weights["cycle_forward"] = weight["cycle_forward"]
+                terms["cycle_forward"] = lambda: l1(nets["g_ba"](fake["b"]).float(), real["a"])
+            if "cycle_backward" in weight:
+                weights["cycle_backward"] = weight["cycle_backward"]
+                terms["cycle_backward"] = lambda: l1(nets["g_ab"](fake["a"]).float(), real["b"])
+            total, losses = weighted_sum(weights, terms)
         self._update("generators", total)
         if self.adversarial:
-            for parameter in self.optimisers["discriminators"].param_groups[0]["params"]:
-                parameter.requires_grad_(True)
+            self._thaw("discriminators")
             totals = []
-            for domain, real, fake in (("a", real_a, fake_a), ("b", real_b, fake_b)):
-                net = nets[f"d_{domain}"]
-                shown = self.pools[domain].query(fake.detach(), batch.pool_heads[domain], batch.pool_slots[domain])
-                # The paper halves the discriminators' objective; under Adam nearly a no-op, kept for fidelity.
-                total, values = weighted_sum(
-                    {f"discriminator_{domain}_real": 0.5, f"discriminator_{domain}_fake": 0.5},
-                    {
-                        f"discriminator_{domain}_real": partial(_judge, net, real, True),
-                        f"discriminator_{domain}_fake": partial(_judge, net, shown, False),
-                    },
-                )
-                totals.append(total)
-                losses |= values
+            with self._autocast():
+                for domain in "ab":
+                    net = nets[f"d_{domain}"]
+                    shown = self.pools[domain].query(fake[domain].detach(), decisions[domain])
+                    real_name, fake_name = f"discriminator_{domain}_real", f"discriminator_{domain}_fake"
+                    # The paper halves the discriminators' objective; under Adam nearly a no-op, kept for fidelity.
+                    total, values = weighted_sum(
+                        {real_name: 0.5, fake_name: 0.5},
+                        {
+                            real_name: partial(_judge, net, real[domain], True),
+                            fake_name: partial(_judge, net, shown, False),
+                        },
+                    )
+                    totals.append(total)
+                    losses |= values
             self._update("discriminators", totals[0] + totals[1])
         return losses
 
-    def _update(self, player: str, total: Tensor) -> None:
-        optimiser = self.optimisers[player]
-        optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(total)
-        optimiser.step()
 
-    def state(self) -> dict[str, object]:
-        """Everything a resumed training needs, as tensors and plain values."""
-        return {
-            "networks": {name: network.state_dict() for name, network in self.networks.items()},
-            "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
-            "pools": {name: pool.state() for name, pool in self.pools.items()},
-        }
+class PairedGame(Game):
+    """One generator a -> b against one conditional discriminator (pix2pix, section 3).
 
-    def load(self, state: dict[str, dict[str, dict[str, object]]]) -> None:
-        """The inverse of `state`. KeyError or RuntimeError where it belongs to another game."""
-        for name, network in self.networks.items():
-            network.load_state_dict(state["networks"][name])
-        for name, optimiser in self.optimisers.items():
-            optimiser.load_state_dict(state["optimisers"][name])
-        for name, pool in self.pools.items():
-            pool.load(state["pools"][name])  # type: ignore[arg-type]
+    Terms: 'adversarial' (log loss, non-saturating) and 'l1'. The discriminator judges pairs (input,
+    output) as six channels and steps first, then the generator, as in the Torch code; both normalise
+    with the batch's statistics. Expects aligned images.
+    """
+
+    def __init__(self, training: Training, seed: int, device: torch.device):
+        super().__init__(training, seed, device)
+        self.adversarial = "adversarial" in training.terms
+        self._generator("g_ab")
+        self._optimise("generator", "g_ab")
+        names = ["l1"] if "l1" in training.terms else []
+        if self.adversarial:
+            self._discriminator("d_b", channels=6, norm="batch")
+            self._optimise("discriminator", "d_b")
+            names = ["discriminator_real", "discriminator_fake", "adversarial", *names]
+        self.losses = tuple(names)
+
+    def step(self, real: dict[str, Tensor], decisions: dict[str, Tensor]) -> dict[str, Tensor]:
+        """See `Game.step`; decisions are not used, there is no image pool."""
+        nets, weight = self.networks, self.training.terms
+        losses: dict[str, Tensor] = {}
+        with self._autocast():
+            fake = nets["g_ab"](real["a"]).float()
+        if self.adversarial:
+            self._thaw("discriminator")
+            with self._autocast():
+                # The paper halves the discriminator's objective (section 3.3).
+                total, losses = weighted_sum(
+                    {"discriminator_real": 0.5, "discriminator_fake": 0.5},
+                    {
+                        "discriminator_real": partial(self._judge, real["a"], real["b"], True),
+                        "discriminator_fake": partial(self._judge, real["a"], fake.detach(), False),
+                    },
+                )
+            self._update("discriminator", total)
+            self._freeze("d_b")
+        terms: Terms = {}
+        if self.adversarial:
+            terms["adversarial"] = partial(self._judge, real["a"], fake, True)
+        if "l1" in weight:
+            terms["l1"] = lambda: l1(fake, real["b"])
+        with self._autocast():
+            total, values = weighted_sum({name: weight[name] for name in terms}, terms)
+        self._update("generator", total)
+        return losses | values
+
+    def _judge(self, given: Tensor, shown: Tensor, is_real: bool) -> Tensor:
+        return log_loss(self.networks["d_b"](torch.cat([given, shown], 1)).float(), is_real)

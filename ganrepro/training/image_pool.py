@@ -6,38 +6,35 @@ import torch
 from torch import Tensor
 
 
-class ImagePool:
-    """Holds up to `size` images. While it fills, a new image is stored and returned. Then, on
-    heads, a uniformly drawn stored image is returned and overwritten by the new one; on tails the
-    new one is returned and not stored. Queried per image.
+def pool_decisions(size: int, first: int, coins: Tensor, slots: Tensor) -> Tensor:
+    """What the pool does with images number `first`, first + 1, ... of a training, laid out ahead.
 
-    Coins and slots come from the caller, so that the pool is a pure function of its contents.
-    Source: junyanz/CycleGAN util/image_pool.lua; size 50 in the paper. Size 0 passes through.
+    While the pool fills, a new image is stored and shown. Then, on heads, a uniformly drawn stored
+    image is shown and overwritten by the new one; on tails the new one is shown and not stored.
+    coins (heads: True) and slots (below size): any shape, in order. How full the pool is follows
+    from an image's number alone. Returns int64 (*shape, 3): slot, store the new one there, show the
+    one that was there.
+    Source: junyanz/CycleGAN util/image_pool.lua; size 50 in the paper.
     """
+    filling = torch.arange(first, first + coins.numel()).view_as(coins)
+    full = filling >= size
+    return torch.stack([torch.where(full, slots, filling), coins | ~full, coins & full], -1)
+
+
+class ImagePool:
+    """Up to `size` generated images of one domain. Size 0 passes through."""
 
     def __init__(self, size: int, shape: tuple[int, int, int], device: torch.device):
         self.images = torch.zeros((size, *shape), device=device)
-        self.filled = 0
 
-    def query(self, fakes: Tensor, heads: list[bool], slots: list[int]) -> Tensor:
-        """fakes: (n, c, h, w), detached.  heads, slots: n coins and slot numbers below `size`."""
-        size = len(self.images)
-        if size == 0:
+    def query(self, fakes: Tensor, decisions: Tensor) -> Tensor:
+        """The images to show the discriminator.  fakes: (n, c, h, w), detached.  decisions: (n, 3), see above."""
+        if len(self.images) == 0:
             return fakes
-        chosen = fakes.clone()
-        for i, fake in enumerate(fakes):
-            if self.filled < size:
-                self.images[self.filled] = fake
-                self.filled += 1
-            elif heads[i]:
-                chosen[i] = self.images[slots[i]]
-                self.images[slots[i]] = fake
-        return chosen
-
-    def state(self) -> dict[str, Tensor | int]:
-        """What a checkpoint holds: the stored images only."""
-        return {"images": self.images[: self.filled].clone(), "filled": self.filled}
-
-    def load(self, state: dict[str, Tensor | int]) -> None:
-        self.filled = int(state["filled"])
-        self.images[: self.filled] = torch.as_tensor(state["images"])
+        shown = []
+        for fake, (slot, store, recall) in zip(torch.split(fakes, 1), decisions, strict=True):
+            place = slot[None]
+            old = self.images.index_select(0, place)
+            shown.append(torch.where(recall > 0, old, fake))
+            self.images.index_copy_(0, place, torch.where(store > 0, fake, old))
+        return torch.cat(shown)

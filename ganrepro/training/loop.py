@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import math
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
 from ganrepro.config import Training
-from ganrepro.data.datasets import Batch, UnpairedImages
+from ganrepro.data.datasets import UnpairedImages
 from ganrepro.seeding import reseed
+from ganrepro.training.engine import Engine
+from ganrepro.training.games import Game
 from ganrepro.training.schedule import learning_rate
 
 
@@ -23,21 +23,16 @@ class NonFiniteLoss(RuntimeError):
     """A loss term became NaN or infinite; the message names it."""
 
 
-class Game(Protocol):
-    """What the loop needs of a game; see `games`."""
-
-    def step(self, batch: Batch, learning_rate: float) -> dict[str, Tensor]: ...
-
-
 @dataclass
 class Progress:
-    """Where a training stands: completed steps of `epoch` (from 1), rows of finished epochs, sums of
-    the unfinished one. Random streams are functions of (seed, epoch, step), so this is all there is."""
+    """Where a training stands: completed steps of `epoch` (from 1), rows of finished epochs, losses
+    (step, terms) of the unfinished one. Random streams are functions of (seed, epoch, step), so
+    this is all there is."""
 
     epoch: int = 1
     step: int = 0
     rows: list[dict[str, float]] = field(default_factory=list)
-    sums: dict[str, float] = field(default_factory=dict)
+    losses: Tensor | None = None
 
 
 def fit(
@@ -49,16 +44,19 @@ def fit(
     log: Callable[[dict[str, float]], None],
     save: Callable[[Progress], None],
     save_every_seconds: float,
+    save_share: float = 1.0,
     title: str = "",
 ) -> list[dict[str, float]]:
     """Plays `game` from `progress` to the last epoch; returns one row of mean losses per epoch.
 
-    log(row) is called after each epoch, save(progress) whenever save_every_seconds have passed.
-    NonFiniteLoss, naming the term, if a loss is NaN or infinite; nothing is saved after it.
+    log(row) is called after each epoch, save(progress) whenever save_every_seconds have passed, more
+    rarely where saving would take more than save_share of the time. A GPU is waited for at the end of
+    an epoch and before saving only; that is where its losses are looked at. NonFiniteLoss, naming the
+    term, if one is NaN or infinite; nothing is saved after it.
     """
-    per_epoch = training.epoch_images or len(images)
-    steps = max(1, per_epoch // training.batch_images)
-    saved = time.monotonic()
+    steps = steps_per_epoch(training, images)
+    engine = Engine(game, images, training, steps, images.device)
+    saved, pause = time.monotonic(), save_every_seconds
     bar = tqdm(
         total=training.epochs * steps,
         initial=(progress.epoch - 1) * steps + progress.step,
@@ -69,25 +67,44 @@ def fit(
     with bar:
         for epoch in range(progress.epoch, training.epochs + 1):
             rate = learning_rate(training.learning_rate, epoch, training.epochs_constant, training.epochs_decay)
-            plan = images.plan(seed, epoch, steps * training.batch_images)
+            before = progress.losses if progress.losses is not None else torch.zeros(0, len(game.losses))
+            engine.begin(seed, epoch, rate, progress.step, before)
             for step in range(progress.step, steps):
                 reseed(seed, f"noise/{epoch}/{step}")
-                losses = game.step(images.batch(plan, step * training.batch_images, training.batch_images), rate)
-                for name, value in zip(losses, torch.stack(list(losses.values())).tolist(), strict=True):
-                    if not math.isfinite(value):
-                        raise NonFiniteLoss(
-                            f"loss term '{name}' became {value} in epoch {epoch}, step {step + 1}; "
-                            f"lower learning_rate or the term's weight, or look at the images of this step"
-                        )
-                    progress.sums[name] = progress.sums.get(name, 0.0) + value
-                progress.step = step + 1
+                engine.step()
                 bar.update()
-                if time.monotonic() - saved >= save_every_seconds:
+                due = time.monotonic() - saved >= pause
+                if due or images.device.type == "cpu" or step == steps - 1:  # a CPU has nothing to wait for
+                    progress.step, progress.losses = step + 1, engine.losses()
+                    _check(progress, game)
+                if due:
+                    start = time.monotonic()
                     save(progress)
                     saved = time.monotonic()
-            row = {"epoch": epoch, "learning_rate": rate} | {n: total / steps for n, total in progress.sums.items()}
+                    pause = max(save_every_seconds, (saved - start) * (1 / save_share - 1))
+            assert progress.losses is not None
+            means = progress.losses.double().mean(0).tolist()
+            row = {"epoch": epoch, "learning_rate": rate} | dict(zip(game.losses, means, strict=True))
             progress.rows.append(row)
-            progress.epoch, progress.step, progress.sums = epoch + 1, 0, {}
+            progress.epoch, progress.step, progress.losses = epoch + 1, 0, None
             bar.set_postfix({n: f"{v:.3f}" for n, v in row.items() if n.startswith(("adversarial", "cycle"))}, refresh=False)
             log(row)
     return progress.rows
+
+
+def steps_per_epoch(training: Training, images: UnpairedImages) -> int:
+    """Steps of one epoch: `epoch_images`, or as many images as the larger domain has, in whole batches."""
+    return max(1, (training.epoch_images or len(images)) // training.batch_images)
+
+
+def _check(progress: Progress, game: Game) -> None:
+    """NonFiniteLoss for the first step of the epoch whose losses are not all finite."""
+    losses = progress.losses
+    assert losses is not None
+    bad = (~losses.isfinite()).nonzero()
+    if len(bad):
+        step, term = bad[0].tolist()
+        raise NonFiniteLoss(
+            f"loss term '{game.losses[term]}' became {losses[step, term].item()} in epoch {progress.epoch}, step {step + 1}; "
+            f"lower learning_rate or the term's weight, or look at the images of this step"
+        )

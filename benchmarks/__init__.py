@@ -1,0 +1,29 @@
+"""Speed and memory, one command each; every figure is a ratio taken within one run."""
+
+from __future__ import annotations
+
+import resource
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ganrepro import artifacts, provenance
+
+
+def machine(device: torch.device, threads: int) -> dict[str, object]:
+    """What the figures were taken on."""
+    return provenance.machine(device.type, threads)
+
+
+def peak_memory(device: torch.device) -> int:
+    """Most bytes this process has held: of the device on a GPU, else of its own memory."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def save(path: Path, settings: dict[str, Any], where: dict[str, object], results: Any) -> None:
+    """Writes one result file and says where."""
+    artifacts.write_json(path, {"settings": settings, "machine": where, "results": results})
+    print(f"-> {path}")

@@ -1,0 +1,135 @@
+"""Kills a training at random moments until it is done, and says what checkpoints cost.
+
+    python -m benchmarks.resume --kills 50
+
+A small CycleGAN (embedded study's variant at 16 x 16, saved after every step) is killed with SIGKILL
+again and again, then finished; its last checkpoint must equal, byte for byte, the one of a run that
+nobody disturbed. Moments are drawn uniformly over a few steps' time, so they fall into steps, into
+writing and into renaming alike. Then the embedded study's own networks are trained for a while as
+the pipeline trains them, and the share of the time that saving takes is printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks import machine, save
+from ganrepro import checkpoints, config
+from ganrepro.data.datasets import UnpairedImages
+from ganrepro.process import settle
+from ganrepro.training.games import CycleGame
+from ganrepro.training.loop import Progress, fit
+
+CPU = torch.device("cpu")
+
+
+def images(training: config.Training) -> UnpairedImages:
+    """Noise in the shape of a dataset."""
+    noise = torch.Generator().manual_seed(1)
+    shape = (6, training.load_pixels, training.load_pixels, 3)
+    a, b = (torch.randint(0, 256, shape, generator=noise).byte() for _ in "ab")
+    return UnpairedImages(a, b, training.crop_pixels, training.pool_images, training.batch_images, CPU)
+
+
+def train(training: config.Training, folder: Path, every: float, share: float) -> float:
+    """Trains from what folder/checkpoint.pt holds to folder/end.pt; returns the seconds spent saving."""
+    game, progress, path, spent = CycleGame(training, 0, CPU), Progress(), folder / "checkpoint.pt", 0.0
+    if path.exists():
+        state = checkpoints.load(path)
+        game.load(state["game"])
+        progress = Progress(**state["progress"])
+
+    def keep(progress: Progress) -> None:
+        nonlocal spent
+        start = time.monotonic()
+        checkpoints.save(path, {}, {"game": game.state(), "progress": vars(progress)})
+        spent += time.monotonic() - start
+
+    rows = fit(game, images(training), training, 0, progress, lambda row: None, keep, every, share)
+    checkpoints.save(folder / "end.pt", {}, {"game": game.state(), "rows": rows})
+    return spent
+
+
+def run(training: config.Training, folder: Path, kill_after: float | None) -> int:
+    """One process of `train`, killed after that many seconds (None: never). Returns how it ended, as a shell would say."""
+    child = os.fork()  # imports are done; nothing but the training itself is in the child's time
+    if child == 0:
+        train(training, folder, 0.0, 1.0)
+        os._exit(0)
+    if kill_after is not None:
+        time.sleep(kill_after)
+        os.kill(child, signal.SIGKILL)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def survive(kills: int, folder: Path) -> dict[str, Any]:
+    """Kills a training `kills` times; whether its last bytes equal those of an undisturbed run."""
+    base = config.load().studies["streets-tiny"].variants["cyclegan"].training
+    small = {"generator_blocks": 1, "generator_filters": 4, "discriminator_filters": 4, "discriminator_receptive_field": 16}
+    small |= {"load_pixels": 18, "crop_pixels": 16, "epoch_images": 4 * kills, "epochs_constant": 2, "epochs_decay": 2}
+    training = replace(base, pool_images=4, **small)
+    whole, broken = folder / "whole", folder / "broken"
+    whole.mkdir()
+    broken.mkdir()
+    start = time.monotonic()
+    run(training, whole, None)
+    seconds, moments, killed = time.monotonic() - start, random.Random(0), 0
+    reached = []
+    for _ in range(kills):
+        killed += run(training, broken, moments.uniform(0.0, 1.6 * seconds / kills)) == -signal.SIGKILL
+        if (broken / "checkpoint.pt").exists():
+            progress = checkpoints.load(broken / "checkpoint.pt")["progress"]
+            reached.append((progress["epoch"] - 1) * 4 * kills + progress["step"])
+    run(training, broken, None)
+    return {
+        "kills": killed,
+        "steps": 16 * kills,
+        "steps_at_kills": reached,
+        "equal_bytes": (whole / "end.pt").read_bytes() == (broken / "end.pt").read_bytes(),
+    }
+
+
+def main() -> None:
+    """Parses, measures, prints, writes."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=50, help="(default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=60, help="length of the cost measurement (default: %(default)s)")
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/resume.json"))
+    args = parser.parse_args()
+    settle(1)
+    with tempfile.TemporaryDirectory() as folder:
+        survived = survive(args.kills, Path(folder))
+        print(
+            f"{survived['kills']} kills over {survived['steps']} steps, the last at step {survived['steps_at_kills'][-1]}: "
+            f"{'the same bytes' if survived['equal_bytes'] else 'OTHER BYTES'}",
+            flush=True,
+        )
+        results: dict[str, Any] = {"survived": survived}
+        if args.seconds:
+            training = config.load().studies["streets-tiny"].variants["cyclegan"].training
+            steps = int(args.seconds * 8)
+            training = replace(training, epoch_images=steps, epochs_constant=1, epochs_decay=0)
+            (Path(folder) / "cost").mkdir()
+            start = time.monotonic()
+            # saved as often as the rule allows: the pipeline saves once a minute at most
+            spent = train(training, Path(folder) / "cost", 1.0, 0.02)
+            total = time.monotonic() - start
+            results["cost"] = {"seconds": total, "saving_seconds": spent, "share": spent / total}
+            print(f"saving as often as the rule allows: {spent / total:.2%} of {total:.0f} s")
+    save(args.out, vars(args) | {"out": str(args.out)}, machine(CPU, 1), results)
+    sys.exit(not survived["equal_bytes"])
+
+
+if __name__ == "__main__":
+    main()

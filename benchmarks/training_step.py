@@ -1,0 +1,221 @@
+"""One training step against the reference PyTorch implementation, in one run, turn by turn.
+
+    git clone https://github.com/junyanz/pytorch-CycleGAN-and-pix2pix reference
+    python -m benchmarks.training_step --reference reference
+
+Both train the same networks on the same number of images at batch 1, with the same loss terms (the
+reference's optional identity loss is off), each in a process of its own, on tensors in memory: this
+is the step alone, see benchmarks.data_path for what feeds it. Prints, per experiment, the median
+seconds of either, the ratio of each turn, peak memory, and the share of the machine's measured
+matrix-product rate that the counted operations of the plain step amount to.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks import machine, peak_memory, save
+from ganrepro import config
+from ganrepro.data.datasets import UnpairedImages
+from ganrepro.process import settle
+from ganrepro.training.engine import Engine
+from ganrepro.training.games import CycleGame, Game, PairedGame
+
+# name -> side of the images, blocks of the ResNet generator (0: U-Net), reference model
+EXPERIMENTS = {
+    "cyclegan-128": (128, 6, "cycle_gan"),
+    "cyclegan-256": (256, 9, "cycle_gan"),
+    "pix2pix-256": (256, 0, "pix2pix"),
+}
+
+
+def training_of(name: str, **changes: Any) -> config.Training:
+    """The paper's recipe in the flavour of the reference, so that both sides have equal networks."""
+    pixels, blocks, _ = EXPERIMENTS[name]
+    base = config.load().studies["cityscapes-128"].variants["cyclegan"].training
+    load = 143 if pixels == 128 else 286
+    training = replace(base, flavour="pytorch", crop_pixels=pixels, load_pixels=load, generator_blocks=blocks, **changes)
+    if not blocks:
+        training = replace(training, generator="unet", pool_images=0, terms={"adversarial": 1, "l1": 100})
+    return training
+
+
+def our_engine(training: config.Training, device: torch.device, steps: int) -> Engine:
+    """Ready to step on random images."""
+    noise = torch.Generator().manual_seed(0)
+    shape = (20, training.load_pixels, training.load_pixels, 3)
+    a, b = (torch.randint(0, 256, shape, generator=noise).byte() for _ in "ab")
+    images = UnpairedImages(a, b, training.crop_pixels, training.pool_images, training.batch_images, device)
+    game: Game = PairedGame(training, 0, device) if "l1" in training.terms else CycleGame(training, 0, device)
+    engine = Engine(game, images, training, steps, device)
+    engine.begin(0, 1, training.learning_rate, 0, torch.zeros(0, len(game.losses)))
+    return engine
+
+
+def reference_model(path: Path, name: str, device: torch.device) -> Any:
+    """The reference's own model object, built through its own options."""
+    pixels, blocks, model = EXPERIMENTS[name]
+    sys.path.insert(0, str(path))
+    words = ["train.py", "--dataroot", ".", "--model", model, "--crop_size", str(pixels), "--display_id", "-1"]
+    words += ["--gpu_ids", "0" if device.type == "cuda" else "-1", "--checkpoints_dir", "/tmp/reference-checkpoints"]
+    words += ["--netG", f"resnet_{blocks}blocks", "--lambda_identity", "0"] if blocks else []
+    sys.argv = words
+    with contextlib.redirect_stdout(io.StringIO()):
+        from models import create_model  # type: ignore[import-not-found]
+        from options.train_options import TrainOptions  # type: ignore[import-not-found]
+
+        return create_model(TrainOptions().parse())
+
+
+def serve(side: str, name: str, reference: Path, threads: int, engine_name: str, precision: str) -> None:
+    """A child: builds its model, then answers each line 'n' with the seconds of n steps."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if side == "ours":
+        settle(threads, reproducible=False)
+        engine = our_engine(training_of(name, engine=engine_name, precision=precision), device, 10_000)
+
+        def step() -> None:
+            engine.step()
+    else:
+        torch.set_num_threads(threads)
+        model, pixels = reference_model(reference, name, device), EXPERIMENTS[name][0]
+        images = {side: torch.rand(1, 3, pixels, pixels) * 2 - 1 for side in "AB"} | {"A_paths": "", "B_paths": ""}
+
+        def step() -> None:
+            model.set_input(images)
+            model.optimize_parameters()
+
+    print("ready", flush=True)
+    for line in sys.stdin:
+        start = time.perf_counter()
+        for _ in range(int(line)):
+            step()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        print(json.dumps({"seconds": time.perf_counter() - start, "peak_bytes": peak_memory(device)}), flush=True)
+
+
+class Child:
+    """One side of a comparison in a process of its own."""
+
+    def __init__(self, *words: str):
+        command = [sys.executable, "-m", "benchmarks.training_step", *words]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._line()
+
+    def _line(self) -> str:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            sys.exit("error: a side of the comparison stopped; its message is above")
+        return line
+
+    def steps(self, count: int) -> dict[str, float]:
+        """Seconds per step of `count` steps, and the peak memory so far."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{count}\n")
+        self.process.stdin.flush()
+        answer = json.loads(self._line())
+        return {"seconds": answer["seconds"] / count, "peak_bytes": answer["peak_bytes"]}
+
+    def close(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def counted_flops(name: str) -> int:
+    """Additions and multiplications of one plain step, as torch's own counter sees them."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    engine = our_engine(training_of(name, engine="plain"), torch.device("cpu"), 1)
+    with FlopCounterMode(display=False) as counter:
+        engine.step()
+    return counter.get_total_flops()
+
+
+def matmul_rate(device: torch.device, dtype: torch.dtype) -> float:
+    """Operations per second of a large square matrix product: the best of several."""
+    side = 8192 if device.type == "cuda" else 2048
+    a, best = torch.randn(side, side, device=device, dtype=dtype), 0.0
+    for _ in range(6):
+        start = time.perf_counter()
+        a @ a
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        best = max(best, 2 * side**3 / (time.perf_counter() - start))
+    return best
+
+
+def main() -> None:
+    """Parses, measures, prints, writes."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--reference", type=Path, required=True, help="checkout of pytorch-CycleGAN-and-pix2pix")
+    parser.add_argument("--experiments", nargs="+", default=list(EXPERIMENTS), choices=EXPERIMENTS)
+    parser.add_argument("--turns", type=int, default=5, help="(default: %(default)s)")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="(default: %(default)s)")
+    parser.add_argument("--engine", default="fast", choices=["fast", "plain"])
+    parser.add_argument("--precision", default="float32", choices=["float32", "bfloat16"])
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/training_step.json"))
+    parser.add_argument("--serve", nargs=2, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.serve:
+        serve(*args.serve, args.reference, args.threads, args.engine, args.precision)
+        return
+    if not (args.reference / "models" / "cycle_gan_model.py").exists():
+        sys.exit(f"error: {args.reference}: no checkout of pytorch-CycleGAN-and-pix2pix; clone it and name its folder")
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    torch.set_num_threads(args.threads)
+    results: dict[str, Any] = {}
+    for name in args.experiments:
+        common = ["--reference", str(args.reference), "--threads", str(args.threads)]
+        common += ["--engine", args.engine, "--precision", args.precision]
+        sides = {side: Child("--serve", side, name, *common) for side in ("ours", "reference")}
+        for side in sides.values():
+            side.steps(5 if device.type == "cuda" else 1)  # warm-up, recording
+        turns = []
+        steps = 50 if device.type == "cuda" else 2 if name != "cyclegan-256" else 1
+        for _ in range(args.turns):
+            turns.append({side: child.steps(steps) for side, child in sides.items()})
+        for child in sides.values():
+            child.close()
+        flops = counted_flops(name)
+        rate = matmul_rate(device, getattr(torch, args.precision))
+        seconds = {side: statistics.median(turn[side]["seconds"] for turn in turns) for side in sides}
+        ratios = sorted(turn["reference"]["seconds"] / turn["ours"]["seconds"] for turn in turns)
+        results[name] = {
+            "seconds": seconds,
+            "ratio_median": statistics.median(ratios),
+            "ratio_min": ratios[0],
+            "ratio_max": ratios[-1],
+            "peak_bytes": {side: max(turn[side]["peak_bytes"] for turn in turns) for side in sides},
+            "counted_flops": flops,
+            "matmul_flops_per_second": rate,
+            "arithmetic_share": {side: flops / seconds[side] / rate for side in sides},
+        }
+        r = results[name]
+        print(
+            f"{name:13s} {r['ratio_median']:.2f}x the reference ({ratios[0]:.2f}-{ratios[-1]:.2f}); "
+            f"{seconds['ours']:.3f} s against {seconds['reference']:.3f} s; peak memory "
+            f"{r['peak_bytes']['ours'] / 1e9:.2f} against {r['peak_bytes']['reference'] / 1e9:.2f} GB; "
+            f"{r['arithmetic_share']['ours']:.0%} against {r['arithmetic_share']['reference']:.0%} of the matrix-product rate",
+            flush=True,
+        )
+    settings = {"engine": args.engine, "precision": args.precision, "threads": args.threads, "turns": args.turns}
+    save(args.out, settings, machine(device, args.threads), results)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,37 @@
+"""Settings of the whole process: threads, memory, determinism."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+
+import torch
+
+# glibc's mallopt (malloc.h)
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
+
+
+def settle(threads: int, reproducible: bool = True) -> None:
+    """Fixes what would make two runs on one machine differ: thread count and kernel choice.
+
+    On the CPU the thread count is all there is (tested byte for byte). On a GPU `reproducible`
+    asks for deterministic kernels; without it the fastest are looked for.
+    """
+    torch.set_num_threads(threads)
+    _keep_freed_memory()
+    if torch.cuda.is_available():  # importing the switch takes seconds, which a CPU run would pay in vain
+        torch.use_deterministic_algorithms(reproducible, warn_only=True)
+        torch.backends.cudnn.benchmark = not reproducible
+
+
+def _keep_freed_memory() -> None:
+    """Makes glibc keep what is freed: else each large tensor is mapped, cleared and unmapped anew."""
+    if sys.platform != "linux":
+        return
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):
+        return  # another C library
+    mallopt(M_MMAP_MAX, 0)
+    mallopt(M_TRIM_THRESHOLD, -1)
+    mallopt(M_TOP_PAD, 64 * 2**20)
