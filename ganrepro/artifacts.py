@@ -29,7 +29,6 @@ PLUMBING = ("config", "artifacts", "tracking")
 ENTRY = {
     "dataset": "data.prepare",
     "train": "training.loop",
-    "games": "training.games",
     "segmenter": "evaluation.segmenter",
     "translate": "training.translate",
     "score": "evaluation.evaluators",
@@ -142,7 +141,7 @@ def run_spec(params: Params, study: Study, variant: str, seed: int) -> dict[str,
         "training": asdict(study.variants[variant].training),
         "seed": seed,
         "dataset": dataset_key(params, study.dataset),
-        "code": code_digest("train", "games"),
+        "code": code_digest("train"),
     }
 
 

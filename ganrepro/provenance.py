@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
@@ -58,7 +59,11 @@ def machine(device: str, threads: int) -> dict[str, object]:
 def versions() -> dict[str, str]:
     """Python and the libraries a result depends on."""
     names = ("torch", "numpy", "pillow", "snakemake", "dvc", "mlflow")
-    return {"python": platform.python_version()} | {name: metadata.version(name) for name in names}
+    found = {"python": platform.python_version()}
+    for name in names:
+        with contextlib.suppress(metadata.PackageNotFoundError):  # a packed study runs without Snakemake, DVC and MLflow
+            found[name] = metadata.version(name)
+    return found
 
 
 def start_run(params: Params, study: Study, variant: str, seed: int) -> tracking.Tracker:

@@ -4,9 +4,11 @@ import ast
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -57,8 +59,11 @@ def test_a_dry_run_and_the_reports_need_no_torch():
 
 
 def test_entry_points_are_thin():
-    for path in (ROOT / "pipeline").glob("*.py"):
-        assert len(path.read_text().splitlines()) <= 90, path
+    rules = "".join(p.read_text() for p in (ROOT / "pipeline" / "rules").glob("*.smk"))
+    stages = set(re.findall(r"-m pipeline\.(\w+)", rules))
+    assert len(stages) == 7
+    for stage in stages:
+        assert len((ROOT / "pipeline" / f"{stage}.py").read_text().splitlines()) <= 90, stage
 
 
 @pytest.fixture
@@ -83,21 +88,21 @@ def package(tmp_path, monkeypatch):
 
 
 def test_better_sentences_remake_nothing_and_other_code_does(package):
-    before = package("games")
-    assert package("games", "nets/blocks.py", "Statistics of each image", "The statistics of every image") == before
-    assert package("games", "objectives/terms.py", '"""Loss terms:', '# a comment\n"""The loss terms:') == before
-    assert package("games", "config.py", "one level of", "a single level of") == before
-    assert package("games", "objectives/terms.py", ".mean((1, 2, 3))", ".sum((1, 2, 3))") != before
+    before = package("train")
+    assert package("train", "nets/blocks.py", "Statistics of each image", "The statistics of every image") == before
+    assert package("train", "objectives/terms.py", '"""Loss terms:', '# a comment\n"""The loss terms:') == before
+    assert package("train", "config.py", "one level of", "a single level of") == before
+    assert package("train", "objectives/terms.py", ".mean((1, 2, 3))", ".sum((1, 2, 3))") != before
 
 
 def test_digests_follow_imports_and_nothing_else(package):
     before = {entry: package(entry) for entry in artifacts.ENTRY}
-    package("games", "objectives/terms.py", ".mean((1, 2, 3))", ".sum((1, 2, 3))")
+    package("train", "objectives/terms.py", ".mean((1, 2, 3))", ".sum((1, 2, 3))")
     changed = {entry for entry in artifacts.ENTRY if package(entry) != before[entry]}
-    assert changed == {"games"}
-    package("games", "seeding.py", ">> 1", ">> 2")
+    assert changed == {"train"}
+    package("train", "seeding.py", ">> 1", ">> 2")
     changed = {entry for entry in artifacts.ENTRY if package(entry) != before[entry]}
-    assert changed == {"dataset", "train", "games", "segmenter", "translate", "score"}
+    assert changed == {"dataset", "train", "segmenter", "translate", "score"}
 
 
 def test_keys_see_what_matters_and_nothing_else():
@@ -204,6 +209,9 @@ studies:
     adam_beta1: 0.5
     adam_beta2: 0.999
     pool_images: 2
+    engine: fast
+    precision: float32
+  other: {base: toy, title: Other, crop_pixels: 12}
 paper: {}
 """
 
@@ -248,6 +256,47 @@ def test_a_partial_run_never_lets_dvc_note_down_what_was_not_made(tmp_path):
     shell(tmp_path, sys.executable, "-m", "pipeline.record")
     assert not (tmp_path / "dvc.lock").exists()
     assert not dvc_is_clean(tmp_path)
+
+
+def test_another_study_of_the_same_data_prepares_nothing(made):
+    (made / "params.yaml").write_text(TINY.replace("study: toy", "study: other"))
+    try:
+        made_for_other = {"train": 2, "train_segmenter": 1, "translate": 4, "evaluate": 4, "report": 1, "all": 1}
+        assert planned(made) == made_for_other
+    finally:
+        (made / "params.yaml").write_text(TINY)
+
+
+def test_a_packed_study_runs_without_the_workflow_tools_and_its_results_fit_in(made, tmp_path):
+    """Killed once on the way; Snakemake, DVC, MLflow and YAML cannot be imported there."""
+    shell(made, sys.executable, "-m", "pipeline.pack", "make", str(tmp_path / "study.zip"))
+    barred = tmp_path / "barred"
+    barred.mkdir()
+    for name in ("snakemake", "dvc", "mlflow"):
+        (barred / f"{name}.py").write_text("raise ImportError('not on this machine')")
+    command = [sys.executable, "study.zip", "--jobs", "2"]
+    environment = ENVIRONMENT | {"PYTHONPATH": str(barred), "GANREPRO_SAVE_SECONDS": "0"}
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, start_new_session=True) as process:
+        assert b"done" in process.stdout.readline()
+        os.killpg(process.pid, signal.SIGKILL)
+    ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    fresh = tmp_path / "fresh"
+    fresh.mkdir()
+    project(fresh)
+    shutil.copytree(made / "data", fresh / "data")
+    shell(fresh, sys.executable, "-m", "pipeline.pack", "take", str(tmp_path / "study.results.zip"))
+    assert planned(fresh) == {"report": 1, "all": 1}
+    shell(fresh, "snakemake", "--cores", "2")
+    for name in ("scores.csv", "losses.csv", "labels2photo.png", "photo2labels.png"):
+        assert (fresh / artifacts.REPORT_FOLDER / name).read_bytes() == (made / artifacts.REPORT_FOLDER / name).read_bytes()
+
+
+def test_foreign_archives_are_not_taken(made, tmp_path):
+    with zipfile.ZipFile(tmp_path / "bad.zip", "w") as archive:
+        archive.writestr("runs/../../outside", "x")
+    said = shell(made, sys.executable, "-m", "pipeline.pack", "take", str(tmp_path / "bad.zip"), ok=False)
+    assert "is not a result" in said and not (made.parent / "outside").exists()
 
 
 def dvc_is_clean(folder):

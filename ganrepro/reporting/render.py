@@ -77,11 +77,16 @@ def spread(values: np.ndarray) -> str:
     return f"{values.mean():.2f}" + (f" ± {values.std(ddof=1):.2f}" if len(values) > 1 else "")
 
 
+def shown(names: list[str], images: int = 4) -> list[str]:
+    """A few names, evenly from the first to the last."""
+    return [names[i] for i in np.linspace(0, len(names) - 1, min(images, len(names))).round().astype(int)]
+
+
 def grid(results: Results, study: Study, direction: str, images: int = 4) -> Image.Image:
     """Input, every variant (first seed) and truth, side by side; one line per test image."""
     source, target = ("a", "b") if direction == "labels2photo" else ("b", "a")
     names = results.manifest["names"]["test"][source]
-    chosen = [names[i] for i in np.linspace(0, len(names) - 1, min(images, len(names))).round().astype(int)]
+    chosen = shown(names, images)
     columns = [("Input", results.images["identity", 0])]
     columns += [(v.title, results.images[name, study.seeds[0]]) for name, v in study.variants.items()]
     if results.manifest["paired"]:

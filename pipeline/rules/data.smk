@@ -12,9 +12,8 @@ rule download:
         f"logs/download/{SOURCE}.tsv"
     params:
         out=lambda w, output: os.path.dirname(output[0]),
-        study=STUDY.name,
     shell:
-        "{PYTHON:q} -m pipeline.download --study {params.study} --out {params.out} 2> {log}"
+        "{PYTHON:q} -m pipeline.download --study {STUDY.name} --out {params.out} 2> {log}"
 
 
 rule prepare:
@@ -31,6 +30,5 @@ rule prepare:
     threads: 4
     params:
         out=DATA,
-        study=STUDY.name,
     shell:
-        "{PYTHON:q} -m pipeline.prepare --study {params.study} --threads {threads} --out {params.out} 2> {log}"
+        "{PYTHON:q} -m pipeline.prepare --study {STUDY.name} --threads {threads} --out {params.out} 2> {log}"

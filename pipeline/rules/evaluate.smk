@@ -18,9 +18,8 @@ rule train_segmenter:
         gpu=artifacts.gpu_slots(PARAMS.device),
     params:
         out=SEGMENTER,
-        study=STUDY.name,
     shell:
-        "{PYTHON:q} -m pipeline.segmenter --study {params.study} --threads {threads} --out {params.out} 2> {log}"
+        "{PYTHON:q} -m pipeline.segmenter --study {STUDY.name} --threads {threads} --out {params.out} 2> {log}"
 
 
 def checkpoint_of(wildcards):
