@@ -107,8 +107,11 @@ def has_classes(params: Params, name: str) -> bool:
 
 
 def gpu_slots(device: str) -> int:
-    """GPU slots a training asks of the workflow engine: 1 where there may be a GPU, else 0."""
-    return int(device != "cpu" and shutil.which("nvidia-smi") is not None)
+    """GPUs a training asks of the workflow engine: 1 where it is to have one, else 0.
+
+    `auto` looks at this machine; on a cluster's login node say `device: cuda`.
+    """
+    return int(device == "cuda" or (device == "auto" and shutil.which("nvidia-smi") is not None))
 
 
 @functools.cache
