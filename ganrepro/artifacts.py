@@ -249,6 +249,18 @@ def filling(folder: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def replace_section(page: Path, name: str, text: str) -> bool:
+    """Puts `text` between <!-- name: ... --> and <!-- /name --> of a page; False if it has no such section."""
+    begin, end = f"<!-- {name} -->", f"<!-- /{name.split(':')[0]} -->"
+    old = page.read_text(encoding="utf-8") if page.exists() else ""
+    if begin not in old:
+        return False
+    before, rest = old.split(begin, 1)
+    with replacing(page) as temporary:
+        temporary.write_text(f"{before}{begin}\n{text}\n{end}{rest.split(end, 1)[1]}", encoding="utf-8")
+    return True
+
+
 def write_json(path: Path, value: object) -> None:
     """Sorted keys, so equal values give equal bytes."""
     with replacing(path) as temporary:

@@ -14,17 +14,11 @@ from pipeline import stage
 
 def update_front_page(page: Path, params: config.Params, study: config.Study) -> bool:
     """Renders the kept scores between the markers of this study, if the page has them."""
-    begin, end = f"<!-- results: {study.name} -->", "<!-- /results -->"
-    text = page.read_text(encoding="utf-8") if page.exists() else ""
-    if begin not in text:
+    if not page.exists():
         return False
-    before, rest = text.split(begin, 1)
     scores = pd.read_csv(artifacts.REPORT.parent / study.name / "scores.csv")
     titles = {name: variant.title for name, variant in study.variants.items()} | config.REFERENCE_ROWS
-    table = render.front_table(scores, titles, params.paper)
-    with artifacts.replacing(page) as temporary:
-        temporary.write_text(f"{before}{begin}\n{table}\n{end}{rest.split(end, 1)[1]}", encoding="utf-8")
-    return True
+    return artifacts.replace_section(page, f"results: {study.name}", render.front_table(scores, titles, params.paper))
 
 
 def main() -> None:

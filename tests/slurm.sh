@@ -81,7 +81,7 @@ while [ -z "$victim" ]; do  # a training that has saved something and is not don
     victim=$(find work -name checkpoint.pt -path 'work/*-s0-*' 2> /dev/null | head -n 1 || true)
 done
 key=$(basename "$(dirname "$victim")")
-process=$(pgrep -f "pipeline.train .*$key" | head -n 1)
+process=$(pgrep -f "^[^ ]*python[^ ]* -m pipeline.train .*$key" | head -n 1)  # not the shell around it
 kill -KILL "$process"
 echo "killed: $key (process $process)"
 wait $workflow

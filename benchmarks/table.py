@@ -1,0 +1,61 @@
+"""The kept benchmark results as the table of README.md: python -m benchmarks.table"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from ganrepro import artifacts
+
+RESULTS = Path("benchmarks/results")
+
+
+def rows(results: dict[str, dict[str, Any]]) -> list[tuple[str, str, str, str]]:
+    """What, ours, theirs, ratio."""
+    found = []
+    for name, r in results.get("training_step", {}).get("results", {}).items():
+        ours, theirs = r["seconds"]["ours"], r["seconds"]["reference"]
+        share = r["arithmetic_share"]
+        found.append((f"{name}, one step at batch 1", f"{ours:.2f} s", f"{theirs:.2f} s", f"**{r['ratio_median']:.2f}×**"))
+        held = {side: f"{size / 1e9:.2f} GB" for side, size in r["peak_bytes"].items()}
+        found.append((f"{name}, peak memory", held["ours"], held["reference"], ""))
+        done = {side: f"{part:.0%}" for side, part in share.items()}
+        found.append((f"{name}, counted work per second over the matrix-product rate", done["ours"], done["reference"], ""))
+    if "data_path" in results:
+        r = results["data_path"]["results"]
+        rate = {side: f"{images:.0f} images/s" for side, images in r["images_per_second"].items()}
+        found.append(("Data path, 256 × 256", rate["ours"], rate["reference"], f"**{r['ratio_median']:.0f}×**"))
+    if "sharing" in results:
+        rates = {int(k): max(values) for k, values in results["sharing"]["results"]["steps_per_second"].items()}
+        first = min(rates)
+        for k in sorted(rates)[1:]:
+            told = f"{k} trainings at once against {first} on all cores"
+            found.append((told, f"{rates[k]:.1f} steps/s", f"{rates[first]:.1f} steps/s", f"**{rates[k] / rates[first]:.2f}×**"))
+    if "resume" in results:
+        r = results["resume"]["results"]
+        bytes_told = "the same bytes" if r["survived"]["equal_bytes"] else "OTHER BYTES"
+        found.append((f"{r['survived']['kills']} kills at random moments", bytes_told, "", ""))
+        if "cost" in r:
+            found.append(("Time spent on checkpoints, at most", f"{r['cost']['share']:.1%}", "", ""))
+    return found
+
+
+def main() -> None:
+    """Reads, renders, replaces."""
+    results = {path.stem: json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))}
+    if not results:
+        sys.exit(f"error: {RESULTS}: no results; run the benchmarks first")
+    machines = {
+        f"{r['machine']['device_name']}, {r['machine']['cores']} cores, torch {r['machine']['versions']['torch']}"
+        for r in results.values()
+    }
+    lines = ["| | ours | reference | ratio |", "| :-- | --: | --: | --: |", *(f"| {' | '.join(row)} |" for row in rows(results))]
+    text = "\n".join([f"Measured on: {'; '.join(sorted(machines))}.", "", *lines])
+    if not artifacts.replace_section(Path("README.md"), "benchmarks", text):
+        sys.exit("error: README.md has no section <!-- benchmarks -->")
+
+
+if __name__ == "__main__":
+    main()
