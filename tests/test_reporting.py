@@ -234,3 +234,12 @@ def test_the_database_is_the_main_checkouts_even_in_a_dvc_experiment(monkeypatch
     inner.mkdir(parents=True)
     monkeypatch.chdir(inner)
     assert tracking.tracking_uri() == f"sqlite:///{tmp_path / 'mlflow.db'}"
+
+
+def test_a_section_of_a_page_is_replaced_and_nothing_else(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("above\n<!-- results: x -->\nold\n<!-- /results -->\nbelow\n")
+    assert not artifacts.replace_section(page, "results: y", "new") and "old" in page.read_text()
+    assert artifacts.replace_section(page, "results: x", "new\nlines")
+    assert page.read_text() == "above\n<!-- results: x -->\nnew\nlines\n<!-- /results -->\nbelow\n"
+    assert not artifacts.replace_section(tmp_path / "none.md", "results: x", "new")
