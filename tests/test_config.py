@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 import pytest
 from conftest import ROOT
@@ -14,10 +15,14 @@ def expect(raw, message):
     assert message in str(caught.value)
 
 
-def test_shipped_parameters_parse_and_every_study_has_the_five_variants(raw):
+def test_shipped_parameters_parse_and_every_ablation_has_its_five_variants(raw):
     params = config.parse(raw)
+    engines = params.studies["streets-engines"]
+    assert list(engines.variants) == ["plain", "fast"]
+    plain, fast = (variant.training for variant in engines.variants.values())
+    assert replace(plain, engine="fast") == fast == params.studies["streets-tiny"].variants["cyclegan"].training
     for study in params.studies.values():
-        assert list(study.variants) == ["cycle-alone", "gan-alone", "gan-forward", "gan-backward", "cyclegan"]
+        assert study is engines or list(study.variants) == ["cycle-alone", "gan-alone", "gan-forward", "gan-backward", "cyclegan"]
     assert params.find_study().name == "streets-tiny"
 
 
