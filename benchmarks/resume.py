@@ -112,8 +112,9 @@ def main() -> None:
     settle(1)
     with tempfile.TemporaryDirectory() as folder:
         survived = survive(args.kills, Path(folder))
+        reached = max(survived["steps_at_kills"], default=0)
         print(
-            f"{survived['kills']} kills over {survived['steps']} steps, the last at step {max(survived['steps_at_kills'], default=0)}: "
+            f"{survived['kills']} kills over {survived['steps']} steps, the last at step {reached}: "
             f"{'the same bytes' if survived['equal_bytes'] else 'OTHER BYTES'}",
             flush=True,
         )
