@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -31,13 +32,23 @@ def save(path: Path, spec: dict[str, Any], state: dict[str, Any]) -> None:
     try:
         # an open file, not a name: the name would become part of the archive's bytes
         with replacing(path) as temporary, temporary.open("wb") as file:
-            torch.save({"schema": SCHEMA, "spec": canonical(spec), "state": state}, file)
+            torch.save(_interned({"schema": SCHEMA, "spec": canonical(spec), "state": state}), file)
             file.flush()
             os.fsync(file.fileno())
     except (OSError, RuntimeError) as error:
         raise CheckpointError(
             f"{path}: cannot be written ({error}); the previous checkpoint is kept, free some space and start again to continue"
         ) from None
+
+
+def _interned(value: Any) -> Any:
+    """The same plain containers with equal strings made one object: pickle writes an object once and then refers to
+    it, so a resumed training, half of whose strings were read from a file, would else be written to other bytes."""
+    if isinstance(value, dict):
+        return {_interned(key): _interned(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_interned(item) for item in value)
+    return sys.intern(value) if type(value) is str else value
 
 
 def load(path: Path, spec: dict[str, Any] | None = None, device: torch.device | str = "cpu") -> dict[str, Any]:

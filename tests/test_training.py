@@ -356,15 +356,15 @@ def test_resuming_from_any_step_ends_in_the_same_bytes(tmp_path, row, generator)
         saved.append(path)
 
     game = CycleGame(training, 0, CPU)
-    run(training, save, game=game, every=0.0)
-    checkpoints.save(tmp_path / "end.pt", {}, game.state())
+    _, rows = run(training, save, game=game, every=0.0)
+    checkpoints.save(tmp_path / "end.pt", {}, {"game": game.state(), "rows": rows})
     assert len(saved) == 12  # 3 epochs of 4 steps
     for path in saved:
         state = checkpoints.load(path, {"row": row})
         other = CycleGame(training, 5, CPU)  # other weights: everything must come from the checkpoint
         other.load(state["game"])
-        run(training, progress=Progress(**state["progress"]), game=other)
-        checkpoints.save(tmp_path / "resumed.pt", {}, other.state())
+        _, rows = run(training, progress=Progress(**state["progress"]), game=other)
+        checkpoints.save(tmp_path / "resumed.pt", {}, {"game": other.state(), "rows": rows})
         assert (tmp_path / "resumed.pt").read_bytes() == (tmp_path / "end.pt").read_bytes()
 
 
