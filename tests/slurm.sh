@@ -88,7 +88,7 @@ wait $workflow
 grep -q '"resumed": 1' "runs/streets-tiny/$key/timing.json" || { echo "error: $key did not resume"; exit 1; }
 echo "jobs that went through Slurm: $(grep -c 'has been submitted with SLURM jobid' "$work/cluster.log")"
 
-# Times differ (and how often a training resumed), one line of the page; nothing else may.
+# Times differ, in the page's last column and in one line of its footer; nothing else may.
 python - "$work" << 'PYTHON'
 import re
 import sys
@@ -99,7 +99,7 @@ names = sorted(p.relative_to(work / "local") for p in (work / "local" / "reports
 for name in [n for n in names if "cyclegan_ablation" in str(n)]:
     one, other = ((work / place / name).read_bytes() for place in ("local", "cluster"))
     if name.suffix == ".md":
-        one, other = (re.sub(rb"\|? *Training time.*", b"", page) for page in (one, other))
+        one, other = (re.sub(rb"[0-9.]+ (s|min|h)\b.*", b"TIME", page) for page in (one, other))
     if one != other:
         different.append(str(name))
     else:
