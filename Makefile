@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+unexport PYTHONDONTWRITEBYTECODE  # every job starts Python: they share what the first one compiled
 
 .PHONY: reproduce test setup check evidence gc help
 

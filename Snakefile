@@ -24,17 +24,22 @@ if config:
 
 try:
     PARAMS = settings.load("params.yaml")
-    STUDY = PARAMS.find_study()
 except settings.ConfigError as error:
     raise WorkflowError(f"params.yaml: {error}") from None
 
 PYTHON = sys.executable
-DATA = artifacts.dataset_dir(PARAMS, STUDY.dataset)
-LABELLED = artifacts.has_classes(PARAMS, STUDY.dataset)
+STUDIES = {study: PARAMS.find_study(study) for study in PARAMS.reports.values()}
+GPU = artifacts.gpu_slots(PARAMS.device)
+
+
+def manifest_of(study):
+    """What says that a study's dataset is prepared. Ancient: its key says whether it is current."""
+    return ancient(f"{artifacts.dataset_dir(PARAMS, study.dataset)}/manifest.json")
 
 
 wildcard_constraints:
     study=r"[a-z0-9.-]+",
+    name=r"[a-z0-9.-]+",
     row=r"[a-z0-9.-]+",
     seed=r"\d+",
     key=r"[0-9a-f]+",
@@ -46,7 +51,7 @@ localrules:
 
 rule all:
     input:
-        artifacts.REPORT,
+        [artifacts.report_page(name) for name in PARAMS.reports],
 
 
 include: "pipeline/rules/data.smk"

@@ -17,6 +17,7 @@ import statistics
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,8 @@ import torch
 from PIL import Image
 
 from benchmarks import machine, save
-from ganrepro.data.datasets import UnpairedImages
+from ganrepro import config
+from ganrepro.data.datasets import TrainingImages
 from ganrepro.data.images import load_folder
 from ganrepro.process import settle
 
@@ -46,7 +48,7 @@ def reference_seconds(path: Path, folder: Path, workers: int) -> float:
     return (time.perf_counter() - start) / count
 
 
-def our_seconds(images: UnpairedImages, epoch: int) -> float:
+def our_seconds(images: TrainingImages, epoch: int) -> float:
     """Seconds per image of one epoch: its plan, and every crop."""
     start = time.perf_counter()
     plan = images.plan(0, epoch, COUNT)
@@ -77,9 +79,11 @@ def main() -> None:
             for name in names:  # smooth noise compresses about as photos do
                 small = Image.fromarray(noise.integers(0, 256, (64, 64, 3), dtype=np.uint8))
                 small.resize((STORED, STORED), Image.Resampling.BICUBIC).save(folder / f"train{domain}" / name)
+        base = config.load().studies["cityscapes-128"].variants["cyclegan"].training
+        training = replace(base, crop_pixels=CROP, load_pixels=LOAD)
         start = time.perf_counter()
         a, b = (load_folder(folder / f"train{d}", names, LOAD).permute(0, 2, 3, 1).contiguous() for d in "AB")
-        images = UnpairedImages(a, b, CROP, 50, 1, device)
+        images = TrainingImages(a, b, training, device)
         loading = (time.perf_counter() - start) / (2 * COUNT)
         turns = [(our_seconds(images, t + 1), reference_seconds(args.reference, folder, cores)) for t in range(args.turns)]
     ours, theirs = (statistics.median(column) for column in zip(*turns, strict=True))

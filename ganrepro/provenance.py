@@ -84,7 +84,7 @@ def start_run(params: Params, study: Study, variant: str, seed: int) -> tracking
     parent = start_variant(params, study, variant)
     dataset = tracking.DatasetName(study.dataset, digest_of_data, str(data))
     settings = _settings(study, variant) | {"seed": seed}
-    run = tracking.start(f"cyclegan/{study.name}", f"{variant} seed {seed}", key, settings, tags, parent, dataset)
+    run = tracking.start(f"{study.ablation}/{study.name}", f"{variant} seed {seed}", key, settings, tags, parent, dataset)
     parent.close()  # nothing runs under its name; it only holds its seeds together
     return run
 
@@ -94,7 +94,8 @@ def start_variant(params: Params, study: Study, variant: str) -> tracking.Tracke
     spec = {k: v for k, v in artifacts.run_spec(params, study, variant, 0).items() if k != "seed"}
     tags = {"study": study.name, "variant": variant, "rule": "report", "mlflow.source.name": "pipeline.report"}
     tags |= {"mlflow.source.git.commit": git_commit(), "data.key": artifacts.dataset_key(params, study.dataset)}
-    return tracking.start(f"cyclegan/{study.name}", variant, f"{variant}-{digest(spec)[:12]}", _settings(study, variant), tags)
+    key = f"{variant}-{digest(spec)[:12]}"
+    return tracking.start(f"{study.ablation}/{study.name}", variant, key, _settings(study, variant), tags)
 
 
 def _settings(study: Study, variant: str) -> dict[str, object]:

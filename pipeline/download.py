@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 
-from ganrepro import artifacts
+from ganrepro import artifacts, config
 from ganrepro.data.sources import obtain
 from pipeline import stage
 
 
 def main() -> None:
-    args = stage.arguments(__doc__ or "")
-    params, study = stage.settings(args)
-    source = params.datasets[study.dataset].source
+    args = stage.arguments(__doc__ or "", "source")
+    params, source = config.load(args.params), args.source
     stage.expect(args.out, artifacts.download_dir(source))
     content = obtain(source, os.environ.get("GANREPRO_MIRROR") or params.mirror, args.out)
     artifacts.write_json(args.out / "source.json", {"schema": "source/1", "source": source, "content": content})

@@ -6,16 +6,19 @@ import json
 
 import torch
 
-from ganrepro import artifacts, checkpoints
+from ganrepro import artifacts, checkpoints, config
+from ganrepro.config import REFERENCE_ROWS
 from ganrepro.evaluation.evaluators import score_translations
 from ganrepro.evaluation.segmenter import Segmenter
 from ganrepro.process import settle
+from ganrepro.training.translate import pass_folder
 from pipeline import stage
 
 
 def main() -> None:
-    args = stage.arguments(__doc__ or "", row=True)
-    params, study = stage.settings(args)
+    args = stage.arguments(__doc__ or "", "study", "row", "seed")
+    params = config.load(args.params)
+    study = params.find_study(args.study)
     folder = artifacts.score_dir(params, study, args.row, args.seed)
     stage.expect(args.out, folder)
     settle(args.threads)
@@ -24,13 +27,16 @@ def main() -> None:
     values: dict[str, object] = {}  # stays empty where a dataset has no classes: nothing to score against
     if manifest["classes"]:
         device = torch.device(stage.device(params))
-        spec = artifacts.segmenter_spec(params, study)
+        spec = artifacts.scorer_spec(params, study)
         state = checkpoints.load(artifacts.segmenter_dir(params, study) / "segmenter.pt", spec, device)
         network = Segmenter(len(manifest["classes"]), params.scorers[study.scorer].filters).to(device)
         network.load_state_dict(state["network"])
-        names = manifest["names"]["test"]["b"]
-        images, labels = folder / "images", data / "test" / "labels"
-        values = dict(score_translations(images, labels, names, dict(manifest["classes"]), network.eval(), device))
+        names, images = manifest["names"]["test"]["b"], folder / "images"
+        trained = args.row not in REFERENCE_ROWS
+        passes = [pass_folder(images, n) for n in range(1, study.test_passes + 1 if trained else 2)]
+        directions = study.variants[args.row].training.directions if trained else study.directions
+        classes = dict(manifest["classes"])
+        values = dict(score_translations(passes, data / "test", names, directions, classes, network.eval(), device))
     header = {"schema": "metrics/1", "study": study.name, "row": args.row, "seed": args.seed}
     inputs = {"dataset": manifest["digest"], "segmenter": artifacts.segmenter_dir(params, study).name if values else None}
     artifacts.write_json(args.out / "metrics.json", header | {"inputs": inputs, "values": values})

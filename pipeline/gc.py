@@ -19,7 +19,8 @@ def superseded() -> list[Path]:
         live |= {artifacts.run_dir(params, study, *run) for run in artifacts.trained(study)}
         live |= {artifacts.score_dir(params, study, *row) for row in artifacts.rows(study)}
     live |= {artifacts.work_dir(path) for path in live}
-    live |= {artifacts.download_dir(dataset.source) for dataset in params.datasets.values()} | {ARCHIVES}
+    wanted = {source for dataset in params.datasets.values() for source in (dataset.source, dataset.edges) if source}
+    live |= {artifacts.download_dir(source) for source in wanted} | {ARCHIVES}
     patterns = (
         "data/*-*",
         "downloads/*",

@@ -34,7 +34,8 @@ def jobs(params: Params, study: Study) -> list[dict[str, object]]:
     common = ["--study", study.name]
     labelled = artifacts.has_classes(params, study.dataset)
     if labelled:
-        found.append(("segmenter", [*common, "--out", str(network)], [], f"{network}/segmenter.pt"))
+        words = ["--dataset", study.dataset, "--scorer", study.scorer, "--pixels", str(artifacts.crop_pixels(study))]
+        found.append(("segmenter", [*words, "--out", str(network)], [], f"{network}/segmenter.pt"))
     for row, seed in sorted(artifacts.trained(study), key=lambda run: -len(study.variants[run[0]].training.terms)):
         out = artifacts.run_dir(params, study, row, seed)
         found.append(("train", [*common, "--row", row, "--seed", str(seed), "--out", str(out)], [], f"{out}/checkpoint.pt"))
@@ -97,7 +98,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["make", "take"])
     parser.add_argument("path", type=Path)
-    parser.add_argument("--study", help="name under `studies` (default: the current one)")
+    parser.add_argument("--study", help="name under `studies` (default: that of the first report)")
     args = parser.parse_args()
     if args.what == "take":
         take(args.path)

@@ -12,14 +12,21 @@ from ganrepro import artifacts, config
 def complete_stages() -> list[str]:
     """Stages whose outputs of the current parameters are all there; DVC must not note down any other."""
     params = config.load()
-    study = params.find_study()
-    trained = [artifacts.run_dir(params, study, *run) for run in artifacts.trained(study)]
+    studies = {name: params.find_study(study) for name, study in params.reports.items()}
     made = {
-        "data": (artifacts.dataset_dir(params, study.dataset) / "manifest.json").exists(),
-        "train": all((run / "checkpoint.pt").exists() for run in trained),
-        "evaluate": all((artifacts.score_dir(params, study, *row) / "metrics.json").exists() for row in artifacts.rows(study)),
-        "report": artifacts.report_is_current(params, study),
+        "data": all((artifacts.dataset_dir(params, s.dataset) / "manifest.json").exists() for s in studies.values()),
+        "segmenters": all(
+            (artifacts.segmenter_dir(params, s) / "segmenter.pt").exists()
+            for s in studies.values()
+            if artifacts.has_classes(params, s.dataset)
+        ),
     }
+    for name, study in studies.items():
+        trained = [artifacts.run_dir(params, study, *run) for run in artifacts.trained(study)]
+        scored = [artifacts.score_dir(params, study, *row) for row in artifacts.rows(study)]
+        made[f"train@{name}"] = all((run / "checkpoint.pt").exists() for run in trained)
+        made[f"evaluate@{name}"] = all((folder / "metrics.json").exists() for folder in scored)
+        made[f"report@{name}"] = artifacts.report_is_current(params, name)
     return [stage for stage, complete in made.items() if complete]
 
 

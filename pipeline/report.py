@@ -5,25 +5,28 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from ganrepro import artifacts, provenance
+import pandas as pd
+
+from ganrepro import artifacts, config, provenance
 from ganrepro.config import Params, Study, digest
 from ganrepro.data.images import write_png
 from ganrepro.reporting import render
-from ganrepro.reporting.results import SCORES, Results, collect, history, summary
+from ganrepro.reporting.results import COLUMNS, Results, collect, history, summary
 from pipeline import stage
 
 
 def main() -> None:
-    args = stage.arguments(__doc__ or "")
-    params, study = stage.settings(args)
-    stage.expect(args.out, artifacts.REPORT_FOLDER)
+    args = stage.arguments(__doc__ or "", "report")
+    params = config.load(args.params)
+    study = params.find_study(stage.known(params.reports, args.report, "report"))
+    stage.expect(args.out, artifacts.report_folder(args.report))
     results = collect(params, study)
     with artifacts.filling(args.out) as folder:
-        for direction in render.TITLES:
-            write_png(folder / f"{direction}.png", render.grid(results, study, direction))
+        for table in artifacts.grids(study):
+            write_png(folder / f"{table}.png", render.grid(results, study, study.tables[table]))
         render.losses(results, study, folder / "losses.svg")
         results.scores.to_csv(folder / "scores.csv", index=False, float_format="%.6f")
-        means = results.scores.groupby(["direction", "row"], sort=False)[list(SCORES)].mean().reset_index()
+        means = results.scores.groupby(["direction", "row"], sort=False)[list(COLUMNS)].mean().reset_index()
         means.insert(0, "name", means.direction + " " + means.row)
         means.to_csv(folder / "means.csv", index=False, float_format="%.6f")
         wide = results.losses.drop(columns="learning_rate").groupby(["variant", "epoch"]).mean().drop(columns="seed")
@@ -31,8 +34,9 @@ def main() -> None:
         wide.columns = [f"{variant}.{term}" for variant, term in wide.columns]
         wide.to_csv(folder / "losses.csv", float_format="%.6f")
         artifacts.write_json(folder / "metrics.json", summary(results))
-    with artifacts.replacing(artifacts.REPORT) as temporary:
-        temporary.write_text(render.page(params, study, results, footer(params, study, results)), encoding="utf-8")
+    with artifacts.replacing(artifacts.report_page(args.report)) as temporary:
+        page = render.page(params, args.report, study, results, footer(params, study, results))
+        temporary.write_text(page, encoding="utf-8")
     mirror(params, study, results, args.out)
 
 
@@ -53,6 +57,11 @@ def footer(params: Params, study: Study, results: Results) -> dict[str, str]:
     }
 
 
+def by_name(scores: pd.DataFrame) -> dict[str, float]:
+    """Lines by direction -> one mapping, as MLflow shows it."""
+    return {f"{direction}.{name}": value for direction, line in scores.iterrows() for name, value in line.dropna().items()}
+
+
 def mirror(params: Params, study: Study, results: Results, folder: Path) -> None:
     """Records in MLflow what it lacks: every epoch and score of every seed, means and images of every variant."""
     for variant in study.variants:
@@ -61,16 +70,17 @@ def mirror(params: Params, study: Study, results: Results, folder: Path) -> None
             for row in history(artifacts.run_dir(params, study, variant, seed)):
                 run.epoch(row)
             own = results.scores.query("row == @variant and seed == @seed").set_index("direction")
-            run.scores({f"{d}.{score}": own.loc[d, score] for d in own.index for score in SCORES})
+            run.scores(by_name(own[list(COLUMNS)]))
             with tempfile.TemporaryDirectory() as scratch:
-                write_png(Path(scratch) / "samples.png", render.samples(results, variant, seed))
+                write_png(Path(scratch) / "samples.png", render.samples(results, study, variant, seed))
                 run.artifact(Path(scratch) / "samples.png")
             run.close()
         parent = provenance.start_variant(params, study, variant)
-        groups = results.scores.query("row == @variant").groupby("direction")[list(SCORES)]
-        parent.scores({f"{d}.{score}": value for d, means in groups.mean().iterrows() for score, value in means.items()})
-        for direction in render.TITLES:
-            parent.artifact(folder / f"{direction}.png")
+        means = results.scores.query("row == @variant").groupby("direction")[list(COLUMNS)].mean()
+        parent.scores(by_name(means))
+        for table in artifacts.grids(study):
+            if variant in study.tables[table].rows:
+                parent.artifact(folder / f"{table}.png")
         parent.close()
 
 

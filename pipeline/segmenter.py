@@ -8,19 +8,21 @@ import time
 
 import torch
 
-from ganrepro import artifacts, checkpoints
+from ganrepro import artifacts, checkpoints, config
 from ganrepro.evaluation.segmenter import train_segmenter
 from ganrepro.process import settle
 from pipeline import stage
 
 
 def main() -> None:
-    args = stage.arguments(__doc__ or "")
-    params, study = stage.settings(args)
-    stage.expect(args.out, artifacts.segmenter_dir(params, study))
+    args = stage.arguments(__doc__ or "", "dataset", "scorer", "pixels")
+    params = config.load(args.params)
+    recipe = stage.known(params.scorers, args.scorer, "scorer")
+    stage.known(params.datasets, args.dataset, "dataset")
+    spec = artifacts.segmenter_spec(params, args.dataset, args.scorer, args.pixels)
+    folder = artifacts.dataset_dir(params, args.dataset)
+    stage.expect(args.out, artifacts.segmenter_place(args.dataset, spec))
     settle(args.threads)
-    spec = artifacts.segmenter_spec(params, study)
-    folder = artifacts.dataset_dir(params, study.dataset)
     manifest = json.loads((folder / "manifest.json").read_text())
     started = time.monotonic()
     work = artifacts.work_dir(args.out)
@@ -30,8 +32,8 @@ def main() -> None:
         folder,
         manifest["names"]["train"]["b"],
         len(manifest["classes"]),
-        params.scorers[study.scorer],
-        spec["scorer"]["pixels"],  # type: ignore[index]
+        recipe,
+        recipe.pixels or args.pixels,
         torch.device(stage.device(params)),
         resume=before,
         save=lambda state: checkpoints.save(resume, spec, state),

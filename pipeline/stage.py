@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
-from ganrepro import config
-from ganrepro.config import ConfigError, Params, Study
+from ganrepro.config import ConfigError, Params
+
+T = TypeVar("T")
 
 
-def arguments(description: str, *, row: bool = False) -> argparse.Namespace:
-    """--study, --params and --out; with `row`, --row and --seed too."""
+def arguments(description: str, *names: str) -> argparse.Namespace:
+    """--params, --out, --threads, and the named words, which are required (--seed and --pixels are numbers)."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--study", help="name under `studies` (default: the current one)")
+    for name in names:
+        parser.add_argument(f"--{name}", required=True, type=int if name in ("seed", "pixels") else str)
     parser.add_argument("--params", default="params.yaml", help="parameter file (default: %(default)s)")
     parser.add_argument("--out", required=True, type=Path, help="folder to write; its name carries the key")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: %(default)s)")
-    if row:
-        parser.add_argument("--row", required=True, help="variant, or 'ground-truth' or 'identity'")
-        parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
 
 
-def settings(args: argparse.Namespace) -> tuple[Params, Study]:
-    params = config.load(args.params)
-    return params, params.find_study(args.study)
+def known(table: Mapping[str, T], name: str, kind: str) -> T:
+    """The entry of params.yaml. ConfigError where there is none of that name."""
+    if name not in table:
+        raise ConfigError(f"there is no {kind} '{name}' in params.yaml; there are: {', '.join(table)}")
+    return table[name]
 
 
 def expect(out: Path, computed: Path) -> None:

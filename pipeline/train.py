@@ -11,10 +11,10 @@ from pathlib import Path
 import torch
 from filelock import FileLock
 
-from ganrepro import artifacts, checkpoints, provenance
-from ganrepro.data.datasets import load_unpaired
+from ganrepro import artifacts, checkpoints, config, provenance
+from ganrepro.data.datasets import load_images
 from ganrepro.process import settle
-from ganrepro.training.games import CycleGame
+from ganrepro.training.games import build_game
 from ganrepro.training.loop import Progress, fit
 from pipeline import stage
 
@@ -24,8 +24,9 @@ SAVE_SHARE = 0.02
 
 
 def main() -> None:
-    args = stage.arguments(__doc__ or "", row=True)
-    params, study = stage.settings(args)
+    args = stage.arguments(__doc__ or "", "study", "row", "seed")
+    params = config.load(args.params)
+    study = params.find_study(args.study)
     out = artifacts.run_dir(params, study, args.row, args.seed)
     stage.expect(args.out, out)
     work = artifacts.work_dir(out)
@@ -36,15 +37,13 @@ def main() -> None:
     shutil.rmtree(work, ignore_errors=True)
 
 
-def train(params: stage.Params, study: stage.Study, args: stage.argparse.Namespace, work: Path) -> None:
+def train(params: config.Params, study: config.Study, args: stage.argparse.Namespace, work: Path) -> None:
     spec = artifacts.run_spec(params, study, args.row, args.seed)
     training, device = study.variants[args.row].training, torch.device(stage.device(params))
     settle(args.threads, reproducible=training.engine == "plain")
     folder = artifacts.dataset_dir(params, study.dataset)
-    images = load_unpaired(
-        folder, training.load_pixels, training.crop_pixels, training.pool_images, training.batch_images, device
-    )
-    game, progress, before, resumed = CycleGame(training, args.seed, device), Progress(), 0.0, 0
+    images = load_images(folder, training, device)
+    game, progress, before, resumed = build_game(training, args.seed, device), Progress(), 0.0, 0
     resume = work / "checkpoint.pt"
     if resume.exists():
         state = checkpoints.load(resume, spec, device)

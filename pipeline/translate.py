@@ -6,7 +6,7 @@ import json
 
 import torch
 
-from ganrepro import artifacts, checkpoints
+from ganrepro import artifacts, checkpoints, config
 from ganrepro.config import REFERENCE_ROWS
 from ganrepro.process import settle
 from ganrepro.training.translate import reference, translate
@@ -14,8 +14,9 @@ from pipeline import stage
 
 
 def main() -> None:
-    args = stage.arguments(__doc__ or "", row=True)
-    params, study = stage.settings(args)
+    args = stage.arguments(__doc__ or "", "study", "row", "seed")
+    params = config.load(args.params)
+    study = params.find_study(args.study)
     out = artifacts.score_dir(params, study, args.row, args.seed) / "images"
     stage.expect(args.out, out)
     settle(args.threads)
@@ -23,12 +24,12 @@ def main() -> None:
     names = json.loads((folder / "manifest.json").read_text())["names"]["test"]
     with artifacts.filling(args.out) as images:
         if args.row in REFERENCE_ROWS:
-            reference(args.row, artifacts.crop_pixels(study), folder / "test", names, images)
+            reference(args.row, artifacts.crop_pixels(study), folder / "test", names, images, study.directions)
         else:
             run = artifacts.run_dir(params, study, args.row, args.seed)
             state = checkpoints.load(run / "checkpoint.pt", artifacts.run_spec(params, study, args.row, args.seed))
             training, device = study.variants[args.row].training, torch.device(stage.device(params))
-            translate(state["game"]["networks"], training, folder / "test", names, images, device)
+            translate(state["game"]["networks"], training, folder / "test", names, images, device, study.test_passes)
         (images / "done").touch()
 
 

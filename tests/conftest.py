@@ -33,4 +33,5 @@ def tiny(training: config.Training, **changes: Any) -> config.Training:
         "generator_blocks": 1, "generator_filters": 4, "discriminator_filters": 4, "discriminator_receptive_field": 16,
         "load_pixels": 18, "crop_pixels": 16, "epoch_images": 4, "epochs_constant": 1, "epochs_decay": 2, "pool_images": 2,
     }  # fmt: skip
+    small |= {} if training.game == "cycle" else {"pool_images": 0}
     return replace(training, **(small | changes))

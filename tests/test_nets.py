@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from ganrepro.nets import fast_cpu
-from ganrepro.nets.blocks import InstanceNorm, initialise
+from ganrepro.nets.blocks import InstanceNorm, batch_norm, initialise
 from ganrepro.nets.discriminators import STRIDED_LAYERS, patch_discriminator
 from ganrepro.nets.generators import UNet, build_generator, resnet
 from ganrepro.seeding import stream
@@ -128,7 +128,9 @@ def test_initialisation_statistics_and_frozen_biases():
 def test_same_stream_same_weights_and_no_global_randomness_used():
     state = torch.get_rng_state()
     a, b, c = (
-        build_generator("resnet", blocks=1, filters=2, pixels=16, flavour="torch", generator=stream(seed, "g"))
+        build_generator(
+            "resnet", blocks=1, filters=2, pixels=16, flavour="torch", bottleneck_norm=False, generator=stream(seed, "g")
+        )
         for seed in (0, 0, 1)
     )
     assert torch.equal(torch.get_rng_state(), state)
@@ -225,3 +227,18 @@ def test_instance_norm_is_torchs(images, affine):
     ours, theirs = InstanceNorm(5, affine=affine), nn.InstanceNorm2d(5, affine=affine)
     x = torch.randn(images, 5, 7, 6)
     assert torch.equal(ours(x), theirs(x))
+
+
+def test_batch_norm_of_a_single_value_leaves_its_shift_and_stops_the_gradient():
+    """What Torch computes: (x - x) / sqrt(0 + eps) * scale + shift; torch itself refuses."""
+    norm, x = batch_norm(3), torch.randn(1, 3, 1, 1, requires_grad=True)
+    norm.bias.data = torch.tensor([1.0, -2.0, 3.0])
+    y = norm(x)
+    assert y.flatten().tolist() == [1.0, -2.0, 3.0]
+    y.sum().backward()
+    assert not x.grad.any() and norm.bias.grad.tolist() == [1.0, 1.0, 1.0]
+    two = torch.randn(2, 3, 1, 1)
+    expected = (two - two.mean(0)) / (two.var(0, unbiased=False) + 1e-5).sqrt() * norm.weight[:, None, None] + norm.bias[
+        :, None, None
+    ]
+    assert torch.allclose(norm(two), expected, atol=1e-5)

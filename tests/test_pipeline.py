@@ -27,7 +27,7 @@ ALLOWED = {
     "checkpoints": {"config", "artifacts"},
     "provenance": {"config", "artifacts", "tracking"},
     "objectives": {"config", "objectives"},
-    "data": {"config", "seeding", "data"},
+    "data": {"config", "seeding", "data", "nets"},
     "training": {"config", "seeding", "data", "nets", "objectives", "training"},
     "evaluation": {"config", "seeding", "artifacts", "data.images", "evaluation"},
     "reporting": {"config", "artifacts", "reporting"},
@@ -102,7 +102,7 @@ def test_digests_follow_imports_and_nothing_else(package):
     assert changed == {"train"}
     package("train", "seeding.py", ">> 1", ">> 2")
     changed = {entry for entry in artifacts.ENTRY if package(entry) != before[entry]}
-    assert changed == {"dataset", "train", "segmenter", "translate", "score"}
+    assert changed == {"dataset", "edges", "train", "segmenter", "translate", "score"}
 
 
 def test_keys_see_what_matters_and_nothing_else():
@@ -128,7 +128,7 @@ def test_keys_see_what_matters_and_nothing_else():
     assert changed(lambda r: r["variants"]["cyclegan-ablation"]["gan-forward"].update(terms=weaker)) == {"gan-forward", "report"}
     assert changed(lambda r: r["scorers"]["small"].update(epochs=3)) == {"segmenter", "report"}
     assert changed(lambda r: r["datasets"]["streets"].update(pixels=64)) == set(before)
-    assert changed(lambda r: r["paper"]["labels2photo"].update(title="x")) == {"report"}
+    assert changed(lambda r: r["paper"]["cyclegan-ablation"]["labels2photo"].update(title="x")) == {"report"}
     assert changed(lambda r: r.update(device="cpu", mirror="/somewhere")) == set()
     assert changed(lambda r: r["studies"]["camvid-64"].update(learning_rate=1)) == set()
 
@@ -138,6 +138,9 @@ def test_keys_see_what_matters_and_nothing_else():
 ENVIRONMENT = {
     k: v for k, v in os.environ.items() if not k.startswith(("GANREPRO", "MLFLOW", "DVC", "GIT"))
 } | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}  # fmt: skip
+
+
+REPORT, REPORT_FOLDER = artifacts.report_page("cyclegan_ablation"), artifacts.report_folder("cyclegan_ablation")
 
 
 def shell(folder, *command, ok=True, **environment):
@@ -175,7 +178,7 @@ def run_count(folder):
 
 
 TINY = """
-study: toy
+reports: {cyclegan_ablation: toy}
 device: cpu
 mirror: null
 datasets:
@@ -193,12 +196,16 @@ studies:
     variants: pair
     scorer: toy
     seeds: [0]
+    test_passes: 1
+    game: cycle
     flavour: torch
     generator: resnet
     generator_blocks: 1
     generator_filters: 2
+    bottleneck_norm: false
     discriminator_receptive_field: 16
     discriminator_filters: 2
+    conditional: false
     load_pixels: 18
     crop_pixels: 16
     batch_images: 1
@@ -240,10 +247,10 @@ def made(tmp_path_factory):
         "train_segmenter": 1,
         "translate": 4,
         "evaluate": 4,
-        "report": 1,
+        "report_cyclegan_ablation": 1,
         "all": 1,
     }
-    shell(folder, "snakemake", "--cores", "2", str(artifacts.REPORT))
+    shell(folder, "snakemake", "--cores", "2", str(REPORT))
     return folder
 
 
@@ -252,16 +259,23 @@ def test_a_partial_run_never_lets_dvc_note_down_what_was_not_made(tmp_path):
     for folder in ("data", "runs", "scores", "reports/cyclegan_ablation"):
         (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / "old").write_text("of other parameters")
-    (tmp_path / artifacts.REPORT).write_text("old")
+    (tmp_path / REPORT).write_text("old")
     shell(tmp_path, sys.executable, "-m", "pipeline.record")
     assert not (tmp_path / "dvc.lock").exists()
     assert not dvc_is_clean(tmp_path)
 
 
 def test_another_study_of_the_same_data_prepares_nothing(made):
-    (made / "params.yaml").write_text(TINY.replace("study: toy", "study: other"))
+    (made / "params.yaml").write_text(TINY.replace("cyclegan_ablation: toy", "cyclegan_ablation: other"))
     try:
-        made_for_other = {"train": 2, "train_segmenter": 1, "translate": 4, "evaluate": 4, "report": 1, "all": 1}
+        made_for_other = {
+            "train": 2,
+            "train_segmenter": 1,
+            "translate": 4,
+            "evaluate": 4,
+            "report_cyclegan_ablation": 1,
+            "all": 1,
+        }
         assert planned(made) == made_for_other
     finally:
         (made / "params.yaml").write_text(TINY)
@@ -286,10 +300,10 @@ def test_a_packed_study_runs_without_the_workflow_tools_and_its_results_fit_in(m
     project(fresh)
     shutil.copytree(made / "data", fresh / "data")
     shell(fresh, sys.executable, "-m", "pipeline.pack", "take", str(tmp_path / "study.results.zip"))
-    assert planned(fresh) == {"report": 1, "all": 1}
+    assert planned(fresh) == {"report_cyclegan_ablation": 1, "all": 1}
     shell(fresh, "snakemake", "--cores", "2")
     for name in ("scores.csv", "losses.csv", "labels2photo.png", "photo2labels.png"):
-        assert (fresh / artifacts.REPORT_FOLDER / name).read_bytes() == (made / artifacts.REPORT_FOLDER / name).read_bytes()
+        assert (fresh / REPORT_FOLDER / name).read_bytes() == (made / REPORT_FOLDER / name).read_bytes()
 
 
 def test_foreign_archives_are_not_taken(made, tmp_path):
@@ -304,7 +318,7 @@ def dvc_is_clean(folder):
 
 
 def test_first_run_makes_the_report_and_everything_else_finds_nothing_to_do(made):
-    page = (made / artifacts.REPORT).read_text(encoding="utf-8")
+    page = (made / REPORT).read_text(encoding="utf-8")
     assert "| CycleGAN |" in page and "| Ground truth |" in page and "`streets`" not in page
     for link in re.findall(r"\]\((cyclegan_ablation/[^)]+)\)", page):
         assert (made / "reports" / link).stat().st_size > 500
@@ -312,7 +326,7 @@ def test_first_run_makes_the_report_and_everything_else_finds_nothing_to_do(made
     assert dvc_is_clean(made)
     assert "didn't change, skipping" in shell(made, "dvc", "repro")
     edit(made, "title: Toy", "title: Toys")
-    assert planned(made) == {"report": 1, "all": 1}
+    assert planned(made) == {"report_cyclegan_ablation": 1, "all": 1}
     edit(made, "title: Toys", "title: Toy")
     assert planned(made) == {}
     assert run_count(made) == (4, 4, 2)
@@ -321,7 +335,7 @@ def test_first_run_makes_the_report_and_everything_else_finds_nothing_to_do(made
 def test_one_weight_changed_trains_one_variant_under_either_tool_and_back_trains_none(made):
     names = {p.name for p in (made / "runs/toy").iterdir()}
     edit(made, "cycle_forward: 10}", "cycle_forward: 9}")
-    assert planned(made) == {"train": 1, "translate": 1, "evaluate": 1, "report": 1, "all": 1}
+    assert planned(made) == {"train": 1, "translate": 1, "evaluate": 1, "report_cyclegan_ablation": 1, "all": 1}
     assert not dvc_is_clean(made)
     shell(made, "snakemake", "--cores", "2")
     new = {p.name for p in (made / "runs/toy").iterdir()} - names
@@ -338,7 +352,7 @@ def test_one_weight_changed_trains_one_variant_under_either_tool_and_back_trains
 
     edit(made, "cycle_forward: 9}", "cycle_forward: 10}")
     edit(made, "cycle_backward: 13}", "cycle_backward: 12}")
-    assert planned(made) == {"report": 1, "all": 1}
+    assert planned(made) == {"report_cyclegan_ablation": 1, "all": 1}
     shell(made, "snakemake", "--cores", "2")
     assert planned(made) == {} and dvc_is_clean(made)
     assert run_count(made) == (8, 8, 4)
@@ -353,15 +367,15 @@ def test_a_clone_pulls_everything_and_an_edit_there_is_seen_by_both_tools(made, 
     shell(tmp_path, "git", "clone", "-q", str(made), str(clone))
     shell(clone, "dvc", "pull")
     assert not (clone / ".snakemake").exists()
-    assert set(planned(clone)) <= {"report", "all"}
+    assert set(planned(clone)) <= {"report_cyclegan_ablation", "all"}
     assert dvc_is_clean(clone)
     shutil.rmtree(clone / ".snakemake", ignore_errors=True)
     edit(clone, "cycle_forward: 10}", "cycle_forward: 8}")
-    assert planned(clone) == {"train": 1, "translate": 1, "evaluate": 1, "report": 1, "all": 1}
+    assert planned(clone) == {"train": 1, "translate": 1, "evaluate": 1, "report_cyclegan_ablation": 1, "all": 1}
     assert not dvc_is_clean(clone)
     edit(clone, "cycle_forward: 8}", "cycle_forward: 10}")
     edit(clone, "epochs: 2", "epochs: 3")  # every score is stale, no old one of the new key exists
-    assert planned(clone) == {"train_segmenter": 1, "translate": 4, "evaluate": 4, "report": 1, "all": 1}
+    assert planned(clone) == {"train_segmenter": 1, "translate": 4, "evaluate": 4, "report_cyclegan_ablation": 1, "all": 1}
 
 
 def test_dvc_compares_metrics_and_plots_between_states(made):
@@ -423,17 +437,30 @@ def test_errors_are_one_line_and_exit_is_not_zero(tmp_path):
     out = artifacts.run_dir(params, params.find_study(), "cyclegan", 0)
     off = {"GANREPRO_MLFLOW": "off"}
 
-    said = stage(tmp_path, "train", "--row", "cyclegan", "--out", "runs/toy/other", **off)
+    said = stage(tmp_path, "train", "--study", "toy", "--row", "cyclegan", "--seed", "0", "--out", "runs/toy/other", **off)
     assert said.startswith("error: ") and "they changed meanwhile" in said and said.count("\n") == 1
     work = tmp_path / artifacts.work_dir(out)
     work.mkdir(parents=True)
     (work / "checkpoint.pt").write_bytes(b"PK damaged")
-    said = stage(tmp_path, "train", "--row", "cyclegan", "--out", str(out), **off)
+    said = stage(tmp_path, "train", "--study", "toy", "--row", "cyclegan", "--seed", "0", "--out", str(out), **off)
     assert "damaged, cut short or not a checkpoint" in said and said.count("\n") == 1
     assert not (tmp_path / out).exists()
     (work / "checkpoint.pt").unlink()
 
-    said = stage(tmp_path, "train", "--row", "cyclegan", "--out", str(out), ok=True, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
+    said = stage(
+        tmp_path,
+        "train",
+        "--study",
+        "toy",
+        "--row",
+        "cyclegan",
+        "--seed",
+        "0",
+        "--out",
+        str(out),
+        ok=True,
+        MLFLOW_TRACKING_URI="http://127.0.0.1:9",
+    )
     assert said.count("MLflow is away") == 1 and (tmp_path / out / "checkpoint.pt").exists()
 
     edit(tmp_path, "pool_images: 2", "pol_images: 2")

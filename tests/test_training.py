@@ -3,22 +3,27 @@ import os
 import random
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from conftest import RAW, ROOT, tiny
+from PIL import Image
 from torch import nn
 
 from ganrepro import checkpoints, config
-from ganrepro.data.datasets import UnpairedImages
+from ganrepro.data.datasets import TrainingImages, load_images
+from ganrepro.data.images import ImageError
 from ganrepro.nets import fast_cpu
 from ganrepro.objectives.terms import l1, least_squares
 from ganrepro.seeding import reseed
 from ganrepro.training.engine import Engine
-from ganrepro.training.games import CycleGame, PairedGame
+from ganrepro.training.games import CycleGame, build_game
 from ganrepro.training.image_pool import ImagePool, pool_decisions
 from ganrepro.training.loop import NonFiniteLoss, Progress, fit
 from ganrepro.training.schedule import learning_rate
+from ganrepro.training.translate import translate
 
 CPU = torch.device("cpu")
 PARAMS = config.parse(RAW)
@@ -34,18 +39,18 @@ def images(training, count=5, window=None):
         shape = (count, training.load_pixels, training.load_pixels, 3)
         return torch.randint(0, 256, shape, generator=torch.Generator().manual_seed(seed)).byte()
 
-    return UnpairedImages(draw(1), draw(2), training.crop_pixels, training.pool_images, training.batch_images, CPU, window)
+    return TrainingImages(draw(1), draw(2), training, CPU, window)
 
 
 def run(training, save=lambda p: None, progress=None, game=None, every=1e9, window=None):
-    game = game or CycleGame(training, 0, CPU)
+    game = game or build_game(training, 0, CPU)
     rows = fit(game, images(training, window=window), training, 0, progress or Progress(), lambda row: None, save, every)
     return game, rows
 
 
 def begun(training, game=None, steps=4, **kinds):
     """An engine at the first step of epoch 1."""
-    game = game or CycleGame(training, 0, CPU)
+    game = game or build_game(training, 0, CPU)
     engine = Engine(game, images(training, **kinds), training, steps, CPU)
     engine.begin(0, 1, 1e-3, 0, torch.zeros(0, len(game.losses)))
     return engine
@@ -180,28 +185,29 @@ def test_a_streamed_dataset_gives_the_same_images(start):
 
 @pytest.mark.parametrize(("study", "row"), EXPERIMENTS)
 def test_one_step_moves_every_player_and_computes_exactly_its_terms(study, row):
-    training = training_of(study, row)
+    training = training_of(study, row, bottleneck_norm=False)
     engine = begun(training)
     game = engine.game
+    learning = {id(p) for adam in game.optimisers.values() for group in adam.param_groups for p in group["params"]}
     before = {name: [p.clone() for p in net.parameters()] for name, net in game.networks.items()}
     engine.step()
     for name, network in game.networks.items():
-        moved = [not torch.equal(p, q) for p, q in zip(network.parameters(), before[name], strict=True) if p.requires_grad]
+        moved = [not torch.equal(p, q) for p, q in zip(network.parameters(), before[name], strict=True) if id(p) in learning]
         # a discriminator's last norm-less bias or a scale may stay for one step; nearly all must move
         assert sum(moved) > 0.8 * len(moved), name
-        frozen = [
-            torch.equal(p, q)
-            for p, q in zip(network.parameters(), before[name], strict=True)
-            if "d_" not in name and not p.requires_grad
-        ]
-        assert all(frozen)
+        frozen = [torch.equal(p, q) for p, q in zip(network.parameters(), before[name], strict=True) if id(p) not in learning]
+        assert moved and all(frozen)
     expected = {t for t in training.terms if t != "adversarial"}
-    if "adversarial" in training.terms:
+    if "adversarial" in training.terms and training.game != "cycle":
+        expected |= {"adversarial", "discriminator_real", "discriminator_fake"}
+    elif "adversarial" in training.terms:
         expected |= {"adversarial_a", "adversarial_b"}
         expected |= {f"discriminator_{d}_{side}" for d in "ab" for side in ("real", "fake")}
     assert set(game.losses) == expected
     assert engine.losses().shape == (1, len(expected)) and engine.losses().all()
-    assert ("d_a" in game.networks) == ("adversarial" in training.terms)
+    assert any(name.startswith("d_") for name in game.networks) == ("adversarial" in training.terms)
+    assert training.game != "labels2photo" or set(game.networks) <= {"g_ab", "d_b"}
+    assert training.game != "photo2labels" or set(game.networks) <= {"g_ba", "d_a"}
 
 
 def compare_with_formulas(game, plain, players, rate):
@@ -237,11 +243,12 @@ def test_a_cycle_step_equals_the_plain_formulas():
     assert logged["cycle_forward"] == pytest.approx(forward.item(), abs=1e-6)
 
 
-def test_a_paired_step_equals_the_plain_formulas():
+@pytest.mark.parametrize("row", ["l1-cgan", "l1-gan"])
+def test_a_paired_step_equals_the_plain_formulas(row):
     """pix2pix: the discriminator first, then the generator against the discriminator it has become; 2e-6."""
-    training = training_of("streets-tiny", "cyclegan", engine="plain", generator="unet", terms={"adversarial": 1, "l1": 100})
-    plain = PairedGame(training, 0, CPU).networks
-    engine = begun(training, PairedGame(training, 0, CPU))
+    training = training_of("streets-pairs", row, engine="plain", bottleneck_norm=False)
+    plain = build_game(training, 0, CPU).networks
+    engine = begun(training)
     reseed(0, "noise")
     engine.step()
     batch = first_batch(training)
@@ -250,7 +257,7 @@ def test_a_paired_step_equals_the_plain_formulas():
     fake = plain["g_ab"](a)
 
     def judge(discriminator, shown, label):
-        logits = discriminator(torch.cat([a, shown], 1))
+        logits = discriminator(torch.cat([a, shown], 1) if row == "l1-cgan" else shown)
         return nn.functional.binary_cross_entropy_with_logits(logits, torch.full_like(logits, label))
 
     d = plain["d_b"]
@@ -259,6 +266,56 @@ def test_a_paired_step_equals_the_plain_formulas():
     loss = judge(stepped, fake, 1) + 100 * (fake - b).abs().mean()
     compare_with_formulas(engine.game, plain, {("g_ab",): loss}, 1e-3)
     assert engine.game.losses == ("discriminator_real", "discriminator_fake", "adversarial", "l1")
+
+
+def test_photo_to_labels_is_the_same_game_with_the_sides_swapped():
+    forward = training_of("streets-pairs", "l1-cgan", engine="plain")
+    backward = replace(forward, game="photo2labels")
+    one, other = build_game(forward, 0, CPU), build_game(backward, 0, CPU)
+    for mine, theirs in (("g_ab", "g_ba"), ("d_b", "d_a")):
+        other.networks[theirs].load_state_dict(one.networks[mine].state_dict())
+    batch, losses = first_batch(forward), []
+    for game, real in ((one, batch), (other, {"a": batch["b"], "b": batch["a"]})):
+        reseed(0, "noise")
+        losses.append(game.step(real, {}))
+    assert losses[0] == losses[1] and losses[0]["l1"] > 0
+
+
+def test_pairs_stay_pairs_through_crop_and_mirror():
+    training = training_of("streets-pairs", "l1-cgan", batch_images=2)
+    data = images(training)
+    data.images["b"] = 255 - data.images["a"]
+    for draws in zip(*data.plan(0, 1, 8).draws.values(), strict=True):
+        real = data.crops(dict(zip("ab", draws, strict=True)))
+        assert torch.allclose(real["a"], -real["b"], atol=1e-6)
+    with pytest.raises(ValueError, match="pairs: 5 images of domain a, 3 of domain b"):
+        TrainingImages(data.source["a"], data.source["b"][:3], training, CPU)
+
+
+def test_dropout_makes_passes_differ_and_seeds_make_them_repeat(tmp_path):
+    training = training_of("streets-pairs", "unet-l1", batch_images=2)
+    names = [f"{i}.png" for i in range(5)]
+    (tmp_path / "test" / "a").mkdir(parents=True)
+    for i, name in enumerate(names):
+        Image.new("RGB", (16, 16), (40 * i, 90, 200 - 30 * i)).save(tmp_path / "test" / "a" / name)
+    weights = build_game(training, 0, CPU).state()["networks"]
+    for folder in ("once", "again"):
+        translate(weights, training, tmp_path / "test", {"a": names}, tmp_path / folder, CPU, passes=2)
+    read = {p.relative_to(tmp_path): p.read_bytes() for p in tmp_path.glob("*/**/labels2photo/*.png")}
+    assert len(read) == 2 * 2 * 5
+    for name in names:
+        first, second = (Path("once") / "labels2photo" / name, Path("once") / "2" / "labels2photo" / name)
+        assert read[first] != read[second]
+        assert (
+            read[first] == read["again" / first.relative_to("once")]
+            and read[second] == read["again" / second.relative_to("once")]
+        )
+
+
+def test_the_game_wants_pairs_and_says_so(tmp_path):
+    (tmp_path / "manifest.json").write_text('{"paired": false}')
+    with pytest.raises(ImageError, match="game 'labels2photo' needs pairs"):
+        load_images(tmp_path, training_of("streets-pairs", "l1"), CPU)
 
 
 def test_discriminators_see_the_pool_not_the_latest_fake():
@@ -279,12 +336,11 @@ def test_discriminators_see_the_pool_not_the_latest_fake():
 # --- the fast path against the plain one --------------------------------------------------------
 
 
-@pytest.mark.parametrize(("generator", "game"), [("resnet", CycleGame), ("unet", PairedGame)])
-def test_fast_and_plain_engines_train_alike(monkeypatch, generator, game):
+@pytest.mark.parametrize(("study", "row"), [("streets-tiny", "cyclegan"), ("streets-pairs", "l1-cgan")])
+def test_fast_and_plain_engines_train_alike(monkeypatch, study, row):
     """Four steps with every fast convolution in use: losses within 1e-4 of the plain engine's (float32)."""
     monkeypatch.setattr(fast_cpu, "WORTHWHILE", 0.0)
     monkeypatch.setattr(fast_cpu, "CACHED_VALUES", 0)
-    terms = {"adversarial": 1, "l1": 100} if game is PairedGame else {"adversarial": 1, "cycle_forward": 10, "cycle_backward": 10}
     wide = {"generator_filters": 9, "discriminator_filters": 9}  # more than the first layers that are left to torch
     losses, used = {}, set()
     for name in ("_Winograd", "_Unfolded"):
@@ -292,9 +348,9 @@ def test_fast_and_plain_engines_train_alike(monkeypatch, generator, game):
         original = function.apply
         monkeypatch.setattr(function, "apply", lambda *a, n=name, f=original: (used.add(n), f(*a))[1])
     for kind in ("plain", "fast"):
-        training = training_of("streets-tiny", "cyclegan", generator=generator, terms=terms, engine=kind, **wide)
+        training = training_of(study, row, engine=kind, **wide)
         used.clear()
-        engine = begun(training, game(training, 0, CPU))
+        engine = begun(training)
         for module in engine.game.networks["g_ab"].modules():
             if isinstance(module, nn.Dropout):
                 module.p = 0.0  # its noise follows the order in memory, in which the two differ
@@ -320,16 +376,15 @@ def test_reduced_precision_is_of_the_passes_only(precision):
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-@pytest.mark.parametrize(("generator", "game"), [("resnet", CycleGame), ("unet", PairedGame)])
-def test_a_recorded_step_equals_the_same_step_unrecorded(generator, game):
+@pytest.mark.parametrize(("study", "row"), [("streets-tiny", "cyclegan"), ("streets-pairs", "l1-cgan")])
+def test_a_recorded_step_equals_the_same_step_unrecorded(study, row):
     """Eight steps over two epochs on a GPU, dropout included: weights within 1e-5, float32; the same images in both."""
     device, ends = torch.device("cuda"), {}
-    terms = {"adversarial": 1, "l1": 100} if game is PairedGame else {"adversarial": 1, "cycle_forward": 10, "cycle_backward": 10}
-    training = training_of("streets-tiny", "cyclegan", generator=generator, terms=terms)
+    training = training_of(study, row)
     for recorded in (False, True):
-        players = game(training, 0, device)
+        players = build_game(training, 0, device)
         data = images(training)
-        data = UnpairedImages(data.source["a"], data.source["b"], data.crop, data.pool, data.batch, device)
+        data = TrainingImages(data.source["a"], data.source["b"], training, device)
         engine = Engine(players, data, training, 4, device)
         engine.recorded = recorded
         for epoch in (1, 2):

@@ -10,7 +10,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ganrepro.data.images import load_folder, to_float
+from ganrepro.config import Training
+from ganrepro.data.images import ImageError, load_folder, to_float
 from ganrepro.seeding import stream
 
 # A dataset stays on the GPU as a whole if it takes at most this share of the free memory. A larger one
@@ -34,16 +35,20 @@ class Plan:
     slots: dict[str, Tensor]
 
 
-class UnpairedImages:
+class TrainingImages:
     """Two domains as uint8 at jitter size, cropped and mirrored on the device.
 
-    a, b: uint8 (n, load, load, 3).  crop: side of the crops.  pool: size of the image pool.
-    batch: images per step and domain.  window: steps whose images are on the device at once; None
-    keeps all of them there.
+    a, b: uint8 (n, load, load, 3).  training: crop, batch, image pool; the game decides whether a step shows
+    pairs, cut alike, or images drawn independently.  window: steps whose images are on the device at
+    once; None keeps all of them there.  ValueError if pairs are asked for and the domains differ in number.
     """
 
-    def __init__(self, a: Tensor, b: Tensor, crop: int, pool: int, batch: int, device: torch.device, window: int | None = None):
-        self.crop, self.pool, self.batch, self.device, self.window = crop, pool, batch, device, window
+    def __init__(self, a: Tensor, b: Tensor, training: Training, device: torch.device, window: int | None = None):
+        self.crop, self.pool, self.batch = training.crop_pixels, training.pool_images, training.batch_images
+        self.paired, self.device, self.window = training.game != "cycle", device, window
+        if self.paired and len(a) != len(b):
+            raise ValueError(f"pairs: {len(a)} images of domain a, {len(b)} of domain b")
+        batch = self.batch
         self.source = {"a": a, "b": b}
         if window is None:
             self.images = {domain: images.to(device) for domain, images in self.source.items()}
@@ -62,6 +67,10 @@ class UnpairedImages:
         """
         plan = Plan({}, {}, {}, {})
         for domain, images in self.source.items():
+            if self.paired and domain == "b":
+                for choices in (plan.draws, plan.order, plan.coins, plan.slots):
+                    choices["b"] = choices["a"]
+                break
             slack = images.shape[1] - self.crop
 
             def draw(purpose: str, low: int, high: int, domain: str = domain) -> Tensor:
@@ -101,11 +110,18 @@ class UnpairedImages:
         return made
 
 
-def load_unpaired(folder: Path, load_pixels: int, crop: int, pool: int, batch: int, device: torch.device) -> UnpairedImages:
-    """The training split of a prepared dataset, each domain's own half (or all) of the images."""
-    unpaired = json.loads((folder / "manifest.json").read_text())["unpaired"]
-    a, b = (load_folder(folder / "train" / d, unpaired[d], load_pixels).permute(0, 2, 3, 1).contiguous() for d in "ab")
+def load_images(folder: Path, training: Training, device: torch.device) -> TrainingImages:
+    """The training split of a prepared dataset: its pairs, or each domain's own half (or all) of the images.
+
+    ImageError if the game wants pairs and the dataset has none.
+    """
+    manifest = json.loads((folder / "manifest.json").read_text())
+    paired = training.game != "cycle"
+    if paired and not manifest["paired"]:
+        raise ImageError(f"{folder}: game '{training.game}' needs pairs, and the images of this dataset form none; use 'cycle'")
+    names = manifest["names"]["train"] if paired else manifest["unpaired"]
+    a, b = (load_folder(folder / "train" / d, names[d], training.load_pixels).permute(0, 2, 3, 1).contiguous() for d in "ab")
     window = None
     if device.type == "cuda" and a.numel() + b.numel() > RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0]:
         window = WINDOW_STEPS
-    return UnpairedImages(a, b, crop, pool, batch, device, window)
+    return TrainingImages(a, b, training, device, window)

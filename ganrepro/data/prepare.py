@@ -14,14 +14,15 @@ from __future__ import annotations
 import hashlib
 import io
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 from tqdm import tqdm
 
@@ -45,10 +46,17 @@ class Item:
     files: Mapping[str, Any]
 
 
-def prepare(dataset: Dataset, download: Path | None, folder: Path, workers: int = 1) -> dict[str, Any]:
+def prepare(
+    dataset: Dataset,
+    download: Path | None,
+    folder: Path,
+    workers: int = 1,
+    find_edges: Callable[[Image.Image], Image.Image] | None = None,
+) -> dict[str, Any]:
     """Fills the (empty) `folder` and returns the manifest.
 
-    download: extracted source, or None for 'streets' and 'folder'.
+    download: extracted source, or None for 'streets' and 'folder'.  find_edges: photo -> the square image that
+    takes the place of domain a; classes are then dropped, and each photo belongs to its edges.
     SourceError or ImageError with one line for anything unusable.
     """
     if dataset.source == "folder":
@@ -59,8 +67,14 @@ def prepare(dataset: Dataset, download: Path | None, folder: Path, workers: int 
         if spec["layout"] == "streets":
             spec |= {"palette": {name: list(colour) for name, colour in streets.PALETTE.items()}}
     items = list(_items(dataset, spec, download))
+    domain_roles = DOMAIN_ROLES
+    if find_edges is not None:
+        spec |= {"palette": None, "paired": True, "title": f"{spec['title']}: edges and photos"}
+        domain_roles = {"a": DOMAIN_ROLES["b"], "b": DOMAIN_ROLES["b"]}
+        kept = [replace(item, files={k: v for k, v in item.files.items() if k in DOMAIN_ROLES["b"]}) for item in items]
+        items = [item for item in kept if item.files]
     for split in ("train", "test"):
-        for domain, roles in DOMAIN_ROLES.items():
+        for domain, roles in domain_roles.items():
             count = sum(item.split == split and bool(roles & set(item.files)) for item in items)
             if count < 2:
                 place = dataset.path or download or "train_images and test_images"
@@ -68,9 +82,9 @@ def prepare(dataset: Dataset, download: Path | None, folder: Path, workers: int 
     for sub in ("a", "b", *(["labels"] if spec.get("palette") else [])):
         for split in ("train", "test"):
             (folder / split / sub).mkdir(parents=True)
-    make = partial(_make, dataset=dataset, spec=spec, folder=folder)
+    make = partial(_make, dataset=dataset, spec=spec, folder=folder, find_edges=find_edges)
     if workers > 1:
-        with ProcessPoolExecutor(workers) as pool:
+        with ProcessPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
             done = list(tqdm(pool.map(make, items, chunksize=8), total=len(items), unit="image", desc="prepare", mininterval=5))
     else:
         done = [make(item) for item in items]
@@ -117,7 +131,13 @@ def _items(dataset: Dataset, spec: Mapping[str, Any], download: Path | None) -> 
     if spec["layout"] == "files":
         raise SourceError(f"source '{dataset.source}' is not a pair of domains; it serves other stages than translation")
     assert download is not None
-    layouts = {"camvid": _camvid, "cityscapes": _cityscapes, "side-by-side": _side_by_side, "folders": _folders}
+    layouts = {
+        "camvid": _camvid,
+        "cityscapes": _cityscapes,
+        "side-by-side": _side_by_side,
+        "folders": _folders,
+        "photos": _photos,
+    }
     root = find_root(download, spec.get("root"))
     for split, limit in limits.items():
         taken: Counter[str] = Counter()
@@ -147,6 +167,15 @@ def _side_by_side(root: Path, split: str, spec: Mapping[str, Any]) -> Iterable[I
     folder = root / spec["splits"][split]
     for image in sorted(_images(folder), key=lambda p: (len(p.stem), p.stem)):
         yield Item(split, image.stem, {"halves": image})
+
+
+def _photos(root: Path, split: str, spec: Mapping[str, Any]) -> Iterable[Item]:
+    """Photos in one folder for each split, or all in one: then every tenth is for testing."""
+    if "splits" in spec:
+        chosen = _images(root / spec["splits"][split])
+    else:
+        chosen = [photo for i, photo in enumerate(_images(root)) if (i % 10 == 5) == (split == "test")]
+    yield from (Item(split, photo.stem, {"photo": photo}) for photo in chosen)
 
 
 def _folders(root: Path, split: str, spec: Mapping[str, Any]) -> Iterable[Item]:
@@ -185,6 +214,10 @@ def _folder_spec(dataset: Dataset) -> dict[str, Any]:
         raise SourceError(f"{path}: no such folder; correct `path` in params.yaml")
     first, second = ("A", "left") if dataset.direction == "AtoB" else ("B", "right")
     common = {"title": f"own images in {path.name}", "root": None, "palette": dataset.palette, "void_colours": dataset.void or []}
+    if dataset.edges is not None and not (path / "trainA").is_dir():
+        test = "test" if (path / "test").is_dir() else "val"
+        splits = {"splits": {"train": "train", "test": test}} if (path / "train").is_dir() else {}
+        return common | splits | {"layout": "photos", "paired": True}
     if (path / "trainA").is_dir():
         return common | {"layout": "folders", "a": first, "paired": dataset.palette is not None}
     if (path / "train").is_dir():
@@ -193,7 +226,13 @@ def _folder_spec(dataset: Dataset) -> dict[str, Any]:
     raise SourceError(f"{path}: expected trainA, trainB, testA, testB, or train and test with side-by-side images")
 
 
-def _make(item: Item, dataset: Dataset, spec: Mapping[str, Any], folder: Path) -> list[tuple[str, str]]:
+def _make(
+    item: Item,
+    dataset: Dataset,
+    spec: Mapping[str, Any],
+    folder: Path,
+    find_edges: Callable[[Image.Image], Image.Image] | None,
+) -> list[tuple[str, str]]:
     """Writes one item's images; returns (path below the folder, sha256) of each."""
     made: dict[str, Image.Image] = {}
     palette: dict[str, list[int]] = spec.get("palette") or {}
@@ -220,7 +259,9 @@ def _make(item: Item, dataset: Dataset, spec: Mapping[str, Any], folder: Path) -
         labels = colours_to_index(
             made["a"], palette, spec.get("void_colours", []), where, nearest=spec.get("labels") == "nearest"
         )
-    if "a" not in made and labels is not None:
+    if find_edges is not None:
+        made["a"], labels = find_edges(made["b"]), None
+    elif "a" not in made and labels is not None:
         made["a"] = Image.fromarray(index_to_colours(labels, palette))
     written = []
     for domain, image in made.items():

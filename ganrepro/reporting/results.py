@@ -11,18 +11,20 @@ from typing import Any
 import pandas as pd
 
 from ganrepro import artifacts
-from ganrepro.config import DIRECTIONS, REFERENCE_ROWS, Params, Study
+from ganrepro.config import DIRECTIONS, REFERENCE_ROWS, SCORES, Params, Study
 
-SCORES = ("pixel_accuracy", "class_accuracy", "class_iou")
+COLUMNS = tuple(name for names in SCORES.values() for name in names)  # of a line of scores; empty where not measured
 
 
 @dataclass(frozen=True)
 class Results:
-    """scores: one line per direction, row and seed (empty where a dataset has no classes).
+    """scores: one line per direction, row and seed (none where a dataset has no classes).  passes: one line
+    for each translation of the test set that those pool.
     losses: one line per variant, seed and epoch.  timing: by (variant, seed).  manifest: the dataset's.
     images: folder of translations by (row, seed).  titles: printed name of each row."""
 
     scores: pd.DataFrame
+    passes: pd.DataFrame
     losses: pd.DataFrame
     timing: dict[tuple[str, int], dict[str, Any]]
     manifest: dict[str, Any]
@@ -32,14 +34,16 @@ class Results:
 
 def collect(params: Params, study: Study) -> Results:
     """Everything the report of `study` shows."""
-    scores, losses, timing, images = [], [], {}, {}
+    scores, passes, losses, timing, images = [], [], [], {}, {}
     for row, seed in artifacts.rows(study):
         folder = artifacts.score_dir(params, study, row, seed)
         images[row, seed] = folder / "images"
         values = json.loads((folder / "metrics.json").read_text())["values"]
         for direction in values:
             line = {"direction": direction, "row": row, "seed": seed}
-            scores.append(line | {name: float(values[direction][name]) for name in SCORES})
+            scores.append(line | {name: float(values[direction].get(name, "nan")) for name in COLUMNS})
+            for one in values[direction]["passes"]:
+                passes.append(line | {name: float(one[name]) for name in SCORES["segmentation"]})
     for variant in study.variants:
         for seed in study.seeds:
             run = artifacts.run_dir(params, study, variant, seed)
@@ -48,8 +52,9 @@ def collect(params: Params, study: Study) -> Results:
     titles = {name: variant.title for name, variant in study.variants.items()} | REFERENCE_ROWS
     data = artifacts.dataset_dir(params, study.dataset)
     manifest = json.loads((data / "manifest.json").read_text())
-    table = pd.DataFrame(scores, columns=["direction", "row", "seed", *SCORES])
-    return Results(table, pd.DataFrame(losses), timing, manifest, images, titles)
+    head = ["direction", "row", "seed"]
+    table, each = pd.DataFrame(scores, columns=[*head, *COLUMNS]), pd.DataFrame(passes, columns=[*head, *SCORES["segmentation"]])
+    return Results(table, each, pd.DataFrame(losses), timing, manifest, images, titles)
 
 
 def history(run: Path) -> list[dict[str, float]]:
@@ -60,8 +65,8 @@ def history(run: Path) -> list[dict[str, float]]:
 
 def summary(results: Results) -> dict[str, dict[str, dict[str, float]]]:
     """Mean over seeds: direction -> row -> score. What `dvc metrics diff` compares."""
-    means = results.scores.groupby(["direction", "row"])[list(SCORES)].mean().round(6)
+    means = results.scores.groupby(["direction", "row"])[list(COLUMNS)].mean().round(6)
     table: dict[str, dict[str, dict[str, float]]] = {direction: {} for direction in DIRECTIONS if direction in means.index}
     for (direction, row), values in means.iterrows():
-        table[direction][row] = {name: float(values[name]) for name in SCORES}
+        table[direction][row] = {name: float(value) for name, value in values.dropna().items()}
     return table

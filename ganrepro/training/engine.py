@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ganrepro.config import Training
-from ganrepro.data.datasets import Plan, UnpairedImages
+from ganrepro.data.datasets import Plan, TrainingImages
 from ganrepro.training.games import Game
 from ganrepro.training.image_pool import pool_decisions
 
@@ -21,7 +21,7 @@ class Engine:
     params.yaml runs the same step unrecorded, with torch's own convolutions.
     """
 
-    def __init__(self, game: Game, images: UnpairedImages, training: Training, steps: int, device: torch.device):
+    def __init__(self, game: Game, images: TrainingImages, training: Training, steps: int, device: torch.device):
         self.game, self.images, self.training, self.steps, self.device = game, images, training, steps, device
         batch = training.batch_images
         self.draws = {domain: torch.zeros((steps, batch, 4), dtype=torch.int64, device=device) for domain in "ab"}

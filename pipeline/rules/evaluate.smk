@@ -1,32 +1,43 @@
 """Checkpoints -> translated test images -> scores."""
 
-SEGMENTER = artifacts.segmenter_dir(PARAMS, STUDY)
+SEGMENTERS = {artifacts.segmenter_dir(PARAMS, study): study for study in STUDIES.values()}
+
+
+def segmenter_of(wildcards, output):
+    """The words that name a segmentation network: its dataset, recipe and photo size, whatever study wants it."""
+    study = SEGMENTERS[artifacts.Path(output[0]).parent]
+    return (
+        f"--dataset {study.dataset} --scorer {study.scorer}"
+        f" --pixels {artifacts.crop_pixels(study)}"
+    )
 
 
 rule train_segmenter:
     input:
-        ancient(f"{DATA}/manifest.json"),
+        lambda w: ancient(f"{artifacts.dataset_dir(PARAMS, w.name)}/manifest.json"),
     output:
-        f"{SEGMENTER}/segmenter.pt",
+        "scores/segmenters/{name}-{key}/segmenter.pt",
     log:
-        f"logs/segmenter/{SEGMENTER.name}.log",
+        "logs/segmenter/{name}-{key}.log",
     benchmark:
-        f"logs/segmenter/{SEGMENTER.name}.tsv"
+        "logs/segmenter/{name}-{key}.tsv"
     priority: 9
     threads: 1
     resources:
-        gpu=artifacts.gpu_slots(PARAMS.device),
+        gpu=GPU,
     params:
-        out=SEGMENTER,
+        words=segmenter_of,
+        out=lambda w, output: os.path.dirname(output[0]),
     shell:
-        "{PYTHON:q} -m pipeline.segmenter --study {STUDY.name} --threads {threads} --out {params.out} 2> {log}"
+        "{PYTHON:q} -m pipeline.segmenter {params.words} --threads {threads} --out {params.out} 2> {log}"
 
 
 def checkpoint_of(wildcards):
     """The checkpoint a row is translated by; reference rows need the dataset alone."""
+    study = STUDIES[wildcards.study]
     if wildcards.row in settings.REFERENCE_ROWS:
-        return ancient(f"{DATA}/manifest.json")
-    folder = artifacts.run_dir(PARAMS, STUDY, wildcards.row, int(wildcards.seed))
+        return manifest_of(study)
+    folder = artifacts.run_dir(PARAMS, study, wildcards.row, int(wildcards.seed))
     return ancient(f"{folder}/checkpoint.pt")
 
 
@@ -41,7 +52,7 @@ rule translate:
         "logs/translate/{study}/{row}-s{seed}-{key}.tsv"
     threads: 1
     resources:
-        gpu=artifacts.gpu_slots(PARAMS.device),
+        gpu=GPU,
     params:
         out=lambda w, output: os.path.dirname(output[0]),
     shell:
@@ -49,10 +60,18 @@ rule translate:
         " --threads {threads} --out {params.out} 2> {log}"
 
 
+def scorer_of(wildcards):
+    """The segmentation network that scores a row, where the dataset has classes."""
+    study = STUDIES[wildcards.study]
+    if not artifacts.has_classes(PARAMS, study.dataset):
+        return []
+    return ancient(f"{artifacts.segmenter_dir(PARAMS, study)}/segmenter.pt")
+
+
 rule evaluate:
     input:
         ancient("scores/{study}/{row}-s{seed}-{key}/images/done"),
-        [ancient(f"{SEGMENTER}/segmenter.pt")] if LABELLED else [],
+        scorer_of,
     output:
         "scores/{study}/{row}-s{seed}-{key}/metrics.json",
     log:
@@ -61,7 +80,7 @@ rule evaluate:
         "logs/evaluate/{study}/{row}-s{seed}-{key}.tsv"
     threads: 1
     resources:
-        gpu=artifacts.gpu_slots(PARAMS.device),
+        gpu=GPU,
     params:
         out=lambda w, output: os.path.dirname(output[0]),
     shell:

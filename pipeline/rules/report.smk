@@ -1,56 +1,58 @@
-"""All scores -> tables, figures, one Markdown report."""
+"""All scores of a study -> tables, figures, one Markdown report; one rule for each report of params.yaml."""
 
-# A report has one fixed name, so it carries its key in its footer. One that is not of the current
-# parameters is given an old date: every existing input is then newer, and it is made again.
-if artifacts.REPORT.exists() and not artifacts.report_is_current(PARAMS, STUDY):
-    os.utime(artifacts.REPORT, (1, 1))
+for NAME, STUDY in ((name, STUDIES[study]) for name, study in PARAMS.reports.items()):
+    PAGE, FOLDER = artifacts.report_page(NAME), artifacts.report_folder(NAME)
 
-SCORED = [artifacts.score_dir(PARAMS, STUDY, *row) for row in artifacts.rows(STUDY)]
-TRAINED = [artifacts.run_dir(PARAMS, STUDY, *run) for run in artifacts.trained(STUDY)]
+    # A report has one fixed name, so it carries its key in its footer. One that is not of the current
+    # parameters is given an old date: every existing input is then newer, and it is made again.
+    if PAGE.exists() and not artifacts.report_is_current(PARAMS, NAME):
+        os.utime(PAGE, (1, 1))
 
-
-rule report:
-    input:
-        "params.yaml",
-        [f"{folder}/metrics.json" for folder in SCORED],
-        [
-            f"{folder}/{name}"
-            for folder in TRAINED
-            for name in ("history.csv", "timing.json")
-        ],
-    output:
-        report(artifacts.REPORT, caption="../captions/report.rst", category="Tables"),
-        report(
-            f"{artifacts.REPORT_FOLDER}/labels2photo.png",
-            caption="../captions/labels2photo.rst",
-            category="Images",
-        ),
-        report(
-            f"{artifacts.REPORT_FOLDER}/photo2labels.png",
-            caption="../captions/photo2labels.rst",
-            category="Images",
-        ),
-        report(
-            f"{artifacts.REPORT_FOLDER}/losses.svg",
-            caption="../captions/losses.rst",
-            category="Training",
-        ),
-        report(
-            f"{artifacts.REPORT_FOLDER}/scores.csv",
-            caption="../captions/scores.rst",
-            category="Tables",
-        ),
-        f"{artifacts.REPORT_FOLDER}/losses.csv",
-        f"{artifacts.REPORT_FOLDER}/means.csv",
-        f"{artifacts.REPORT_FOLDER}/metrics.json",
-    log:
-        f"logs/report/{STUDY.name}.log",
-    benchmark:
-        f"logs/report/{STUDY.name}.tsv"
-    params:
-        out=artifacts.REPORT_FOLDER,
-        study=STUDY.name,
-        # where Snakemake has a record, equal inputs are not enough to be current: the key must be equal too
-        key=artifacts.report_key(PARAMS, STUDY),
-    shell:
-        "{PYTHON:q} -m pipeline.report --study {params.study} --out {params.out} 2> {log}"
+    rule:
+        name:
+            f"report_{NAME}".replace("-", "_").replace(".", "_")
+        input:
+            "params.yaml",
+            [
+                f"{artifacts.score_dir(PARAMS, STUDY, *row)}/metrics.json"
+                for row in artifacts.rows(STUDY)
+            ],
+            [
+                f"{artifacts.run_dir(PARAMS, STUDY, *run)}/{file}"
+                for run in artifacts.trained(STUDY)
+                for file in ("history.csv", "timing.json")
+            ],
+        output:
+            report(PAGE, caption="../captions/report.rst", category="Tables"),
+            [
+                report(
+                    f"{FOLDER}/{table}.png",
+                    caption="../captions/grid.rst",
+                    category="Images",
+                )
+                for table in artifacts.grids(STUDY)
+            ],
+            report(
+                f"{FOLDER}/losses.svg",
+                caption="../captions/losses.rst",
+                category="Training",
+            ),
+            report(
+                f"{FOLDER}/scores.csv",
+                caption="../captions/scores.rst",
+                category="Tables",
+            ),
+            f"{FOLDER}/losses.csv",
+            f"{FOLDER}/means.csv",
+            f"{FOLDER}/metrics.json",
+        log:
+            f"logs/report/{NAME}.log",
+        benchmark:
+            f"logs/report/{NAME}.tsv"
+        params:
+            name=NAME,
+            out=FOLDER,
+            # where Snakemake has a record, equal inputs are not enough to be current: the key must be equal too
+            key=artifacts.report_key(PARAMS, STUDY),
+        shell:
+            "{PYTHON:q} -m pipeline.report --report {params.name} --out {params.out} 2> {log}"

@@ -3,7 +3,7 @@
 
 rule train:
     input:
-        ancient(f"{DATA}/manifest.json"),
+        lambda w: manifest_of(STUDIES[w.study]),
     output:
         checkpoint="runs/{study}/{row}-s{seed}-{key}/checkpoint.pt",
         history="runs/{study}/{row}-s{seed}-{key}/history.csv",
@@ -13,15 +13,10 @@ rule train:
     benchmark:
         "logs/train/{study}/{row}-s{seed}-{key}.tsv"
     # the costliest variants first, so that the last one to finish is a cheap one
-    priority:
-        lambda w: (
-            10 + len(STUDY.variants[w.row].training.terms)
-            if w.row in STUDY.variants
-            else 0
-        )
+    priority: lambda w: 10 + len(STUDIES[w.study].variants[w.row].training.terms)
     threads: 1
     resources:
-        gpu=artifacts.gpu_slots(PARAMS.device),
+        gpu=GPU,
     params:
         out=lambda w, output: os.path.dirname(output.checkpoint),
     shell:
