@@ -98,7 +98,7 @@ def shown(names: list[str], images: int = 4) -> list[str]:
 def grid(results: Results, study: Study, table: Table) -> Image.Image:
     """Input, every row of a table (first seed) and truth, side by side; one line per test image."""
     source, target = DOMAINS[table.direction]
-    side, lines = (96, 4) if artifacts.crop_pixels(study) < 128 else (128, 3)
+    side, lines = (96, 4) if artifacts.crop_pixels(study) < 128 else (112, 3)
     chosen = shown(results.manifest["names"]["test"][source], lines)
     columns = [("Input", results.images["identity", 0])]
     trained = [row for row in table.rows if row not in REFERENCE_ROWS]
@@ -109,7 +109,7 @@ def grid(results: Results, study: Study, table: Table) -> Image.Image:
     canvas = Image.new("RGB", (len(columns) * (side + gap) - gap, header + len(chosen) * (side + gap) - gap), "white")
     draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(12)
     for x, (words, folder) in enumerate(columns):
-        heading = words.replace(" cycle", "").replace("Encoder-decoder", "Enc-dec")
+        heading = words.replace(" cycle", "").replace("Encoder-decoder", "Enc-dec").replace("×", "x")
         draw.text((x * (side + gap) + side / 2, header / 2), heading, INK, font, anchor="mm")
         for y, name in enumerate(chosen):
             with Image.open(folder / table.direction / name) as image:
