@@ -204,6 +204,8 @@ def page(params: Params, name: str, study: Study, results: Results, provenance: 
         else "This dataset has no label maps, so there is nothing to score against; the images below are the result."
     )
     for key, one in study.tables.items():
+        if not scored and key not in artifacts.grids(study):
+            continue
         plain = {"labels2photo": "Edges → photo" if edges else "A → B", "photo2labels": "B → A"}[one.direction]
         parts.append(f"## {one.title if scored else plain}")
         if scored:
