@@ -222,6 +222,9 @@ def parse(raw: object) -> Params:
     datasets = {k: _build(Dataset, v, f"datasets.{k}") for k, v in _mapping(top["datasets"], "datasets").items()}
     scorers = {k: _build(Scorer, v, f"scorers.{k}") for k, v in _mapping(top["scorers"], "scorers").items()}
     sets = _mapping(top["variants"], "variants")
+    for name, entries in sets.items():
+        if not _mapping(entries, f"variants.{name}"):
+            raise ConfigError(f"variants.{name}: empty; expected at least one row")
     paper = {}
     for name, entries in _mapping(top["paper"], "paper").items():
         _known(name, sets, "paper")
@@ -341,7 +344,7 @@ def _study(
             raise ConfigError(f"{place}.crop_pixels: the rows of one table are scored at one size; make it a study of its own")
         variants[row] = Variant(_typed(entry["title"], str, f"{place}.title"), training)
     if not variants:
-        raise ConfigError(f"variants.{raw['variants']}: empty; expected at least one row")
+        raise ConfigError(f"{where}.rows: empty; expected at least one row of {raw['variants']}, or leave it out for all")
     study = Study(
         name,
         _typed(raw["title"], str, f"{where}.title"),

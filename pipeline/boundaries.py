@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -11,50 +10,15 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from scipy.io import loadmat
-from skimage.color import rgb2gray
-from skimage.feature import canny
-from skimage.filters import sobel
+from tqdm import tqdm
 
 from ganrepro import artifacts, config, provenance
-from ganrepro.data.edges import EdgeDetector, edge_image, suppress
+from ganrepro.data.edges import EdgeDetector, edge_image
 from ganrepro.data.images import read_rgb, write_png
 from ganrepro.data.sources import find_root
-from ganrepro.evaluation.boundaries import count, summary
+from ganrepro.evaluation.boundaries import THRESHOLDS, measure, methods_beside, summary
 from ganrepro.reporting import boundaries as reporting
 from pipeline import stage
-
-THRESHOLDS = np.arange(1, 34) / 34
-Maps = Callable[[Image.Image], list[np.ndarray]]
-
-
-def hed_maps(detector: EdgeDetector, photo: Image.Image) -> list[np.ndarray]:
-    thinned = suppress(detector.strength(photo))
-    return [thinned >= threshold for threshold in THRESHOLDS]
-
-
-def canny_maps(photo: Image.Image) -> list[np.ndarray]:
-    grey = rgb2gray(np.asarray(photo))
-    # its gradients reach about 0.4 on photos; the usual ratio of its two thresholds
-    return [canny(grey, sigma=2, low_threshold=0.4 * t, high_threshold=t) for t in 0.4 * THRESHOLDS**2]
-
-
-def sobel_maps(photo: Image.Image) -> list[np.ndarray]:
-    thinned = suppress(sobel(rgb2gray(np.asarray(photo))))
-    return [thinned >= threshold for threshold in 0.5 * THRESHOLDS**2]
-
-
-def measure(path: Path, truth: Path, methods: dict[str, Maps]) -> tuple[dict[str, np.ndarray], dict[str, float]]:
-    """Counts and seconds of one photo by method."""
-    photo = read_rgb(path)
-    drawn = [one["Boundaries"][0, 0] > 0 for one in loadmat(truth)["groundTruth"][0]]
-    counts, seconds = {}, {}
-    for name, maps in methods.items():
-        started = time.perf_counter()
-        found = maps(photo)
-        seconds[name] = time.perf_counter() - started
-        counts[name] = count(found, drawn)
-    return counts, seconds
 
 
 def main() -> None:
@@ -63,14 +27,15 @@ def main() -> None:
     detector = EdgeDetector(args.weights, artifacts.download_dir(args.weights), 256)
     split = "test" if (folder / "data/images/test").is_dir() else "val"
     photos = sorted((folder / "data/images" / split).glob("*.jpg"))
-    methods: dict[str, Maps] = {"HED": partial(hed_maps, detector), "Canny": canny_maps, "Sobel": sobel_maps}
+    methods = methods_beside(detector)
     truths = [folder / "data/groundTruth" / split / f"{photo.stem}.mat" for photo in photos]
     with ProcessPoolExecutor(args.threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        measured = list(pool.map(partial(measure, methods=methods), photos, truths))
+        work = pool.map(partial(measure, methods=methods), photos, truths)
+        measured = list(tqdm(work, total=len(photos), unit="photo", mininterval=5))
         started = time.perf_counter()
         shown = list(pool.map(partial(edges_of, detector), photos[:40]))
         rate = len(shown) / (time.perf_counter() - started)
-    counts = {name: np.stack([c[name] for c, _ in measured]) for name in methods}
+    counts = {name: np.stack([one[name] for one in measured]) for name in methods}
     scores = {name: summary(c) for name, c in counts.items()}
     facts = {
         "split": split,

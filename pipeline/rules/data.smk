@@ -56,7 +56,7 @@ rule boundaries:
         "logs/boundaries.log",
     benchmark:
         "logs/boundaries.tsv"
-    threads: workflow.cores
+    threads: 64  # as many as there are
     params:
         out=lambda w, output: os.path.dirname(output[0]),
     shell:
