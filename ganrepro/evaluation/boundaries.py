@@ -25,7 +25,7 @@ from ganrepro.data.edges import EdgeDetector, suppress
 from ganrepro.data.images import read_rgb
 
 TOLERANCE = 0.0075  # of the image diagonal
-THRESHOLDS = np.arange(1, 34) / 34
+THRESHOLDS = np.arange(1, 31) / 31
 Maps = Callable[[Image.Image], list[np.ndarray]]  # RGB photo -> one bool map (h, w) for each threshold
 
 
@@ -41,13 +41,13 @@ def _hed_maps(detector: EdgeDetector, photo: Image.Image) -> list[np.ndarray]:
 
 def _canny_maps(photo: Image.Image) -> list[np.ndarray]:
     grey = rgb2gray(np.asarray(photo))
-    # gradients of photos reach about 0.4, most are small; the lower threshold in the usual ratio
-    return [canny(grey, sigma=2, low_threshold=0.4 * t, high_threshold=t) for t in 0.4 * THRESHOLDS**2]  # type: ignore[no-untyped-call]
+    # the lower threshold in the usual ratio
+    return [canny(grey, sigma=2, low_threshold=0.4 * t, high_threshold=t) for t in THRESHOLDS]  # type: ignore[no-untyped-call]
 
 
 def _sobel_maps(photo: Image.Image) -> list[np.ndarray]:
     thinned = suppress(sobel(rgb2gray(np.asarray(photo))))  # type: ignore[no-untyped-call]
-    return [thinned >= threshold for threshold in 0.5 * THRESHOLDS**2]
+    return [thinned >= threshold for threshold in 0.4 * THRESHOLDS]
 
 
 def measure(photo: Path, truth: Path, methods: dict[str, Maps]) -> dict[str, np.ndarray]:

@@ -28,7 +28,7 @@ POINTS = (0.0, 1.0, -1.0, 2.0, -2.0)
 # kernel size -> outputs per tile and axis; 6 x 6 tiles, beyond which rounding grows faster than speed
 TILE = {3: 4, 4: 3}
 # Winograd is used where it saves at least this factor of multiplications, transforms counted, those of
-# the weights four times over: they wait for memory. Below, torch is as fast (benchmarks/convolutions.py).
+# the weights four times over: they wait for memory. Below, torch is as fast.
 WORTHWHILE = 2.0
 # Torch's own weight gradients are faster while the image they slide over fits into a core's cache.
 CACHED_VALUES = 2**18
@@ -72,28 +72,41 @@ def saving(kernel: int, inputs: int, outputs: int, tiles: int) -> float:
     return plain / (tiles * n**2 * inputs * outputs + transformed)
 
 
+def transformed(weight: Tensor) -> Tensor:
+    """Weight (k, c, r, r) as Winograd's products take it: (n * n, k, c)."""
+    outputs, inputs, r, _ = weight.shape
+    to_weight = transforms(TILE[r], r)[1]
+    return (to_weight @ weight.permute(2, 3, 0, 1).reshape(r * r, -1)).view(-1, outputs, inputs)
+
+
+def winograd(x: Tensor, weights: Tensor, r: int, pad: int) -> tuple[Tensor, Tensor]:
+    """Convolution of x (n, c, h, w) with a transformed r x r kernel; and the transformed tiles of x."""
+    m, outputs, inputs = TILE[r], *weights.shape[1:]
+    n = m + r - 1
+    batch, _, height, width = x.shape
+    h, w = height + 2 * pad - r + 1, width + 2 * pad - r + 1
+    rows, columns = -(-h // m), -(-w // m)
+    back, _, to_image = transforms(m, r)
+    right, below = columns * m - w, rows * m - h
+    image = functional.pad(x.permute(0, 2, 3, 1), (0, 0, pad, pad + right, pad, pad + below)).contiguous()
+    tiles = patches(image, n, m, rows, columns).permute(3, 4, 0, 1, 2, 5).reshape(n * n, -1)
+    images = (to_image @ tiles).view(n * n, -1, inputs)
+    made = (back @ torch.bmm(images, weights.mT).view(n * n, -1)).view(m, m, batch, rows, columns, outputs)
+    y = made.permute(2, 3, 0, 4, 1, 5).reshape(batch, rows * m, columns * m, outputs)[:, :h, :w]
+    return y.permute(0, 3, 1, 2), images
+
+
 class _Winograd(torch.autograd.Function):
     """Stride-1 convolution of x (n, c, h, w), zero padding `pad`, by F(m x m, r x r)."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, pad: int) -> Tensor:
-        outputs, inputs, r, _ = weight.shape
-        m = TILE[r]
-        n = m + r - 1
-        batch, _, height, width = x.shape
-        h, w = height + 2 * pad - r + 1, width + 2 * pad - r + 1
-        rows, columns = -(-h // m), -(-w // m)
-        back, to_weight, to_image = transforms(m, r)
-        right, below = columns * m - w, rows * m - h
-        image = functional.pad(x.permute(0, 2, 3, 1), (0, 0, pad, pad + right, pad, pad + below)).contiguous()
-        tiles = patches(image, n, m, rows, columns).permute(3, 4, 0, 1, 2, 5).reshape(n * n, -1)
-        images = (to_image @ tiles).view(n * n, -1, inputs)
-        weights = (to_weight @ weight.permute(2, 3, 0, 1).reshape(r * r, -1)).view(n * n, outputs, inputs)
-        made = (back @ torch.bmm(images, weights.mT).view(n * n, -1)).view(m, m, batch, rows, columns, outputs)
+        r = weight.shape[-1]
+        weights = transformed(weight)
+        y, images = winograd(x, weights, r, pad)
         ctx.save_for_backward(images, weights)
-        ctx.geometry = (m, r, pad, x.shape, h, w)
-        y = made.permute(2, 3, 0, 4, 1, 5).reshape(batch, rows * m, columns * m, outputs)[:, :h, :w]
-        return y.permute(0, 3, 1, 2)
+        ctx.geometry = (TILE[r], r, pad, x.shape, *y.shape[-2:])
+        return y
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
@@ -170,7 +183,14 @@ def _kernel_products(large: Tensor, small: Tensor, kernel: int, stride: int, pad
 
 
 class FastConv2d(nn.Conv2d):
-    """nn.Conv2d with square kernels and zero padding, computed as above."""
+    """nn.Conv2d with square kernels and zero padding, computed as above. A frozen weight is transformed once."""
+
+    _kept: tuple[int, Tensor] | None = None  # version of the frozen weight, and its transform
+
+    def _frozen(self) -> Tensor:
+        if self._kept is None or self._kept[0] != self.weight._version:
+            self._kept = (self.weight._version, transformed(self.weight))
+        return self._kept[1]
 
     def forward(self, x: Tensor) -> Tensor:
         kernel, stride, pad = self.kernel_size[0], self.stride[0], int(self.padding[0])
@@ -179,7 +199,10 @@ class FastConv2d(nn.Conv2d):
             h, w = (side + 2 * pad - kernel + 1 for side in x.shape[-2:])
             tiles = len(x) * -(-h // m) * -(-w // m)
             if saving(kernel, self.in_channels, self.out_channels, tiles) >= WORTHWHILE:
-                y = _Winograd.apply(x, self.weight, pad)
+                if torch.is_grad_enabled() or self.weight.requires_grad:
+                    y = _Winograd.apply(x, self.weight, pad)
+                else:
+                    y = winograd(x, self._frozen(), kernel, pad)[0]
                 return y if self.bias is None else y + self.bias.view(1, -1, 1, 1)
         if x.numel() <= CACHED_VALUES:
             return super().forward(x)
