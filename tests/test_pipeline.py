@@ -254,6 +254,36 @@ def made(tmp_path_factory):
     return folder
 
 
+PAIRS = """
+variants:
+  pair:
+    l1: {title: L1, terms: {l1: 100}}
+    cgan: {title: cGAN, batch_images: 2, generator: encoder-decoder, terms: {adversarial: 1}}
+    labels-l1: {title: L1, game: photo2labels, terms: {l1: 100}}
+"""
+
+
+def test_a_study_of_pairs_from_nothing_to_its_report_under_either_tool(tmp_path):
+    """Both ways, two batch sizes, three passes of dropout, a second report beside an unmade first one."""
+    project(tmp_path)
+    text = TINY.replace("{cyclegan_ablation: toy}", "{cyclegan_ablation: other, pix2pix_ablation: toy}")
+    text = text.replace(text[text.index("variants:") : text.index("scorers:")], PAIRS.lstrip())
+    text = text.replace("game: cycle", "game: labels2photo").replace("generator: resnet", "generator: unet")
+    text = text.replace("test_passes: 1", "test_passes: 3").replace("pool_images: 2", "pool_images: 0")
+    text = text.replace("bottleneck_norm: false", "bottleneck_norm: true").replace("crop_pixels: 12", "rows: [l1]")
+    (tmp_path / "params.yaml").write_text(text)
+    off = {"GANREPRO_MLFLOW": "off"}
+    shell(tmp_path, "snakemake", "--cores", "2", "reports/pix2pix_ablation.md", **off)
+    page = (tmp_path / "reports/pix2pix_ablation.md").read_text(encoding="utf-8")
+    assert page.startswith("# pair: Toy") and page.count("| L1 |") == 2 and page.count("| cGAN |") == 1
+    assert "translated 3 times" in page and not (tmp_path / "reports/cyclegan_ablation.md").exists()
+    shell(tmp_path, "git", "add", "-A")
+    shell(tmp_path, "dvc", "repro", **off)  # makes the other report as well, and nothing of this one
+    assert (tmp_path / "reports/cyclegan_ablation.md").exists()
+    assert len(list((tmp_path / "runs/toy").iterdir())) == 3
+    assert planned(tmp_path) == {} and dvc_is_clean(tmp_path)
+
+
 def test_a_partial_run_never_lets_dvc_note_down_what_was_not_made(tmp_path):
     project(tmp_path)
     for folder in ("data", "runs", "scores", "reports/cyclegan_ablation"):

@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -17,33 +18,63 @@ STUDY = PARAMS.find_study()
 
 @pytest.fixture
 def results(tmp_path):
-    """Two seeds of every variant with known scores, one test image of one colour per row."""
+    return made_up(STUDY, tmp_path)
+
+
+def made_up(study, tmp_path):
+    """Two seeds of every variant with known scores, test images of one colour per row."""
     scores, losses, timing, images = [], [], {}, {}
-    rows = [*STUDY.variants, *config.REFERENCE_ROWS]
+    rows = [*study.variants, *config.REFERENCE_ROWS]
     for number, row in enumerate(rows):
-        for seed in (0, 1) if row in STUDY.variants else (0,):
+        directions = study.variants[row].training.directions if row in study.variants else study.directions
+        for seed in (0, 1) if row in study.variants else (0,):
             folder = tmp_path / f"{row}-{seed}"
-            for direction in config.DIRECTIONS:
+            for direction in directions:
                 (folder / direction).mkdir(parents=True)
                 for name in ("0.png", "1.png"):
-                    Image.new("RGB", (8, 8), (30 * number, 10, 10)).save(folder / direction / name)
-                value = 0.9 if row == "ground-truth" else 0.1 * number + 0.02 * seed
+                    Image.new("RGB", (8, 8), (30 * number % 256, 10, 10)).save(folder / direction / name)
+                value = 0.9 if row == "ground-truth" else 0.1 * number % 1 + 0.02 * seed
                 scores.append((direction, row, seed, value, value / 2, value / 4, *[value] * 3))
             images[row, seed] = folder
-            if row in STUDY.variants:
+            if row in study.variants:
                 timing[row, seed] = {"seconds": 60.0 + 60 * seed, "resumed": 0}
-                for epoch in (1, 2):
-                    losses.append(
-                        {"variant": row, "seed": seed, "epoch": epoch, "learning_rate": 1.0, "cycle_forward": 1 / epoch}
-                    )
+                term = "cycle_forward" if study is STUDY else "l1"
+                losses += [{"variant": row, "seed": seed, "epoch": e, "learning_rate": 1.0, term: 1 / e} for e in (1, 2)]
     names = {split: {"a": ["0.png", "1.png"], "b": ["0.png", "1.png"]} for split in ("train", "test")}
     manifest = {
         "title": "toy", "names": names, "unpaired": {"a": ["0.png"], "b": ["1.png"]}, "paired": True, "source": "toy",
         "classes": [["a", [1, 2, 3]]], "counts": {"train": {"a": 2, "b": 2}, "test": {"a": 2, "b": 2}}, "digest": "0" * 64,
     }  # fmt: skip
     table = pd.DataFrame(scores, columns=["direction", "row", "seed", *COLUMNS])
-    titles = {name: v.title for name, v in STUDY.variants.items()} | config.REFERENCE_ROWS
-    return Results(table, table, pd.DataFrame(losses), timing, manifest, images, titles)
+    passes = pd.concat([table, table.assign(pixel_accuracy=table.pixel_accuracy + 0.02)])
+    titles = {name: v.title for name, v in study.variants.items()} | config.REFERENCE_ROWS
+    return Results(table, passes, pd.DataFrame(losses), timing, manifest, images, titles)
+
+
+def test_a_page_of_pairs_has_every_table_with_its_own_rows(tmp_path):
+    study = PARAMS.studies["streets-pairs"]
+    results = made_up(study, tmp_path)
+    page = render.page(PARAMS, "pix2pix_ablation", study, results, {})
+    assert "trained on 2 pairs of label maps and photos" in page
+    assert re.findall(r"## (pix2pix [^:]+):", page) == [
+        f"pix2pix {n}" for n in ("Table 1", "Figure 7", "Table 2", "Table 3", "Table 6")
+    ]
+    assert re.findall(r"\((pix2pix_ablation/.*?)\)", page) == [
+        f"pix2pix_ablation/{name}"
+        for name in ("objective.png", "architecture.png", "receptive-field.png", "labels.png", "losses.svg")
+    ]
+    # the fifth row, 0.40 and 0.42, stands in two tables under two names, beside the paper's number of each
+    row = re.escape("| 0.66 | **0.41 ± 0.01** | 0.23 | **0.2x ± 0.01** | 0.17 | **0.10 ± 0.00** | 2 | 1.5 min |").replace(
+        "x", "[01]"
+    )
+    assert re.search(re.escape("| L1 + cGAN ") + row, page) and re.search(re.escape("| 70 × 70 ") + row, page)
+    assert "| L1 + GAN | – | **0.31 ± 0.01** | – |" in page  # colours, which the paper has not
+    # sample deviation of two passes 0.02 apart: 0.0141
+    assert "translated 3 times" in page and "differs by 0.0141 (mean standard deviation), 0.0141 at most" in page
+    front = render.front_table(results.scores, study).splitlines()
+    assert len(front) == 2 + 5 + 2 and "Photo → labels" not in front[0]
+    canvas = np.asarray(render.grid(results, study, study.tables["receptive-field"]))
+    assert canvas.shape[1] == 6 * 116 - 4
 
 
 def test_mean_and_spread_by_hand():

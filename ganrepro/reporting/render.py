@@ -207,13 +207,14 @@ def page(params: Params, name: str, study: Study, results: Results, provenance: 
         if not scored and key not in artifacts.grids(study):
             continue
         plain = {"labels2photo": "Edges → photo" if edges else "A → B", "photo2labels": "B → A"}[one.direction]
-        parts.append(f"## {one.title if scored else plain}")
+        heading = one.title if scored else plain
+        parts.append(f"## {heading}")
         if scored:
             parts.append(table(results, study, one))
             source = f"Paper: {one.source}. " if one.source else ""
             parts.append(f"<sub>{source}Ours: mean over n seeds ± standard deviation.</sub>")
         if key in artifacts.grids(study):
-            parts.append(f"![{one.title}: input, each row, truth]({name}/{key}.png)")
+            parts.append(f"![{heading}: input, each row, truth]({name}/{key}.png)")
     parts += [
         "## Losses",
         f"![Mean losses per epoch]({name}/losses.svg)",

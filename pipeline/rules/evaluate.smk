@@ -1,6 +1,8 @@
 """Checkpoints -> translated test images -> scores."""
 
-SEGMENTERS = {artifacts.segmenter_dir(PARAMS, study): study for study in STUDIES.values()}
+SEGMENTERS = {
+    artifacts.segmenter_dir(PARAMS, study): study for study in STUDIES.values()
+}
 
 
 def segmenter_of(wildcards, output):
