@@ -7,9 +7,9 @@ from typing import Any
 
 import matplotlib
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
-from ganrepro.reporting.render import COLOURS, INK
+from ganrepro.reporting.render import COLOURS, INK, STYLE
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -51,11 +51,7 @@ def page(scores: dict[str, dict[str, float]], facts: dict[str, Any]) -> str:
 
 def curves(counts: dict[str, np.ndarray], scores: dict[str, dict[str, float]], path: Path) -> None:
     """Precision over recall, the best point marked. SVG, readable on white and dark pages."""
-    style: dict[str, Any] = {
-        "svg.hashsalt": "ganrepro", "svg.fonttype": "none", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False,
-        "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": INK, "xtick.color": INK, "ytick.color": INK,
-    }  # fmt: skip
-    with matplotlib.rc_context(style):  # type: ignore[arg-type]
+    with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
         figure, axis = plt.subplots(figsize=(5, 4), layout="constrained")
         for (name, values), colour in zip(counts.items(), COLOURS, strict=False):
             total = values.sum(0).astype(float)
@@ -81,16 +77,3 @@ def best_map(maps: list[np.ndarray], counts: np.ndarray) -> Image.Image:
     recall, precision = total[:, 0] / total[:, 1], total[:, 2] / np.maximum(total[:, 3], 1)
     best = int(np.argmax(2 * recall * precision / np.maximum(recall + precision, 1e-9)))
     return Image.fromarray(np.where(maps[best], 0, 255).astype(np.uint8))
-
-
-def picture(titles: list[str], lines: list[list[Image.Image]]) -> Image.Image:
-    """Images in columns under titles."""
-    side, gap, header = 180, 6, 22
-    canvas = Image.new("RGB", (len(titles) * (side + gap) - gap, header + len(lines) * (side + gap) - gap), "white")
-    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(12)
-    for x, title in enumerate(titles):
-        draw.text((x * (side + gap) + side / 2, header / 2), title, INK, font, anchor="mm")
-        for y, line in enumerate(lines):
-            small = line[x].convert("RGB").resize((side, side), Image.Resampling.BOX if x else Image.Resampling.BICUBIC)
-            canvas.paste(small, (x * (side + gap), header + y * (side + gap)))
-    return canvas.quantize(256, method=Image.Quantize.MEDIANCUT, kmeans=1)

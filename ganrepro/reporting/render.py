@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,10 @@ READING = """## How to read the scores
 INK = "#7d8590"  # readable on a white and on a dark page
 # Okabe and Ito's palette, told apart by colour-blind readers
 COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#F0E442")
+STYLE: dict[str, Any] = {
+    "svg.hashsalt": "ganrepro", "svg.fonttype": "none", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False,
+    "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": INK, "xtick.color": INK, "ytick.color": INK,
+}  # fmt: skip
 
 
 def table(results: Results, study: Study, table: Table) -> str:
@@ -105,18 +110,28 @@ def grid(results: Results, study: Study, table: Table) -> Image.Image:
     columns += [(title(results, table, row), results.images[row, study.seeds[0]]) for row in trained]
     if results.manifest["paired"]:
         columns.append(("Real photo" if target == "b" else "Truth", results.images["ground-truth", 0]))
+    titles = [words.replace(" cycle", "").replace("Encoder-decoder", "Enc-dec").replace("×", "x") for words, _ in columns]
+    return sheet(titles, [[folder / table.direction / name for _, folder in columns] for name in chosen], side)
+
+
+def sheet(titles: list[str], lines: Sequence[Sequence[Path | Image.Image]], side: int) -> Image.Image:
+    """Images in lines of equal squares, under the titles of their columns."""
     gap, header = 4, 22
-    canvas = Image.new("RGB", (len(columns) * (side + gap) - gap, header + len(chosen) * (side + gap) - gap), "white")
+    canvas = Image.new("RGB", (len(titles) * (side + gap) - gap, header + len(lines) * (side + gap) - gap), "white")
     draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(12)
-    for x, (words, folder) in enumerate(columns):
-        heading = words.replace(" cycle", "").replace("Encoder-decoder", "Enc-dec").replace("×", "x")
-        draw.text((x * (side + gap) + side / 2, header / 2), heading, INK, font, anchor="mm")
-        for y, name in enumerate(chosen):
-            with Image.open(folder / table.direction / name) as image:
-                enlarged = image.convert("RGB").resize((side, side), Image.Resampling.BICUBIC)
-            canvas.paste(enlarged, (x * (side + gap), header + y * (side + gap)))
+    for x, words in enumerate(titles):
+        draw.text((x * (side + gap) + side / 2, header / 2), words, INK, font, anchor="mm")
+        for y, line in enumerate(lines):
+            canvas.paste(_square(line[x], side), (x * (side + gap), header + y * (side + gap)))
     # 256 colours keep a grid of photos under 200 KB; flat label colours stay exact to the eye
     return canvas.quantize(256, method=Image.Quantize.MEDIANCUT, kmeans=1)
+
+
+def _square(image: Path | Image.Image, side: int) -> Image.Image:
+    if isinstance(image, Path):
+        with Image.open(image) as opened:
+            image = opened.convert("RGB")
+    return image.convert("RGB").resize((side, side), Image.Resampling.BICUBIC)
 
 
 def samples(results: Results, study: Study, row: str, seed: int, images: int = 6) -> Image.Image:
@@ -131,8 +146,7 @@ def samples(results: Results, study: Study, row: str, seed: int, images: int = 6
     canvas = Image.new("RGB", (side * max(map(len, lines)), side * len(lines)), "white")
     for y, line in enumerate(lines):
         for x, path in enumerate(line):
-            with Image.open(path) as image:
-                canvas.paste(image.convert("RGB").resize((side, side), Image.Resampling.BICUBIC), (x * side, y * side))
+            canvas.paste(_square(path, side), (x * side, y * side))
     return canvas
 
 
@@ -148,11 +162,7 @@ def losses(results: Results, study: Study, path: Path) -> None:
     for one in study.tables.values():
         if one.scores == "segmentation":
             sets.setdefault(tuple(row for row in one.rows if row in study.variants), one)
-    style: dict[str, Any] = {
-        "svg.hashsalt": "ganrepro", "svg.fonttype": "none", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False,
-        "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": INK, "xtick.color": INK, "ytick.color": INK,
-    }  # fmt: skip
-    with matplotlib.rc_context(style):  # type: ignore[arg-type]
+    with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
         figure, grid = plt.subplots(len(sets), 3, figsize=(11.5, 2.7 * len(sets)), layout="constrained", squeeze=False)
         for axes, (names, one) in zip(grid, sets.items(), strict=True):
             for axis, (heading, terms) in zip(axes, panels.items(), strict=True):
