@@ -32,9 +32,9 @@ STUDIES = {study: PARAMS.find_study(study) for study in PARAMS.reports.values()}
 GPU = artifacts.gpu_slots(PARAMS.device)
 
 
-def manifest_of(study):
-    """What says that a study's dataset is prepared. Ancient: its key says whether it is current."""
-    return ancient(f"{artifacts.dataset_dir(PARAMS, study.dataset)}/manifest.json")
+def manifest_of(dataset):
+    """What says that a dataset is prepared. Ancient: its key says whether it is current."""
+    return ancient(f"{artifacts.dataset_dir(PARAMS, dataset)}/manifest.json")
 
 
 wildcard_constraints:

@@ -35,7 +35,7 @@ TERMS = {
     "labels2photo": ("adversarial", "l1"),
     "photo2labels": ("adversarial", "l1"),
 }
-TERM_NAMES = ("adversarial", "cycle_forward", "cycle_backward", "l1")
+TERM_NAMES = tuple(dict.fromkeys(term for terms in TERMS.values() for term in terms))
 # What a table may print: three scores of one kind, by name and heading.
 SCORES = {
     "segmentation": {"pixel_accuracy": "Per-pixel acc.", "class_accuracy": "Per-class acc.", "class_iou": "Class IoU"},

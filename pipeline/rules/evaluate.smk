@@ -1,13 +1,13 @@
 """Checkpoints -> translated test images -> scores."""
 
 SEGMENTERS = {
-    artifacts.segmenter_dir(PARAMS, study): study for study in STUDIES.values()
+    str(artifacts.segmenter_dir(PARAMS, study)): study for study in STUDIES.values()
 }
 
 
 def segmenter_of(wildcards, output):
     """The words that name a segmentation network: its dataset, recipe and photo size, whatever study wants it."""
-    study = SEGMENTERS[artifacts.Path(output[0]).parent]
+    study = SEGMENTERS[os.path.dirname(output[0])]
     return (
         f"--dataset {study.dataset} --scorer {study.scorer}"
         f" --pixels {artifacts.crop_pixels(study)}"
@@ -16,7 +16,7 @@ def segmenter_of(wildcards, output):
 
 rule train_segmenter:
     input:
-        lambda w: ancient(f"{artifacts.dataset_dir(PARAMS, w.name)}/manifest.json"),
+        lambda w: manifest_of(w.name),
     output:
         "scores/segmenters/{name}-{key}/segmenter.pt",
     log:
@@ -38,7 +38,7 @@ def checkpoint_of(wildcards):
     """The checkpoint a row is translated by; reference rows need the dataset alone."""
     study = STUDIES[wildcards.study]
     if wildcards.row in settings.REFERENCE_ROWS:
-        return manifest_of(study)
+        return manifest_of(study.dataset)
     folder = artifacts.run_dir(PARAMS, study, wildcards.row, int(wildcards.seed))
     return ancient(f"{folder}/checkpoint.pt")
 

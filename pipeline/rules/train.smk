@@ -3,7 +3,7 @@
 
 rule train:
     input:
-        lambda w: manifest_of(STUDIES[w.study]),
+        lambda w: manifest_of(STUDIES[w.study].dataset),
     output:
         checkpoint="runs/{study}/{row}-s{seed}-{key}/checkpoint.pt",
         history="runs/{study}/{row}-s{seed}-{key}/history.csv",
