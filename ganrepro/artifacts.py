@@ -140,6 +140,11 @@ def dataset_dir(params: Params, name: str) -> Path:
     return Path("data") / f"{name}-{dataset_key(params, name)}"
 
 
+def milestone(epoch: object) -> str:
+    """File of a run with the generators as they were after that epoch (or '*': of any)."""
+    return f"generators-{epoch}.pt"
+
+
 def report_page(name: str) -> Path:
     """The Markdown page of a report; its figures lie in the folder of the same name."""
     return REPORTS / f"{name}.md"

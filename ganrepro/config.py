@@ -130,6 +130,11 @@ class Training:
         return self.epochs_constant + self.epochs_decay
 
     @property
+    def milestones(self) -> list[int]:
+        """Epochs after which the generators are kept for a look back: a quarter, a half, three quarters of all."""
+        return sorted({round(self.epochs * k / 4) for k in (1, 2, 3)} - {0, self.epochs})
+
+    @property
     def directions(self) -> tuple[Direction, ...]:
         """The ways it learns to translate."""
         return DIRECTIONS if self.game == "cycle" else (self.game,)

@@ -57,18 +57,26 @@ def train(params: config.Params, study: config.Study, args: stage.argparse.Names
     def state() -> dict[str, object]:
         return {"game": game.state(), "progress": vars(progress)}
 
+    def log(row: dict[str, float]) -> None:
+        tracker.epoch(row)
+        if row["epoch"] in training.milestones:
+            networks = {name: weights for name, weights in game.state()["networks"].items() if name.startswith("g_")}
+            checkpoints.save(work / artifacts.milestone(row["epoch"]), spec, {"networks": networks})
+
     def save(_: Progress) -> None:
         seconds = before + time.monotonic() - started
         checkpoints.save(resume, spec, state() | {"seconds": seconds, "resumed": resumed})
 
     title, share = f"{args.row} s{args.seed}", SAVE_SHARE if SAVE_EVERY_SECONDS else 1.0  # 0 saves after every step
     try:
-        rows = fit(game, images, training, args.seed, progress, tracker.epoch, save, SAVE_EVERY_SECONDS, share, title)
+        rows = fit(game, images, training, args.seed, progress, log, save, SAVE_EVERY_SECONDS, share, title)
     except BaseException:
         tracker.close("FAILED")
         raise
     tracker.close()
     with artifacts.filling(args.out) as folder:
+        for milestone in work.glob(artifacts.milestone("*")):
+            shutil.copy(milestone, folder)
         checkpoints.save(folder / "checkpoint.pt", spec, state())
         with (folder / "history.csv").open("w", newline="") as file:
             writer = csv.DictWriter(file, list(rows[-1]), lineterminator="\n")
