@@ -145,6 +145,11 @@ def milestone(epoch: object) -> str:
     return f"generators-{epoch}.pt"
 
 
+def looks_back(study: Study, row: str, seed: int) -> list[int]:
+    """Epochs whose generators are scored too, for curves: those of the first seed."""
+    return study.variants[row].training.milestones if seed == study.seeds[0] else []
+
+
 def report_page(name: str) -> Path:
     """The Markdown page of a report; its figures lie in the folder of the same name."""
     return REPORTS / f"{name}.md"
@@ -158,6 +163,11 @@ def report_folder(name: str) -> Path:
 def grids(study: Study) -> list[str]:
     """Names of the tables that a picture is shown of."""
     return [name for name, table in study.tables.items() if table.scores == "segmentation"]
+
+
+def closer_looks(params: Params, study: Study) -> list[str]:
+    """Figures of a report that only a dataset with classes can have."""
+    return ["classes.svg", "curves.svg", "extremes.png"] if has_classes(params, study.dataset) else []
 
 
 def run_spec(params: Params, study: Study, variant: str, seed: int) -> dict[str, object]:
@@ -207,7 +217,7 @@ def score_dir(params: Params, study: Study, row: str, seed: int) -> Path:
     if row in REFERENCE_ROWS:
         made_by: object = [row, crop_pixels(study), study.directions]
     else:
-        made_by = [run_spec(params, study, row, seed), study.test_passes]
+        made_by = [run_spec(params, study, row, seed), study.test_passes, looks_back(study, row, seed)]
     key = _key("score", made_by, scorer_spec(params, study), code_digest("translate", "score"))
     return Path("scores") / study.name / f"{row}-s{seed}-{key}"
 
@@ -227,7 +237,8 @@ def report_key(params: Params, study: Study) -> str:
     scores = [str(score_dir(params, study, row, seed)) for row, seed in rows(study)]
     titles = [study.title, *(variant.title for variant in study.variants.values())]
     tables = [[name, asdict(table)] for name, table in study.tables.items()]
-    return _key("report", scores, titles, tables, deviations(), code_digest("report"))
+    claims = (PACKAGE / "reporting/claims.yaml").read_text(encoding="utf-8")
+    return _key("report", scores, titles, tables, claims, deviations(), code_digest("report"))
 
 
 def deviations() -> list[str]:

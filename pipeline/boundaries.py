@@ -17,7 +17,7 @@ from ganrepro.data.sources import find_root
 from ganrepro.evaluation.boundaries import THRESHOLDS, measure, methods_beside, summary
 from ganrepro.process import settle
 from ganrepro.reporting import boundaries as reporting
-from ganrepro.reporting import render
+from ganrepro.reporting import figures
 from pipeline import stage
 
 
@@ -56,7 +56,7 @@ def main() -> None:
         for photo in photos[:: len(photos) // 3][:3]:
             image, edges = read_rgb(photo), edge_image(detector.strength(read_rgb(photo)), 256)
             lines.append([image, *(reporting.best_map(methods[name](image), counts[name]) for name in methods), edges])
-        write_png(out / "edges.png", render.sheet(["Photo", *methods, "as pix2pix sees it"], lines, 180))
+        write_png(out / "edges.png", figures.sheet(["Photo", *methods, "as pix2pix sees it"], lines, 180))
         artifacts.write_json(out / "metrics.json", {"schema": "boundaries/1", "scores": scores} | facts)
         (out / "README.md").write_text(reporting.page(scores, facts), encoding="utf-8")
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import torch
 
 from ganrepro import artifacts, checkpoints, config
-from ganrepro.config import REFERENCE_ROWS
+from ganrepro.config import REFERENCE_ROWS, SCORES
 from ganrepro.evaluation.evaluators import score_translations
 from ganrepro.evaluation.segmenter import Segmenter
 from ganrepro.process import settle
@@ -24,7 +25,8 @@ def main() -> None:
     settle(args.threads)
     data = artifacts.dataset_dir(params, study.dataset)
     manifest = json.loads((data / "manifest.json").read_text())
-    values: dict[str, object] = {}  # stays empty where a dataset has no classes: nothing to score against
+    values: dict[str, dict[str, object]] = {}  # stays empty where a dataset has no classes: nothing to score against
+    counts: dict[str, np.ndarray] = {}
     if manifest["classes"]:
         device = torch.device(stage.device(params))
         spec = artifacts.scorer_spec(params, study)
@@ -35,10 +37,15 @@ def main() -> None:
         trained = args.row not in REFERENCE_ROWS
         passes = [pass_folder(images, n) for n in range(1, study.test_passes + 1 if trained else 2)]
         directions = study.variants[args.row].training.directions if trained else study.directions
-        classes = dict(manifest["classes"])
-        values = dict(score_translations(passes, data / "test", names, directions, classes, network.eval(), device))
+        common = (data / "test", names, directions, dict(manifest["classes"]), network.eval(), device)
+        values, counts = score_translations(passes, *common)
+        for earlier in images.glob("epoch-*"):
+            for direction, then in score_translations([earlier], *common)[0].items():
+                values[direction].setdefault("epochs", {})[int(earlier.name[6:])] = {k: then[k] for k in SCORES["segmentation"]}
     header = {"schema": "metrics/1", "study": study.name, "row": args.row, "seed": args.seed}
     inputs = {"dataset": manifest["digest"], "segmenter": artifacts.segmenter_dir(params, study).name if values else None}
+    with artifacts.replacing(args.out / "counts.npz") as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **counts)
     artifacts.write_json(args.out / "metrics.json", header | {"inputs": inputs, "values": values})
 
 

@@ -16,8 +16,8 @@ def update_front_page(page: Path, study: config.Study) -> bool:
     """Renders the kept scores between the markers of this study, if the page has them."""
     if not page.exists():
         return False
-    scores = pd.read_csv(artifacts.REPORTS / study.name / "scores.csv")
-    return artifacts.replace_section(page, f"results: {study.name}", render.front_table(scores, study))
+    found = pd.read_csv(artifacts.REPORTS / study.name / "intervals.csv")
+    return artifacts.replace_section(page, f"results: {study.name}", render.front_table(found, study))
 
 
 def keep(params: config.Params, name: str) -> None:

@@ -22,7 +22,7 @@ from PIL import Image
 
 from ganrepro import artifacts, config
 from ganrepro.config import REFERENCE_ROWS, ConfigError, Params, Study
-from ganrepro.reporting import render
+from ganrepro.reporting import figures
 from pipeline import stage
 
 RETURNED = ("runs/", "scores/", "logs/")
@@ -59,7 +59,7 @@ def make(params: Params, study: Study, path: Path) -> None:
             f"datasets.{study.dataset}: a folder of your own cannot be packed; copy the checkout and the folder instead"
         )
     names = json.loads((data / "manifest.json").read_text())["names"]["test"]
-    shown = sorted({name for side in "ab" for name in [*names[side][:6], *render.shown(names[side])]})
+    shown = sorted({name for side in "ab" for name in [*names[side][:6], *figures.shown(names[side])]})
     plan = {"data": str(data), "jobs": jobs(params, study), "shown": [f"/{n}" for n in shown], "returned": RETURNED}
     root = artifacts.PACKAGE.parent
     with artifacts.replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as pack:

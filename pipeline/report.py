@@ -10,8 +10,8 @@ import pandas as pd
 from ganrepro import artifacts, config, provenance
 from ganrepro.config import Params, Study, digest
 from ganrepro.data.images import write_png
-from ganrepro.reporting import render
-from ganrepro.reporting.results import COLUMNS, Results, collect, history, summary
+from ganrepro.reporting import claims, figures, render
+from ganrepro.reporting.results import COLUMNS, Results, collect, history, intervals, summary
 from pipeline import stage
 
 
@@ -23,8 +23,17 @@ def main() -> None:
     results = collect(params, study)
     with artifacts.filling(args.out) as folder:
         for table in artifacts.grids(study):
-            write_png(folder / f"{table}.png", render.grid(results, study, study.tables[table]))
-        render.losses(results, study, folder / "losses.svg")
+            write_png(folder / f"{table}.png", figures.grid(results, study, study.tables[table]))
+        figures.losses(results, study, folder / "losses.svg")
+        if results.manifest["classes"]:
+            figures.classes(results, study, folder / "classes.svg")
+            figures.curves(results, study, folder / "curves.svg")
+            write_png(folder / "extremes.png", figures.extremes(results, study))
+        judged = claims.judged(results, study)
+        if judged:
+            figures.verdicts(judged, folder / "claims.svg")
+            artifacts.write_json(folder / "claims.json", {"schema": "claims/1", "study": study.title, "claims": judged})
+        intervals(results).to_csv(folder / "intervals.csv", index=False, float_format="%.6f")
         results.scores.to_csv(folder / "scores.csv", index=False, float_format="%.6f")
         means = results.scores.groupby(["direction", "row"], sort=False)[list(COLUMNS)].mean().reset_index()
         means.insert(0, "name", means.direction + " " + means.row)
@@ -72,7 +81,7 @@ def mirror(params: Params, study: Study, results: Results, folder: Path) -> None
             own = results.scores.query("row == @variant and seed == @seed").set_index("direction")
             run.scores(by_name(own[list(COLUMNS)]))
             with tempfile.TemporaryDirectory() as scratch:
-                write_png(Path(scratch) / "samples.png", render.samples(results, study, variant, seed))
+                write_png(Path(scratch) / "samples.png", figures.samples(results, study, variant, seed))
                 run.artifact(Path(scratch) / "samples.png")
             run.close()
         parent = provenance.start_variant(params, study, variant)

@@ -26,10 +26,16 @@ def main() -> None:
         if args.row in REFERENCE_ROWS:
             reference(args.row, artifacts.crop_pixels(study), folder / "test", names, images, study.directions)
         else:
-            run = artifacts.run_dir(params, study, args.row, args.seed)
-            state = checkpoints.load(run / "checkpoint.pt", artifacts.run_spec(params, study, args.row, args.seed))
+            run, spec = (
+                artifacts.run_dir(params, study, args.row, args.seed),
+                artifacts.run_spec(params, study, args.row, args.seed),
+            )
             training, device = study.variants[args.row].training, torch.device(stage.device(params))
-            translate(state["game"]["networks"], training, folder / "test", names, images, device, study.test_passes)
+            weights = checkpoints.load(run / "checkpoint.pt", spec)["game"]["networks"]
+            translate(weights, training, folder / "test", names, images, device, study.test_passes)
+            for epoch in artifacts.looks_back(study, args.row, args.seed):
+                then = checkpoints.load(run / artifacts.milestone(epoch), spec)["networks"]
+                translate(then, training, folder / "test", names, images / f"epoch-{epoch}", device)
         (images / "done").touch()
 
 

@@ -11,30 +11,57 @@ from sklearn.metrics import confusion_matrix as sklearn_confusion
 from ganrepro import config
 from ganrepro.config import DIRECTIONS, Scorer
 from ganrepro.data.images import ImageError
-from ganrepro.evaluation.colours import BINS, ColourHistograms
-from ganrepro.evaluation.confusion import confusion_matrix, scores
+from ganrepro.evaluation import bootstrap
+from ganrepro.evaluation.colours import BINS, colour_counts, intersections
+from ganrepro.evaluation.confusion import confusion_matrix
 from ganrepro.evaluation.evaluators import score_translations
+from ganrepro.evaluation.rates import overflowing, rates
 from ganrepro.evaluation.segmenter import Segmenter, classify_colours, enlarged, segment, train_segmenter
 
 CPU = torch.device("cpu")
 PALETTE = {"a": [255, 0, 0], "b": [0, 255, 0], "c": [0, 0, 255]}
 
 
-def test_confusion_equals_scikit_learn_on_random_maps():
+def test_confusion_equals_scikit_learn_on_a_thousand_random_maps():
     rng = np.random.default_rng(0)
-    for _ in range(50):
+    for _ in range(250):
         classes = int(rng.integers(2, 20))
-        truth, prediction = rng.integers(0, classes, (2, 13, 17))
+        truth, prediction = rng.integers(0, classes, (2, 4, 13, 17))
         truth[rng.random(truth.shape) < 0.1] = 255
         ours = confusion_matrix(torch.from_numpy(truth), torch.from_numpy(prediction), classes)
-        counted = truth != 255
-        theirs = sklearn_confusion(truth[counted], prediction[counted], labels=range(classes))
-        assert np.array_equal(ours.numpy(), theirs)
+        for t, p, found in zip(truth, prediction, ours, strict=True):
+            assert np.array_equal(found.numpy(), sklearn_confusion(t[t != 255], p[t != 255], labels=range(classes)))
+
+
+def published_histogram(truth, prediction, classes):
+    """The published evaluation's flat histogram, which lets too large predictions overflow into the next class."""
+    k = (truth >= 0) & (truth < classes)
+    flat = np.bincount(classes * truth[k].astype(int) + prediction[k], minlength=classes**2)
+    return flat.reshape(classes, classes) if len(flat) == classes**2 else np.zeros((classes, classes), int)
+
+
+def test_the_published_overflow_of_the_twentieth_output():
+    rng = np.random.default_rng(1)
+    dropped = 0
+    for n in range(200):
+        truth, prediction = rng.integers(0, 19, (5, 7)), rng.integers(0, 20, (5, 7))
+        truth[rng.random(truth.shape) < 0.1] = 255
+        if n % 2:
+            prediction[truth == 18] = 3
+        ours = confusion_matrix(torch.from_numpy(truth)[None], torch.from_numpy(prediction)[None], 19, 20).numpy()
+        theirs = published_histogram(truth, prediction, 19)
+        assert np.array_equal(overflowing(ours)[0], theirs)
+        dropped += not theirs.any()
+    assert 0 < dropped < 200
+    # not overflowing, the same pixels are wrong and nothing else: 3 of a and b right, 1 of b beyond
+    found = rates(np.array([[2, 0, 0], [0, 1, 1]]))
+    assert found["pixel_accuracy"] == pytest.approx(3 / 4, abs=1e-9)
+    assert found["class_ious"] == pytest.approx([1, 1 / 2], abs=1e-9)
 
 
 def test_scores_by_hand():
     # truth a: 3 right, 1 called b;  truth b: 2 right, 2 called a;  c never occurs and is never said
-    found = scores(torch.tensor([[3, 1, 0], [2, 2, 0], [0, 0, 0]]))
+    found = rates(np.array([[3, 1, 0], [2, 2, 0], [0, 0, 0]]))
     assert found["pixel_accuracy"] == pytest.approx(5 / 8, abs=1e-9)
     # the reference's convention: the absent class scores 0 and counts: (3/4 + 2/4 + 0) / 3
     assert found["class_accuracy"] == pytest.approx((0.75 + 0.5) / 3, abs=1e-9)
@@ -42,11 +69,37 @@ def test_scores_by_hand():
     assert found["class_ious"] == pytest.approx([0.5, 0.4, 0.0], abs=1e-9)
 
 
+def test_an_interval_of_a_mean_is_the_one_of_the_books():
+    """Images with a share of hits each: 1.96 standard errors to either side (2000 replicates: within a tenth)."""
+    hits = np.random.default_rng(0).integers(0, 101, 400)
+    counts = np.stack([hits, 100 - hits], -1)[None]
+    found = bootstrap.replicates(counts, lambda sums: {"share": sums[..., 0] / sums.sum(-1)})["share"]
+    low, high = bootstrap.interval(found)
+    error = hits.std(ddof=1) / 100 / np.sqrt(len(hits))
+    assert (low + high) / 2 == pytest.approx(hits.mean() / 100, abs=0.1 * error)
+    assert (high - low) / 2 == pytest.approx(1.96 * error, rel=0.1)
+
+
+def test_seeds_widen_an_interval_and_equal_rows_differ_by_nothing():
+    def share(sums):
+        return {"share": sums[..., 0] / sums.sum(-1), "by_class": sums}
+
+    same = np.tile([[3, 1]], (2, 10, 1))  # two seeds, ten images, all alike
+    assert bootstrap.interval(bootstrap.replicates(same, share)["share"]) == (0.75, 0.75)
+    apart = np.stack([np.tile([[4, 0]], (10, 1)), np.tile([[0, 4]], (10, 1))])
+    found = bootstrap.replicates(apart, share)
+    assert set(found) == {"share"}  # what is not one number per replicate has no interval
+    # both seeds drawn: the one, the other, or each once (half of the time)
+    assert set(found["share"]) == {0.0, 0.5, 1.0} and np.mean(found["share"] == 0.5) == pytest.approx(0.5, abs=0.05)
+    rng = np.random.default_rng(2).integers(1, 9, (3, 20, 2))
+    assert np.array_equal(bootstrap.replicates(rng, share)["share"], bootstrap.replicates(rng.copy(), share)["share"])
+
+
 def test_values_outside_the_classes_are_refused():
-    zeros = torch.zeros(2, 2, dtype=torch.uint8)
+    zeros = torch.zeros(2, 2, 2, dtype=torch.uint8)
     for truth, prediction, message in (
-        (zeros + 3, zeros, "truth"),
-        (zeros, zeros + 3, "prediction"),
+        (zeros + 3, zeros, "truth holds ids outside 0..2: 3"),
+        (zeros, zeros + 3, "prediction holds"),
         (zeros, zeros[:1], "truth is"),
     ):
         with pytest.raises(ValueError, match=message):
@@ -98,38 +151,56 @@ SCORER = Scorer(filters=8, epochs=12, batch_images=4, learning_rate=0.01, pixels
 def test_the_segmenter_learns_and_the_scores_add_up(toy):
     network, rows = train_segmenter(toy, [f"{i}.png" for i in range(12)], 3, SCORER, 48, CPU)
     assert rows[-1]["loss"] < 0.5 * rows[0]["loss"]
-    found = score_translations([toy / "made"], toy / "test", [f"{i}.png" for i in range(4)], DIRECTIONS, PALETTE, network, CPU)
+    names, made, test = [f"{i}.png" for i in range(4)], toy / "made", toy / "test"
+    found, counts = score_translations([made], test, names, DIRECTIONS, PALETTE, network, CPU)
     assert found["labels2photo"]["pixel_accuracy"] > 0.8
     assert found["photo2labels"]["pixel_accuracy"] == pytest.approx(1.0, abs=1e-9)  # the very label colours
     colours = [found["labels2photo"][f"intersection_{channel}"] for channel in "lab"]
     assert colours == pytest.approx([1, 1, 1], abs=1e-9)  # the very photos
-    twice = [toy / "made", toy / "made"]
-    again = score_translations(twice, toy / "test", [f"{i}.png" for i in range(4)], DIRECTIONS, PALETTE, network, CPU)
+    again, twice = score_translations([made, made], test, names, DIRECTIONS, PALETTE, network, CPU)
     assert again["labels2photo"]["pixel_accuracy"] == pytest.approx(found["labels2photo"]["pixel_accuracy"], abs=1e-12)
     assert again["labels2photo"]["passes"] == 2 * found["labels2photo"]["passes"]
-    for values in found.values():
-        assert np.sum(values["confusion"]) == 4 * (48 * 48 - 1)  # one unscored pixel each
+    for direction in DIRECTIONS:
+        one = counts[f"{direction}.confusion"]
+        assert one.sum((1, 2)).tolist() == [48 * 48 - 1] * 4  # one unscored pixel each
+        assert np.array_equal(twice[f"{direction}.confusion"], 2 * one)
+    # image by image and pixel by pixel as `segment` reads them, whatever the batches
+    for name, matrix in zip(names, counts["labels2photo.confusion"], strict=True):
+        truth = np.array(Image.open(test / "labels" / name))
+        seen = segment(network, Image.open(made / "labels2photo" / name), 48, 48, CPU).numpy()
+        assert np.array_equal(matrix, sklearn_confusion(truth[truth != 255], seen[truth != 255], labels=range(3)))
+
+
+def test_more_outputs_than_classes_are_counted(toy):
+    """A network that takes everything for the fourth of three classes: all wrong, and said to be beyond."""
+
+    def beyond(photos):
+        return torch.nn.functional.one_hot(torch.full((len(photos), 48, 48), 3), 4).permute(0, 3, 1, 2).float()
+
+    names = [f"{i}.png" for i in range(4)]
+    found, _ = score_translations([toy / "made"], toy / "test", names, ["labels2photo"], PALETTE, beyond, CPU, 4)
+    assert found["labels2photo"]["beyond_classes"] == 4 * (48 * 48 - 1)
+    assert found["labels2photo"]["pixel_accuracy"] == 0
+    found, counts = score_translations([toy / "made"], toy / "test", names, ["labels2photo"], PALETTE, beyond, CPU, 4, True)
+    assert counts["labels2photo.confusion"].shape == (4, 3, 3) and found["labels2photo"]["beyond_classes"] == 4 * (48 * 48 - 1)
 
 
 def test_colour_histograms_against_a_hand_count():
     """Half red and half grey against all grey: L shares what falls on grey's bin, and so do a and b."""
     grey, mixed = Image.new("RGB", (4, 2), (119, 119, 119)), Image.new("RGB", (4, 2), (119, 119, 119))
     mixed.paste((255, 0, 0), (0, 0, 2, 2))
-    one, other = ColourHistograms(), ColourHistograms()
-    one.add(grey)
-    other.add(mixed)
-    assert set(one.intersection(other).values()) == {0.5}
-    assert set(one.intersection(one).values()) == {1.0}
+    one, other = colour_counts(grey), colour_counts(mixed)
+    assert set(intersections(one, other).values()) == {0.5}
+    assert set(intersections(one, one).values()) == {1.0}
     # sRGB red is L 53.2, a 80.1, b 67.2 (D65)
-    found = {channel: BINS[channel][counts.nonzero()[0].max()] for channel, counts in other.counts.items()}
+    ends = np.cumsum([len(bins) - 1 for bins in BINS.values()])[:-1]
+    found = {channel: bins[c.nonzero()[0].max()] for (channel, bins), c in zip(BINS.items(), np.split(other, ends), strict=True)}
     assert (found["a"], found["b"]) == (80, 67)
 
 
 def test_no_colour_falls_outside_the_bins():
     levels = np.stack(np.meshgrid(*[np.arange(0, 256, 15)] * 3), -1).reshape(1, -1, 3).astype(np.uint8)
-    histograms = ColourHistograms()
-    histograms.add(Image.fromarray(levels))
-    assert {counts.sum() for counts in histograms.counts.values()} == {levels.shape[1]}
+    assert colour_counts(Image.fromarray(levels)).sum() == 3 * levels.shape[1]
 
 
 def test_a_resumed_segmenter_ends_equal(toy):
@@ -161,6 +232,15 @@ def test_a_missing_or_unreadable_translation_is_named(toy):
     (toy / "test" / "b" / "0.png").unlink()
     with pytest.raises(ImageError, match=r"labels2photo/0\.png: no such image"):
         score_translations([toy / "made"], toy / "test", ["0.png"], DIRECTIONS, PALETTE, network, CPU)
+    Image.new("RGB", (24, 48)).save(toy / "test" / "a" / "1.png")
+    with pytest.raises(ImageError, match=r"photo2labels/1\.png: \(24, 48\) is not the size of 0\.png, \(48, 48\)"):
+        score_translations([toy / "made"], toy / "test", ["0.png", "1.png"], ["photo2labels"], PALETTE, network, CPU)
+    Image.fromarray(np.full((48, 48), 7, np.uint8)).save(toy / "test" / "labels" / "3.png")
+    with pytest.raises(ImageError, match=r"labels, one of 3\.png: truth holds ids outside 0\.\.2: 7"):
+        score_translations([toy / "made"], toy / "test", ["3.png"], ["photo2labels"], PALETTE, network, CPU)
+    Image.new("RGB", (48, 48)).save(toy / "test" / "labels" / "3.png")
+    with pytest.raises(ImageError, match=r"labels/3\.png: expected a one-channel 8-bit label map, got mode RGB"):
+        score_translations([toy / "made"], toy / "test", ["3.png"], ["photo2labels"], PALETTE, network, CPU)
 
 
 def test_segmentation_is_the_argmax_of_the_logits():

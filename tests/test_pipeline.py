@@ -30,7 +30,7 @@ ALLOWED = {
     "data": {"config", "seeding", "data", "nets"},
     "training": {"config", "seeding", "data", "nets", "objectives", "training"},
     "evaluation": {"config", "seeding", "artifacts", "data.images", "data.edges", "evaluation"},
-    "reporting": {"config", "artifacts", "reporting"},
+    "reporting": {"config", "artifacts", "reporting", "evaluation.bootstrap", "evaluation.colours", "evaluation.rates"},
 }
 
 

@@ -1,5 +1,6 @@
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,8 @@ from conftest import RAW
 from PIL import Image
 
 from ganrepro import artifacts, config, tracking
-from ganrepro.reporting import render
-from ganrepro.reporting.results import COLUMNS, Results, summary
+from ganrepro.reporting import claims, figures, render
+from ganrepro.reporting.results import COLUMNS, Results, intervals, summary
 
 PARAMS = config.parse(RAW)
 STUDY = PARAMS.find_study()
@@ -48,7 +49,25 @@ def made_up(study, tmp_path):
     table = pd.DataFrame(scores, columns=["direction", "row", "seed", *COLUMNS])
     passes = pd.concat([table, table.assign(pixel_accuracy=table.pixel_accuracy + 0.02)])
     titles = {name: v.title for name, v in study.variants.items()} | config.REFERENCE_ROWS
-    return Results(table, passes, pd.DataFrame(losses), timing, manifest, images, titles)
+    keys = ["direction", "row", "seed"]
+    # every score's replicates lie evenly within 0.02 of its mean: the interval is the mean and 0.019 to either side
+    means = table.groupby(["direction", "row"])[list(COLUMNS)].mean()
+    replicates = {
+        at: {name: np.linspace(mean - 0.02, mean + 0.02, 401) for name, mean in line.items()} for at, line in means.iterrows()
+    }
+    return Results(
+        scores=table,
+        passes=passes,
+        classes=table[keys].assign(iou=table.class_iou, **{"class": "a"}),
+        curves=pd.concat([table[[*keys, "class_iou"]].assign(epoch=e) for e in (1, 2)]).query("row in @study.variants"),
+        replicates=replicates,
+        by_image={at: np.array([0.25, 0.75]) for at in replicates},
+        losses=pd.DataFrame(losses),
+        timing=timing,
+        manifest=manifest,
+        images=images,
+        titles=titles,
+    )
 
 
 def test_a_page_of_pairs_has_every_table_with_its_own_rows(tmp_path):
@@ -61,26 +80,96 @@ def test_a_page_of_pairs_has_every_table_with_its_own_rows(tmp_path):
     ]
     assert re.findall(r"\((pix2pix_ablation/.*?)\)", page) == [
         f"pix2pix_ablation/{name}"
-        for name in ("objective.png", "architecture.png", "receptive-field.png", "labels.png", "losses.svg")
+        for name in (
+            *("objective.png", "architecture.png", "receptive-field.png", "labels.png"),
+            *("claims.svg", "classes.svg", "curves.svg", "extremes.png", "losses.svg"),
+        )
     ]
     # the fifth row, 0.40 and 0.42, stands in two tables under two names, beside the paper's number of each
-    row = re.escape("| 0.66 | **0.41 ± 0.01** | 0.23 | **0.2x ± 0.01** | 0.17 | **0.10 ± 0.00** | 2 | 1.5 min |").replace(
-        "x", "[01]"
-    )
+    row = "| 0.66 | **0.41** <sub>0.39–0.43</sub> | 0.23 | **0.2x** <sub>0.19–0.22</sub> | 0.17 | **0.10** <sub>0.08–0.12</sub> |"
+    row = re.escape(row + " 2 | 1.5 min |").replace("0\\.2x", r"0\.2[01]").replace("0\\.22<", r"0\.2[23]<")
     assert re.search(re.escape("| L1 + cGAN ") + row, page) and re.search(re.escape("| 70 × 70 ") + row, page)
-    assert "| L1 + GAN | – | **0.31 ± 0.01** | – |" in page  # colours, which the paper has not
+    assert "| L1 + GAN | – | **0.31** <sub>0.29–0.33</sub> | – |" in page  # colours, which the paper has not
     # sample deviation of two passes 0.02 apart: 0.0141
     assert "translated 3 times" in page and "differs by 0.0141 (mean standard deviation), 0.0141 at most" in page
-    front = render.front_table(results.scores, study).splitlines()
+    front = render.front_table(intervals(results), study).splitlines()
     assert len(front) == 2 + 5 + 2 and "Photo → labels" not in front[0]
-    canvas = np.asarray(render.grid(results, study, study.tables["receptive-field"]))
-    assert canvas.shape[1] == 6 * 116 - 4
+    canvas = np.asarray(figures.grid(results, study, study.tables["receptive-field"]))
+    assert canvas.shape[1] == 6 * 100 - 4
 
 
-def test_mean_and_spread_by_hand():
-    assert render.spread(np.array([0.5])) == "0.50"
-    assert render.spread(np.array([0.4, 0.6])) == "0.50 ± 0.14"  # sample deviation sqrt(0.02)
-    assert render.spread(np.array([])) == "–"
+def test_the_rule_that_judges_claims():
+    """Differences spread evenly over 0.04: their 95 % are 0.038 wide around the mean."""
+    spread = np.linspace(-0.02, 0.02, 401)
+    for difference, margin, verdict in [
+        (0.0195, 0.0, "reproduced"), (0.0185, 0.0, "undecided"), (-0.0185, 0.0, "undecided"), (-0.0195, 0.0, "contradicted"),
+        (0.0695, 0.05, "reproduced"), (0.04, 0.05, "undecided"), (0.0195, 0.05, "contradicted"),
+    ]:  # fmt: skip
+        low, high, found = claims.judge(0.5 + difference + spread, np.full(401, 0.5), margin)
+        assert (found, low, high) == (verdict, pytest.approx(difference - 0.019), pytest.approx(difference + 0.019))
+    # what both rows share falls out: pairs
+    assert claims.judge(0.51 + 10 * spread, 0.5 + 10 * spread)[2] == "reproduced"
+
+
+def test_claims_name_rows_that_exist_and_orders_that_the_papers_print():
+    count = 0
+    for name in ("cityscapes-128", "cityscapes-256"):
+        study = PARAMS.studies[name]
+        for claim in claims.claims(study.ablation):
+            for row in (claim.better, claim.than):
+                assert claim.direction in study.variants[row].training.directions, claim
+            # what is claimed is what the paper's own numbers say
+            assert claims.published(study, claim) > claim.margin, claim
+            count += 1
+    assert count >= 24
+
+
+def test_claims_are_judged_and_printed(tmp_path):
+    study = PARAMS.studies["streets-pairs"]
+    results = made_up(study, tmp_path)
+    found = {one["text"]: one for one in claims.judged(results, study)}
+    assert len(found) == len(claims.claims("pix2pix-ablation"))
+    one = found["L1 + cGAN beats L1 on class IoU"]  # the fifth row's scores against the first's: 0.1025 - 0.0025
+    assert one["paper"] == 0.06 and one["difference"] == pytest.approx(0.1) and one["verdict"] == "reproduced"
+    assert found["With L1 a condition still helps"]["paper"] == 0.02
+    page = claims.table(list(found.values()))
+    assert (
+        "| L1 + cGAN beats L1 on class IoU<br><sub>pix2pix Table 1</sub> | +0.06 | **+0.10** | +0.10 to +0.10 | ✓ reproduced |"
+        in page
+    )
+    assert claims.tally([{"verdict": v} for v in ("reproduced", "undecided", "reproduced")]) == (
+        "2 reproduced, 0 contradicted, 1 undecided"
+    )
+    studies = {"a": {"claims": list(found.values())}, "b": {"claims": [one | {"verdict": "contradicted"}]}}
+    assert "| L1 + cGAN beats L1 on class IoU | ✓ | ✗ |" in claims.overview(studies)
+
+
+def test_figures_are_the_same_bytes_twice(tmp_path):
+    study = PARAMS.studies["streets-pairs"]
+    results = made_up(study, tmp_path)
+    lines = claims.judged(results, study)
+    for name in ("a", "b"):
+        figures.classes(results, study, tmp_path / f"{name}1.svg")
+        figures.curves(results, study, tmp_path / f"{name}2.svg")
+        figures.verdicts(lines, tmp_path / f"{name}3.svg")
+    for n in (1, 2, 3):
+        assert (tmp_path / f"a{n}.svg").read_bytes() == (tmp_path / f"b{n}.svg").read_bytes()
+    assert "training steps" in (tmp_path / "a2.svg").read_text() and "contradicted" in (tmp_path / "a3.svg").read_text()
+
+
+def test_extremes_are_the_best_and_the_worst_image(results):
+    """Two test images, 0.25 and 0.75 right: best and worst; the lines are input, output and truth of the best row."""
+    assert figures.extreme_row(results, STUDY, "labels2photo") == "cyclegan"  # fifth, with the highest scores
+    order = []
+    sheet, figures.sheet = figures.sheet, lambda titles, lines, side: order.append((titles, lines))
+    try:
+        figures.extremes(results, STUDY)
+    finally:
+        figures.sheet = sheet
+    titles, lines = order[0]
+    assert titles == ["Best 0.75", "Median 0.25", "Worst 0.25"] * 2
+    assert [path.name for path in lines[1]] == ["1.png", "0.png", "0.png"] * 2
+    assert [line[0].parts[-3] for line in lines] == ["identity-0", "cyclegan-0", "ground-truth-0"]
 
 
 def test_table_puts_the_papers_number_beside_ours(results):
@@ -90,9 +179,9 @@ def test_table_puts_the_papers_number_beside_ours(results):
     row = next(line for line in lines if line.startswith("| GAN alone |"))
     # second variant: 0.10 and 0.12; paper Table 4, second row
     assert row.startswith(
-        "| GAN alone | 0.51 | **0.11 ± 0.01** | 0.11 | **0.06 ± 0.01** | 0.08 | **0.03 ± 0.00** | 2 | 1.5 min |"
+        "| GAN alone | 0.51 | **0.11** <sub>0.09–0.13</sub> | 0.11 | **0.06** <sub>0.04–0.07</sub> | 0.08 | **0.03** "
     )
-    assert "| Ground truth | 0.80 | **0.90** |" in "\n".join(lines)
+    assert "| Ground truth | 0.80 | **0.90** <sub>" in "\n".join(lines)
     assert "| Identity (input unchanged) | – |" in "\n".join(lines)
 
 
@@ -116,15 +205,7 @@ def test_the_gate_speaks_up_when_real_photos_cannot_be_read(results):
 
 def test_page_without_label_maps_has_images_and_no_table(results):
     results.manifest["classes"] = []
-    bare = Results(
-        results.scores.iloc[:0],
-        results.passes.iloc[:0],
-        results.losses,
-        results.timing,
-        results.manifest,
-        results.images,
-        results.titles,
-    )
+    bare = replace(results, scores=results.scores.iloc[:0], passes=results.passes.iloc[:0], replicates={}, by_image={})
     page = render.page(PARAMS, "cyclegan_ablation", STUDY, bare, {})
     assert (
         "nothing to score against" in page
@@ -136,7 +217,7 @@ def test_page_without_label_maps_has_images_and_no_table(results):
 
 
 def test_grid_shows_input_variants_and_truth_in_order(results):
-    canvas = np.asarray(render.grid(results, STUDY, STUDY.tables["labels2photo"]).convert("RGBA"))
+    canvas = np.asarray(figures.grid(results, STUDY, STUDY.tables["labels2photo"]).convert("RGBA"))
     assert canvas.shape[1] == 7 * 100 - 4
     order = ["identity", *STUDY.variants, "ground-truth"]
     rows = [*STUDY.variants, *config.REFERENCE_ROWS]
@@ -147,7 +228,7 @@ def test_grid_shows_input_variants_and_truth_in_order(results):
 
 def test_losses_figure_is_the_same_bytes_twice(results, tmp_path):
     for name in ("a.svg", "b.svg"):
-        render.losses(results, STUDY, tmp_path / name)
+        figures.losses(results, STUDY, tmp_path / name)
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
     assert "Cycle or L1 loss" in (tmp_path / "a.svg").read_text()
 

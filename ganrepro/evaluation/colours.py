@@ -10,25 +10,20 @@ from skimage.color import rgb2lab
 BINS = {"l": np.arange(0, 102), "a": np.arange(-87, 100), "b": np.arange(-108, 96)}
 
 
-class ColourHistograms:
-    """Marginal histograms of a set of images over L, a and b, added up image by image."""
+def colour_counts(image: Image.Image) -> np.ndarray:
+    """Pixels of an RGB image in the marginal histograms over L, a and b, one after the other; int64 (bins,)."""
+    lab = rgb2lab(np.asarray(image))
+    return np.concatenate([np.histogram(lab[..., i], bins)[0] for i, bins in enumerate(BINS.values())])
 
-    def __init__(self) -> None:
-        self.counts = {channel: np.zeros(len(bins) - 1, np.int64) for channel, bins in BINS.items()}
 
-    def add(self, image: Image.Image) -> None:
-        """Counts the pixels of an RGB image."""
-        lab = rgb2lab(np.asarray(image))
-        for i, (channel, bins) in enumerate(BINS.items()):
-            self.counts[channel] += np.histogram(lab[..., i], bins)[0]
+def intersections(made: np.ndarray, real: np.ndarray) -> dict[str, np.ndarray]:
+    """Shared area of the normalised histograms by channel, 0 (disjoint) to 1 (equal); (...).
 
-    def intersection(self, other: ColourHistograms) -> dict[str, float]:
-        """Shared area of the normalised histograms by channel, 0 (disjoint) to 1 (equal).
-
-        Source: pix2pix, figure 7 (d).
-        """
-        shared = {}
-        for channel, mine in self.counts.items():
-            theirs = other.counts[channel]
-            shared[f"intersection_{channel}"] = float(np.minimum(mine / mine.sum(), theirs / theirs.sum()).sum())
-        return shared
+    made, real: sums of `colour_counts` over images, (..., bins).  Source: pix2pix, figure 7 (d).
+    """
+    ends = np.cumsum([len(bins) - 1 for bins in BINS.values()])[:-1]
+    shared = {}
+    for channel, mine, theirs in zip(BINS, np.split(made, ends, -1), np.split(real, ends, -1), strict=True):
+        parts = mine / mine.sum(-1, keepdims=True), theirs / theirs.sum(-1, keepdims=True)
+        shared[f"intersection_{channel}"] = np.minimum(*parts).sum(-1)
+    return shared

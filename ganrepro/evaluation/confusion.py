@@ -1,4 +1,4 @@
-"""One dataset-wide confusion matrix, and the three scores read off it (protocol of the FCN-score)."""
+"""Confusion matrices, one for each test image (protocol of the FCN-score)."""
 
 from __future__ import annotations
 
@@ -8,37 +8,22 @@ from torch import Tensor
 from ganrepro.data.images import VOID
 
 
-def confusion_matrix(truth: Tensor, prediction: Tensor, classes: int) -> Tensor:
-    """Counts [truth, prediction] over all pixels whose truth is not 255, int64 (classes, classes).
+def confusion_matrix(truth: Tensor, prediction: Tensor, classes: int, outputs: int | None = None) -> Tensor:
+    """Counts [image, truth, prediction] over all pixels whose truth is not 255, int64 (n, classes, outputs).
 
-    truth, prediction: integer maps of one shape.  Matrices of several images add up.
+    truth, prediction: integer maps (n, h, w).  outputs: how many values a prediction may take (None: the classes);
+    the papers' FCN-8s has one more output than there are classes.
     ValueError if shapes differ or a value is neither a class nor (in truth) 255.
     """
+    outputs = classes if outputs is None else outputs
     if truth.shape != prediction.shape:
         raise ValueError(f"confusion: truth is {tuple(truth.shape)}, prediction {tuple(prediction.shape)}")
     counted = truth != VOID
-    true, predicted = truth[counted].long(), prediction[counted].long()
-    for name, values in (("truth", true), ("prediction", predicted)):
-        if len(values) and not (int(values.min()) >= 0 and int(values.max()) < classes):
-            raise ValueError(f"confusion: {name} holds values outside 0..{classes - 1}")
-    return torch.bincount(true * classes + predicted, minlength=classes * classes).reshape(classes, classes)
-
-
-def scores(matrix: Tensor) -> dict[str, object]:
-    """Pixel accuracy, class accuracy and class IoU, each in 0..1, and both latter ones by class.
-
-    matrix: counts [truth, prediction] of the whole test set.  As in the reference evaluation,
-    denominators carry 1e-12, so a class that never occurs scores 0 and still counts in the mean.
-    Source: phillipi/pix2pix scripts/eval_cityscapes/util.py (get_scores).
-    """
-    counts = matrix.double()
-    hits, rows, columns = counts.diag(), counts.sum(1), counts.sum(0)
-    accuracy = hits / (rows + 1e-12)
-    iou = hits / (rows + columns - hits + 1e-12)
-    return {
-        "pixel_accuracy": float(hits.sum() / (rows.sum() + 1e-12)),
-        "class_accuracy": float(accuracy.mean()),
-        "class_iou": float(iou.mean()),
-        "class_accuracies": accuracy.tolist(),
-        "class_ious": iou.tolist(),
-    }
+    true, predicted = truth.long()[counted], prediction.long()[counted]
+    for name, values, many in (("truth", true, classes), ("prediction", predicted, outputs)):
+        if len(values) and not (int(values.min()) >= 0 and int(values.max()) < many):
+            strange = sorted(set(values.tolist()) - set(range(many)))
+            raise ValueError(f"{name} holds ids outside 0..{many - 1}: {', '.join(map(str, strange[:5]))}")
+    image = torch.arange(len(truth), device=truth.device)[:, None, None].expand(truth.shape)[counted]
+    cells = (image * classes + true) * outputs + predicted
+    return torch.bincount(cells, minlength=len(truth) * classes * outputs).reshape(len(truth), classes, outputs)

@@ -1,67 +1,135 @@
 """Scores one folder of translations: labels -> photo by FCN-score and colours, photo -> labels by colour.
 
 PNG images on disk are all that is read of a translation, so anything that writes such folders can
-be scored.
+be scored. Images are decoded by threads, read by the network in batches, and counted where the network is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
 from pathlib import Path
 
+import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
-from ganrepro.data.images import ImageError, read_labels, read_rgb, resize
-from ganrepro.evaluation.colours import ColourHistograms
-from ganrepro.evaluation.confusion import confusion_matrix, scores
-from ganrepro.evaluation.segmenter import Segmenter, classify_colours, segment
+from ganrepro.config import Direction
+from ganrepro.data.images import ImageError, read_labels, read_rgb, resize, to_float
+from ganrepro.evaluation.colours import colour_counts, intersections
+from ganrepro.evaluation.confusion import confusion_matrix
+from ganrepro.evaluation.rates import overflowing, rates
+from ganrepro.evaluation.segmenter import classify_colours, enlarged
+
+DECODERS = 2  # threads that read and unpack images; more wait for one another
+BATCH_PIXELS = 2**19  # of the photos that the network reads at once; larger batches gain nothing and take memory
+
+
+Network = Callable[[Tensor], Tensor]  # reads photos: (n, 3, h, w) in [-1, 1] -> logits (n, outputs, h, w)
+Loaded = tuple[Tensor, Tensor, list[np.ndarray]]  # class map, what its prediction is read from, colour counts
 
 
 def score_translations(
     passes: list[Path],
     test: Path,
     names: list[str],
-    directions: Iterable[str],
+    directions: Iterable[Direction],
     palette: dict[str, list[int]],
-    network: Segmenter,
+    network: Network,
     device: torch.device,
-) -> dict[str, dict[str, object]]:
-    """Scores by direction, from one confusion matrix each over all test images and passes.
+    outputs: int | None = None,
+    overflow: bool = False,
+) -> tuple[dict[str, dict[str, object]], dict[str, np.ndarray]]:
+    """Scores by direction over all test images and passes, and the counts they follow from.
 
     passes: folders that hold <direction>/NAME, one for each translation of the test set.  test: the prepared
-    test split with class maps at native size under labels/ and real photos under b/, named alike. `passes` in
-    the result has the scores of each pass alone. ImageError names a missing or unreadable image.
+    test split with class maps at native size under labels/ and real photos under b/, named alike.  outputs: of the
+    network, where it has more than there are classes; pixels that it takes for none of them are wrong, or, with
+    overflow, counted as `overflowing` says. `passes` in the scores has those of each pass alone. Counts, by
+    '<direction>.<what>', summed over passes: confusion (images, classes, outputs), colours and real_colours (images, bins).
+    ImageError names an image that is missing, unreadable, of another size than the first, or a label map with unknown ids.
     """
-    found = {}
+    found: dict[str, dict[str, object]] = {}
+    counts: dict[str, np.ndarray] = {}
     for direction in directions:
-        matrices, made, real = [], ColourHistograms(), ColourHistograms()
-        for folder in passes:
-            matrix = torch.zeros(len(palette), len(palette), dtype=torch.int64)
-            for name in names:
-                truth = torch.from_numpy(read_labels(test / "labels" / name))
-                image = read_rgb(folder / direction / name)
-                prediction = _read(direction, image, palette, network, truth.shape, device)
-                try:
-                    matrix += confusion_matrix(truth, prediction, len(palette))
-                except ValueError as error:
-                    raise ImageError(f"{test / 'labels' / name}: {error}") from None
-                if direction == "labels2photo":
-                    made.add(image)
-                    if folder == passes[0]:
-                        real.add(resize(read_rgb(test / "b" / name), image.width))
-            matrices.append(matrix)
-        pooled = torch.stack(matrices).sum(0)
-        colours = made.intersection(real) if direction == "labels2photo" else {}
-        each = [{k: v for k, v in scores(m).items() if isinstance(v, float)} for m in matrices]
-        found[direction] = scores(pooled) | colours | {"confusion": pooled.tolist(), "images": len(names), "passes": each}
+        many = outputs or len(palette) if direction == "labels2photo" else len(palette)
+        each = [_count(folder / direction, test, names, direction, palette, network, many, device) for folder in passes]
+        confusion = np.stack([one["confusion"] for one in each])
+        beyond = int(confusion[..., len(palette) :].sum())
+        if overflow and many > len(palette):
+            confusion = np.stack([overflowing(one) for one in confusion])
+        pooled = {name: np.sum([one[name] for one in each], 0) for name in each[0] if name != "confusion"}
+        pooled["confusion"] = confusion.sum(0)
+        counts |= {f"{direction}.{name}": value for name, value in pooled.items()}
+        values: dict[str, object] = {k: v.tolist() for k, v in rates(pooled["confusion"].sum(0)).items()}
+        if direction == "labels2photo":
+            shared = intersections(pooled["colours"].sum(0), pooled["real_colours"].sum(0))
+            values |= {name: float(value) for name, value in shared.items()}
+            values["beyond_classes"] = beyond
+        single = [{k: float(v) for k, v in rates(one.sum(0)).items() if v.ndim == 0} for one in confusion]
+        found[direction] = values | {"images": len(names), "passes": single}
+    return found, counts
+
+
+def _count(
+    folder: Path, test: Path, names: list[str], direction: str, palette: dict[str, list[int]], network: Network,
+    outputs: int, device: torch.device,
+) -> dict[str, np.ndarray]:  # fmt: skip
+    """Counts of one translation of the test set, image by image."""
+    size = read_rgb(folder / names[0]).size
+
+    def load(name: str) -> Loaded:
+        """Class map, what the prediction is read from at its size, colour counts of the generated and the real photo."""
+        truth = torch.from_numpy(read_labels(test / "labels" / name))
+        image = read_rgb(folder / name)
+        if image.size != size:
+            raise ImageError(f"{folder / name}: {image.size} is not the size of {names[0]}, {size}; expected images of one size")
+        height, width = truth.shape
+        if direction == "photo2labels":
+            return truth, classify_colours(image, palette, height, width), []
+        real = resize(read_rgb(test / "b" / name), image.width)
+        return truth, enlarged(image, height, width), [colour_counts(image), colour_counts(real)]
+
+    total = torch.zeros(len(names), len(palette), outputs, dtype=torch.int64, device=device)
+    colours, done = [], 0
+    for batch in _batches(_ahead(load, names)):
+        truth = torch.stack([one[0] for one in batch]).to(device)
+        prediction = torch.stack([one[1] for one in batch]).to(device)
+        if direction == "labels2photo":
+            with torch.no_grad():
+                prediction = network(to_float(prediction)).argmax(1)
+            colours += [one[2] for one in batch]
+        try:
+            total[done : done + len(batch)] = confusion_matrix(truth, prediction, len(palette), outputs)
+        except ValueError as error:
+            raise ImageError(f"{test / 'labels'}, one of {', '.join(names[done : done + len(batch)])}: {error}") from None
+        done += len(batch)
+    found = {"confusion": total.cpu().numpy()}
+    if colours:
+        found["colours"], found["real_colours"] = np.stack(colours, 1)
     return found
 
 
-def _read(direction: str, image: Image.Image, palette: dict[str, list[int]], network: Segmenter, size: tuple[int, ...],
-          device: torch.device) -> Tensor:  # fmt: skip
-    height, width = size
-    if direction == "labels2photo":
-        return segment(network, image, height, width, device)
-    return classify_colours(image, palette, height, width)
+def _ahead(load: Callable[[str], Loaded], names: list[str]) -> Iterator[Loaded]:
+    """load(name) of every name, in order; threads work a few ahead."""
+    with ThreadPoolExecutor(DECODERS) as pool:
+        waiting = [pool.submit(load, name) for name in names[: 4 * DECODERS]]
+        for name in [*names[4 * DECODERS :], *[None] * len(waiting)]:
+            yield waiting.pop(0).result()
+            if name is not None:
+                waiting.append(pool.submit(load, name))
+
+
+def _batches(stream: Iterator[Loaded]) -> Iterator[list[Loaded]]:
+    """Neighbours of one size together, as many as BATCH_PIXELS allows."""
+    for (height, width), group in groupby(stream, key=lambda one: tuple(one[0].shape)):
+        limit = max(1, BATCH_PIXELS // (height * width))
+        batch: list[Loaded] = []
+        for one in group:
+            batch.append(one)
+            if len(batch) == limit:
+                yield batch
+                batch = []
+        if batch:
+            yield batch

@@ -9,7 +9,7 @@ import matplotlib
 import numpy as np
 from PIL import Image
 
-from ganrepro.reporting.render import COLOURS, INK, STYLE
+from ganrepro.reporting.figures import COLOURS, INK, STYLE
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt

@@ -8,23 +8,35 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ganrepro import artifacts
-from ganrepro.config import DIRECTIONS, REFERENCE_ROWS, SCORES, Params, Study
+from ganrepro.config import DIRECTIONS, REFERENCE_ROWS, SCORES, Params, Study, Table
+from ganrepro.evaluation.bootstrap import interval, replicates
+from ganrepro.evaluation.colours import intersections
+from ganrepro.evaluation.rates import rates
 
 COLUMNS = tuple(name for names in SCORES.values() for name in names)  # of a line of scores; empty where not measured
+DOMAINS = {"labels2photo": ("a", "b"), "photo2labels": ("b", "a")}  # direction -> its input's and its output's side
 
 
 @dataclass(frozen=True)
 class Results:
     """scores: one line per direction, row and seed (none where a dataset has no classes).  passes: one line
-    for each translation of the test set that those pool.
+    for each translation of the test set that those pool.  classes: one line per direction, row, seed and class.
+    curves: one line per direction, row, seed and epoch that was looked back at, the last included.
+    replicates[direction, row][score]: its bootstrap, (replicates,).  by_image[direction, row]: per-pixel
+    accuracy of each test image, mean over seeds, (images,).
     losses: one line per variant, seed and epoch.  timing: by (variant, seed).  manifest: the dataset's.
     images: folder of translations by (row, seed).  titles: printed name of each row."""
 
     scores: pd.DataFrame
     passes: pd.DataFrame
+    classes: pd.DataFrame
+    curves: pd.DataFrame
+    replicates: dict[tuple[str, str], dict[str, np.ndarray]]
+    by_image: dict[tuple[str, str], np.ndarray]
     losses: pd.DataFrame
     timing: dict[tuple[str, int], dict[str, Any]]
     manifest: dict[str, Any]
@@ -34,27 +46,80 @@ class Results:
 
 def collect(params: Params, study: Study) -> Results:
     """Everything the report of `study` shows."""
-    scores, passes, losses, timing, images = [], [], [], {}, {}
+    manifest = json.loads((artifacts.dataset_dir(params, study.dataset) / "manifest.json").read_text())
+    scores, passes, classes, curves, losses, timing, images = [], [], [], [], [], {}, {}
+    counts: dict[tuple[str, str], list[dict[str, np.ndarray]]] = {}
     for row, seed in artifacts.rows(study):
         folder = artifacts.score_dir(params, study, row, seed)
         images[row, seed] = folder / "images"
         values = json.loads((folder / "metrics.json").read_text())["values"]
+        with np.load(folder / "counts.npz", allow_pickle=False) as file:
+            arrays = dict(file)
         for direction in values:
-            line = {"direction": direction, "row": row, "seed": seed}
-            scores.append(line | {name: float(values[direction].get(name, "nan")) for name in COLUMNS})
-            for one in values[direction]["passes"]:
-                passes.append(line | {name: float(one[name]) for name in SCORES["segmentation"]})
-    for variant in study.variants:
-        for seed in study.seeds:
-            run = artifacts.run_dir(params, study, variant, seed)
-            timing[variant, seed] = json.loads((run / "timing.json").read_text())
-            losses += [{"variant": variant, "seed": seed} | row for row in history(run)]
-    titles = {name: variant.title for name, variant in study.variants.items()} | REFERENCE_ROWS
-    data = artifacts.dataset_dir(params, study.dataset)
-    manifest = json.loads((data / "manifest.json").read_text())
+            found, line = values[direction], {"direction": direction, "row": row, "seed": seed}
+            scores.append(line | {name: float(found.get(name, "nan")) for name in COLUMNS})
+            passes += [line | {name: float(one[name]) for name in SCORES["segmentation"]} for one in found["passes"]]
+            by_class = zip(dict(manifest["classes"]), found["class_ious"], strict=True)
+            classes += [line | {"class": name, "iou": iou} for name, iou in by_class]
+            if "epochs" in found:
+                then = found["epochs"] | {str(study.variants[row].training.epochs): found}
+                curves += [line | {"epoch": int(e), "class_iou": one["class_iou"]} for e, one in then.items()]
+            own = {name.split(".")[1]: array for name, array in arrays.items() if name.startswith(f"{direction}.")}
+            counts.setdefault((direction, row), []).append(own)
+    for variant, seed in artifacts.trained(study):
+        run = artifacts.run_dir(params, study, variant, seed)
+        timing[variant, seed] = json.loads((run / "timing.json").read_text())
+        losses += [{"variant": variant, "seed": seed} | row for row in history(run)]
     head = ["direction", "row", "seed"]
-    table, each = pd.DataFrame(scores, columns=[*head, *COLUMNS]), pd.DataFrame(passes, columns=[*head, *SCORES["segmentation"]])
-    return Results(table, each, pd.DataFrame(losses), timing, manifest, images, titles)
+    return Results(
+        scores=pd.DataFrame(scores, columns=[*head, *COLUMNS]),
+        passes=pd.DataFrame(passes, columns=[*head, *SCORES["segmentation"]]),
+        classes=pd.DataFrame(classes, columns=[*head, "class", "iou"]),
+        curves=pd.DataFrame(curves, columns=[*head, "epoch", "class_iou"]),
+        replicates={at: _replicates(seeds) for at, seeds in counts.items()},
+        by_image={at: np.mean([rates(one["confusion"])["pixel_accuracy"] for one in s], 0) for at, s in counts.items()},
+        losses=pd.DataFrame(losses),
+        timing=timing,
+        manifest=manifest,
+        images=images,
+        titles={name: variant.title for name, variant in study.variants.items()} | REFERENCE_ROWS,
+    )
+
+
+def _replicates(seeds: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Bootstrap of every score from the counts of each seed."""
+    confusion = np.stack([one["confusion"] for one in seeds])
+    shape = confusion.shape[-2:]
+    found = replicates(confusion.reshape(*confusion.shape[:2], -1), lambda sums: rates(sums.reshape(-1, *shape)))
+    if "colours" in seeds[0]:
+        bins = seeds[0]["colours"].shape[-1]
+        both = np.stack([np.concatenate([one["colours"], one["real_colours"]], 1) for one in seeds])
+        found |= replicates(both, lambda sums: intersections(sums[:, :bins], sums[:, bins:]))
+    return found
+
+
+def intervals(results: Results) -> pd.DataFrame:
+    """Mean over seeds and 95 % interval: one line per direction, row and score."""
+    lines = []
+    for (direction, row), by_score in results.replicates.items():
+        found = results.scores.query("direction == @direction and row == @row")
+        for name, values in by_score.items():
+            low, high = interval(values)
+            lines.append([direction, row, name, found[name].mean(), low, high, len(found)])
+    return pd.DataFrame(lines, columns=["direction", "row", "score", "mean", "low", "high", "seeds"])
+
+
+def title(results: Results, table: Table, row: str) -> str:
+    """What a row is called in a table."""
+    return table.titles.get(row, results.titles[row])
+
+
+def images_per_epoch(results: Results, study: Study) -> int:
+    """Images (of each domain, where they are unpaired) that an epoch of a study shows."""
+    training, manifest = next(iter(study.variants.values())).training, results.manifest
+    if training.game == "cycle":
+        return training.epoch_images or max(len(names) for names in manifest["unpaired"].values())
+    return training.epoch_images or manifest["counts"]["train"]["a"]
 
 
 def history(run: Path) -> list[dict[str, float]]:

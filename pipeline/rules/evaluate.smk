@@ -76,6 +76,7 @@ rule evaluate:
         scorer_of,
     output:
         "scores/{study}/{row}-s{seed}-{key}/metrics.json",
+        "scores/{study}/{row}-s{seed}-{key}/counts.npz",
     log:
         "logs/evaluate/{study}/{row}-s{seed}-{key}.log",
     benchmark:

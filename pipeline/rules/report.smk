@@ -14,8 +14,9 @@ for NAME, STUDY in ((name, STUDIES[study]) for name, study in PARAMS.reports.ite
         input:
             "params.yaml",
             [
-                f"{artifacts.score_dir(PARAMS, STUDY, *row)}/metrics.json"
+                f"{artifacts.score_dir(PARAMS, STUDY, *row)}/{file}"
                 for row in artifacts.rows(STUDY)
+                for file in ("metrics.json", "counts.npz")
             ],
             [
                 f"{artifacts.run_dir(PARAMS, STUDY, *run)}/{file}"
@@ -42,6 +43,15 @@ for NAME, STUDY in ((name, STUDIES[study]) for name, study in PARAMS.reports.ite
                 caption="../captions/scores.rst",
                 category="Tables",
             ),
+            [
+                report(
+                    f"{FOLDER}/{figure}",
+                    caption="../captions/closer.rst",
+                    category="Images",
+                )
+                for figure in artifacts.closer_looks(PARAMS, STUDY)
+            ],
+            f"{FOLDER}/intervals.csv",
             f"{FOLDER}/losses.csv",
             f"{FOLDER}/means.csv",
             f"{FOLDER}/metrics.json",
