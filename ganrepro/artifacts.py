@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from ganrepro.config import REFERENCE_ROWS, Params, Study, canonical, digest, registry
+from ganrepro.config import REFERENCE_ROWS, Params, PublishedScorer, Study, canonical, digest, registry
 
 PACKAGE = Path(__file__).resolve().parent
 KEY_DIGITS = 12
@@ -33,9 +33,13 @@ ENTRY = {
     "segmenter": "evaluation.segmenter",
     "translate": "training.translate",
     "score": "evaluation.evaluators",
+    "distances": "evaluation.distances",
+    "fcn8s": "nets.fcn8s",
+    "weights": "data.weights",
     "report": "reporting.render",
 }
 NOT_DOWNLOADED = ("streets", "folder")
+INCEPTION = "inception-2015-12-05"
 REPORTS = Path("reports")
 
 
@@ -192,7 +196,12 @@ def crop_pixels(study: Study) -> int:
 
 def segmenter_spec(params: Params, dataset: str, scorer: str, pixels: int) -> dict[str, object]:
     """Everything that determines a segmentation network. pixels: crop size of the study that it scores."""
-    recipe = asdict(params.scorers[scorer])
+    chosen = params.scorers[scorer]
+    if isinstance(chosen, PublishedScorer):
+        code = code_digest("fcn8s", "weights", "score")
+        source = registry_digest(chosen.weights)
+        return {"scorer": asdict(chosen), "source": source, "dataset": dataset_key(params, dataset), "code": code}
+    recipe = asdict(chosen)
     recipe["pixels"] = recipe["pixels"] or pixels
     return {"scorer": recipe, "dataset": dataset_key(params, dataset), "code": code_digest("segmenter")}
 
@@ -218,7 +227,8 @@ def score_dir(params: Params, study: Study, row: str, seed: int) -> Path:
         made_by: object = [row, crop_pixels(study), study.directions]
     else:
         made_by = [run_spec(params, study, row, seed), study.test_passes, looks_back(study, row, seed)]
-    key = _key("score", made_by, scorer_spec(params, study), code_digest("translate", "score"))
+    backbone = [params.distance, registry_digest(INCEPTION) if params.distance != "segmenter" else None]
+    key = _key("score", made_by, scorer_spec(params, study), backbone, code_digest("translate", "score", "distances"))
     return Path("scores") / study.name / f"{row}-s{seed}-{key}"
 
 

@@ -27,6 +27,7 @@ T = TypeVar("T")
 Flavour = Literal["torch", "pytorch"]
 GeneratorName = Literal["resnet", "unet", "encoder-decoder"]
 ReceptiveField = Literal[1, 16, 34, 70, 142, 286]
+DistanceName = Literal["segmenter", "inception-tf1", "inception-pytorch-fid", "inception-clean"]
 Direction = Literal["labels2photo", "photo2labels"]
 DIRECTIONS: tuple[Direction, ...] = typing.get_args(Direction)
 # game -> the loss terms it knows
@@ -85,6 +86,18 @@ class Scorer:
     learning_rate: float
     pixels: int | None
     seed: int
+
+
+@dataclass(frozen=True)
+class PublishedScorer:
+    """A segmentation network with published weights, for Cityscapes alone.
+
+    weights: its source in the registry.  overflow: count pixels of the output after the last class as the
+    published evaluation does, by mistake; otherwise they are simply wrong.
+    """
+
+    weights: Literal["fcn8s-cityscapes"]
+    overflow: bool = False
 
 
 @dataclass(frozen=True)
@@ -191,13 +204,18 @@ class Study:
 
 @dataclass(frozen=True)
 class Params:
-    """The whole of params.yaml, expanded."""
+    """The whole of params.yaml, expanded.
+
+    distance: whose features generated and real photos are compared by: the segmentation network's, or those of FID's
+    Inception, with the name of the resize.
+    """
 
     reports: dict[str, str]
     device: Literal["auto", "cpu", "cuda"]
     mirror: str | None
+    distance: DistanceName
     datasets: dict[str, Dataset]
-    scorers: dict[str, Scorer]
+    scorers: dict[str, Scorer | PublishedScorer]
     studies: dict[str, Study]
 
     def find_study(self, name: str | None = None) -> Study:
@@ -222,10 +240,14 @@ def load(path: str | Path = "params.yaml") -> Params:
 def parse(raw: object) -> Params:
     """Checks a parameter mapping and expands it. ConfigError names the first key that is wrong."""
     top = _mapping(raw, "params.yaml")
-    fields = ("reports", "device", "mirror", "datasets", "variants", "scorers", "studies", "paper")
+    fields = ("reports", "device", "mirror", "distance", "datasets", "variants", "scorers", "studies", "paper")
     _only(top, fields, "params.yaml", required=fields)
     datasets = {k: _build(Dataset, v, f"datasets.{k}") for k, v in _mapping(top["datasets"], "datasets").items()}
-    scorers = {k: _build(Scorer, v, f"scorers.{k}") for k, v in _mapping(top["scorers"], "scorers").items()}
+    scorers: dict[str, Scorer | PublishedScorer] = {}
+    for name, entry in _mapping(top["scorers"], "scorers").items():
+        where = f"scorers.{name}"
+        published = "weights" in _mapping(entry, where)
+        scorers[name] = _build(PublishedScorer, entry, where) if published else _build(Scorer, entry, where)
     sets = _mapping(top["variants"], "variants")
     for name, entries in sets.items():
         if not _mapping(entries, f"variants.{name}"):
@@ -241,6 +263,8 @@ def parse(raw: object) -> Params:
         _slug(name, f"datasets.{name}")
         _check_dataset(dataset, f"datasets.{name}")
     for name, scorer in scorers.items():
+        if isinstance(scorer, PublishedScorer):
+            continue
         for field in ("filters", "epochs", "batch_images", "learning_rate"):
             _positive(getattr(scorer, field), f"scorers.{name}.{field}")
         if scorer.pixels is not None:
@@ -249,6 +273,7 @@ def parse(raw: object) -> Params:
         reports=_typed(top["reports"], dict[str, str], "reports"),
         device=_typed(top["device"], Literal["auto", "cpu", "cuda"], "device"),
         mirror=_typed(top["mirror"], str | None, "mirror"),
+        distance=_typed(top["distance"], DistanceName, "distance"),
         datasets=datasets,
         scorers=scorers,
         studies=studies,
@@ -310,7 +335,7 @@ def _study(
     name: str,
     raw: dict[str, Any],
     datasets: Mapping[str, Dataset],
-    scorers: Mapping[str, Scorer],
+    scorers: Mapping[str, Scorer | PublishedScorer],
     sets: Mapping[str, Any],
     paper: Mapping[str, dict[str, Table]],
 ) -> Study:
@@ -322,6 +347,8 @@ def _study(
     _known(raw["dataset"], datasets, f"{where}.dataset")
     _known(raw["scorer"], scorers, f"{where}.scorer")
     _known(raw["variants"], sets, f"{where}.variants")
+    if isinstance(scorers[raw["scorer"]], PublishedScorer) and datasets[raw["dataset"]].source != "cityscapes":
+        raise ConfigError(f"{where}.scorer: '{raw['scorer']}' reads Cityscapes alone; choose another, or a dataset made from it")
     seeds = _typed(raw["seeds"], list[int], f"{where}.seeds")
     if not seeds or len(set(seeds)) != len(seeds) or min(seeds) < 0:
         raise ConfigError(f"{where}.seeds: expected one or more different numbers from 0, got {seeds}")

@@ -11,7 +11,7 @@ from ganrepro import artifacts, config, provenance
 from ganrepro.config import Params, Study, digest
 from ganrepro.data.images import write_png
 from ganrepro.reporting import claims, figures, render
-from ganrepro.reporting.results import COLUMNS, Results, collect, history, intervals, summary
+from ganrepro.reporting.results import COLUMNS, Results, collect, history, summary, write_tables
 from pipeline import stage
 
 
@@ -33,15 +33,7 @@ def main() -> None:
         if judged:
             figures.verdicts(judged, folder / "claims.svg")
             artifacts.write_json(folder / "claims.json", {"schema": "claims/1", "study": study.title, "claims": judged})
-        intervals(results).to_csv(folder / "intervals.csv", index=False, float_format="%.6f")
-        results.scores.to_csv(folder / "scores.csv", index=False, float_format="%.6f")
-        means = results.scores.groupby(["direction", "row"], sort=False)[list(COLUMNS)].mean().reset_index()
-        means.insert(0, "name", means.direction + " " + means.row)
-        means.to_csv(folder / "means.csv", index=False, float_format="%.6f")
-        wide = results.losses.drop(columns="learning_rate").groupby(["variant", "epoch"]).mean().drop(columns="seed")
-        wide = wide.unstack("variant").swaplevel(axis=1).sort_index(axis=1).dropna(axis=1, how="all")
-        wide.columns = [f"{variant}.{term}" for variant, term in wide.columns]
-        wide.to_csv(folder / "losses.csv", float_format="%.6f")
+        write_tables(results, folder)
         artifacts.write_json(folder / "metrics.json", summary(results))
     with artifacts.replacing(artifacts.report_page(args.report)) as temporary:
         page = render.page(params, args.report, study, results, footer(params, study, results))

@@ -1,17 +1,36 @@
-"""Real training photos -> the segmentation network that scores generated ones."""
+"""Real training photos -> the segmentation network that scores generated ones; or a published one, once it passed the gate."""
 
 from __future__ import annotations
 
 import json
 import shutil
 import time
+from pathlib import Path
+from typing import Any, cast
 
 import torch
+from torch import nn
 
 from ganrepro import artifacts, checkpoints, config
+from ganrepro.config import PublishedScorer
+from ganrepro.data.weights import fill, read_caffemodel
+from ganrepro.evaluation.gate import check
 from ganrepro.evaluation.segmenter import train_segmenter
+from ganrepro.nets.fcn8s import FCN8s
+from ganrepro.nets.hed import HED
 from ganrepro.process import settle
 from pipeline import stage
+
+
+def published(
+    weights: str, data: Path, manifest: dict[str, Any], device: torch.device
+) -> tuple[nn.Module, list[dict[str, float]]]:
+    """The network with downloaded weights. GateError unless it reads real photos as its authors say."""
+    file = next(artifacts.download_dir(weights).glob("*.caffemodel"))
+    network = FCN8s()
+    fill(cast(HED, network), read_caffemodel(file), file)  # any network with its layers by their names
+    network.to(device).eval()
+    return network, [check(network, data, manifest, device)]
 
 
 def main() -> None:
@@ -23,21 +42,24 @@ def main() -> None:
     folder = artifacts.dataset_dir(params, args.dataset)
     stage.expect(args.out, artifacts.segmenter_place(args.dataset, spec))
     settle(args.threads)
-    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest, device = json.loads((folder / "manifest.json").read_text()), torch.device(stage.device(params))
     started = time.monotonic()
     work = artifacts.work_dir(args.out)
     resume = work / "segmenter.pt"
     before = checkpoints.load(resume, spec) if resume.exists() else None
-    network, rows = train_segmenter(
-        folder,
-        manifest["names"]["train"]["b"],
-        len(manifest["classes"]),
-        recipe,
-        recipe.pixels or args.pixels,
-        torch.device(stage.device(params)),
-        resume=before,
-        save=lambda state: checkpoints.save(resume, spec, state),
-    )
+    if isinstance(recipe, PublishedScorer):
+        network, rows = published(recipe.weights, folder, manifest, device)
+    else:
+        network, rows = train_segmenter(
+            folder,
+            manifest["names"]["train"]["b"],
+            len(manifest["classes"]),
+            recipe,
+            recipe.pixels or args.pixels,
+            device,
+            resume=before,
+            save=lambda state: checkpoints.save(resume, spec, state),
+        )
     with artifacts.filling(args.out) as out:
         checkpoints.save(out / "segmenter.pt", spec, {"network": network.state_dict(), "rows": rows})
         seconds = round(time.monotonic() - started, 1)

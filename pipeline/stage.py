@@ -51,12 +51,13 @@ def run(main: Callable[[], None]) -> None:
     from ganrepro.checkpoints import CheckpointError
     from ganrepro.data.images import ImageError
     from ganrepro.data.sources import SourceError
+    from ganrepro.evaluation.gate import GateError
     from ganrepro.evaluation.segmenter import SegmenterError
     from ganrepro.training.loop import NonFiniteLoss
 
     try:
         main()
-    except (ConfigError, CheckpointError, ImageError, SourceError, SegmenterError, NonFiniteLoss) as error:
+    except (ConfigError, CheckpointError, ImageError, SourceError, SegmenterError, GateError, NonFiniteLoss) as error:
         sys.exit(f"error: {error}")
     except OSError as error:
         sys.exit(f"error: {f'{error.filename}: ' if error.filename else ''}{error.strerror or error}")

@@ -41,8 +41,7 @@ def train(params: config.Params, study: config.Study, args: stage.argparse.Names
     spec = artifacts.run_spec(params, study, args.row, args.seed)
     training, device = study.variants[args.row].training, torch.device(stage.device(params))
     settle(args.threads, reproducible=training.engine == "plain")
-    folder = artifacts.dataset_dir(params, study.dataset)
-    images = load_images(folder, training, device)
+    images = load_images(artifacts.dataset_dir(params, study.dataset), training, device)
     game, progress, before, resumed = build_game(training, args.seed, device), Progress(), 0.0, 0
     resume = work / "checkpoint.pt"
     if resume.exists():
@@ -60,8 +59,8 @@ def train(params: config.Params, study: config.Study, args: stage.argparse.Names
     def log(row: dict[str, float]) -> None:
         tracker.epoch(row)
         if row["epoch"] in training.milestones:
-            networks = {name: weights for name, weights in game.state()["networks"].items() if name.startswith("g_")}
-            checkpoints.save(work / artifacts.milestone(row["epoch"]), spec, {"networks": networks})
+            generators = {name: state for name, state in game.state()["networks"].items() if name.startswith("g_")}
+            checkpoints.save(work / artifacts.milestone(row["epoch"]), spec, {"networks": generators})
 
     def save(_: Progress) -> None:
         seconds = before + time.monotonic() - started
@@ -83,9 +82,8 @@ def train(params: config.Params, study: config.Study, args: stage.argparse.Names
             writer.writeheader()
             writer.writerows(rows)
         artifacts.write_json(folder / "run.json", {"schema": "run/1", "study": study.name, "variant": args.row} | spec)
-        seconds = round(before + time.monotonic() - started, 1)
-        timing = {"seconds": seconds, "resumed": resumed}
-        artifacts.write_json(folder / "timing.json", machine | timing)
+        machine |= {"seconds": round(before + time.monotonic() - started, 1), "resumed": resumed}
+        artifacts.write_json(folder / "timing.json", machine)
 
 
 if __name__ == "__main__":

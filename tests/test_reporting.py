@@ -59,6 +59,22 @@ def made_up(study, tmp_path):
         scores=table,
         passes=passes,
         classes=table[keys].assign(iou=table.class_iou, **{"class": "a"}),
+        distances=pd.DataFrame(
+            {
+                "row": row,
+                "seed": seed,
+                "of": "segmenter",
+                "frechet": 4.0 + 2 * seed,
+                "frechet_error": 0.0,
+                "frechet_infinite": 3.5,
+                "kernel": 0.0125,
+                "made": 2,
+                "real": 3,
+                "features": 8,
+            }
+            for row in study.variants
+            for seed in (0, 1)
+        ),
         curves=pd.concat([table[[*keys, "class_iou"]].assign(epoch=e) for e in (1, 2)]).query("row in @study.variants"),
         replicates=replicates,
         by_image={at: np.array([0.25, 0.75]) for at in replicates},
@@ -93,6 +109,8 @@ def test_a_page_of_pairs_has_every_table_with_its_own_rows(tmp_path):
     # sample deviation of two passes 0.02 apart: 0.0141
     assert "translated 3 times" in page and "differs by 0.0141 (mean standard deviation), 0.0141 at most" in page
     front = render.front_table(intervals(results), study).splitlines()
+    # seeds 4 and 6: standard error 1, so 1.96 to either side
+    assert "| L1 + GAN | **5.00** <sub>3.04–6.96</sub> | 3.50 | 12.5 | 2 and 3 |" in page and "**not FID**" in page
     assert len(front) == 2 + 5 + 2 and "Photo → labels" not in front[0]
     canvas = np.asarray(figures.grid(results, study, study.tables["receptive-field"]))
     assert canvas.shape[1] == 6 * 100 - 4
@@ -205,7 +223,14 @@ def test_the_gate_speaks_up_when_real_photos_cannot_be_read(results):
 
 def test_page_without_label_maps_has_images_and_no_table(results):
     results.manifest["classes"] = []
-    bare = replace(results, scores=results.scores.iloc[:0], passes=results.passes.iloc[:0], replicates={}, by_image={})
+    bare = replace(
+        results,
+        distances=results.distances.iloc[:0],
+        scores=results.scores.iloc[:0],
+        passes=results.passes.iloc[:0],
+        replicates={},
+        by_image={},
+    )
     page = render.page(PARAMS, "cyclegan_ablation", STUDY, bare, {})
     assert (
         "nothing to score against" in page

@@ -125,6 +125,8 @@ def page(params: Params, name: str, study: Study, results: Results, provenance: 
             claims.table(judged),
             f"<sub>{claims.RULE}</sub>",
         ]
+    if len(results.distances):
+        parts += ["## Distance of generated photos from real ones", *_distances(results)]
     if scored:
         best = ", ".join(f"{results.titles[figures.extreme_row(results, study, d)]} ({WAYS[d]})" for d in study.directions)
         parts += [
@@ -151,6 +153,34 @@ def page(params: Params, name: str, study: Study, results: Results, provenance: 
         "| | |\n| :-- | :-- |\n" + "\n".join(f"| {k} | {v} |" for k, v in provenance.items()),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _distances(results: Results) -> list[str]:
+    """Table of Fréchet and kernel distances, and what they are distances of."""
+    found = results.distances
+    backbone, scored = found.of.iloc[0], "inception_score" in found
+    names = ("Fréchet, segmenter", "kernel × 1000, segmenter") if backbone == "segmenter" else ("FID", "KID × 1000")
+    head = ["Row", names[0], "at n → ∞", names[1], *(["Inception Score"] if scored else []), "n"]
+    lines = ["| " + " | ".join(head) + " |", "|" + " :-- |" + " :-: |" * (len(head) - 1)]
+    for row, one in found.groupby("row", sort=False):
+        between = one.frechet.var() if len(one) > 1 else 0.0
+        reach = 1.96 * np.sqrt((np.square(one.frechet_error).mean() + between) / len(one))
+        mean = one.frechet.mean()
+        cells = [results.titles[row], f"**{mean:.2f}** <sub>{max(0, mean - reach):.2f}–{mean + reach:.2f}</sub>"]
+        cells += [f"{one.frechet_infinite.mean():.2f}", f"{1000 * one.kernel.mean():.1f}"]
+        cells += [f"{one.inception_score.mean():.2f}"] if scored else []
+        lines.append("| " + " | ".join([*cells, f"{one.made.iloc[0]} and {one.real.iloc[0]}"]) + " |")
+    what = (
+        f"Of {found.features.iloc[0]} features of the segmentation network, means over the image: **not FID**, which needs "
+        "Inception's weights (91 MB; `distance: inception-clean` in params.yaml), and comparable within this table only."
+        if backbone == "segmenter"
+        else f"Inception of 2015-12-05, resize `{backbone.removeprefix('inception-')}`."
+    )
+    return [
+        "\n".join(lines),
+        f"<sub>{what} Lower is nearer. n: generated and real photos; so few make the distance too large, and the column beside "
+        "says what endlessly many would give (a line in 1 / n). 95 % intervals: jackknife over images, spread over seeds.</sub>",
+    ]
 
 
 def _noise(results: Results, study: Study) -> list[str]:

@@ -25,6 +25,7 @@ DOMAINS = {"labels2photo": ("a", "b"), "photo2labels": ("b", "a")}  # direction 
 class Results:
     """scores: one line per direction, row and seed (none where a dataset has no classes).  passes: one line
     for each translation of the test set that those pool.  classes: one line per direction, row, seed and class.
+    distances: one line per row and seed, of generated from real photos (evaluation.distances.measure).
     curves: one line per direction, row, seed and epoch that was looked back at, the last included.
     replicates[direction, row][score]: its bootstrap, (replicates,).  by_image[direction, row]: per-pixel
     accuracy of each test image, mean over seeds, (images,).
@@ -34,6 +35,7 @@ class Results:
     scores: pd.DataFrame
     passes: pd.DataFrame
     classes: pd.DataFrame
+    distances: pd.DataFrame
     curves: pd.DataFrame
     replicates: dict[tuple[str, str], dict[str, np.ndarray]]
     by_image: dict[tuple[str, str], np.ndarray]
@@ -47,12 +49,15 @@ class Results:
 def collect(params: Params, study: Study) -> Results:
     """Everything the report of `study` shows."""
     manifest = json.loads((artifacts.dataset_dir(params, study.dataset) / "manifest.json").read_text())
-    scores, passes, classes, curves, losses, timing, images = [], [], [], [], [], {}, {}
+    scores, passes, classes, distances, curves, losses, timing, images = [], [], [], [], [], [], {}, {}
     counts: dict[tuple[str, str], list[dict[str, np.ndarray]]] = {}
     for row, seed in artifacts.rows(study):
         folder = artifacts.score_dir(params, study, row, seed)
         images[row, seed] = folder / "images"
-        values = json.loads((folder / "metrics.json").read_text())["values"]
+        measured = json.loads((folder / "metrics.json").read_text())
+        values = measured["values"]
+        if measured["distance"]:
+            distances.append({"row": row, "seed": seed} | measured["distance"])
         with np.load(folder / "counts.npz", allow_pickle=False) as file:
             arrays = dict(file)
         for direction in values:
@@ -75,6 +80,7 @@ def collect(params: Params, study: Study) -> Results:
         scores=pd.DataFrame(scores, columns=[*head, *COLUMNS]),
         passes=pd.DataFrame(passes, columns=[*head, *SCORES["segmentation"]]),
         classes=pd.DataFrame(classes, columns=[*head, "class", "iou"]),
+        distances=pd.DataFrame(distances),
         curves=pd.DataFrame(curves, columns=[*head, "epoch", "class_iou"]),
         replicates={at: _replicates(seeds) for at, seeds in counts.items()},
         by_image={at: np.mean([rates(one["confusion"])["pixel_accuracy"] for one in s], 0) for at, s in counts.items()},
@@ -135,3 +141,17 @@ def summary(results: Results) -> dict[str, dict[str, dict[str, float]]]:
     for (direction, row), values in means.iterrows():
         table[direction][row] = {name: float(value) for name, value in values.dropna().items()}
     return table
+
+
+def write_tables(results: Results, folder: Path) -> None:
+    """What the page and the figures show, as CSV files."""
+    results.scores.to_csv(folder / "scores.csv", index=False, float_format="%.6f")
+    intervals(results).to_csv(folder / "intervals.csv", index=False, float_format="%.6f")
+    results.distances.to_csv(folder / "distances.csv", index=False, float_format="%.6f")
+    means = results.scores.groupby(["direction", "row"], sort=False)[list(COLUMNS)].mean().reset_index()
+    means.insert(0, "name", means.direction + " " + means.row)
+    means.to_csv(folder / "means.csv", index=False, float_format="%.6f")
+    wide = results.losses.drop(columns="learning_rate").groupby(["variant", "epoch"]).mean().drop(columns="seed")
+    wide = wide.unstack("variant").swaplevel(axis=1).sort_index(axis=1).dropna(axis=1, how="all")
+    wide.columns = [f"{variant}.{term}" for variant, term in wide.columns]
+    wide.to_csv(folder / "losses.csv", float_format="%.6f")

@@ -14,9 +14,18 @@ def segmenter_of(wildcards, output):
     )
 
 
+def weights_of(folder):
+    """The download that a published network comes from; one of our own needs none."""
+    scorer = PARAMS.scorers[SEGMENTERS[folder].scorer]
+    if not isinstance(scorer, settings.PublishedScorer):
+        return []
+    return ancient(f"{artifacts.download_dir(scorer.weights)}/source.json")
+
+
 rule train_segmenter:
     input:
         lambda w: manifest_of(w.name),
+        lambda w: weights_of(f"scores/segmenters/{w.name}-{w.key}"),
     output:
         "scores/segmenters/{name}-{key}/segmenter.pt",
     log:
@@ -63,11 +72,13 @@ rule translate:
 
 
 def scorer_of(wildcards):
-    """The segmentation network that scores a row, where the dataset has classes."""
-    study = STUDIES[wildcards.study]
-    if not artifacts.has_classes(PARAMS, study.dataset):
-        return []
-    return ancient(f"{artifacts.segmenter_dir(PARAMS, study)}/segmenter.pt")
+    """The segmentation network that scores a row, where the dataset has classes, and the network of FID."""
+    study, needed = STUDIES[wildcards.study], []
+    if artifacts.has_classes(PARAMS, study.dataset):
+        needed.append(f"{artifacts.segmenter_dir(PARAMS, study)}/segmenter.pt")
+    if PARAMS.distance != "segmenter":
+        needed.append(f"{artifacts.download_dir(artifacts.INCEPTION)}/source.json")
+    return [ancient(file) for file in needed]
 
 
 rule evaluate:

@@ -1,0 +1,37 @@
+"""Sources that are one file of weights: fetched, verified by the checksum in its name, put into place."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+from ganrepro.artifacts import filling
+from ganrepro.data.sources import ARCHIVES, SourceError, download, entry
+
+
+def obtain_file(source: str, mirror: str | None, folder: Path, archives: Path = ARCHIVES) -> str:
+    """Fetches the file of a source with `layout: file` into `folder`; returns its sha256.
+
+    mirror: folder, file:// or http(s):// address that holds the file, or None.  sha256 in the registry may be the
+    beginning that the publisher states. SourceError with one line for anything that is not right.
+    """
+    (spec,) = entry(source)["archives"]
+    target = archives / spec["name"]
+    if not target.exists():
+        archives.mkdir(parents=True, exist_ok=True)
+        base = mirror if mirror is None or "://" in mirror else Path(mirror).expanduser().resolve().as_uri()
+        download(f"{base.rstrip('/')}/{spec['name']}" if base else spec["url"], target)
+    with target.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if not found.startswith(spec["sha256"]):
+        raise SourceError(
+            f"{target}: wrong checksum, expected sha256 {spec['sha256']}…, got {found[:12]}…; remove it and try again"
+        )
+    with filling(folder) as inside:
+        try:
+            os.link(target, inside / target.name)
+        except OSError:
+            shutil.copyfile(target, inside / target.name)
+    return found

@@ -1,0 +1,218 @@
+"""How far generated photos are from real ones: Fréchet and kernel distance of features, and the Inception Score.
+
+Features are those of the Inception network that FID is defined with (torch-fidelity's, with its weights), or of the
+pipeline's own segmentation network, where those weights cannot be had; the second is never called FID.
+Three steps: features of images, a distance of two sets of features, its interval; only the first needs a network.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import tempfile
+import zipfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from ganrepro.artifacts import replacing
+from ganrepro.data.images import ImageError, as_tensor, read_rgb, resize, to_float
+from ganrepro.data.sources import SourceError
+from ganrepro.evaluation.segmenter import Segmenter, enlarged
+
+SIDE = 299  # pixels that Inception sees
+WORKERS = 2  # images are read and pushed through the network by so many threads, each on one core
+BATCH = 4  # images at once: more leave the cache
+GROUPS = 10  # of the jackknife
+# torch-fidelity's modules from the resized image to the 2048 features, in the order it calls them
+INCEPTION = (
+    *("Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3", "MaxPool_1", "Conv2d_3b_1x1", "Conv2d_4a_3x3", "MaxPool_2"),
+    *(f"Mixed_{block}" for block in ("5b", "5c", "5d", "6a", "6b", "6c", "6d", "6e", "7a", "7b", "7c")),
+    "AvgPool",
+)
+
+
+class Backbone:
+    """An image to what the network sees, a batch of those to features (n, d) and, where it classifies, logits.
+
+    digest: of weights and resize, so that features can be kept.
+    """
+
+    def __init__(self, digest: str, prepare: Callable[[Image.Image], Tensor], network: Callable[[Tensor], list[Tensor]]):
+        self.digest, self.prepare, self.network = digest, prepare, network
+
+
+def inception(folder: Path, how: str, device: torch.device) -> Backbone:
+    """The Inception of 2015-12-05 with downloaded, verified weights.
+
+    how: the resize to 299, which changes the score: 'tf1' (TensorFlow 1 bilinear, of the original code and
+    torch-fidelity), 'pytorch-fid' (torch bilinear, no antialiasing), 'clean' (clean-fid: Pillow bicubic in float).
+    """
+    from torch_fidelity.feature_extractor_inceptionv3 import BasicConv2d, FeatureExtractorInceptionV3
+
+    weights = sorted(folder.rglob("*.pth"))[0]
+    try:
+        tensors = torch.load(weights, weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError, EOFError, zipfile.BadZipFile) as error:
+        raise SourceError(f"{weights}: not plain weights ({str(error).splitlines()[0][:80]}); remove it and try again") from None
+    with tempfile.NamedTemporaryFile(suffix=".pth") as plain:
+        # the library would unpickle whatever the file holds: it gets what was read without running code
+        torch.save(tensors, plain.name)
+        network = FeatureExtractorInceptionV3("inception", ["2048"], plain.name)
+    for module in network.modules():
+        if isinstance(module, BasicConv2d):
+            module.conv, module.bn = fuse_conv_bn_eval(module.conv, module.bn), nn.Identity()
+    network.to(device, memory_format=torch.channels_last)
+
+    def run(x: Tensor) -> list[Tensor]:
+        x = x.contiguous(memory_format=torch.channels_last)
+        for name in INCEPTION:
+            x = getattr(network, name)(x)
+        features = x.flatten(1)
+        return [features, features @ network.fc.weight.T]  # logits without bias, as the Inception Score takes them
+
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    return Backbone(f"{digest} {how}", RESIZES[how], run)
+
+
+def _tf1(image: Image.Image) -> Tensor:
+    from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x as bilinear
+
+    return (bilinear(as_tensor(image)[None].float(), size=(SIDE, SIDE), align_corners=False)[0] - 128) / 128
+
+
+def _pytorch_fid(image: Image.Image) -> Tensor:
+    scaled = functional.interpolate(as_tensor(image)[None].float() / 255, (SIDE, SIDE), mode="bilinear", align_corners=False)
+    return 2 * scaled[0] - 1
+
+
+def _clean(image: Image.Image) -> Tensor:
+    bands = [np.asarray(band.convert("F").resize((SIDE, SIDE), Image.Resampling.BICUBIC)) for band in image.split()]
+    return (torch.from_numpy(np.stack(bands)).clamp(0, 255) - 128) / 128
+
+
+RESIZES = {"tf1": _tf1, "pytorch-fid": _pytorch_fid, "clean": _clean}
+
+
+def segmenter_features(network: Segmenter, digest: str, height: int, width: int) -> Backbone:
+    """Means over the image of the segmentation network's coarsest features, at the size of the label maps."""
+
+    def run(x: Tensor) -> list[Tensor]:
+        return [network.sixteenth(network.eighth(network.quarter(to_float(x)))).mean((2, 3))]
+
+    return Backbone(digest, lambda image: enlarged(image, height, width), run)
+
+
+def features(images: Sequence[Image.Image], backbone: Backbone, device: torch.device) -> list[np.ndarray]:
+    """Outputs of the backbone for every image, float32 (n, d) each. ImageError for less than two images or mixed sizes."""
+    if len(images) < 2:
+        raise ImageError(f"a distance needs at least 2 images on each side, got {len(images)}")
+    sizes = {image.size for image in images}
+    if len(sizes) > 1:
+        raise ImageError(f"a distance needs images of one size, got {' and '.join(map(str, sorted(sizes)[:3]))}")
+
+    def run(chunk: Sequence[Image.Image]) -> list[Tensor]:
+        with torch.no_grad():
+            x = torch.stack([backbone.prepare(image) for image in chunk]).to(device)
+            return [y.cpu() for y in backbone.network(x)]
+
+    with ThreadPoolExecutor(WORKERS, initializer=lambda: torch.set_num_threads(1)) as pool:
+        found = list(pool.map(run, [images[i : i + BATCH] for i in range(0, len(images), BATCH)]))
+    return [torch.cat(parts).numpy() for parts in zip(*found, strict=True)]
+
+
+def kept_features(images: Sequence[Image.Image], backbone: Backbone, device: torch.device, folder: Path) -> list[np.ndarray]:
+    """The same, kept in a file named by the content of the images, the weights and the resize."""
+    content = hashlib.sha256(backbone.digest.encode())
+    for image in images:
+        content.update(str(image.size).encode() + image.tobytes())
+    path = folder / f"{content.hexdigest()[:32]}.npz"
+    if not path.exists():
+        found = features(images, backbone, device)
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            np.savez(file, *found)
+    with np.load(path, allow_pickle=False) as file:
+        return [file[name] for name in file.files]
+
+
+def load_photos(folder: Path, names: Sequence[str], pixels: int) -> list[Image.Image]:
+    """Real photos at the size of the generated ones. ImageError names one that is missing or unreadable."""
+    with ThreadPoolExecutor(WORKERS) as pool:
+        return list(pool.map(lambda name: resize(read_rgb(folder / name), pixels), names))
+
+
+def frechet(x: np.ndarray, y: np.ndarray) -> float:
+    """Squared Fréchet distance of two normal distributions with the moments of x (n, d) and y (m, d).
+
+    |mean difference|² + tr(Sx + Sy - 2 (Sx Sy)^(1/2)), covariances over n - 1. With S = A' A for centred A, the last
+    trace is the sum of the singular values of Ax Ay': exact, also where there are fewer images than features.
+    Source: Heusel et al. 2017, equation 6.
+    """
+    a, b = (_factor(z.astype(np.float64)) for z in (x, y))
+    mixed = np.linalg.svd(a @ b.T, compute_uv=False).sum()
+    shift = x.mean(0, dtype=np.float64) - y.mean(0, dtype=np.float64)
+    return float(shift @ shift + (a**2).sum() + (b**2).sum() - 2 * mixed)
+
+
+def _factor(x: np.ndarray) -> np.ndarray:
+    """A with A' A the covariance of x, no taller than wide."""
+    centred = (x - x.mean(0)) / np.sqrt(len(x) - 1)
+    return np.asarray(np.linalg.qr(centred, mode="r")) if len(x) > x.shape[1] else centred
+
+
+def extrapolated(x: np.ndarray, y: np.ndarray) -> float:
+    """The Fréchet distance of endlessly many images: the intercept of a line in 1 / n.  Source: Chong and Forsyth 2020.
+
+    x and y are thinned out alike, as both are few here.
+    """
+    random, sizes, values = np.random.default_rng(0), [], []
+    for share in np.linspace(0.5, 1, 6):
+        n, m = (max(2, round(share * len(z))) for z in (x, y))
+        for _ in range(1 if share == 1 else 5):
+            values.append(frechet(x[random.permutation(len(x))[:n]], y[random.permutation(len(y))[:m]]))
+            sizes.append(1 / n)
+    return float(np.polynomial.polynomial.polyfit(sizes, values, 1)[0])
+
+
+def standard_error(x: np.ndarray, y: np.ndarray) -> float:
+    """Of the Fréchet distance, by a jackknife that leaves out a tenth of both sets at a time.
+
+    A bootstrap would not do: images drawn twice make the sets look narrower than they are.  Source: Efron and
+    Tibshirani 1993, chapter 11.
+    """
+    groups = min(GROUPS, len(x), len(y))
+    left = [frechet(*(z[np.arange(len(z)) % groups != g] for z in (x, y))) for g in range(groups) if min(len(x), len(y)) > 3]
+    return float(np.sqrt((groups - 1) / groups * np.sum((np.array(left) - np.mean(left)) ** 2))) if left else float("nan")
+
+
+def measure(made: list[np.ndarray], real: list[np.ndarray]) -> dict[str, float | int]:
+    """All distances of generated from real features (and logits, where there are any): see the module.
+
+    KID through torch-fidelity: 100 subsets of at most 1000 images, kernel (x'y / d + 1)³.
+    """
+    from torch_fidelity.metric_isc import isc_features_to_metric
+    from torch_fidelity.metric_kid import kid_features_to_metric
+
+    x, y = made[0], real[0]
+    size = min(len(x), len(y), 1000)
+    kid = kid_features_to_metric(torch.from_numpy(x), torch.from_numpy(y), kid_subset_size=size, verbose=False)
+    found: dict[str, float | int] = {
+        "frechet": frechet(x, y),
+        "frechet_error": standard_error(x, y),
+        "frechet_infinite": extrapolated(x, y),
+        "kernel": kid["kernel_inception_distance_mean"],
+        "kernel_subset": size,
+        "made": len(x),
+        "real": len(y),
+        "features": x.shape[1],
+    }
+    if len(made) > 1:
+        found["inception_score"] = isc_features_to_metric(torch.from_numpy(made[1]), splits=1)["inception_score_mean"]
+    return found

@@ -1,0 +1,261 @@
+import warnings
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from scipy.linalg import sqrtm
+from torch import nn
+
+from ganrepro.data.images import ImageError
+from ganrepro.data.sources import SourceError
+from ganrepro.data.weights import caffe_messages, fill, read_caffemodel
+from ganrepro.evaluation import distances, gate
+from ganrepro.evaluation.segmenter import Segmenter
+from ganrepro.nets.fcn8s import MEANS, FCN8s
+
+CPU = torch.device("cpu")
+
+
+def photos(count, size=64, seed=0):
+    """Smooth random photos: noise of few pixels, enlarged."""
+    rng = np.random.default_rng(seed)
+    small = rng.integers(0, 256, (count, 8, 8, 3), np.uint8)
+    return [Image.fromarray(one).resize((size, size), Image.Resampling.BICUBIC) for one in small]
+
+
+# --- Inception ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """A file of Inception weights drawn at random, as torch-fidelity and pytorch-fid both read it."""
+    from pytorch_fid.inception import fid_inception_v3
+
+    folder = tmp_path_factory.mktemp("inception")
+    with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
+        warnings.simplefilter("ignore")
+        patch.setattr("pytorch_fid.inception.load_state_dict_from_url", lambda *a, **k: None)
+        patch.setattr(nn.Module, "load_state_dict", lambda *a, **k: None)
+        network = fid_inception_v3()
+    generator = torch.Generator().manual_seed(0)
+    for name, value in network.state_dict().items():
+        if value.is_floating_point():
+            drawn = torch.randn(value.shape, generator=generator)
+            fan = value[0].numel() if value.ndim > 1 else 1
+            scaled = drawn * (2 / fan) ** 0.5 if value.ndim > 1 else 0.1 * drawn + (1.0 if name.endswith("weight") else 0.0)
+            value.copy_(scaled.abs() + 0.5 if "running_var" in name else scaled * (0.01 if name == "fc.weight" else 1))
+    torch.save(network.state_dict(), folder / "weights.pth")
+    return folder
+
+
+def test_fid_equals_torch_fidelity(weights):
+    """The same random weights, the same photos: features, FID, KID and Inception Score within 1e-4."""
+    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+    from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
+    from torch_fidelity.metric_isc import isc_features_to_metric
+
+    sets = photos(12), photos(12, seed=1)
+    backbone = distances.inception(weights, "tf1", CPU)
+    made, real = (distances.features(one, backbone, CPU) for one in sets)
+    theirs = FeatureExtractorInceptionV3("x", ["2048", "logits_unbiased"], str(weights / "weights.pth"))
+    pixels = [torch.from_numpy(np.stack([np.asarray(image) for image in one])).permute(0, 3, 1, 2) for one in sets]
+    with torch.no_grad():
+        (x, logits), (y, _) = (theirs(one) for one in pixels)
+    assert np.abs(made[0] - x.numpy()).max() <= 1e-5 * x.abs().max().item()
+    found = distances.measure(made, real)
+    expected = fid_statistics_to_metric(fid_features_to_statistics(x), fid_features_to_statistics(y), False)
+    assert found["frechet"] == pytest.approx(expected["frechet_inception_distance"], rel=1e-4)
+    score = isc_features_to_metric(logits, splits=1)["inception_score_mean"]
+    assert found["inception_score"] == pytest.approx(score, rel=1e-4)
+    assert (found["made"], found["real"], found["features"], found["kernel_subset"]) == (12, 12, 2048, 12)
+
+
+def test_the_resize_of_pytorch_fid_gives_its_features(weights):
+    from pytorch_fid.inception import InceptionV3
+
+    with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
+        warnings.simplefilter("ignore")
+        state = torch.load(weights / "weights.pth", weights_only=True)
+        patch.setattr("pytorch_fid.inception.load_state_dict_from_url", lambda *a, **k: state)
+        theirs = InceptionV3([3]).eval()
+    sets = photos(3)
+    pixels = torch.from_numpy(np.stack([np.asarray(image) for image in sets])).permute(0, 3, 1, 2).float() / 255
+    with torch.no_grad():
+        expected = theirs(pixels)[0].flatten(1).numpy()
+    found = distances.features(sets, distances.inception(weights, "pytorch-fid", CPU), CPU)[0]
+    assert np.abs(found - expected).max() <= 1e-4 * np.abs(expected).max()
+
+
+def test_resizes_differ_and_stay_in_range():
+    photo = photos(1, 64)[0]
+    made = {how: resize(photo) for how, resize in distances.RESIZES.items()}
+    for one in made.values():
+        assert one.shape == (3, 299, 299) and one.abs().max() <= 1 + 1e-6
+    assert not torch.allclose(made["tf1"], made["clean"], atol=1e-3)
+    same = Image.new("RGB", (299, 299), (0, 128, 255))  # nothing to resize: levels as the network wants them
+    assert distances.RESIZES["clean"](same)[:, 0, 0].tolist() == [-1, 0, 127 / 128]
+
+
+def test_weights_that_run_code_are_refused(tmp_path):
+    class Bomb:
+        def __reduce__(self):
+            return (exec, ("raise SystemExit('ran')",))
+
+    torch.save({"x": Bomb()}, tmp_path / "w.pth")
+    with pytest.raises(SourceError, match=r"w\.pth: not plain weights"):
+        distances.inception(tmp_path, "tf1", CPU)
+
+
+# --- distances ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("n", "m", "d"), [(400, 300, 8), (12, 9, 40), (50, 200, 60)])
+def test_frechet_is_the_textbook_formula(n, m, d):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(0, 1, (n, d)) @ rng.normal(0, 1, (d, d)), rng.normal(0.3, 2, (m, d))
+    a, b = np.cov(x, rowvar=False), np.cov(y, rowvar=False)
+    root = sqrtm(a @ b).real if n > d < m else None
+    trace = np.trace(root) if root is not None else np.sqrt(np.linalg.eigvals(a @ b).astype(complex)).real.sum()
+    expected = np.sum((x.mean(0) - y.mean(0)) ** 2) + np.trace(a) + np.trace(b) - 2 * trace
+    assert distances.frechet(x, y) == pytest.approx(expected, rel=1e-6)
+
+
+def test_frechet_by_hand():
+    """One feature: (difference of means)² + (difference of deviations)². 0 and 2 against 1 and 7."""
+    x, y = np.array([[0.0], [2.0]]), np.array([[1.0], [7.0]])
+    assert distances.frechet(x, y) == pytest.approx(9 + (np.sqrt(2) - np.sqrt(18)) ** 2, abs=1e-12)
+    assert distances.frechet(x, x) == pytest.approx(0, abs=1e-12)
+
+
+def test_extrapolation_takes_off_what_few_images_add():
+    """Two sets of one distribution are 0 apart; 40 images in 30 dimensions say 10 and more."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(2, 40, 30))
+    assert distances.frechet(x, y) > 10
+    assert abs(distances.extrapolated(x, y)) < 0.5 * distances.frechet(x, y)
+
+
+def test_the_jackknife_sees_the_error_of_a_mean():
+    """Far apart, the distance is the squared difference of means, whose standard error is known: 2 D s sqrt(2 / n)."""
+    rng = np.random.default_rng(3)
+    x, y = rng.normal(0, 1, (400, 1)), rng.normal(100, 1, (400, 1))
+    expected = 2 * 100 * np.sqrt(2 / 400)
+    assert distances.standard_error(x, y) == pytest.approx(expected, rel=0.5)  # ten groups: a quarter either way is common
+
+
+def test_segmenter_features_and_what_is_kept(tmp_path):
+    network = Segmenter(3, 4).eval()
+    backbone = distances.segmenter_features(network, "digest", 48, 40)
+    images = photos(5)
+    kept = distances.kept_features(images, backbone, CPU, tmp_path)
+    assert kept[0].shape == (5, 16)
+    network.quarter = None  # a second look does not compute
+    again = distances.kept_features(images, backbone, CPU, tmp_path)
+    assert np.array_equal(kept[0], again[0])
+    with pytest.raises(TypeError):  # other images do
+        distances.kept_features(photos(5, seed=1), backbone, CPU, tmp_path)
+
+
+def test_too_few_images_and_mixed_sizes_are_refused(tmp_path):
+    backbone = distances.segmenter_features(Segmenter(3, 4).eval(), "digest", 48, 48)
+    with pytest.raises(ImageError, match="at least 2 images on each side, got 1"):
+        distances.features(photos(1), backbone, CPU)
+    with pytest.raises(ImageError, match=r"images of one size, got \(32, 32\) and \(64, 64\)"):
+        distances.features(photos(1) + photos(1, 32), backbone, CPU)
+    Image.new("L", (8, 8)).save(tmp_path / "grey.png")  # one channel is expanded
+    assert distances.load_photos(tmp_path, ["grey.png"], 8)[0].mode == "RGB"
+    (tmp_path / "cut.png").write_bytes((tmp_path / "grey.png").read_bytes()[:40])
+    with pytest.raises(ImageError, match=r"cut\.png: not a readable image"):
+        distances.load_photos(tmp_path, ["grey.png", "cut.png"], 8)
+
+
+# --- the official FCN-8s ------------------------------------------------------------------------
+
+
+def caffemodel(network, path, leave_out=()):
+    net = caffe_messages()["NetParameter"]()
+    for name, module in network.layers.items():
+        if name in leave_out:
+            continue
+        layer = net.layer.add(name=name)
+        for parameter in module.parameters():
+            blob = layer.blobs.add()
+            blob.shape.dim.extend(parameter.shape)
+            blob.data.extend(parameter.detach().flatten().tolist())
+    path.write_bytes(net.SerializeToString())
+    return path
+
+
+def test_fcn8s_reads_a_caffemodel_and_names_what_it_lacks(tmp_path):
+    torch.manual_seed(0)
+    written, read = FCN8s(20, 32), FCN8s(20, 32)
+    path = caffemodel(written, tmp_path / "fcn.caffemodel")
+    fill(read, read_caffemodel(path), path)
+    photo = torch.rand(1, 3, 40, 56) * 2 - 1
+    with torch.no_grad():
+        assert torch.equal(written(photo), read(photo)) and written(photo).shape == (1, 20, 40, 56)
+    path = caffemodel(written, path, leave_out=("upscore8",))
+    with pytest.raises(SourceError, match="layer upscore8 is missing"):
+        fill(read, read_caffemodel(path), path)
+    path = caffemodel(FCN8s(21, 32), path)
+    with pytest.raises(SourceError, match=r"layer score_fr: expected \(20, 128, 1, 1\), got \(21, 128, 1, 1\)"):
+        fill(read, read_caffemodel(path), path)
+
+
+def test_fcn8s_has_the_published_geometry():
+    """Only the stride-8 scores speak, and say the mean of what they see: the map lies where the photo does.
+
+    Convolutions pass their centre on, deconvolutions interpolate bilinearly; a bright square stays in its place.
+    """
+    network = FCN8s(1, 64)
+    for module in network.layers.values():
+        for parameter in module.parameters():
+            nn.init.zeros_(parameter)
+    for name, module in network.layers.items():
+        if name.startswith("conv"):
+            module.weight.data[0, 0, 1, 1] = 1
+    network.layers["conv1_1"].weight.data[0] = 0
+    network.layers["conv1_1"].weight.data[0, :, 1, 1] = 1 / 3
+    network.layers["score_pool3"].weight.data[0, 0] = 1
+    ramp = 1 - (torch.arange(16) - 7.5).abs() / 8
+    network.layers["upscore8"].weight.data[0, 0] = ramp[:, None] * ramp
+    photo = torch.full((1, 3, 160, 160), -1.0)
+    photo[..., 48:80, 96:128] = 1
+    with torch.no_grad():
+        seen = network(photo)[0, 0]
+    assert seen.shape == (160, 160)
+    y, x = (seen > 0.5 * seen.max()).nonzero().float().mean(0).tolist()
+    # conv1_1 pads by 100 and pool3 has stride 8: score i stands for pixels 8 i - 99.5 + 3.5; 9 and 31 are cropped
+    # off, which leaves the map within half a stride of the photo
+    assert abs(y - 63.5) <= 4 and abs(x - 111.5) <= 4
+    # the brightness of white, after the means are taken off
+    assert seen.max().item() == pytest.approx(255 - np.mean(MEANS), rel=1e-4)
+
+
+def test_the_gate_refuses_a_network_that_reads_real_photos_otherwise(tmp_path):
+    """A test set of two photos and a network that is right on exactly as much as published, or not."""
+    for folder in ("b", "labels"):
+        (tmp_path / "test" / folder).mkdir(parents=True)
+    for name in ("0.png", "1.png"):
+        Image.new("RGB", (20, 10)).save(tmp_path / "test" / "b" / name)
+        Image.fromarray(np.repeat(np.arange(20, dtype=np.uint8) % 19, 10).reshape(10, 20)).save(
+            tmp_path / "test" / "labels" / name
+        )
+    manifest = {"names": {"test": {"b": ["0.png", "1.png"]}}, "classes": [[str(i), [i, i, i]] for i in range(19)]}
+
+    def network(photos):
+        return nn.functional.one_hot(torch.zeros(len(photos), *photos.shape[-2:]).long(), 20).permute(0, 3, 1, 2).float()
+
+    with pytest.raises(
+        gate.GateError, match=r"gate: 2 real photos score 0\.\d+ / 0\.053 / .*published are 0\.80 / 0\.26 / 0\.21"
+    ):
+        gate.check(network, tmp_path, manifest, CPU)
+    with pytest.MonkeyPatch.context() as patch:
+        found = SimpleNamespace(values={"labels2photo": {"pixel_accuracy": 0.804, "class_accuracy": 0.255, "class_iou": 0.212}})
+        patch.setattr(gate, "score_translations", lambda *a: (found.values, {}))
+        assert gate.check(network, tmp_path, manifest, CPU)["class_iou"] == 0.212
+        found.values["labels2photo"]["class_iou"] = 0.19
+        with pytest.raises(gate.GateError, match=r"0\.804 / 0\.255 / 0\.190"):
+            gate.check(network, tmp_path, manifest, CPU)
