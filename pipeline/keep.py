@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import pandas as pd
 
 from ganrepro import artifacts, config
 from ganrepro.reporting import render
-from pipeline import stage
+from ganrepro.reporting.claims import page
+from pipeline import claims, stage
 
 
 def update_front_page(page: Path, study: config.Study) -> bool:
@@ -42,6 +44,11 @@ def main() -> None:
         raise config.ConfigError("reports: none is made; run snakemake first")
     for name in made:
         keep(params, name)
+    kept = claims.found(dataclasses.replace(params, reports={}))
+    if kept:
+        with artifacts.replacing(claims.PAGE) as temporary:
+            temporary.write_text(page(kept), encoding="utf-8")
+        print(f"updated {claims.PAGE}")
 
 
 if __name__ == "__main__":

@@ -159,6 +159,11 @@ def test_claims_are_judged_and_printed(tmp_path):
         "2 reproduced, 0 contradicted, 1 undecided"
     )
     studies = {"a": {"claims": list(found.values())}, "b": {"claims": [one | {"verdict": "contradicted"}]}}
+    for name, study in studies.items():
+        study |= {"study": f"Study {name}", "folder": {"a": "a", "b": "b_report"}[name]}
+    whole = claims.page(studies)
+    assert "## Study a" in whole and "(a/README.md)" in whole and "(b_report.md)" in whole and "(b_report/claims.svg)" in whole
+    assert "`b`, 3 seeds, 2 test images: 0 reproduced, 1 contradicted, 0 undecided." in whole
     assert "| L1 + cGAN beats L1 on class IoU | ✓ | ✗ |" in claims.overview(studies)
 
 

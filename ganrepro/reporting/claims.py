@@ -117,3 +117,25 @@ def overview(studies: Mapping[str, Mapping[str, Any]]) -> str:
         ]
         rows.append(f"| {text} | " + " | ".join(marks) + " |")
     return "\n".join(rows)
+
+
+def page(studies: Mapping[str, Mapping[str, Any]]) -> str:
+    """The whole of reports/claims.md.  studies: name -> content of its claims.json, and the `folder` of its figures."""
+    parts = [
+        "# Which of the papers' claims hold",
+        RULE,
+        "✓ reproduced, ✗ contradicted, · undecided; empty: the study does not have the rows. Studies differ in data, size and "
+        "length of training from the papers', so a claim that fails here may hold at the papers' scale.",
+    ]
+    parts.append(overview(studies))
+    for name, study in studies.items():
+        first = study["claims"][0]
+        seeds = f"{first['seeds']} seed{'s' if first['seeds'] > 1 else ''}"
+        full = f"{name}/README.md" if study["folder"] == name else f"{study['folder']}.md"
+        parts += [
+            f"## {study['study']}",
+            f"`{name}`, {seeds}, {first['images']} test images: {tally(study['claims'])}. [Full report]({full})",
+            f"![Difference and 95 % interval of every claim]({study['folder']}/claims.svg)",
+            table(study["claims"]),
+        ]
+    return "\n\n".join(parts) + "\n"

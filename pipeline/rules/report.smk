@@ -66,3 +66,14 @@ for NAME, STUDY in ((name, STUDIES[study]) for name, study in PARAMS.reports.ite
             key=artifacts.report_key(PARAMS, STUDY),
         shell:
             "{PYTHON:q} -m pipeline.report --report {params.name} --out {params.out} 2> {log}"
+
+
+rule claims:
+    input:
+        [artifacts.report_page(name) for name in PARAMS.reports],
+    output:
+        "reports/claims.md",
+    log:
+        "logs/claims.log",
+    shell:
+        "{PYTHON:q} -m pipeline.claims 2> {log}"
