@@ -181,6 +181,7 @@ TINY = """
 reports: {cyclegan_ablation: toy}
 device: cpu
 mirror: null
+distance: segmenter
 datasets:
   streets: {source: streets, pixels: 32, train_images: 6, test_images: 2}
 variants:

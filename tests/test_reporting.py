@@ -125,6 +125,8 @@ def test_the_rule_that_judges_claims():
     ]:  # fmt: skip
         low, high, found = claims.judge(0.5 + difference + spread, np.full(401, 0.5), margin)
         assert (found, low, high) == (verdict, pytest.approx(difference - 0.019), pytest.approx(difference + 0.019))
+    # nothing is decided by a network that cannot read real photos
+    assert claims.judge(0.7 + spread, 0.5 + spread, trusted=False)[2] == "undecided"
     # what both rows share falls out: pairs
     assert claims.judge(0.51 + 10 * spread, 0.5 + 10 * spread)[2] == "reproduced"
 
@@ -150,6 +152,10 @@ def test_claims_are_judged_and_printed(tmp_path):
     one = found["L1 + cGAN beats L1 on class IoU"]  # the fifth row's scores against the first's: 0.1025 - 0.0025
     assert one["paper"] == 0.06 and one["difference"] == pytest.approx(0.1) and one["verdict"] == "reproduced"
     assert found["With L1 a condition still helps"]["paper"] == 0.02
+    results.scores.loc[results.scores.row == "ground-truth", "pixel_accuracy"] = 0.79
+    failed = {one["text"]: one["verdict"] for one in claims.judged(results, study)}
+    assert failed["L1 + cGAN beats L1 on class IoU"] == "undecided"
+    assert failed["L1 + cGAN has truer colours than L1 (a)"] == "reproduced"  # asks no network
     page = claims.table(list(found.values()))
     assert (
         "| L1 + cGAN beats L1 on class IoU<br><sub>pix2pix Table 1</sub> | +0.06 | **+0.10** | +0.10 to +0.10 | ✓ reproduced |"
@@ -163,7 +169,7 @@ def test_claims_are_judged_and_printed(tmp_path):
         study |= {"study": f"Study {name}", "folder": {"a": "a", "b": "b_report"}[name]}
     whole = claims.page(studies)
     assert "## Study a" in whole and "(a/README.md)" in whole and "(b_report.md)" in whole and "(b_report/claims.svg)" in whole
-    assert "`b`, 3 seeds, 2 test images: 0 reproduced, 1 contradicted, 0 undecided." in whole
+    assert "`b`, 1 seed, 2 test images: 0 reproduced, 1 contradicted, 0 undecided." in whole
     assert "| L1 + cGAN beats L1 on class IoU | ✓ | ✗ |" in claims.overview(studies)
 
 

@@ -158,7 +158,7 @@ def frechet(x: np.ndarray, y: np.ndarray) -> float:
     a, b = (_factor(z.astype(np.float64)) for z in (x, y))
     mixed = np.linalg.svd(a @ b.T, compute_uv=False).sum()
     shift = x.mean(0, dtype=np.float64) - y.mean(0, dtype=np.float64)
-    return float(shift @ shift + (a**2).sum() + (b**2).sum() - 2 * mixed)
+    return max(0.0, float(shift @ shift + (a**2).sum() + (b**2).sum() - 2 * mixed))  # rounding may leave less than nothing
 
 
 def _factor(x: np.ndarray) -> np.ndarray:

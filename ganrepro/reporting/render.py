@@ -9,9 +9,8 @@ from ganrepro import artifacts
 from ganrepro.config import REFERENCE_ROWS, SCORES, Params, Study, Table
 from ganrepro.evaluation.bootstrap import REPLICATES
 from ganrepro.reporting import claims, figures
-from ganrepro.reporting.results import DOMAINS, Results, images_per_epoch, intervals, title
+from ganrepro.reporting.results import DOMAINS, GATE, Results, gate, images_per_epoch, intervals, title
 
-GATE = 0.80  # pixel accuracy of real test photos below which no labels -> photo score can be trusted
 WAYS = {"labels2photo": "Labels → photo", "photo2labels": "Photo → labels"}
 READING = """## How to read the scores
 
@@ -121,7 +120,8 @@ def page(params: Params, name: str, study: Study, results: Results, provenance: 
     if judged:
         parts += [
             "## Which claims hold here",
-            f"{claims.tally(judged)}. ![Difference and interval of every claim]({name}/claims.svg)",
+            f"{claims.tally(judged)}.",
+            f"![Difference and interval of every claim]({name}/claims.svg)",
             claims.table(judged),
             f"<sub>{claims.RULE}</sub>",
         ]
@@ -196,7 +196,7 @@ def _noise(results: Results, study: Study) -> list[str]:
 
 
 def _gate(results: Results) -> str:
-    truth = results.scores.query("direction == 'labels2photo' and row == 'ground-truth'").pixel_accuracy.mean()
+    truth = gate(results)
     floor = results.scores.query("row == 'identity'").groupby("direction").pixel_accuracy.mean()
     verdict = (
         f"**Gate passed**: real test photos score {truth:.2f} per-pixel accuracy (at least {GATE:.2f} is required)"

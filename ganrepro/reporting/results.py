@@ -18,6 +18,7 @@ from ganrepro.evaluation.colours import intersections
 from ganrepro.evaluation.rates import rates
 
 COLUMNS = tuple(name for names in SCORES.values() for name in names)  # of a line of scores; empty where not measured
+GATE = 0.80  # pixel accuracy of real test photos below which no labels -> photo score can be trusted
 DOMAINS = {"labels2photo": ("a", "b"), "photo2labels": ("b", "a")}  # direction -> its input's and its output's side
 
 
@@ -113,6 +114,11 @@ def intervals(results: Results) -> pd.DataFrame:
             low, high = interval(values)
             lines.append([direction, row, name, found[name].mean(), low, high, len(found)])
     return pd.DataFrame(lines, columns=["direction", "row", "score", "mean", "low", "high", "seeds"])
+
+
+def gate(results: Results) -> float:
+    """Pixel accuracy of real test photos; NaN where nothing is scored."""
+    return float(results.scores.query("direction == 'labels2photo' and row == 'ground-truth'").pixel_accuracy.mean())
 
 
 def title(results: Results, table: Table, row: str) -> str:
