@@ -19,8 +19,9 @@ VERDICTS = {"reproduced": "✓", "contradicted": "✗", "undecided": "·"}
 RULE = (
     "A claim says that one row scores higher than another, in some cases by at least a margin. It is **reproduced** where the "
     "whole 95 % interval of the difference lies above the margin (0 where none is named), **contradicted** where all of it lies "
-    "below, **undecided** otherwise, and wherever it rests on a segmentation network that failed the gate. Intervals are of a bootstrap over test images and seeds, both rows drawn alike. One seed "
-    "knows nothing of how much another training would differ; three seeds know it roughly."
+    "below, **undecided** otherwise, and wherever it rests on a segmentation network that failed the gate. Intervals are of a "
+    "bootstrap over test images and seeds, both rows drawn alike. One seed knows nothing of how much another training would "
+    "differ; three seeds know it roughly."
 )
 
 
