@@ -145,6 +145,12 @@ def test_the_jackknife_sees_the_error_of_a_mean():
     assert distances.standard_error(x, y) == pytest.approx(expected, rel=0.5)  # ten groups: a quarter either way is common
 
 
+def test_three_images_have_no_error_and_a_distance():
+    x = np.random.default_rng(0).normal(size=(3, 8)).astype(np.float32)
+    found = distances.measure([x], [x + 1])
+    assert found["frechet_error"] is None and found["frechet"] == pytest.approx(8, rel=1e-5)  # moved by 1 in each of 8
+
+
 def test_segmenter_features_and_what_is_kept(tmp_path):
     network = Segmenter(3, 4).eval()
     backbone = distances.segmenter_features(network, "digest", 48, 40)

@@ -181,18 +181,20 @@ def extrapolated(x: np.ndarray, y: np.ndarray) -> float:
     return float(np.polynomial.polynomial.polyfit(sizes, values, 1)[0])
 
 
-def standard_error(x: np.ndarray, y: np.ndarray) -> float:
-    """Of the Fréchet distance, by a jackknife that leaves out a tenth of both sets at a time.
+def standard_error(x: np.ndarray, y: np.ndarray) -> float | None:
+    """Of the Fréchet distance, by a jackknife that leaves out a tenth of both sets at a time. None for less than 4 images.
 
     A bootstrap would not do: images drawn twice make the sets look narrower than they are.  Source: Efron and
     Tibshirani 1993, chapter 11.
     """
     groups = min(GROUPS, len(x), len(y))
-    left = [frechet(*(z[np.arange(len(z)) % groups != g] for z in (x, y))) for g in range(groups) if min(len(x), len(y)) > 3]
-    return float(np.sqrt((groups - 1) / groups * np.sum((np.array(left) - np.mean(left)) ** 2))) if left else float("nan")
+    if groups < 4:
+        return None
+    left = [frechet(*(z[np.arange(len(z)) % groups != g] for z in (x, y))) for g in range(groups)]
+    return float(np.sqrt((groups - 1) / groups * np.sum((np.array(left) - np.mean(left)) ** 2)))
 
 
-def measure(made: list[np.ndarray], real: list[np.ndarray]) -> dict[str, float | int]:
+def measure(made: list[np.ndarray], real: list[np.ndarray]) -> dict[str, float | None]:
     """All distances of generated from real features (and logits, where there are any): see the module.
 
     KID through torch-fidelity: 100 subsets of at most 1000 images, kernel (x'y / d + 1)³.
@@ -203,7 +205,7 @@ def measure(made: list[np.ndarray], real: list[np.ndarray]) -> dict[str, float |
     x, y = made[0], real[0]
     size = min(len(x), len(y), 1000)
     kid = kid_features_to_metric(torch.from_numpy(x), torch.from_numpy(y), kid_subset_size=size, verbose=False)
-    found: dict[str, float | int] = {
+    found: dict[str, float | None] = {
         "frechet": frechet(x, y),
         "frechet_error": standard_error(x, y),
         "frechet_infinite": extrapolated(x, y),

@@ -164,9 +164,10 @@ def _distances(results: Results) -> list[str]:
     lines = ["| " + " | ".join(head) + " |", "|" + " :-- |" + " :-: |" * (len(head) - 1)]
     for row, one in found.groupby("row", sort=False):
         between = one.frechet.var() if len(one) > 1 else 0.0
-        reach = 1.96 * np.sqrt((np.square(one.frechet_error).mean() + between) / len(one))
+        reach = 1.96 * np.sqrt((np.square(one.frechet_error.astype(float)).mean() + between) / len(one))
         mean = one.frechet.mean()
-        cells = [results.titles[row], f"**{mean:.2f}** <sub>{max(0, mean - reach):.2f}–{mean + reach:.2f}</sub>"]
+        told = f" <sub>{max(0, mean - reach):.2f}–{mean + reach:.2f}</sub>" if np.isfinite(reach) else ""
+        cells = [results.titles[row], f"**{mean:.2f}**{told}"]
         cells += [f"{one.frechet_infinite.mean():.2f}", f"{1000 * one.kernel.mean():.1f}"]
         cells += [f"{one.inception_score.mean():.2f}"] if scored else []
         lines.append("| " + " | ".join([*cells, f"{one.made.iloc[0]} and {one.real.iloc[0]}"]) + " |")
