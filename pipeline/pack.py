@@ -1,4 +1,4 @@
-"""Takes a study to a machine that has PyTorch and nothing else, and its results back.
+"""Takes a study to a machine without workflow tools or network, and its results back.
 
     python -m pipeline.pack make study.zip        # here, once the dataset is prepared
     python study.zip --jobs 4                     # there; start it again to go on after a stop

@@ -1,7 +1,7 @@
 """Runs a packed study: python study.zip [--jobs K]. Start it again to go on after a stop.
 
 Unpacks beside itself, runs every job whose inputs are there (K at once), skips what is done, and
-packs the results. Needs PyTorch, NumPy, Pillow, tqdm and filelock.
+packs the results. Needs PyTorch, NumPy, Pillow, tqdm, filelock, scikit-image and torch-fidelity.
 """
 
 from __future__ import annotations
