@@ -26,12 +26,18 @@ def found(params: config.Params) -> dict[str, dict[str, Any]]:
     }
 
 
+def write(params: config.Params) -> bool:
+    """Writes the page; False where there is nothing to judge."""
+    studies = found(params)
+    if studies:
+        with artifacts.replacing(PAGE) as temporary:
+            temporary.write_text(claims.page(studies), encoding="utf-8")
+    return bool(studies)
+
+
 def main() -> None:
-    studies = found(config.load())
-    if not studies:
+    if not write(config.load()):
         raise config.ConfigError("reports: none with claims to judge; run snakemake first")
-    with artifacts.replacing(PAGE) as temporary:
-        temporary.write_text(claims.page(studies), encoding="utf-8")
 
 
 if __name__ == "__main__":

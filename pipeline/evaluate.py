@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from ganrepro.data.images import read_labels
 from ganrepro.evaluation import distances
 from ganrepro.evaluation.evaluators import score_translations
 from ganrepro.evaluation.segmenter import Segmenter
-from ganrepro.nets.fcn8s import FCN8s
+from ganrepro.nets.fcn8s import OUTPUTS, FCN8s
 from ganrepro.process import settle
 from ganrepro.training.translate import pass_folder
 from pipeline import stage
@@ -53,7 +54,7 @@ def main() -> None:
             backbone = distances.inception(artifacts.download_dir(artifacts.INCEPTION), how, device)
         made = distances.load_photos(images / "labels2photo", names, artifacts.crop_pixels(study))
         real = distances.load_photos(data / "test" / "b", names, artifacts.crop_pixels(study))
-        kept = distances.kept_features(real, backbone, device, artifacts.Path("work/features"))
+        kept = distances.kept_features(real, backbone, device, artifacts.work_dir(Path("features")))
         distance = {"of": params.distance} | distances.measure(distances.features(made, backbone, device), kept)
     header = {"schema": "metrics/2", "study": study.name, "row": args.row, "seed": args.seed}
     inputs = {"dataset": manifest["digest"], "segmenter": artifacts.segmenter_dir(params, study).name if values else None}
@@ -68,11 +69,12 @@ def reader(params: Params, study: Study, classes: int, device: torch.device) -> 
     state = checkpoints.load(
         artifacts.segmenter_dir(params, study) / "segmenter.pt", artifacts.scorer_spec(params, study), device
     )
-    published = isinstance(scorer, PublishedScorer)
-    network = FCN8s() if isinstance(scorer, PublishedScorer) else Segmenter(classes, scorer.filters)
+    if isinstance(scorer, PublishedScorer):
+        network, outputs, overflow = FCN8s(), OUTPUTS, scorer.overflow
+    else:
+        network, outputs, overflow = Segmenter(classes, scorer.filters), None, False
     network.load_state_dict(state["network"])
-    network.to(device).eval()
-    return network, 20 if published else None, isinstance(scorer, PublishedScorer) and scorer.overflow
+    return network.to(device).eval(), outputs, overflow
 
 
 if __name__ == "__main__":

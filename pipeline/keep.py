@@ -10,7 +10,6 @@ import pandas as pd
 
 from ganrepro import artifacts, config
 from ganrepro.reporting import render
-from ganrepro.reporting.claims import page
 from pipeline import claims, stage
 
 
@@ -44,10 +43,7 @@ def main() -> None:
         raise config.ConfigError("reports: none is made; run snakemake first")
     for name in made:
         keep(params, name)
-    kept = claims.found(dataclasses.replace(params, reports={}))
-    if kept:
-        with artifacts.replacing(claims.PAGE) as temporary:
-            temporary.write_text(page(kept), encoding="utf-8")
+    if claims.write(dataclasses.replace(params, reports={})):  # of what is kept alone
         print(f"updated {claims.PAGE}")
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from pathlib import Path
 
 from ganrepro.artifacts import filling
-from ganrepro.data.sources import ARCHIVES, SourceError, download, entry
+from ganrepro.data.sources import ARCHIVES, SourceError, _join, _sha256, download, entry
 
 
 def obtain_file(source: str, mirror: str | None, folder: Path, archives: Path = ARCHIVES) -> str:
@@ -21,10 +20,8 @@ def obtain_file(source: str, mirror: str | None, folder: Path, archives: Path = 
     target = archives / spec["name"]
     if not target.exists():
         archives.mkdir(parents=True, exist_ok=True)
-        base = mirror if mirror is None or "://" in mirror else Path(mirror).expanduser().resolve().as_uri()
-        download(f"{base.rstrip('/')}/{spec['name']}" if base else spec["url"], target)
-    with target.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+        download(_join(mirror, spec["name"]) if mirror else spec["url"], target)
+    found = _sha256(target)
     if not found.startswith(spec["sha256"]):
         raise SourceError(
             f"{target}: wrong checksum, expected sha256 {spec['sha256']}…, got {found[:12]}…; remove it and try again"

@@ -8,6 +8,7 @@ Source: Efron and Tibshirani 1993, chapters 8 and 13 (percentile interval).
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -16,6 +17,7 @@ REPLICATES = 2000
 Statistic = Callable[[np.ndarray], dict[str, np.ndarray]]  # counts summed over images (..., k) -> scores (...)
 
 
+@functools.cache  # every row of a study asks for the same
 def draws(of: int, purpose: str) -> np.ndarray:
     """How often each of `of` things is drawn in each replicate, int64 (REPLICATES, of). The same for the same purpose."""
     random = np.random.default_rng([*purpose.encode(), of])

@@ -10,6 +10,7 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from ganrepro import artifacts
 from ganrepro.config import REFERENCE_ROWS, Study, Table
 from ganrepro.reporting.results import DOMAINS, Results, images_per_epoch, title
 
@@ -114,10 +115,14 @@ def losses(results: Results, study: Study, path: Path) -> None:
 def _sets(study: Study) -> dict[tuple[str, ...], Table]:
     """Rows that are shown together, once where several tables have the same ones, with the first such table."""
     sets: dict[tuple[str, ...], Table] = {}
-    for one in study.tables.values():
-        if one.scores == "segmentation":
-            sets.setdefault(tuple(row for row in one.rows if row in study.variants), one)
+    for one in _tables(study):
+        sets.setdefault(tuple(row for row in one.rows if row in study.variants), one)
     return sets
+
+
+def _tables(study: Study) -> list[Table]:
+    """The tables of segmentation scores."""
+    return [study.tables[name] for name in artifacts.grids(study)]
 
 
 def _save(figure: Any, path: Path) -> None:
@@ -127,7 +132,7 @@ def _save(figure: Any, path: Path) -> None:
 
 def classes(results: Results, study: Study, path: Path) -> None:
     """IoU of every class, mean over seeds, a panel for each table; real images as a line above the bars. SVG."""
-    tables = [one for one in study.tables.values() if one.scores == "segmentation"]
+    tables = _tables(study)
     with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
         figure, axes = plt.subplots(len(tables), 1, figsize=(11.5, 2.4 * len(tables)), layout="constrained", squeeze=False)
         for axis, one in zip(axes[:, 0], tables, strict=True):
@@ -152,7 +157,7 @@ def classes(results: Results, study: Study, path: Path) -> None:
 
 def curves(results: Results, study: Study, path: Path) -> None:
     """Class IoU against training steps, first seed, a panel for each table; the last point is the one tabulated. SVG."""
-    tables = [one for one in study.tables.values() if one.scores == "segmentation"]
+    tables = _tables(study)
     across = min(3, len(tables))
     down = -(-len(tables) // across)
     with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
@@ -197,7 +202,7 @@ def extreme_row(results: Results, study: Study, direction: str) -> str:
 
 
 def verdicts(lines: Sequence[Any], path: Path) -> None:
-    """Difference and 95 % interval of every claim, as from claims.json; the paper's difference as a cross. SVG."""
+    """Difference and 95 % interval of every claim, as from claims.json; the paper's difference as a bar. SVG."""
     looks = {"reproduced": ("#009E73", "o"), "undecided": (INK, "s"), "contradicted": ("#D55E00", "X")}
     with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
         figure, axis = plt.subplots(figsize=(8.5, 0.6 + 0.27 * len(lines)), layout="constrained")
