@@ -2,7 +2,8 @@
 
 Edge pixels are matched one to one within 0.0075 of the image diagonal. Recall counts, over all annotators,
 their boundary pixels that found a partner; precision counts edge pixels that found one with any annotator.
-Source: Martin, Fowlkes and Malik 2004; Arbelaez et al. 2011, section 3.1; their boundaryBench code.
+Source: Martin, Fowlkes and Malik 2004; Arbelaez et al. 2011, section 3.1; their boundaryBench code. Maps of strength
+are smoothed by one pixel before suppression, as HED's own evaluation does and pix2pix's edges do not.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from scipy import ndimage
 from scipy.io import loadmat
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import maximum_flow
@@ -30,13 +32,12 @@ Maps = Callable[[Image.Image], list[np.ndarray]]  # RGB photo -> one bool map (h
 
 
 def methods_beside(detector: EdgeDetector) -> dict[str, Maps]:
-    """HED, Canny (sigma 2) and Sobel by name; all but Canny, which has its own, with the same suppression."""
+    """HED, Canny (sigma 2) and Sobel by name; all but Canny, which has its own, suppressed alike."""
     return {"HED": partial(_hed_maps, detector), "Canny": _canny_maps, "Sobel": _sobel_maps}
 
 
 def _hed_maps(detector: EdgeDetector, photo: Image.Image) -> list[np.ndarray]:
-    thinned = suppress(detector.strength(photo))
-    return [thinned >= threshold for threshold in THRESHOLDS]
+    return _maps(detector.strength(photo), THRESHOLDS)
 
 
 def _canny_maps(photo: Image.Image) -> list[np.ndarray]:
@@ -46,8 +47,15 @@ def _canny_maps(photo: Image.Image) -> list[np.ndarray]:
 
 
 def _sobel_maps(photo: Image.Image) -> list[np.ndarray]:
-    thinned = suppress(sobel(rgb2gray(np.asarray(photo))))  # type: ignore[no-untyped-call]
-    return [thinned >= threshold for threshold in 0.4 * THRESHOLDS]
+    return _maps(sobel(rgb2gray(np.asarray(photo))), 0.4 * THRESHOLDS)  # type: ignore[no-untyped-call]
+
+
+def _maps(strength: np.ndarray, thresholds: np.ndarray) -> list[np.ndarray]:
+    """Smoothed by a triangle filter of radius 1, suppressed, cut.  Source: eval/nms_process.m of the authors of HED."""
+    triangle = np.array([1, 2, 1]) / 4
+    smooth = ndimage.convolve1d(ndimage.convolve1d(strength, triangle, 0, mode="reflect"), triangle, 1, mode="reflect")
+    thinned = suppress(smooth)
+    return [thinned >= threshold for threshold in thresholds]
 
 
 def measure(photo: Path, truth: Path, methods: dict[str, Maps]) -> dict[str, np.ndarray]:

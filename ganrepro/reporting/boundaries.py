@@ -39,7 +39,7 @@ def page(scores: dict[str, dict[str, float]], facts: dict[str, Any]) -> str:
             f"{facts['photos']} photos of the {facts['split']} split, {facts['thresholds']} thresholds, all annotators; pixels "
             f"matched one to one within 0.0075 of the diagonal. Same photos, same code for every line. {seen}",
             "\n".join(lines),
-            f"HED: {facts['weights']}. Canny: sigma 2. Sobel: magnitude, with the same suppression as HED.",
+            f"HED: {facts['weights']}. Canny: sigma 2. Sobel: magnitude, smoothed and suppressed like HED.",
             "![Precision and recall](curves.svg)",
             "![Photos and their edges at the best threshold of the dataset; last column: thinned at 25/255](edges.png)",
             f"The whole edge stage (network, suppression, thinning) does {facts['images_per_second']:.2f} photos a second on "
