@@ -33,6 +33,7 @@ ENTRY = {
     "segmenter": "evaluation.segmenter",
     "translate": "training.translate",
     "score": "evaluation.evaluators",
+    "colours": "evaluation.colours",
     "distances": "evaluation.distances",
     "fcn8s": "nets.fcn8s",
     "weights": "data.weights",
@@ -228,7 +229,7 @@ def score_dir(params: Params, study: Study, row: str, seed: int) -> Path:
     else:
         made_by = [run_spec(params, study, row, seed), study.test_passes, looks_back(study, row, seed)]
     backbone = [params.distance, registry_digest(INCEPTION) if params.distance != "segmenter" else None]
-    key = _key("score", made_by, scorer_spec(params, study), backbone, code_digest("translate", "score", "distances"))
+    key = _key("score", made_by, scorer_spec(params, study), backbone, code_digest("translate", "score", "colours", "distances"))
     return Path("scores") / study.name / f"{row}-s{seed}-{key}"
 
 

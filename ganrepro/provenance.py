@@ -19,11 +19,11 @@ from ganrepro.config import TERM_NAMES, Params, Study, digest
 def git_commit() -> str:
     """Commit of the working tree, 'unknown' outside a repository.
 
-    '-dirty' where tracked files were edited, params.yaml apart: its digest is recorded beside.
+    '-dirty' where tracked files were edited, apart from params.yaml, whose digest is recorded beside, and reports.
     """
     try:
         commit = _git("rev-parse", "--short=12", "HEAD")
-        changed = _git("status", "--porcelain", "--untracked-files=no", "--", ":!params.yaml")
+        changed = _git("status", "--porcelain", "--untracked-files=no", "--", ":!params.yaml", ":!reports")
         return commit + ("-dirty" if changed else "")
     except (OSError, subprocess.SubprocessError):
         return "unknown"

@@ -58,7 +58,7 @@ def main() -> None:
     with artifacts.filling(args.out) as out:
         reporting.curves(counts, scores, out / "curves.svg")
         lines = []
-        for photo in photos[:: len(photos) // 3][:3]:
+        for photo in photos[:: max(1, len(photos) // 3)][:3]:
             image, edges = read_rgb(photo), edge_image(detector.strength(read_rgb(photo)), 256)
             lines.append([image, *(reporting.best_map(methods[name](image), counts[name]) for name in methods), edges])
         write_png(out / "edges.png", figures.sheet(["Photo", *methods, "as pix2pix sees it"], lines, 180))

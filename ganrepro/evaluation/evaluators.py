@@ -1,4 +1,4 @@
-"""Scores one folder of translations: labels -> photo by FCN-score and colours, photo -> labels by colour.
+"""Scores one folder of translations: labels -> photo by FCN-score, photo -> labels by nearest label colour.
 
 PNG images on disk are all that is read of a translation, so anything that writes such folders can
 be scored. Images are decoded by threads, read by the network in batches, and counted where the network is.
@@ -16,8 +16,7 @@ import torch
 from torch import Tensor
 
 from ganrepro.config import Direction
-from ganrepro.data.images import ImageError, read_labels, read_rgb, resize, to_float
-from ganrepro.evaluation.colours import colour_counts, intersections
+from ganrepro.data.images import ImageError, read_labels, read_rgb, to_float
 from ganrepro.evaluation.confusion import confusion_matrix
 from ganrepro.evaluation.rates import overflowing, rates
 from ganrepro.evaluation.segmenter import classify_colours, enlarged
@@ -27,7 +26,7 @@ BATCH_PIXELS = 2**19  # of the photos that the network reads at once; larger bat
 
 
 Network = Callable[[Tensor], Tensor]  # reads photos: (n, 3, h, w) in [-1, 1] -> logits (n, outputs, h, w)
-Loaded = tuple[Tensor, Tensor, list[np.ndarray]]  # class map, what its prediction is read from, colour counts
+Loaded = tuple[Tensor, Tensor]  # class map, and what its prediction is read from, at its size
 
 
 def score_translations(
@@ -44,10 +43,10 @@ def score_translations(
     """Scores by direction over all test images and passes, and the counts they follow from.
 
     passes: folders that hold <direction>/NAME, one for each translation of the test set.  test: the prepared
-    test split with class maps at native size under labels/ and real photos under b/, named alike.  outputs: of the
-    network, where it has more than there are classes; pixels that it takes for none of them are wrong, or, with
-    overflow, counted as `overflowing` says. `passes` in the scores has those of each pass alone. Counts, by
-    '<direction>.<what>', summed over passes: confusion (images, classes, outputs), colours and real_colours (images, bins).
+    test split with class maps at native size under labels/, named alike.  outputs: of the network, where it has more
+    than there are classes; pixels that it takes for none of them are wrong, or, with overflow, counted as
+    `overflowing` says. `passes` in the scores has those of each pass alone. Counts: '<direction>.confusion', summed
+    over passes, (images, classes, outputs).
     ImageError names an image that is missing, unreadable, of another size than the first, or a label map with unknown ids.
     """
     found: dict[str, dict[str, object]] = {}
@@ -55,17 +54,13 @@ def score_translations(
     for direction in directions:
         many = outputs or len(palette) if direction == "labels2photo" else len(palette)
         each = [_count(folder / direction, test, names, direction, palette, network, many, device) for folder in passes]
-        confusion = np.stack([one["confusion"] for one in each])
+        confusion = np.stack(each)
         beyond = int(confusion[..., len(palette) :].sum())
         if overflow and many > len(palette):
             confusion = np.stack([overflowing(one) for one in confusion])
-        pooled = {name: np.sum([one[name] for one in each], 0) for name in each[0] if name != "confusion"}
-        pooled["confusion"] = confusion.sum(0)
-        counts |= {f"{direction}.{name}": value for name, value in pooled.items()}
-        values: dict[str, object] = {k: v.tolist() for k, v in rates(pooled["confusion"].sum(0)).items()}
+        counts[f"{direction}.confusion"] = confusion.sum(0)
+        values: dict[str, object] = {k: v.tolist() for k, v in rates(confusion.sum((0, 1))).items()}
         if direction == "labels2photo":
-            shared = intersections(pooled["colours"].sum(0), pooled["real_colours"].sum(0))
-            values |= {name: float(value) for name, value in shared.items()}
             values["beyond_classes"] = beyond
         single = [{k: float(v) for k, v in rates(one.sum(0)).items() if v.ndim == 0} for one in confusion]
         found[direction] = values | {"images": len(names), "passes": single}
@@ -75,40 +70,34 @@ def score_translations(
 def _count(
     folder: Path, test: Path, names: list[str], direction: str, palette: dict[str, list[int]], network: Network,
     outputs: int, device: torch.device,
-) -> dict[str, np.ndarray]:  # fmt: skip
-    """Counts of one translation of the test set, image by image."""
+) -> np.ndarray:  # fmt: skip
+    """Confusion of one translation of the test set, image by image."""
     size = read_rgb(folder / names[0]).size
 
     def load(name: str) -> Loaded:
-        """Class map, what the prediction is read from at its size, colour counts of the generated and the real photo."""
         truth = torch.from_numpy(read_labels(test / "labels" / name))
         image = read_rgb(folder / name)
         if image.size != size:
             raise ImageError(f"{folder / name}: {image.size} is not the size of {names[0]}, {size}; expected images of one size")
         height, width = truth.shape
         if direction == "photo2labels":
-            return truth, classify_colours(image, palette, height, width), []
-        real = resize(read_rgb(test / "b" / name), image.width)
-        return truth, enlarged(image, height, width), [colour_counts(image), colour_counts(real)]
+            return truth, classify_colours(image, palette, height, width)
+        return truth, enlarged(image, height, width)
 
     total = torch.zeros(len(names), len(palette), outputs, dtype=torch.int64, device=device)
-    colours, done = [], 0
+    done = 0
     for batch in _batches(_ahead(load, names)):
         truth = torch.stack([one[0] for one in batch]).to(device)
         prediction = torch.stack([one[1] for one in batch]).to(device)
         if direction == "labels2photo":
             with torch.no_grad():
                 prediction = network(to_float(prediction)).argmax(1)
-            colours += [one[2] for one in batch]
         try:
             total[done : done + len(batch)] = confusion_matrix(truth, prediction, len(palette), outputs)
         except ValueError as error:
             raise ImageError(f"{test / 'labels'}, one of {', '.join(names[done : done + len(batch)])}: {error}") from None
         done += len(batch)
-    found = {"confusion": total.cpu().numpy()}
-    if colours:
-        found["colours"], found["real_colours"] = np.stack(colours, 1)
-    return found
+    return total.cpu().numpy()
 
 
 def _ahead(load: Callable[[str], Loaded], names: list[str]) -> Iterator[Loaded]:
