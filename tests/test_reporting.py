@@ -158,7 +158,7 @@ def test_claims_are_judged_and_printed(tmp_path):
     assert failed["L1 + cGAN has truer colours than L1 (a)"] == "reproduced"  # asks no network
     page = claims.table(list(found.values()))
     assert (
-        "| L1 + cGAN beats L1 on class IoU<br><sub>pix2pix Table 1</sub> | +0.06 | **+0.10** | +0.10 to +0.10 | ✓ reproduced |"
+        "| L1 + cGAN beats L1 on class IoU<br><sub>pix2pix Table 1</sub> | +0.06 | **+0.100** | +0.100 to +0.100 | ✓ reproduced |"
         in page
     )
     assert claims.tally([{"verdict": v} for v in ("reproduced", "undecided", "reproduced")]) == (

@@ -99,8 +99,8 @@ def table(lines: Sequence[Mapping[str, Any]]) -> str:
         paper = "–" if one["paper"] is None else f"{one['paper']:+.2f}"
         verdict = f"{VERDICTS[one['verdict']]} {one['verdict']}"
         rows.append(
-            f"| {one['text']}{margin}<br><sub>{one['source']}</sub> | {paper} | **{one['difference']:+.2f}** | "
-            f"{one['low']:+.2f} to {one['high']:+.2f} | {verdict} |"
+            f"| {one['text']}{margin}<br><sub>{one['source']}</sub> | {paper} | **{one['difference']:+.3f}** | "
+            f"{one['low']:+.3f} to {one['high']:+.3f} | {verdict} |"
         )
     return "\n".join(rows)
 

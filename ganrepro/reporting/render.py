@@ -120,7 +120,7 @@ def page(params: Params, name: str, study: Study, results: Results, provenance: 
     if judged:
         parts += [
             "## Which claims hold here",
-            f"{claims.tally(judged)}.",
+            f"{claims.tally(judged)}, judged by {seeds} of each row.",
             f"![Difference and interval of every claim]({name}/claims.svg)",
             claims.table(judged),
             f"<sub>{claims.RULE}</sub>",
