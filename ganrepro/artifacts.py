@@ -33,7 +33,7 @@ ENTRY = {
     "segmenter": "evaluation.segmenter",
     "translate": "training.translate",
     "score": "evaluation.evaluators",
-    "colours": "evaluation.colours",
+    "gate": "evaluation.gate",
     "distances": "evaluation.distances",
     "fcn8s": "nets.fcn8s",
     "weights": "data.weights",
@@ -199,7 +199,7 @@ def segmenter_spec(params: Params, dataset: str, scorer: str, pixels: int) -> di
     """Everything that determines a segmentation network. pixels: crop size of the study that it scores."""
     chosen = params.scorers[scorer]
     if isinstance(chosen, PublishedScorer):
-        code = code_digest("fcn8s", "weights", "score")
+        code = code_digest("fcn8s", "weights", "gate")
         source = registry_digest(chosen.weights)
         return {"scorer": asdict(chosen), "source": source, "dataset": dataset_key(params, dataset), "code": code}
     recipe = asdict(chosen)
@@ -229,7 +229,7 @@ def score_dir(params: Params, study: Study, row: str, seed: int) -> Path:
     else:
         made_by = [run_spec(params, study, row, seed), study.test_passes, looks_back(study, row, seed)]
     backbone = [params.distance, registry_digest(INCEPTION) if params.distance != "segmenter" else None]
-    key = _key("score", made_by, scorer_spec(params, study), backbone, code_digest("translate", "score", "colours", "distances"))
+    key = _key("score", made_by, scorer_spec(params, study), backbone, code_digest("translate", "score", "distances"))
     return Path("scores") / study.name / f"{row}-s{seed}-{key}"
 
 

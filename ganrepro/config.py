@@ -283,6 +283,11 @@ def parse(raw: object) -> Params:
     for name, study in params.reports.items():
         _slug(name.replace("_", "-"), f"reports.{name}")
         _known(study, studies, f"reports.{name}")
+        if name in studies:
+            raise ConfigError(
+                f"reports.{name}: is the name of a study, whose evidence is kept in reports/{name}/; use another, "
+                f"as in '{name.replace('-', '_')}_report: {study}'"
+            )
         if list(params.reports.values()).count(study) > 1:
             raise ConfigError(f"reports.{name}: study '{study}' has a report already; one is enough")
     return params

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
-from ganrepro import artifacts, checkpoints, config
-from ganrepro.config import REFERENCE_ROWS, SCORES, Params, PublishedScorer, Study
+from ganrepro import artifacts, config
+from ganrepro.config import REFERENCE_ROWS, SCORES, Params, Study
 from ganrepro.data.images import read_labels
 from ganrepro.evaluation import distances
-from ganrepro.evaluation.colours import score_colours
-from ganrepro.evaluation.evaluators import score_translations
+from ganrepro.evaluation.evaluators import score_colours, score_translations
 from ganrepro.evaluation.segmenter import Segmenter
-from ganrepro.nets.fcn8s import OUTPUTS, FCN8s
 from ganrepro.process import settle
 from ganrepro.training.translate import pass_folder
 from pipeline import stage
+from pipeline.segmenter import reader
 
 
 def main() -> None:
@@ -49,18 +49,9 @@ def main() -> None:
             for direction, then in score_translations([earlier], *common)[0].items():
                 epochs = values[direction].setdefault("epochs", {})
                 epochs[int(earlier.name[6:])] = {k: then[k] for k in SCORES["segmentation"]}  # type: ignore[index]
-    distance: dict[str, object] = {}
-    if "labels2photo" in directions and (params.distance != "segmenter" or isinstance(network, Segmenter)):
-        if params.distance == "segmenter":
-            height, width = read_labels(data / "test" / "labels" / names[0]).shape
-            backbone = distances.segmenter_features(network, str(artifacts.scorer_spec(params, study)), height, width)
-        else:
-            how = params.distance.removeprefix("inception-")
-            backbone = distances.inception(artifacts.download_dir(artifacts.INCEPTION), how, device)
-        made = distances.load_photos(images / "labels2photo", names, artifacts.crop_pixels(study))
-        real = distances.load_photos(data / "test" / "b", names, artifacts.crop_pixels(study))
-        kept = distances.kept_features(real, backbone, device, artifacts.work_dir(Path("features")))
-        distance = {"of": params.distance} | distances.measure(distances.features(made, backbone, device), kept)
+    distance = (
+        distance_from_real(params, study, args.row, manifest, images, network, device) if "labels2photo" in directions else {}
+    )
     header = {"schema": "metrics/2", "study": study.name, "row": args.row, "seed": args.seed}
     inputs = {"dataset": manifest["digest"], "segmenter": artifacts.segmenter_dir(params, study).name if values else None}
     with artifacts.replacing(args.out / "counts.npz") as temporary, temporary.open("wb") as file:
@@ -68,18 +59,28 @@ def main() -> None:
     artifacts.write_json(args.out / "metrics.json", header | {"inputs": inputs, "values": values, "distance": distance})
 
 
-def reader(params: Params, study: Study, classes: int, device: torch.device) -> tuple[torch.nn.Module, int | None, bool]:
-    """The network that reads photos, how many outputs it has (None: the classes), and how one too many is counted."""
-    scorer = params.scorers[study.scorer]
-    state = checkpoints.load(
-        artifacts.segmenter_dir(params, study) / "segmenter.pt", artifacts.scorer_spec(params, study), device
-    )
-    if isinstance(scorer, PublishedScorer):
-        network, outputs, overflow = FCN8s(), OUTPUTS, scorer.overflow
+def distance_from_real(
+    params: Params, study: Study, row: str, manifest: dict[str, Any], images: Path, network: torch.nn.Module | None,
+    device: torch.device,
+) -> dict[str, object]:  # fmt: skip
+    """Distances of the first translation's photos (of real training photos for the ground truth) from real test photos."""
+    data, names, pixels = artifacts.dataset_dir(params, study.dataset), manifest["names"], artifacts.crop_pixels(study)
+    if params.distance != "segmenter":
+        how = params.distance.removeprefix("inception-")
+        backbone = distances.inception(artifacts.download_dir(artifacts.INCEPTION), how, device)
+    elif isinstance(network, Segmenter):
+        height, width = read_labels(data / "test" / "labels" / names["test"]["b"][0]).shape
+        backbone = distances.segmenter_features(network, str(artifacts.scorer_spec(params, study)), height, width)
     else:
-        network, outputs, overflow = Segmenter(classes, scorer.filters), None, False
-    network.load_state_dict(state["network"])
-    return network.to(device).eval(), outputs, overflow
+        return {}
+    if row == "ground-truth":
+        made = distances.load_photos(data / "train" / "b", names["train"]["b"][: len(names["test"]["b"])], pixels)
+    else:
+        made = distances.load_photos(images / "labels2photo", names["test"]["a"])
+    real = distances.load_photos(data / "test" / "b", names["test"]["b"], pixels)
+    kept = artifacts.work_dir(Path("features") / artifacts.code_digest("distances"))
+    found = distances.measure(distances.features(made, backbone, device), distances.kept_features(real, backbone, device, kept))
+    return {"of": params.distance} | found
 
 
 if __name__ == "__main__":

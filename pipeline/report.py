@@ -11,7 +11,7 @@ from ganrepro import artifacts, config, provenance
 from ganrepro.config import Params, Study, digest
 from ganrepro.data.images import write_png
 from ganrepro.reporting import claims, figures, render
-from ganrepro.reporting.results import COLUMNS, Results, collect, history, summary, write_tables
+from ganrepro.reporting.results import COLUMNS, Results, collect, distances_of, history, summary, write_tables
 from pipeline import stage
 
 
@@ -71,7 +71,7 @@ def mirror(params: Params, study: Study, results: Results, folder: Path) -> None
             for row in history(artifacts.run_dir(params, study, variant, seed)):
                 run.epoch(row)
             own = results.scores.query("row == @variant and seed == @seed").set_index("direction")
-            run.scores(by_name(own[list(COLUMNS)]))
+            run.scores(by_name(own[list(COLUMNS)]) | distances_of(results, variant, seed))
             with tempfile.TemporaryDirectory() as scratch:
                 write_png(Path(scratch) / "samples.png", figures.samples(results, study, variant, seed))
                 run.artifact(Path(scratch) / "samples.png")

@@ -12,11 +12,12 @@ import torch
 from torch import nn
 
 from ganrepro import artifacts, checkpoints, config
-from ganrepro.config import PublishedScorer
+from ganrepro.config import Params, PublishedScorer, Study
 from ganrepro.data.weights import fill, read_caffemodel
+from ganrepro.evaluation.evaluators import read_truth
 from ganrepro.evaluation.gate import check
-from ganrepro.evaluation.segmenter import train_segmenter
-from ganrepro.nets.fcn8s import FCN8s
+from ganrepro.evaluation.segmenter import Segmenter, train_segmenter
+from ganrepro.nets.fcn8s import OUTPUTS, FCN8s
 from ganrepro.nets.hed import HED
 from ganrepro.process import settle
 from pipeline import stage
@@ -26,7 +27,8 @@ def published(
     weights: str, data: Path, manifest: dict[str, Any], device: torch.device
 ) -> tuple[nn.Module, list[dict[str, float]]]:
     """The network with downloaded weights. GateError unless it reads real photos as its authors say."""
-    file = next(artifacts.download_dir(weights).glob("*.caffemodel"))
+    folder = artifacts.download_dir(weights)
+    file = next(folder.glob("*.caffemodel"), folder / "*.caffemodel")
     network = FCN8s()
     fill(cast(HED, network), read_caffemodel(file), file)  # any network with its layers by their names
     network.to(device).eval()
@@ -50,21 +52,31 @@ def main() -> None:
     if isinstance(recipe, PublishedScorer):
         network, rows = published(recipe.weights, folder, manifest, device)
     else:
+        for name in manifest["names"]["train"]["b"]:
+            read_truth(folder / "train" / "labels" / name, len(manifest["classes"]))
         network, rows = train_segmenter(
-            folder,
-            manifest["names"]["train"]["b"],
-            len(manifest["classes"]),
-            recipe,
-            recipe.pixels or args.pixels,
-            device,
-            resume=before,
-            save=lambda state: checkpoints.save(resume, spec, state),
-        )
+            folder, manifest["names"]["train"]["b"], len(manifest["classes"]), recipe, recipe.pixels or args.pixels, device,
+            resume=before, save=lambda state: checkpoints.save(resume, spec, state),
+        )  # fmt: skip
     with artifacts.filling(args.out) as out:
         checkpoints.save(out / "segmenter.pt", spec, {"network": network.state_dict(), "rows": rows})
         seconds = round(time.monotonic() - started, 1)
         artifacts.write_json(out / "segmenter.json", {"schema": "segmenter/1", "seconds": seconds} | spec)
     shutil.rmtree(work, ignore_errors=True)
+
+
+def reader(params: Params, study: Study, classes: int, device: torch.device) -> tuple[nn.Module, int | None, bool]:
+    """The network that reads photos, how many outputs it has (None: the classes), and how one too many is counted."""
+    scorer = params.scorers[study.scorer]
+    state = checkpoints.load(
+        artifacts.segmenter_dir(params, study) / "segmenter.pt", artifacts.scorer_spec(params, study), device
+    )
+    if isinstance(scorer, PublishedScorer):
+        network, outputs, overflow = FCN8s(), OUTPUTS, scorer.overflow
+    else:
+        network, outputs, overflow = Segmenter(classes, scorer.filters), None, False
+    network.load_state_dict(state["network"])
+    return network.to(device).eval(), outputs, overflow
 
 
 if __name__ == "__main__":

@@ -83,6 +83,7 @@ def test_a_variant_may_differ_in_any_setting(raw):
     ("path", "value", "message"),
     [
         (("studie",), 1, "params.yaml.studie: unknown key; did you mean 'studies'?"),
+        (("reports", "streets-tiny"), "camvid-64", "reports.streets-tiny: is the name of a study"),
         (("reports", "cyclegan_ablation"), "street-tiny", "there is no 'street-tiny'; did you mean 'streets-tiny'?"),
         (("reports", "again"), "streets-tiny", "has a report already"),
         (("reports",), {}, "reports: empty"),

@@ -8,12 +8,14 @@ from PIL import Image
 from scipy.linalg import sqrtm
 from torch import nn
 
+from ganrepro import artifacts
 from ganrepro.data.images import ImageError
 from ganrepro.data.sources import SourceError
 from ganrepro.data.weights import caffe_messages, fill, read_caffemodel
 from ganrepro.evaluation import distances, gate
 from ganrepro.evaluation.segmenter import Segmenter
 from ganrepro.nets.fcn8s import MEANS, FCN8s
+from pipeline import evaluate
 
 CPU = torch.device("cpu")
 
@@ -51,10 +53,11 @@ def weights(tmp_path_factory):
 
 
 def test_fid_equals_torch_fidelity(weights):
-    """The same random weights, the same photos: features, FID, KID and Inception Score within 1e-4."""
+    """The same random weights, the same photos: features, FID and Inception Score within 1e-4, KID within 1e-3."""
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
     from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
     from torch_fidelity.metric_isc import isc_features_to_metric
+    from torch_fidelity.metric_kid import kid_features_to_metric
 
     sets = photos(12), photos(12, seed=1)
     backbone = distances.inception(weights, "tf1", CPU)
@@ -69,7 +72,9 @@ def test_fid_equals_torch_fidelity(weights):
     assert found["frechet"] == pytest.approx(expected["frechet_inception_distance"], rel=1e-4)
     score = isc_features_to_metric(logits, splits=1)["inception_score_mean"]
     assert found["inception_score"] == pytest.approx(score, rel=1e-4)
-    assert (found["made"], found["real"], found["features"], found["kernel_subset"]) == (12, 12, 2048, 12)
+    kid = kid_features_to_metric(x, y, kid_subset_size=12, verbose=False)["kernel_inception_distance_mean"]
+    assert found["kernel"] == pytest.approx(kid, rel=1e-3)  # cubes of features, so large with random weights
+    assert (found["made"], found["real"], found["features"]) == (12, 12, 2048)
 
 
 def test_the_resize_of_pytorch_fid_gives_its_features(weights):
@@ -86,6 +91,27 @@ def test_the_resize_of_pytorch_fid_gives_its_features(weights):
         expected = theirs(pixels)[0].flatten(1).numpy()
     found = distances.features(sets, distances.inception(weights, "pytorch-fid", CPU), CPU)[0]
     assert np.abs(found - expected).max() <= 1e-4 * np.abs(expected).max()
+
+
+def test_unpaired_photos_are_compared_whatever_their_names(weights, tmp_path, monkeypatch):
+    """Translations bear the names of their inputs, real photos their own; the ground truth is training photos."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(artifacts, "dataset_dir", lambda params, dataset: tmp_path)
+    monkeypatch.setattr(artifacts, "crop_pixels", lambda study: 32)
+    monkeypatch.setattr(artifacts, "download_dir", lambda name: weights)
+    names = {"test": {"a": ["zebra1.png", "zebra2.png"], "b": [f"horse{i}.png" for i in range(3)]}, "train": {"b": []}}
+    names["train"]["b"] = [f"horse{i}.png" for i in range(3, 8)]
+    folders = {"made/labels2photo": names["test"]["a"], "test/b": names["test"]["b"], "train/b": names["train"]["b"]}
+    for folder, inside in folders.items():
+        (tmp_path / folder).mkdir(parents=True)
+        for name, photo in zip(inside, photos(len(inside), 48, len(folder)), strict=True):
+            photo.save(tmp_path / folder / name)
+    params, study = SimpleNamespace(distance="inception-tf1"), SimpleNamespace(dataset="mine")
+    common = (tmp_path / "made", None, CPU)
+    found = evaluate.distance_from_real(params, study, "cyclegan", {"names": names}, *common)
+    assert (found["of"], found["made"], found["real"]) == ("inception-tf1", 2, 3)
+    truth = evaluate.distance_from_real(params, study, "ground-truth", {"names": names}, *common)
+    assert (truth["made"], truth["real"]) == (3, 3) and truth["frechet"] > 0
 
 
 def test_resizes_differ_and_stay_in_range():
@@ -105,6 +131,12 @@ def test_weights_that_run_code_are_refused(tmp_path):
 
     torch.save({"x": Bomb()}, tmp_path / "w.pth")
     with pytest.raises(SourceError, match=r"w\.pth: not plain weights"):
+        distances.inception(tmp_path, "tf1", CPU)
+    torch.save({"fc.weight": torch.zeros(3)}, tmp_path / "w.pth")  # plain, and of another network
+    with pytest.raises(SourceError, match=r"w\.pth: not plain weights of that network"):
+        distances.inception(tmp_path, "tf1", CPU)
+    (tmp_path / "w.pth").unlink()
+    with pytest.raises(SourceError, match=r"expected one \.pth file, got 0"):
         distances.inception(tmp_path, "tf1", CPU)
 
 
@@ -137,12 +169,22 @@ def test_extrapolation_takes_off_what_few_images_add():
     assert abs(distances.extrapolated(x, y)) < 0.5 * distances.frechet(x, y)
 
 
+def test_extrapolation_keeps_pairs_together():
+    """Image i of both sets shows one scene: thinned out apart, 30 pairs would look far from 30 others."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(60, 30))
+    y = x + 0.5 * rng.normal(size=(60, 30))
+    assert 0 < distances.extrapolated(x, y) < distances.frechet(x, y) < 5
+
+
 def test_the_jackknife_sees_the_error_of_a_mean():
     """Far apart, the distance is the squared difference of means, whose standard error is known: 2 D s sqrt(2 / n)."""
     rng = np.random.default_rng(3)
     x, y = rng.normal(0, 1, (400, 1)), rng.normal(100, 1, (400, 1))
     expected = 2 * 100 * np.sqrt(2 / 400)
-    assert distances.standard_error(x, y) == pytest.approx(expected, rel=0.5)  # ten groups: a quarter either way is common
+    assert distances.standard_error(distances.frechet, x, y) == pytest.approx(
+        expected, rel=0.5
+    )  # ten groups: a quarter either way is common
 
 
 def test_three_images_have_no_error_and_a_distance():
@@ -171,7 +213,8 @@ def test_too_few_images_and_mixed_sizes_are_refused(tmp_path):
     with pytest.raises(ImageError, match=r"images of one size, got \(32, 32\) and \(64, 64\)"):
         distances.features(photos(1) + photos(1, 32), backbone, CPU)
     Image.new("L", (8, 8)).save(tmp_path / "grey.png")  # one channel is expanded
-    assert distances.load_photos(tmp_path, ["grey.png"], 8)[0].mode == "RGB"
+    assert distances.load_photos(tmp_path, ["grey.png"])[0].mode == "RGB"
+    assert distances.load_photos(tmp_path, ["grey.png"], 4)[0].size == (4, 4)
     (tmp_path / "cut.png").write_bytes((tmp_path / "grey.png").read_bytes()[:40])
     with pytest.raises(ImageError, match=r"cut\.png: not a readable image"):
         distances.load_photos(tmp_path, ["grey.png", "cut.png"], 8)
@@ -260,7 +303,7 @@ def test_the_gate_refuses_a_network_that_reads_real_photos_otherwise(tmp_path):
         gate.check(network, tmp_path, manifest, CPU)
     with pytest.MonkeyPatch.context() as patch:
         found = SimpleNamespace(values={"labels2photo": {"pixel_accuracy": 0.804, "class_accuracy": 0.255, "class_iou": 0.212}})
-        patch.setattr(gate, "score_translations", lambda *a: (found.values, {}))
+        patch.setattr(gate, "score_translations", lambda *a, overflow: (found.values, {}))
         assert gate.check(network, tmp_path, manifest, CPU)["class_iou"] == 0.212
         found.values["labels2photo"]["class_iou"] = 0.19
         with pytest.raises(gate.GateError, match=r"0\.804 / 0\.255 / 0\.190"):

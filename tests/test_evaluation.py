@@ -12,9 +12,9 @@ from ganrepro import config
 from ganrepro.config import DIRECTIONS, Scorer
 from ganrepro.data.images import ImageError
 from ganrepro.evaluation import bootstrap
-from ganrepro.evaluation.colours import BINS, colour_counts, intersections, score_colours
+from ganrepro.evaluation.colours import BINS, colour_counts, intersections
 from ganrepro.evaluation.confusion import confusion_matrix
-from ganrepro.evaluation.evaluators import score_translations
+from ganrepro.evaluation.evaluators import read_truth, score_colours, score_translations
 from ganrepro.evaluation.rates import overflowing, rates
 from ganrepro.evaluation.segmenter import Segmenter, classify_colours, enlarged, segment, train_segmenter
 from ganrepro.nets.fcn8s import FCN8s
@@ -250,11 +250,19 @@ def test_a_missing_or_unreadable_translation_is_named(toy):
     with pytest.raises(ImageError, match=r"photo2labels/1\.png: \(24, 48\) is not the size of 0\.png, \(48, 48\)"):
         score_translations([toy / "made"], toy / "test", ["0.png", "1.png"], ["photo2labels"], PALETTE, network, CPU)
     Image.fromarray(np.full((48, 48), 7, np.uint8)).save(toy / "test" / "labels" / "3.png")
-    with pytest.raises(ImageError, match=r"labels, one of 3\.png: truth holds ids outside 0\.\.2: 7"):
+    with pytest.raises(ImageError, match=r"labels/3\.png: ids 7; expected 0\.\.2, or 255"):
         score_translations([toy / "made"], toy / "test", ["3.png"], ["photo2labels"], PALETTE, network, CPU)
     Image.new("RGB", (48, 48)).save(toy / "test" / "labels" / "3.png")
     with pytest.raises(ImageError, match=r"labels/3\.png: expected a one-channel 8-bit label map, got mode RGB"):
         score_translations([toy / "made"], toy / "test", ["3.png"], ["photo2labels"], PALETTE, network, CPU)
+    whole = (toy / "test" / "labels" / "2.png").read_bytes()
+    for cut in range(0, len(whole) // 2, 7):  # wherever it breaks off, one line
+        (toy / "test" / "labels" / "3.png").write_bytes(whole[:cut])
+        with pytest.raises(ImageError, match=r"labels/3\.png: not a readable label map"):
+            read_truth(toy / "test" / "labels" / "3.png", 3)
+    Image.new("L", (48, 48)).save(toy / "test" / "a" / "2.png")
+    with pytest.raises(ImageError, match=r"photo2labels/2\.png: expected three channels \(RGB\), got mode L"):
+        score_translations([toy / "made"], toy / "test", ["2.png"], ["photo2labels"], PALETTE, network, CPU)
 
 
 def test_segmentation_is_the_argmax_of_the_logits():

@@ -68,6 +68,7 @@ def made_up(study, tmp_path):
                 "frechet_error": 0.0,
                 "frechet_infinite": 3.5,
                 "kernel": 0.0125,
+                "kernel_error": 0.001,
                 "made": 2,
                 "real": 3,
                 "features": 8,
@@ -110,7 +111,10 @@ def test_a_page_of_pairs_has_every_table_with_its_own_rows(tmp_path):
     assert "translated 3 times" in page and "differs by 0.0141 (mean standard deviation), 0.0141 at most" in page
     front = render.front_table(intervals(results), study).splitlines()
     # seeds 4 and 6: standard error 1, so 1.96 to either side
-    assert "| L1 + GAN | **5.00** <sub>3.04–6.96</sub> | 3.50 | 12.5 | 2 and 3 |" in page and "**not FID**" in page
+    assert (
+        "| L1 + GAN | **5.00** <sub>3.04–6.96</sub> | 3.50 | **12.5** <sub>10.5–14.5</sub> | 2 and 3 |" in page
+        and "**not FID**" in page
+    )
     assert len(front) == 2 + 5 + 2 and "Photo → labels" not in front[0]
     canvas = np.asarray(figures.grid(results, study, study.tables["receptive-field"]))
     assert canvas.shape[1] == 6 * 100 - 4
@@ -126,7 +130,7 @@ def test_the_rule_that_judges_claims():
         low, high, found = claims.judge(0.5 + difference + spread, np.full(401, 0.5), margin)
         assert (found, low, high) == (verdict, pytest.approx(difference - 0.019), pytest.approx(difference + 0.019))
     # nothing is decided by a network that cannot read real photos
-    assert claims.judge(0.7 + spread, 0.5 + spread, trusted=False)[2] == "undecided"
+    assert claims.judge(0.7 + spread, 0.5 + spread, certain=False)[2] == "undecided"
     # what both rows share falls out: pairs
     assert claims.judge(0.51 + 10 * spread, 0.5 + 10 * spread)[2] == "reproduced"
 
@@ -225,11 +229,21 @@ def test_paper_values_are_those_of_the_protocol():
 
 def test_the_gate_speaks_up_when_real_photos_cannot_be_read(results):
     page = render.page(PARAMS, "cyclegan_ablation", STUDY, results, {"Report key": "`x`"})
-    assert "**Gate passed**: real test photos score 0.90" in page
+    assert "**Gate passed**: real test photos score 0.90" in page and "trained on real training photos" in page
     results.scores.loc[results.scores.row == "ground-truth", "pixel_accuracy"] = 0.79
     assert "**Gate failed: do not trust the labels → photo table.**" in render.page(
         PARAMS, "cyclegan_ablation", STUDY, results, {}
     )
+    # the papers' own network passed its gate before it scored; the size of this study is another
+    published = replace(results, published=True)
+    page = render.page(PARAMS, "cyclegan_ablation", STUDY, published, {})
+    assert "**Gate passed**: the papers' FCN-8s" in page and "the papers' own FCN-8s reads" in page
+    assert all(one["verdict"] == "undecided" for one in claims.judged(results, STUDY) if one["direction"] == "labels2photo")
+    assert any(one["verdict"] != "undecided" for one in claims.judged(published, STUDY) if one["direction"] == "labels2photo")
+    # nothing that the network reads: no gate
+    pairs = PARAMS.studies["streets-pairs"]
+    labels = replace(pairs, variants={"labels-l1": pairs.variants["labels-l1"]})
+    assert "Gate" not in render._gate(results, labels)
 
 
 def test_page_without_label_maps_has_images_and_no_table(results):

@@ -1,8 +1,9 @@
 """95 % intervals: the test images, and the seeds of the trainings, drawn again with replacement.
 
 All rows of a study meet the same draws, so that the difference of two rows is of pairs. A bootstrap over few seeds is
-too narrow (for three by about a fifth, before their small number itself is allowed for); with one seed an
-interval knows nothing of what another training would have given.
+too narrow: over three it reaches about from the lowest to the highest, and three draws of anything lie all on one side
+of its median one time in four. With one seed an interval knows nothing of what another training would have given. A
+class that a draw of images happens to lack scores 0 in it, as everywhere: where classes are rare, intervals reach low.
 Source: Efron and Tibshirani 1993, chapters 8 and 13 (percentile interval).
 """
 

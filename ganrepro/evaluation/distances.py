@@ -31,6 +31,7 @@ SIDE = 299  # pixels that Inception sees
 WORKERS = 2  # images are read and pushed through the network by so many threads, each on one core
 BATCH = 4  # images at once: more leave the cache
 GROUPS = 10  # of the jackknife
+SUBSET = 1000  # images of a subset, for KID
 # torch-fidelity's modules from the resized image to the 2048 features, in the order it calls them
 INCEPTION = (
     *("Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3", "MaxPool_1", "Conv2d_3b_1x1", "Conv2d_4a_3x3", "MaxPool_2"),
@@ -57,15 +58,19 @@ def inception(folder: Path, how: str, device: torch.device) -> Backbone:
     """
     from torch_fidelity.feature_extractor_inceptionv3 import BasicConv2d, FeatureExtractorInceptionV3
 
-    weights = sorted(folder.rglob("*.pth"))[0]
+    files = sorted(folder.rglob("*.pth"))
+    if len(files) != 1:
+        raise SourceError(f"{folder}: expected one .pth file, got {len(files)}; remove the folder and run again")
+    weights = files[0]
     try:
         tensors = torch.load(weights, weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, zipfile.BadZipFile) as error:
-        raise SourceError(f"{weights}: not plain weights ({str(error).splitlines()[0][:80]}); remove it and try again") from None
-    with tempfile.NamedTemporaryFile(suffix=".pth") as plain:
-        # the library would unpickle whatever the file holds: it gets what was read without running code
-        torch.save(tensors, plain.name)
-        network = FeatureExtractorInceptionV3("inception", ["2048"], plain.name)
+        with tempfile.NamedTemporaryFile(suffix=".pth") as plain:
+            # the library would unpickle whatever the file holds: it gets what was read without running code
+            torch.save(tensors, plain.name)
+            network = FeatureExtractorInceptionV3("inception", ["2048"], plain.name)
+    except (RuntimeError, TypeError, AttributeError, pickle.UnpicklingError, EOFError, zipfile.BadZipFile) as error:
+        told = str(error).splitlines()[0][:80]
+        raise SourceError(f"{weights}: not plain weights of that network ({told}); remove it and try again") from None
     for module in network.modules():
         if isinstance(module, BasicConv2d):
             module.conv, module.bn = fuse_conv_bn_eval(module.conv, module.bn), nn.Identity()
@@ -142,10 +147,15 @@ def kept_features(images: Sequence[Image.Image], backbone: Backbone, device: tor
         return [file[name] for name in file.files]
 
 
-def load_photos(folder: Path, names: Sequence[str], pixels: int) -> list[Image.Image]:
-    """Real photos at the size of the generated ones. ImageError names one that is missing or unreadable."""
+def load_photos(folder: Path, names: Sequence[str], pixels: int | None = None) -> list[Image.Image]:
+    """Photos as they are, or `pixels` square. ImageError names one that is missing or unreadable."""
+
+    def load(name: str) -> Image.Image:
+        photo = read_rgb(folder / name)
+        return resize(photo, pixels) if pixels else photo
+
     with ThreadPoolExecutor(WORKERS) as pool:
-        return list(pool.map(lambda name: resize(read_rgb(folder / name), pixels), names))
+        return list(pool.map(load, names))
 
 
 def frechet(x: np.ndarray, y: np.ndarray) -> float:
@@ -167,54 +177,74 @@ def _factor(x: np.ndarray) -> np.ndarray:
     return np.asarray(np.linalg.qr(centred, mode="r")) if len(x) > x.shape[1] else centred
 
 
-def extrapolated(x: np.ndarray, y: np.ndarray) -> float:
+def kernel(x: np.ndarray, y: np.ndarray) -> float:
+    """Squared maximum mean discrepancy of features, kernel (x'y / d + 1)³, unbiased: KID, through torch-fidelity.
+
+    The mean over 100 subsets of 1000, or of all where there are no more.  Source: Binkowski et al. 2018.
+    """
+    from torch_fidelity.metric_kid import kid_features_to_metric
+
+    size = min(len(x), len(y), SUBSET)
+    subsets = 100 if size == SUBSET else 1
+    found = kid_features_to_metric(
+        torch.from_numpy(x), torch.from_numpy(y), kid_subset_size=size, kid_subsets=subsets, verbose=False
+    )
+    return float(found["kernel_inception_distance_mean"])
+
+
+def inception_score(logits: np.ndarray) -> float:
+    """Of all images together, through torch-fidelity.  Source: Salimans et al. 2016."""
+    from torch_fidelity.metric_isc import isc_features_to_metric
+
+    return float(isc_features_to_metric(torch.from_numpy(logits), splits=1)["inception_score_mean"])
+
+
+def extrapolated(x: np.ndarray, y: np.ndarray) -> float | None:
     """The Fréchet distance of endlessly many images: the intercept of a line in 1 / n.  Source: Chong and Forsyth 2020.
 
-    x and y are thinned out alike, as both are few here.
+    x and y are thinned out alike, as both are few here: where both have as many, to the same places, since image i
+    of one often shows the scene of image i of the other, and what they share must not come and go with n. None for
+    less than 4 images.
     """
+    if min(len(x), len(y)) < 4:
+        return None
     random, sizes, values = np.random.default_rng(0), [], []
     for share in np.linspace(0.5, 1, 6):
-        n, m = (max(2, round(share * len(z))) for z in (x, y))
         for _ in range(1 if share == 1 else 5):
-            values.append(frechet(x[random.permutation(len(x))[:n]], y[random.permutation(len(y))[:m]]))
-            sizes.append(1 / n)
+            chosen = [random.permutation(len(z))[: max(2, round(share * len(z)))] for z in (x, y)]
+            if len(x) == len(y):
+                chosen[1] = chosen[0]
+            values.append(frechet(x[chosen[0]], y[chosen[1]]))
+            sizes.append(1 / len(chosen[0]))
     return float(np.polynomial.polynomial.polyfit(sizes, values, 1)[0])
 
 
-def standard_error(x: np.ndarray, y: np.ndarray) -> float | None:
-    """Of the Fréchet distance, by a jackknife that leaves out a tenth of both sets at a time. None for less than 4 images.
+def standard_error(statistic: Callable[..., float], *sets: np.ndarray) -> float | None:
+    """Of a statistic of sets of images, by a jackknife that leaves out a tenth of all at a time. None for less than 4.
 
     A bootstrap would not do: images drawn twice make the sets look narrower than they are.  Source: Efron and
     Tibshirani 1993, chapter 11.
     """
-    groups = min(GROUPS, len(x), len(y))
+    groups = min(GROUPS, *map(len, sets))
     if groups < 4:
         return None
-    left = [frechet(*(z[np.arange(len(z)) % groups != g] for z in (x, y))) for g in range(groups)]
+    left = [statistic(*(z[np.arange(len(z)) % groups != g] for z in sets)) for g in range(groups)]
     return float(np.sqrt((groups - 1) / groups * np.sum((np.array(left) - np.mean(left)) ** 2)))
 
 
 def measure(made: list[np.ndarray], real: list[np.ndarray]) -> dict[str, float | None]:
-    """All distances of generated from real features (and logits, where there are any): see the module.
-
-    KID through torch-fidelity: 100 subsets of at most 1000 images, kernel (x'y / d + 1)³.
-    """
-    from torch_fidelity.metric_isc import isc_features_to_metric
-    from torch_fidelity.metric_kid import kid_features_to_metric
-
+    """All distances of generated from real features (and the Inception Score, where there are logits), with errors."""
     x, y = made[0], real[0]
-    size = min(len(x), len(y), 1000)
-    kid = kid_features_to_metric(torch.from_numpy(x), torch.from_numpy(y), kid_subset_size=size, verbose=False)
     found: dict[str, float | None] = {
         "frechet": frechet(x, y),
-        "frechet_error": standard_error(x, y),
+        "frechet_error": standard_error(frechet, x, y),
         "frechet_infinite": extrapolated(x, y),
-        "kernel": kid["kernel_inception_distance_mean"],
-        "kernel_subset": size,
+        "kernel": kernel(x, y),
+        "kernel_error": standard_error(kernel, x, y),
         "made": len(x),
         "real": len(y),
         "features": x.shape[1],
     }
     if len(made) > 1:
-        found["inception_score"] = isc_features_to_metric(torch.from_numpy(made[1]), splits=1)["inception_score_mean"]
+        found |= {"inception_score": inception_score(made[1]), "inception_score_error": standard_error(inception_score, made[1])}
     return found

@@ -1,4 +1,4 @@
-"""Scores one folder of translations: labels -> photo by FCN-score, photo -> labels by nearest label colour.
+"""Scores folders of translations: labels -> photo by FCN-score and colours, photo -> labels by nearest label colour.
 
 PNG images on disk are all that is read of a translation, so anything that writes such folders can
 be scored. Images are decoded by threads, read by the network in batches, and counted where the network is.
@@ -6,17 +6,19 @@ be scored. Images are decoded by threads, read by the network in batches, and co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from ganrepro.config import Direction
-from ganrepro.data.images import ImageError, read_labels, read_rgb, to_float
+from ganrepro.data.images import VOID, ImageError, read_labels, read_rgb, resize, to_float
+from ganrepro.evaluation.colours import colour_counts, intersections
 from ganrepro.evaluation.confusion import confusion_matrix
 from ganrepro.evaluation.rates import overflowing, rates
 from ganrepro.evaluation.segmenter import classify_colours, enlarged
@@ -47,7 +49,8 @@ def score_translations(
     than there are classes; pixels that it takes for none of them are wrong, or, with overflow, counted as
     `overflowing` says. `passes` in the scores has those of each pass alone. Counts: '<direction>.confusion', summed
     over passes, (images, classes, outputs).
-    ImageError names an image that is missing, unreadable, of another size than the first, or a label map with unknown ids.
+    ImageError names an image that is missing, unreadable, not RGB, of another size than the first, or a label map with
+    unknown ids.
     """
     found: dict[str, dict[str, object]] = {}
     counts: dict[str, np.ndarray] = {}
@@ -72,11 +75,11 @@ def _count(
     outputs: int, device: torch.device,
 ) -> np.ndarray:  # fmt: skip
     """Confusion of one translation of the test set, image by image."""
-    size = read_rgb(folder / names[0]).size
+    size = read_made(folder / names[0]).size
 
     def load(name: str) -> Loaded:
-        truth = torch.from_numpy(read_labels(test / "labels" / name))
-        image = read_rgb(folder / name)
+        truth = torch.from_numpy(read_truth(test / "labels" / name, len(palette)))
+        image = read_made(folder / name)
         if image.size != size:
             raise ImageError(f"{folder / name}: {image.size} is not the size of {names[0]}, {size}; expected images of one size")
         height, width = truth.shape
@@ -92,12 +95,47 @@ def _count(
         if direction == "labels2photo":
             with torch.no_grad():
                 prediction = network(to_float(prediction)).argmax(1)
-        try:
-            total[done : done + len(batch)] = confusion_matrix(truth, prediction, len(palette), outputs)
-        except ValueError as error:
-            raise ImageError(f"{test / 'labels'}, one of {', '.join(names[done : done + len(batch)])}: {error}") from None
+        total[done : done + len(batch)] = confusion_matrix(truth, prediction, len(palette), outputs)
         done += len(batch)
     return total.cpu().numpy()
+
+
+def score_colours(made: Sequence[Path], real: Path, names: Sequence[str]) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    """Intersections of photos of the same names, and the counts behind them, `colours` and `real_colours` (images, bins).
+
+    made: folders, one for each pass; their counts are summed.  real: brought to the size of the first one generated.
+    """
+    pixels = read_made(made[0] / names[0]).width
+
+    def count(path: Path) -> np.ndarray:
+        return colour_counts(resize(read_rgb(path), pixels))
+
+    with ThreadPoolExecutor(DECODERS) as pool:
+        folders = [np.stack(list(pool.map(count, [folder / name for name in names]))) for folder in (*made, real)]
+    counts = {"colours": np.sum(folders[:-1], 0), "real_colours": folders[-1]}
+    shared = intersections(counts["colours"].sum(0), counts["real_colours"].sum(0))
+    return {name: float(value) for name, value in shared.items()}, counts
+
+
+def read_made(path: Path) -> Image.Image:
+    """A generated image. ImageError unless it is RGB: a grey one would be scored as if it had colours."""
+    image = read_rgb(path)
+    with Image.open(path) as file:
+        if file.mode != "RGB":
+            raise ImageError(f"{path}: expected three channels (RGB), got mode {file.mode}; write it as RGB")
+    return image
+
+
+def read_truth(path: Path, classes: int) -> np.ndarray:
+    """A class map, uint8 (h, w). ImageError if it is unreadable or holds anything but the classes and 255 (unscored)."""
+    try:
+        truth = read_labels(path)
+    except (ValueError, Image.DecompressionBombError) as error:
+        raise ImageError(f"{path}: not a readable label map ({error})") from None
+    strange = [str(i) for i in np.bincount(truth.ravel(), minlength=256).nonzero()[0] if classes <= i != VOID]
+    if strange:
+        raise ImageError(f"{path}: ids {', '.join(strange[:5])}; expected 0..{classes - 1}, or {VOID} for unscored pixels")
+    return truth
 
 
 def _ahead(load: Callable[[str], Loaded], names: list[str]) -> Iterator[Loaded]:

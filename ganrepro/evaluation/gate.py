@@ -23,7 +23,7 @@ class GateError(RuntimeError):
 
 
 def check(network: Network, data: Path, manifest: dict[str, Any], device: torch.device, outputs: int = 20) -> dict[str, float]:
-    """Scores of real test photos. GateError unless they are the published ones within 0.01.
+    """Scores of real test photos, counted with the published overflow. GateError unless as published within 0.01.
 
     data: a prepared dataset, with its manifest.
     """
@@ -33,7 +33,9 @@ def check(network: Network, data: Path, manifest: dict[str, Any], device: torch.
         for name in names:
             write_png(Path(scratch) / "labels2photo" / name, resize(read_rgb(data / "test" / "b" / name), PIXELS))
         palette = dict(manifest["classes"])
-        found, _ = score_translations([Path(scratch)], data / "test", names, ["labels2photo"], palette, network, device, outputs)
+        found, _ = score_translations(
+            [Path(scratch)], data / "test", names, ["labels2photo"], palette, network, device, outputs, overflow=True
+        )
     values = {name: float(str(found["labels2photo"][name])) for name in SCORES["segmentation"]}
     if any(abs(values[name] - expected) > TOLERANCE for name, expected in PUBLISHED.items()):
         told = " / ".join(f"{values[name]:.3f}" for name in PUBLISHED)

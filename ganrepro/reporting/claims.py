@@ -13,15 +13,15 @@ from ruamel.yaml import YAML
 
 from ganrepro.config import SCORES, Study
 from ganrepro.evaluation.bootstrap import interval
-from ganrepro.reporting.results import GATE, Results, gate
+from ganrepro.reporting.results import Results, trusted
 
 VERDICTS = {"reproduced": "✓", "contradicted": "✗", "undecided": "·"}
 RULE = (
     "A claim says that one row scores higher than another, in some cases by at least a margin. It is **reproduced** where the "
     "whole 95 % interval of the difference lies above the margin (0 where none is named), **contradicted** where all of it lies "
     "below, **undecided** otherwise, and wherever it rests on a segmentation network that failed the gate. Intervals are of a "
-    "bootstrap over test images and seeds, both rows drawn alike. One seed knows nothing of how much another training would "
-    "differ; three seeds know it roughly."
+    "bootstrap over test images and seeds, both rows drawn alike. With one seed they know nothing of how much another training "
+    "would differ; with three they reach about from the worst to the best, which holds the truth three times in four."
 )
 
 
@@ -46,24 +46,24 @@ def claims(ablation: str) -> tuple[Claim, ...]:
     return tuple(Claim(**entry) for entry in listed.get(ablation, []))
 
 
-def judge(better: np.ndarray, than: np.ndarray, margin: float = 0.0, trusted: bool = True) -> tuple[float, float, str]:
+def judge(better: np.ndarray, than: np.ndarray, margin: float = 0.0, certain: bool = True) -> tuple[float, float, str]:
     """95 % interval of the difference, and the verdict: see `RULE`.  better, than: paired replicates."""
     low, high = interval(better - than)
-    if not trusted:
+    if not certain:
         return low, high, "undecided"
     return low, high, "reproduced" if low > margin else "contradicted" if high < margin else "undecided"
 
 
 def judged(results: Results, study: Study) -> list[dict[str, Any]]:
     """Every claim that a study has both rows of, with the paper's difference, ours and the verdict."""
-    found, passed = [], gate(results) >= GATE
+    found, passed = [], trusted(results)
     for claim in claims(study.ablation):
         rows = [(claim.direction, claim.better), (claim.direction, claim.than)]
         if not all(row in results.replicates for row in rows):
             continue
-        trusted = passed or claim.direction == "photo2labels" or claim.score not in SCORES["segmentation"]
+        certain = passed or claim.direction == "photo2labels" or claim.score not in SCORES["segmentation"]
         better, than = (results.replicates[row][claim.score] for row in rows)
-        low, high, verdict = judge(better, than, claim.margin, trusted)
+        low, high, verdict = judge(better, than, claim.margin, certain)
         scores = results.scores.query("direction == @claim.direction").groupby("row")[claim.score].mean()
         found.append(
             asdict(claim)
@@ -112,8 +112,8 @@ def tally(lines: Sequence[Mapping[str, Any]]) -> str:
 
 def overview(studies: Mapping[str, Mapping[str, Any]]) -> str:
     """Markdown matrix of all claims and studies.  studies: name -> content of its claims.json."""
-    names = list(studies)
-    rows = ["| Claim | " + " | ".join(names) + " |", "| :-- |" + " :-: |" * len(names)]
+    heads = [f"{name}<br><sub>{_seeds(study)}</sub>" for name, study in studies.items()]
+    rows = ["| Claim | " + " | ".join(heads) + " |", "| :-- |" + " :-: |" * len(heads)]
     texts = dict.fromkeys(one["text"] for study in studies.values() for one in study["claims"])
     for text in texts:
         marks = [
@@ -121,6 +121,11 @@ def overview(studies: Mapping[str, Mapping[str, Any]]) -> str:
         ]
         rows.append(f"| {text} | " + " | ".join(marks) + " |")
     return "\n".join(rows)
+
+
+def _seeds(study: Mapping[str, Any]) -> str:
+    seeds = study["claims"][0]["seeds"]
+    return f"{seeds} seed{'s' if seeds > 1 else ''}"
 
 
 def page(studies: Mapping[str, Mapping[str, Any]]) -> str:
@@ -133,12 +138,11 @@ def page(studies: Mapping[str, Mapping[str, Any]]) -> str:
     ]
     parts.append(overview(studies))
     for name, study in studies.items():
-        first = study["claims"][0]
-        seeds = f"{first['seeds']} seed{'s' if first['seeds'] > 1 else ''}"
         full = f"{name}/README.md" if study["folder"] == name else f"{study['folder']}.md"
         parts += [
             f"## {study['study']}",
-            f"`{name}`, {seeds}, {first['images']} test images: {tally(study['claims'])}. [Full report]({full})",
+            f"`{name}`, {_seeds(study)}, {study['claims'][0]['images']} test images: {tally(study['claims'])}. "
+            f"[Full report]({full})",
             f"![Difference and 95 % interval of every claim]({study['folder']}/claims.svg)",
             table(study["claims"]),
         ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -108,7 +109,10 @@ def losses(results: Results, study: Study, path: Path) -> None:
                 axis.set_ylim(bottom=0)
                 axis.patch.set_alpha(0)
             handles = {label: h for axis in axes for h, label in zip(*axis.get_legend_handles_labels(), strict=True)}
-            axes[-1].legend(handles.values(), handles.keys(), loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+            legend = axes[-1].legend(handles.values(), handles.keys(), loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+            if len(sets) > 1:
+                legend.set_title(textwrap.fill(one.title, 30), {"size": 9})
+                legend.set_alignment("left")
         _save(figure, path)
 
 
@@ -156,7 +160,7 @@ def classes(results: Results, study: Study, path: Path) -> None:
 
 
 def curves(results: Results, study: Study, path: Path) -> None:
-    """Class IoU against training steps, first seed, a panel for each table; the last point is the one tabulated. SVG."""
+    """Class IoU against training steps, first seed, a panel for each table. SVG."""
     tables = _tables(study)
     across = min(3, len(tables))
     down = -(-len(tables) // across)
@@ -171,7 +175,7 @@ def curves(results: Results, study: Study, path: Path) -> None:
                 found = results.curves.query("direction == @one.direction and row == @row").sort_values("epoch")
                 steps = found.epoch * (images_per_epoch(results, study) // study.variants[row].training.batch_images)
                 axis.plot(steps, found.class_iou, color=colour, marker=marker, markersize=4, label=title(results, one, row))
-            axis.set_title(one.title, fontsize=9, color=INK, wrap=True)
+            axis.set_title(textwrap.fill(one.title, 44), fontsize=9, color=INK)
             axis.set_xlabel("training steps")
             axis.set_ylabel("class IoU")
             axis.set_xlim(left=0)
@@ -217,6 +221,8 @@ def verdicts(lines: Sequence[Any], path: Path) -> None:
         for name, (colour, marker) in looks.items():
             axis.plot([], [], marker, color=colour, linestyle="-", label=name)
         axis.plot([], [], "|", color=COLOURS[1], markersize=10, markeredgewidth=2, linestyle="", label="paper")
+        if any(one["margin"] for one in lines):
+            axis.plot([], [], ">", color=INK, markersize=4, linestyle="", label="margin")
         axis.axvline(0, color=INK, linewidth=0.8, linestyle=":")
         axis.set_yticks(range(len(lines)), [one["text"] for one in lines])
         axis.invert_yaxis()

@@ -12,12 +12,13 @@ import numpy as np
 import pandas as pd
 
 from ganrepro import artifacts
-from ganrepro.config import DIRECTIONS, REFERENCE_ROWS, SCORES, Params, Study, Table
+from ganrepro.config import DIRECTIONS, REFERENCE_ROWS, SCORES, Params, PublishedScorer, Study, Table
 from ganrepro.evaluation.bootstrap import interval, replicates
 from ganrepro.evaluation.colours import intersections
 from ganrepro.evaluation.rates import rates
 
 COLUMNS = tuple(name for names in SCORES.values() for name in names)  # of a line of scores; empty where not measured
+DISTANCES = ("frechet", "kernel", "inception_score")  # the last where the network classifies
 GATE = 0.80  # pixel accuracy of real test photos below which no labels -> photo score can be trusted
 DOMAINS = {"labels2photo": ("a", "b"), "photo2labels": ("b", "a")}  # direction -> its input's and its output's side
 
@@ -31,7 +32,8 @@ class Results:
     replicates[direction, row][score]: its bootstrap, (replicates,).  by_image[direction, row]: per-pixel
     accuracy of each test image, mean over seeds, (images,).
     losses: one line per variant, seed and epoch.  timing: by (variant, seed).  manifest: the dataset's.
-    images: folder of translations by (row, seed).  titles: printed name of each row."""
+    images: folder of translations by (row, seed).  titles: printed name of each row.
+    published: the papers' own network scored, which reads real photos as published or scores nothing."""
 
     scores: pd.DataFrame
     passes: pd.DataFrame
@@ -45,6 +47,7 @@ class Results:
     manifest: dict[str, Any]
     images: dict[tuple[str, int], Path]
     titles: dict[str, str]
+    published: bool = False
 
 
 def collect(params: Params, study: Study) -> Results:
@@ -90,6 +93,7 @@ def collect(params: Params, study: Study) -> Results:
         manifest=manifest,
         images=images,
         titles={name: variant.title for name, variant in study.variants.items()} | REFERENCE_ROWS,
+        published=isinstance(params.scorers[study.scorer], PublishedScorer),
     )
 
 
@@ -121,6 +125,11 @@ def gate(results: Results) -> float:
     return float(results.scores.query("direction == 'labels2photo' and row == 'ground-truth'").pixel_accuracy.mean())
 
 
+def trusted(results: Results) -> bool:
+    """Whether the network that reads generated photos can read real ones."""
+    return results.published or gate(results) >= GATE
+
+
 def title(results: Results, table: Table, row: str) -> str:
     """What a row is called in a table."""
     return table.titles.get(row, results.titles[row])
@@ -141,12 +150,25 @@ def history(run: Path) -> list[dict[str, float]]:
 
 
 def summary(results: Results) -> dict[str, dict[str, dict[str, float]]]:
-    """Mean over seeds: direction -> row -> score. What `dvc metrics diff` compares."""
+    """Mean over seeds: direction (or 'distance') -> row -> score. What `dvc metrics diff` compares."""
     means = results.scores.groupby(["direction", "row"])[list(COLUMNS)].mean().round(6)
     table: dict[str, dict[str, dict[str, float]]] = {direction: {} for direction in DIRECTIONS if direction in means.index}
     for (direction, row), values in means.iterrows():
         table[direction][row] = {name: float(value) for name, value in values.dropna().items()}
+    if len(results.distances):
+        table["distance"] = {
+            row: {name: round(float(one[name].mean()), 6) for name in DISTANCES if name in one}
+            for row, one in results.distances.groupby("row")
+        }
     return table
+
+
+def distances_of(results: Results, variant: str, seed: int) -> dict[str, float]:
+    """Distances of one run, under the name of what they are of."""
+    if not len(results.distances):
+        return {}
+    one = results.distances.query("row == @variant and seed == @seed")
+    return {f"distance.{name}_{of}": float(one[name].iloc[0]) for name in DISTANCES for of in one.of if name in one}
 
 
 def write_tables(results: Results, folder: Path) -> None:
