@@ -30,7 +30,8 @@ def rows(results: dict[str, dict[str, Any]]) -> list[tuple[str, str, str, str]]:
     if "features" in results:
         r = results["features"]["results"]
         rate = {side: f"{images:.1f} images/s" for side, images in r["images_per_second"].items()}
-        found.append(("From PNG files to FID, reference torch-fidelity", *rate.values(), f"**{r['ratio_median']:.2f}×**"))
+        told = "From {0} + {0} PNG files to FID, reference torch-fidelity".format(results["features"]["settings"]["images"])
+        found.append((told, *rate.values(), f"**{r['ratio_median']:.2f}×**"))
     if "sharing" in results:
         rates = {int(k): max(values) for k, values in results["sharing"]["results"]["steps_per_second"].items()}
         first = min(rates)
