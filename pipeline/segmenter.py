@@ -13,12 +13,10 @@ from torch import nn
 
 from ganrepro import artifacts, checkpoints, config
 from ganrepro.config import Params, PublishedScorer, Study
-from ganrepro.data.weights import fill, read_caffemodel
 from ganrepro.evaluation.evaluators import read_truth
 from ganrepro.evaluation.gate import check
 from ganrepro.evaluation.segmenter import Segmenter, train_segmenter
 from ganrepro.nets.fcn8s import OUTPUTS, FCN8s
-from ganrepro.nets.hed import HED
 from ganrepro.process import settle
 from pipeline import stage
 
@@ -27,6 +25,9 @@ def published(
     weights: str, data: Path, manifest: dict[str, Any], device: torch.device
 ) -> tuple[nn.Module, list[dict[str, float]]]:
     """The network with downloaded weights. GateError unless it reads real photos as its authors say."""
+    from ganrepro.data.weights import fill, read_caffemodel  # with the libraries that only this needs
+    from ganrepro.nets.hed import HED
+
     folder = artifacts.download_dir(weights)
     file = next(folder.glob("*.caffemodel"), folder / "*.caffemodel")
     network = FCN8s()
