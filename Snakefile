@@ -1,6 +1,6 @@
 """The whole workflow: `snakemake --cores 8 reports/cyclegan_ablation.md`.
 
-Everything comes from params.yaml, through ganrepro.config; every path carries the key of what it
+Everything comes from params.yaml, through ganrepro.settings; every path carries the key of what it
 depends on, so a file that exists is up to date.
 """
 
@@ -12,7 +12,9 @@ from snakemake.utils import min_version
 
 sys.path.insert(0, workflow.basedir)
 
-from ganrepro import artifacts, config as settings
+from ganrepro import settings
+from ganrepro.artifacts import paths
+from ganrepro.reporting import plan
 
 min_version("9.27")
 
@@ -28,19 +30,26 @@ except settings.ConfigError as error:
     raise WorkflowError(f"params.yaml: {error}") from None
 
 PYTHON = sys.executable
-STUDIES = {study: PARAMS.find_study(study) for study in PARAMS.reports.values()}
-GPU = artifacts.gpu_slots(PARAMS.device)
+STUDIES = {study: PARAMS.studies[study] for study in PARAMS.reports.values()}
+GPU = paths.gpu_slots(PARAMS.device)
+
+
+def run_of(wildcards):
+    """The row and seed that wildcards name."""
+    return paths.Run(
+        PARAMS, STUDIES[wildcards.study], wildcards.row, int(wildcards.seed)
+    )
 
 
 def manifest_of(dataset):
     """What says that a dataset is prepared. Ancient: its key says whether it is current."""
-    return ancient(f"{artifacts.dataset_dir(PARAMS, dataset)}/manifest.json")
+    return ancient(f"{paths.dataset_dir(PARAMS, dataset)}/manifest.json")
 
 
 wildcard_constraints:
-    study=r"[a-z0-9.-]+",
-    name=r"[a-z0-9.-]+",
-    row=r"[a-z0-9.-]+",
+    study=r"[a-z0-9._-]+",
+    name=r"[a-z0-9._-]+",
+    row=r"[a-z0-9._-]+",
     seed=r"\d+",
     key=r"[0-9a-f]+",
 
@@ -51,7 +60,7 @@ localrules:
 
 rule all:
     input:
-        [artifacts.report_page(name) for name in PARAMS.reports],
+        [paths.report_page(name) for name in PARAMS.reports],
 
 
 include: "pipeline/rules/data.smk"
@@ -63,4 +72,4 @@ include: "pipeline/rules/report.smk"
 onsuccess:
     # So that `dvc status` is clean afterwards; DVC records for itself when it is the caller.
     if "DVC_STAGE" not in os.environ:
-        shell("{PYTHON:q} -m pipeline.record")
+        shell("{PYTHON:q} -m pipeline.dvc_commit")

@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 
-from ganrepro import artifacts, provenance
+from ganrepro import provenance
+from ganrepro.artifacts.files import write_json
 
 
 def machine(device: torch.device, threads: int) -> dict[str, object]:
@@ -25,5 +26,5 @@ def peak_memory(device: torch.device) -> int:
 
 def save(path: Path, settings: dict[str, Any], where: dict[str, object], results: Any) -> None:
     """Writes one result file and says where."""
-    artifacts.write_json(path, {"settings": settings, "machine": where, "results": results})
+    write_json(path, {"settings": settings, "machine": where, "results": results})
     print(f"-> {path}")

@@ -17,7 +17,6 @@ import statistics
 import sys
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,10 +24,10 @@ import torch
 from PIL import Image
 
 from benchmarks import machine, save
-from ganrepro import config
-from ganrepro.data.datasets import TrainingImages
+from ganrepro import settings
 from ganrepro.data.images import load_folder
-from ganrepro.process import settle
+from ganrepro.process import configure
+from ganrepro.training.batches import TrainingImages
 
 COUNT, STORED, LOAD, CROP = 64, 256, 286, 256
 
@@ -70,7 +69,7 @@ def main() -> None:
     if not (args.reference / "data" / "unaligned_dataset.py").exists():
         sys.exit(f"error: {args.reference}: no checkout of pytorch-CycleGAN-and-pix2pix; clone it and name its folder")
     device, cores = torch.device("cuda" if torch.cuda.is_available() else "cpu"), os.cpu_count() or 1
-    settle(1)
+    configure(1)
     with tempfile.TemporaryDirectory() as temporary:
         folder, noise = Path(temporary), np.random.default_rng(0)
         names = [f"{i:03d}.png" for i in range(COUNT)]
@@ -79,11 +78,11 @@ def main() -> None:
             for name in names:  # smooth noise compresses about as photos do
                 small = Image.fromarray(noise.integers(0, 256, (64, 64, 3), dtype=np.uint8))
                 small.resize((STORED, STORED), Image.Resampling.BICUBIC).save(folder / f"train{domain}" / name)
-        base = config.load().studies["cityscapes-128"].variants["cyclegan"].training
-        training = replace(base, crop_pixels=CROP, load_pixels=LOAD)
+        base = settings.load().studies["cityscapes-128"].rows["cyclegan"].method
+        method = base.with_settings(crop_pixels=CROP, load_pixels=LOAD)
         start = time.perf_counter()
         a, b = (load_folder(folder / f"train{d}", names, LOAD).permute(0, 2, 3, 1).contiguous() for d in "AB")
-        images = TrainingImages(a, b, training, device)
+        images = TrainingImages({"a": a, "b": b}, method.feed(), method.settings, device)
         loading = (time.perf_counter() - start) / (2 * COUNT)
         turns = [(our_seconds(images, t + 1), reference_seconds(args.reference, folder, cores)) for t in range(args.turns)]
     ours, theirs = (statistics.median(column) for column in zip(*turns, strict=True))

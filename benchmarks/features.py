@@ -28,7 +28,7 @@ from torch_fidelity import calculate_metrics, feature_extractor_inceptionv3
 
 from benchmarks import machine, save
 from ganrepro.evaluation import distances
-from ganrepro.process import settle
+from ganrepro.process import configure
 
 PIXELS = 256
 
@@ -49,7 +49,7 @@ def random_inception(path: Path) -> None:
 
 def ours(folder: Path, names: list[str], device: torch.device) -> float:
     """FID by this package."""
-    settle(os.cpu_count() or 1)
+    configure(os.cpu_count() or 1)
     backbone = distances.inception(folder / "weights", "tf1", device)
     return distances.frechet(
         *(distances.features(distances.load_photos(folder / side, names, PIXELS), backbone, device)[0] for side in "ab")

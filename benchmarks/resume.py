@@ -2,7 +2,7 @@
 
     python -m benchmarks.resume --kills 50
 
-A small CycleGAN (embedded study's variant at 16 x 16, saved after every step) is killed with SIGKILL
+A small CycleGAN (embedded study's row at 16 x 16, saved after every step) is killed with SIGKILL
 again and again, then finished; its last checkpoint must equal, byte for byte, the one of a run that
 nobody disturbed. Moments are drawn uniformly over a few steps' time, so they fall into steps, into
 writing and into renaming alike. Then the embedded study's own networks are trained for a while as
@@ -18,54 +18,55 @@ import signal
 import sys
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from benchmarks import machine, save
-from ganrepro import checkpoints, config
-from ganrepro.data.datasets import TrainingImages
-from ganrepro.process import settle
-from ganrepro.training.games import CycleGame
+from ganrepro import checkpoints, settings
+from ganrepro.methods.base import Method
+from ganrepro.methods.players import Players
+from ganrepro.process import configure
+from ganrepro.training.batches import TrainingImages
 from ganrepro.training.loop import Progress, fit
 
 CPU = torch.device("cpu")
 
 
-def images(training: config.Training) -> TrainingImages:
+def images(method: Method[Any]) -> TrainingImages:
     """Noise in the shape of a dataset."""
     noise = torch.Generator().manual_seed(1)
-    shape = (6, training.load_pixels, training.load_pixels, 3)
+    shape = (6, method.settings.load_pixels, method.settings.load_pixels, 3)
     a, b = (torch.randint(0, 256, shape, generator=noise).byte() for _ in "ab")
-    return TrainingImages(a, b, training, CPU)
+    return TrainingImages({"a": a, "b": b}, method.feed(), method.settings, CPU)
 
 
-def train(training: config.Training, folder: Path, every: float, share: float) -> float:
+def train(method: Method[Any], folder: Path, every: float, share: float) -> float:
     """Trains from what folder/checkpoint.pt holds to folder/end.pt; returns the seconds spent saving."""
-    game, progress, path, spent = CycleGame(training, 0, CPU), Progress(), folder / "checkpoint.pt", 0.0
+    data = images(method)
+    players, progress, path, spent = Players(method, data.spec, 0, CPU), Progress(), folder / "checkpoint.pt", 0.0
     if path.exists():
         state = checkpoints.load(path)
-        game.load(state["game"])
+        players.load(state["players"])
         progress = Progress(**state["progress"])
 
     def keep(progress: Progress) -> None:
         nonlocal spent
         start = time.monotonic()
-        checkpoints.save(path, {}, {"game": game.state(), "progress": vars(progress)})
+        checkpoints.save(path, {}, {"players": players.state(), "progress": vars(progress)})
         spent += time.monotonic() - start
 
-    rows = fit(game, images(training), training, 0, progress, lambda row: None, keep, every, share)
-    checkpoints.save(folder / "end.pt", {}, {"game": game.state(), "rows": rows})
+    rows = fit(players, data, 0, progress, lambda row: None, keep, every, share)
+    checkpoints.save(folder / "end.pt", {}, {"players": players.state(), "rows": rows})
     return spent
 
 
-def run(training: config.Training, folder: Path, kill_after: float | None) -> int:
+def run(method: Method[Any], folder: Path, kill_after: float | None) -> int:
     """One process of `train`, killed after that many seconds (None: never). Returns how it ended, as a shell would say."""
     child = os.fork()  # imports are done; nothing but the training itself is in the child's time
     if child == 0:
-        train(training, folder, 0.0, 1.0)
+        train(method, folder, 0.0, 1.0)
         os._exit(0)
     if kill_after is not None:
         time.sleep(kill_after)
@@ -75,25 +76,25 @@ def run(training: config.Training, folder: Path, kill_after: float | None) -> in
 
 def survive(kills: int, folder: Path) -> dict[str, Any]:
     """Kills a training `kills` times; whether its last bytes equal those of an undisturbed run."""
-    base = config.load().studies["streets-tiny"].variants["cyclegan"].training
+    base = settings.load().studies["streets-tiny"].rows["cyclegan"].method
     small = {"generator_blocks": 1, "generator_filters": 4, "discriminator_filters": 4, "discriminator_receptive_field": 16}
     small |= {"load_pixels": 18, "crop_pixels": 16, "epoch_images": 4 * kills, "epochs_constant": 2, "epochs_decay": 2}
-    training = replace(base, pool_images=4, **small)
+    method = base.with_settings(pool_images=4, **small)
     warm, whole, broken = (folder / name for name in ("warm", "whole", "broken"))
     for place in (warm, whole, broken):
         place.mkdir()
     # a first step compiles its kernels; children inherit them, so that even short lives get somewhere
-    train(replace(training, epoch_images=2, epochs_constant=1, epochs_decay=0), warm, 1e9, 1.0)
+    train(method.with_settings(epoch_images=2, epochs_constant=1, epochs_decay=0), warm, 1e9, 1.0)
     start = time.monotonic()
-    run(training, whole, None)
+    run(method, whole, None)
     seconds, moments, killed = time.monotonic() - start, random.Random(0), 0
     reached: list[int] = []  # step of the last checkpoint after each kill
     for _ in range(kills):
-        killed += run(training, broken, moments.uniform(0.0, max(0.4, 1.6 * seconds / kills))) == -signal.SIGKILL
+        killed += run(method, broken, moments.uniform(0.0, max(0.4, 1.6 * seconds / kills))) == -signal.SIGKILL
         if (broken / "checkpoint.pt").exists():
             progress = checkpoints.load(broken / "checkpoint.pt")["progress"]
             reached.append((progress["epoch"] - 1) * 4 * kills + progress["step"])
-    run(training, broken, None)
+    run(method, broken, None)
     return {
         "kills": killed,
         "steps": 16 * kills,
@@ -109,7 +110,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60, help="length of the cost measurement (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/resume.json"))
     args = parser.parse_args()
-    settle(1)
+    configure(1)
     with tempfile.TemporaryDirectory() as folder:
         survived = survive(args.kills, Path(folder))
         reached = max(survived["steps_at_kills"], default=0)
@@ -120,13 +121,13 @@ def main() -> None:
         )
         results: dict[str, Any] = {"survived": survived}
         if args.seconds:
-            training = config.load().studies["streets-tiny"].variants["cyclegan"].training
             steps = int(args.seconds * 8)
-            training = replace(training, epoch_images=steps, epochs_constant=1, epochs_decay=0)
+            base = settings.load().studies["streets-tiny"].rows["cyclegan"].method
+            method = base.with_settings(epoch_images=steps, epochs_constant=1, epochs_decay=0)
             (Path(folder) / "cost").mkdir()
             start = time.monotonic()
             # saved as often as the rule allows: the pipeline saves once a minute at most
-            spent = train(training, Path(folder) / "cost", 1.0, 0.02)
+            spent = train(method, Path(folder) / "cost", 1.0, 0.02)
             total = time.monotonic() - start
             results["cost"] = {"seconds": total, "saving_seconds": spent, "share": spent / total}
             print(f"saving as often as the rule allows: {spent / total:.2%} of {total:.0f} s")

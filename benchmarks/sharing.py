@@ -13,23 +13,22 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from benchmarks import machine, peak_memory, save
 from benchmarks.training_step import our_engine
-from ganrepro import config
-from ganrepro.process import settle
+from ganrepro import settings
+from ganrepro.process import configure
 
 
 def child(study: str, threads: int, seconds: float) -> None:
-    """Steps the study's last variant for that long, once told to; prints steps and peak memory."""
+    """Steps the study's last row for that long, once told to; prints steps and peak memory."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    settle(threads, reproducible=False)
-    variant = list(config.load().find_study(study).variants.values())[-1]
-    engine = our_engine(replace(variant.training, pool_images=50), device, 100_000)
+    configure(threads, reproducible=False)
+    row = list(settings.find_study(settings.load(), study).rows.values())[-1]
+    engine = our_engine(row.method, device, 100_000)
     for _ in range(3):
         engine.step()
     print("ready", flush=True)
@@ -82,8 +81,8 @@ def main() -> None:
         best = max(rates[k])
         print(f"{k} at once: {best:.2f} steps/s in all, {best / max(rates[first]):.2f}x of {first}; {memory[k] / 1e9:.2f} GB")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    settings = {"study": args.study, "seconds": args.seconds}
-    save(args.out, settings, machine(device, cores), {"steps_per_second": rates, "peak_bytes": memory})
+    chosen = {"study": args.study, "seconds": args.seconds}
+    save(args.out, chosen, machine(device, cores), {"steps_per_second": rates, "peak_bytes": memory})
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ganrepro import artifacts
+from ganrepro.artifacts.files import replace_section
 
 RESULTS = Path("benchmarks/results")
 
@@ -58,7 +58,7 @@ def main() -> None:
     }
     lines = ["| | ours | reference | ratio |", "| :-- | --: | --: | --: |", *(f"| {' | '.join(row)} |" for row in rows(results))]
     text = "\n".join([f"Measured on: {'; '.join(sorted(machines))}.", "", *lines])
-    if not artifacts.replace_section(Path("README.md"), "benchmarks", text):
+    if not replace_section(Path("README.md"), "benchmarks", text):
         sys.exit("error: README.md has no section <!-- benchmarks -->")
 
 

@@ -20,18 +20,18 @@ import statistics
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from benchmarks import machine, peak_memory, save
-from ganrepro import config
-from ganrepro.data.datasets import TrainingImages
-from ganrepro.process import settle
+from ganrepro import settings
+from ganrepro.methods.base import Method
+from ganrepro.methods.players import Players
+from ganrepro.process import configure
+from ganrepro.training.batches import TrainingImages
 from ganrepro.training.engine import Engine
-from ganrepro.training.games import build_game
 
 # name -> side of the images, blocks of the ResNet generator (0: U-Net), reference model
 EXPERIMENTS = {
@@ -41,24 +41,23 @@ EXPERIMENTS = {
 }
 
 
-def training_of(name: str, **changes: Any) -> config.Training:
+def method_of(name: str, **changes: Any) -> Method[Any]:
     """The paper's recipe in the flavour of the reference, so that both sides have equal networks."""
     pixels, blocks, _ = EXPERIMENTS[name]
     study, row = ("cityscapes-128", "cyclegan") if blocks else ("cityscapes-256", "l1-cgan")
-    base, load = config.load().studies[study].variants[row].training, 143 if pixels == 128 else 286
+    base, load = settings.load().studies[study].rows[row].method, 143 if pixels == 128 else 286
     changes |= {"flavour": "pytorch", "crop_pixels": pixels, "load_pixels": load, "generator_blocks": blocks}
-    return replace(base, bottleneck_norm=False, **changes)
+    return base.with_settings(bottleneck_norm=False, **changes)
 
 
-def our_engine(training: config.Training, device: torch.device, steps: int) -> Engine:
+def our_engine(method: Method[Any], device: torch.device, steps: int) -> Engine:
     """Ready to step on random images."""
     noise = torch.Generator().manual_seed(0)
-    shape = (20, training.load_pixels, training.load_pixels, 3)
-    a, b = (torch.randint(0, 256, shape, generator=noise).byte() for _ in "ab")
-    images = TrainingImages(a, b, training, device)
-    game = build_game(training, 0, device)
-    engine = Engine(game, images, training, steps, device)
-    engine.begin(0, 1, training.learning_rate, 0, torch.zeros(0, len(game.losses)))
+    shape = (20, method.settings.load_pixels, method.settings.load_pixels, 3)
+    drawn = {domain: torch.randint(0, 256, shape, generator=noise).byte() for domain in "ab"}
+    images = TrainingImages(drawn, method.feed(), method.settings, device)
+    engine = Engine(Players(method, images.spec, 0, device), images, steps)
+    engine.begin(0, 1, 1.0, 0, torch.zeros(0, len(engine.losses)))
     return engine
 
 
@@ -81,8 +80,8 @@ def serve(side: str, name: str, reference: Path, threads: int, engine_name: str,
     """A child: builds its model, then answers each line 'n' with the seconds of n steps."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if side == "ours":
-        settle(threads, reproducible=False)
-        engine = our_engine(training_of(name, engine=engine_name, precision=precision), device, 10_000)
+        configure(threads, reproducible=False)
+        engine = our_engine(method_of(name, engine=engine_name, precision=precision), device, 10_000)
 
         def step() -> None:
             engine.step()
@@ -138,7 +137,7 @@ def counted_flops(name: str) -> int:
     """Additions and multiplications of one plain step, as torch's own counter sees them."""
     from torch.utils.flop_counter import FlopCounterMode
 
-    engine = our_engine(training_of(name, engine="plain"), torch.device("cpu"), 1)
+    engine = our_engine(method_of(name, engine="plain"), torch.device("cpu"), 1)
     with FlopCounterMode(display=False) as counter:
         engine.step()
     return counter.get_total_flops()
@@ -211,8 +210,8 @@ def main() -> None:
             f"{r['arithmetic_share']['ours']:.0%} against {r['arithmetic_share']['reference']:.0%} of the matrix-product rate",
             flush=True,
         )
-    settings = {"engine": args.engine, "precision": args.precision, "threads": args.threads, "turns": args.turns}
-    save(args.out, settings, machine(device, args.threads), results)
+    chosen = {"engine": args.engine, "precision": args.precision, "threads": args.threads, "turns": args.turns}
+    save(args.out, chosen, machine(device, args.threads), results)
 
 
 if __name__ == "__main__":

@@ -14,13 +14,14 @@ from typing import Any
 
 import torch
 
-from ganrepro.artifacts import replacing
-from ganrepro.config import canonical
+from ganrepro.artifacts.files import replacing
+from ganrepro.artifacts.fingerprint import canonical
+from ganrepro.errors import UserError
 
 SCHEMA = "checkpoint/1"
 
 
-class CheckpointError(RuntimeError):
+class CheckpointError(UserError):
     """A checkpoint cannot be written or used; the message says which and what to do."""
 
 

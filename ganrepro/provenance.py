@@ -1,18 +1,13 @@
-"""Who made a result, from what: commit, versions, machine; and the MLflow names of a run."""
+"""Who made a result, from what: commit, versions, machine."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import json
 import os
 import platform
 import subprocess
-from dataclasses import asdict
 from importlib import metadata
-
-from ganrepro import artifacts, tracking
-from ganrepro.config import TERM_NAMES, Params, Study, digest
 
 
 @functools.cache  # of the start of the process, whatever is committed while it runs
@@ -61,45 +56,6 @@ def versions() -> dict[str, str]:
     names = ("torch", "numpy", "pillow", "snakemake", "dvc", "mlflow")
     found = {"python": platform.python_version()}
     for name in names:
-        with contextlib.suppress(metadata.PackageNotFoundError):  # a packed study runs without Snakemake, DVC and MLflow
+        with contextlib.suppress(metadata.PackageNotFoundError):  # a bundled study runs without Snakemake, DVC and MLflow
             found[name] = metadata.version(name)
     return found
-
-
-def start_run(params: Params, study: Study, variant: str, seed: int) -> tracking.Tracker:
-    """The MLflow run of one training: a child of its variant's run, found by the run's key."""
-    data = artifacts.dataset_dir(params, study.dataset)
-    digest_of_data = json.loads((data / "manifest.json").read_text())["digest"]
-    tags = {
-        "study": study.name,
-        "variant": variant,
-        "seed": str(seed),
-        "rule": "train",
-        "mlflow.source.git.commit": git_commit(),
-        "mlflow.source.name": "pipeline.train",
-        "data.digest": digest_of_data,
-        "launcher": "dvc" if "DVC_STAGE" in os.environ else "snakemake",
-    }
-    key = artifacts.run_dir(params, study, variant, seed).name
-    parent = start_variant(params, study, variant)
-    dataset = tracking.DatasetName(study.dataset, digest_of_data, str(data))
-    settings = _settings(study, variant) | {"seed": seed}
-    run = tracking.start(f"{study.ablation}/{study.name}", f"{variant} seed {seed}", key, settings, tags, parent, dataset)
-    parent.close()  # nothing runs under its name; it only holds its seeds together
-    return run
-
-
-def start_variant(params: Params, study: Study, variant: str) -> tracking.Tracker:
-    """The MLflow run of one variant: parent of its seeds, holder of their mean scores."""
-    spec = {k: v for k, v in artifacts.run_spec(params, study, variant, 0).items() if k != "seed"}
-    tags = {"study": study.name, "variant": variant, "rule": "report", "mlflow.source.name": "pipeline.report"}
-    tags |= {"mlflow.source.git.commit": git_commit(), "data.key": artifacts.dataset_key(params, study.dataset)}
-    key = f"{variant}-{digest(spec)[:12]}"
-    return tracking.start(f"{study.ablation}/{study.name}", variant, key, _settings(study, variant), tags)
-
-
-def _settings(study: Study, variant: str) -> dict[str, object]:
-    training = asdict(study.variants[variant].training)
-    weights = training.pop("terms")
-    terms = {f"weight.{name}": weights.get(name, 0) for name in TERM_NAMES}  # 0 where absent, so that a plot has every axis
-    return training | terms | {"dataset": study.dataset}

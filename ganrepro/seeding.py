@@ -7,9 +7,12 @@ draws from a global generator, set anew before every step.
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
+from ganrepro.lazy import torch
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def _number(seed: int, purpose: str) -> int:
@@ -23,6 +26,8 @@ def stream(seed: int, purpose: str) -> torch.Generator:
 
 def numpy_stream(seed: int, purpose: str) -> np.random.Generator:
     """The same for numpy."""
+    import numpy as np
+
     return np.random.Generator(np.random.PCG64(_number(seed, purpose)))
 
 

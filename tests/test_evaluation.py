@@ -1,5 +1,5 @@
 import copy
-from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,16 +8,20 @@ from conftest import RAW
 from PIL import Image
 from sklearn.metrics import confusion_matrix as sklearn_confusion
 
-from ganrepro import config
-from ganrepro.config import DIRECTIONS, Scorer
+from ganrepro import settings
 from ganrepro.data.images import ImageError
 from ganrepro.evaluation import bootstrap
-from ganrepro.evaluation.colours import BINS, colour_counts, intersections
-from ganrepro.evaluation.confusion import confusion_matrix
-from ganrepro.evaluation.evaluators import read_truth, score_colours, score_translations
-from ganrepro.evaluation.rates import overflowing, rates
+from ganrepro.evaluation.base import Evaluator, Job
+from ganrepro.evaluation.colour_histograms import EDGES, colour_counts, intersections
+from ganrepro.evaluation.label_maps import read_truth
+from ganrepro.evaluation.readers import Reader
+from ganrepro.evaluation.scores import COUNTED, EVALUATORS, SCORES, evaluators_of
+from ganrepro.evaluation.scoring import score
+from ganrepro.evaluation.segmentation import confusion_matrix, overflowing, rates
 from ganrepro.evaluation.segmenter import Segmenter, classify_colours, enlarged, segment, train_segmenter
 from ganrepro.nets.fcn8s import FCN8s
+from ganrepro.outputs import LABELS_TO_PHOTO, OUTPUTS, PHOTO_TO_LABELS, Output
+from ganrepro.settings import ScorerSettings
 
 CPU = torch.device("cpu")
 PALETTE = {"a": [255, 0, 0], "b": [0, 255, 0], "c": [0, 0, 255]}
@@ -146,25 +150,39 @@ def toy(tmp_path):
     return tmp_path
 
 
-SCORER = Scorer(filters=8, epochs=12, batch_images=4, learning_rate=0.01, pixels=None, seed=0)
+SCORER = ScorerSettings(filters=8, epochs=12, batch_images=4, learning_rate=0.01, pixels=None, seed=0)
+
+
+def scored(passes, data, names, reader, outputs=(LABELS_TO_PHOTO, PHOTO_TO_LABELS), epochs=None):
+    """Values by output and counts by output, of the evaluators that need no other features."""
+    manifest = {"names": {"test": {"a": names, "b": names}}, "classes": list(PALETTE.items())}
+    values, counts = {}, {}
+    for output in outputs:
+        folders = [folder / output.name for folder in passes]
+        job = Job(output, folders, data, manifest, 48, CPU, None, lambda: reader, "segmenter", Path(), Path(), "digest")
+        used = [e for e in evaluators_of(output, True) if e.over_training]
+        values[output.name], found = score(job, used, {e: folder / output.name for e, folder in (epochs or {}).items()})
+        (counts[output.name],) = found.values()
+    return values, counts
 
 
 def test_the_segmenter_learns_and_the_scores_add_up(toy):
     network, rows = train_segmenter(toy, [f"{i}.png" for i in range(12)], 3, SCORER, 48, CPU)
     assert rows[-1]["loss"] < 0.5 * rows[0]["loss"]
     names, made, test = [f"{i}.png" for i in range(4)], toy / "made", toy / "test"
-    found, counts = score_translations([made], test, names, DIRECTIONS, PALETTE, network, CPU)
+    reader = Reader(network)
+    found, counts = scored([made], toy, names, reader)
     assert found["labels2photo"]["pixel_accuracy"] > 0.8
     assert found["photo2labels"]["pixel_accuracy"] == pytest.approx(1.0, abs=1e-9)  # the very label colours
-    again, twice = score_translations([made, made], test, names, DIRECTIONS, PALETTE, network, CPU)
+    again, twice = scored([made, made], toy, names, reader, epochs={3: made})
     assert again["labels2photo"]["pixel_accuracy"] == pytest.approx(found["labels2photo"]["pixel_accuracy"], abs=1e-12)
     assert again["labels2photo"]["passes"] == 2 * found["labels2photo"]["passes"]
-    for direction in DIRECTIONS:
-        one = counts[f"{direction}.confusion"]
-        assert one.sum((1, 2)).tolist() == [48 * 48 - 1] * 4  # one unscored pixel each
-        assert np.array_equal(twice[f"{direction}.confusion"], 2 * one)
+    assert again["labels2photo"]["epochs"] == {3: again["labels2photo"]["passes"][0]}  # the same images
+    for output in OUTPUTS:
+        assert counts[output].sum((1, 2)).tolist() == [48 * 48 - 1] * 4  # one unscored pixel each
+        assert np.array_equal(twice[output], 2 * counts[output])
     # image by image and pixel by pixel as `segment` reads them, whatever the batches
-    for name, matrix in zip(names, counts["labels2photo.confusion"], strict=True):
+    for name, matrix in zip(names, counts["labels2photo"], strict=True):
         truth = np.array(Image.open(test / "labels" / name))
         seen = segment(network, Image.open(made / "labels2photo" / name), 48, 48, CPU).numpy()
         assert np.array_equal(matrix, sklearn_confusion(truth[truth != 255], seen[truth != 255], labels=range(3)))
@@ -177,11 +195,11 @@ def test_more_outputs_than_classes_are_counted(toy):
         return torch.nn.functional.one_hot(torch.full((len(photos), 48, 48), 3), 4).permute(0, 3, 1, 2).float()
 
     names = [f"{i}.png" for i in range(4)]
-    found, _ = score_translations([toy / "made"], toy / "test", names, ["labels2photo"], PALETTE, beyond, CPU, 4)
+    found, _ = scored([toy / "made"], toy, names, Reader(beyond, 4), [LABELS_TO_PHOTO])
     assert found["labels2photo"]["beyond_classes"] == 4 * (48 * 48 - 1)
     assert found["labels2photo"]["pixel_accuracy"] == 0
-    found, counts = score_translations([toy / "made"], toy / "test", names, ["labels2photo"], PALETTE, beyond, CPU, 4, True)
-    assert counts["labels2photo.confusion"].shape == (4, 3, 3) and found["labels2photo"]["beyond_classes"] == 4 * (48 * 48 - 1)
+    found, counts = scored([toy / "made"], toy, names, Reader(beyond, 4, True), [LABELS_TO_PHOTO])
+    assert counts["labels2photo"].shape == (4, 3, 3) and found["labels2photo"]["beyond_classes"] == 4 * (48 * 48 - 1)
 
 
 def test_colour_histograms_against_a_hand_count():
@@ -192,24 +210,30 @@ def test_colour_histograms_against_a_hand_count():
     assert set(intersections(one, other).values()) == {0.5}
     assert set(intersections(one, one).values()) == {1.0}
     # sRGB red is L 53.2, a 80.1, b 67.2 (D65)
-    ends = np.cumsum([len(bins) - 1 for bins in BINS.values()])[:-1]
-    found = {channel: bins[c.nonzero()[0].max()] for (channel, bins), c in zip(BINS.items(), np.split(other, ends), strict=True)}
+    ends = np.cumsum([high - low for low, high in EDGES.values()])[:-1]
+    parts = zip(EDGES.items(), np.split(other, ends), strict=True)
+    found = {channel: low + c.nonzero()[0].max() for (channel, (low, _)), c in parts}
     assert (found["a"], found["b"]) == (80, 67)
 
 
 def test_colours_of_folders_are_pooled_over_images_and_passes(toy):
     """The very photos share all; passes are summed, at the size of the first."""
-    names, real = [f"{i}.png" for i in range(4)], toy / "test" / "b"
-    shared, counts = score_colours([real], real, names)
-    assert shared == pytest.approx({f"intersection_{channel}": 1 for channel in "lab"}, abs=1e-9)
-    assert counts["colours"].sum(1).tolist() == [3 * 48 * 48] * 4
+    names, real, evaluator = [f"{i}.png" for i in range(4)], toy / "test" / "b", EVALUATORS["colour_histograms"]
+    manifest = {"names": {"test": {"a": names, "b": names}}, "classes": list(PALETTE.items())}
+
+    def job(*folders):
+        return Job(LABELS_TO_PHOTO, [*folders], toy, manifest, 48, CPU, None, lambda: None, "", Path(), Path(), "")
+
+    values, counts = score(job(real), [evaluator], {})
+    assert {name: values[name] for name in evaluator.scores} == pytest.approx(dict.fromkeys(evaluator.scores, 1), abs=1e-9)
+    assert counts["colour_histograms"][:, 0].sum(1).tolist() == [3 * 48 * 48] * 4
     (toy / "grey").mkdir()
     for name in names:
         Image.new("RGB", (24, 24), (119, 119, 119)).save(toy / "grey" / name)  # a quarter of the pixels
-    _, both = score_colours([real, toy / "grey"], real, names)
+    _, both = score(job(real, toy / "grey"), [evaluator], {})
     grey = colour_counts(Image.new("RGB", (48, 48), (119, 119, 119)))
-    assert np.array_equal(both["colours"], counts["colours"] + grey)  # brought to the size of the first
-    assert np.array_equal(both["real_colours"], counts["colours"])
+    assert np.array_equal(both["colour_histograms"][:, 0], counts["colour_histograms"][:, 0] + grey)  # at the size of the first
+    assert np.array_equal(both["colour_histograms"][:, 1], counts["colour_histograms"][:, 0])
 
 
 def test_no_colour_falls_outside_the_bins():
@@ -219,7 +243,7 @@ def test_no_colour_falls_outside_the_bins():
 
 def test_a_resumed_segmenter_ends_equal(toy):
     names, states = [f"{i}.png" for i in range(12)], []
-    short = replace(SCORER, epochs=4)
+    short = SCORER.model_copy(update={"epochs": 4})
     whole, rows = train_segmenter(toy, names, 3, short, 24, CPU, save=lambda state: states.append(copy.deepcopy(state)))
     assert len(states) == 4
     resumed, again = train_segmenter(toy, names, 3, short, 24, CPU, resume=states[1])
@@ -228,7 +252,9 @@ def test_a_resumed_segmenter_ends_equal(toy):
 
 
 def test_a_single_last_image_joins_its_neighbours(toy):
-    _, rows = train_segmenter(toy, [f"{i}.png" for i in range(9)], 3, replace(SCORER, epochs=1), 24, CPU)  # 4 + 4 + 1
+    _, rows = train_segmenter(
+        toy, [f"{i}.png" for i in range(9)], 3, SCORER.model_copy(update={"epochs": 1}), 24, CPU
+    )  # 4 + 4 + 1
     assert len(rows) == 1
 
 
@@ -239,22 +265,22 @@ def test_two_segmenters_of_one_seed_are_equal(toy):
 
 
 def test_a_missing_or_unreadable_translation_is_named(toy):
-    network = Segmenter(3, 2).eval()
+    reader = Reader(Segmenter(3, 2).eval())
     (toy / "test" / "b" / "2.png").write_bytes(b"no image")
     with pytest.raises(ImageError, match=r"labels2photo/2\.png: not a readable image"):
-        score_translations([toy / "made"], toy / "test", [f"{i}.png" for i in range(4)], DIRECTIONS, PALETTE, network, CPU)
+        scored([toy / "made"], toy, [f"{i}.png" for i in range(4)], reader)
     (toy / "test" / "b" / "0.png").unlink()
     with pytest.raises(ImageError, match=r"labels2photo/0\.png: no such image"):
-        score_translations([toy / "made"], toy / "test", ["0.png"], DIRECTIONS, PALETTE, network, CPU)
+        scored([toy / "made"], toy, ["0.png"], reader)
     Image.new("RGB", (24, 48)).save(toy / "test" / "a" / "1.png")
     with pytest.raises(ImageError, match=r"photo2labels/1\.png: \(24, 48\) is not the size of 0\.png, \(48, 48\)"):
-        score_translations([toy / "made"], toy / "test", ["0.png", "1.png"], ["photo2labels"], PALETTE, network, CPU)
+        scored([toy / "made"], toy, ["0.png", "1.png"], reader, [PHOTO_TO_LABELS])
     Image.fromarray(np.full((48, 48), 7, np.uint8)).save(toy / "test" / "labels" / "3.png")
     with pytest.raises(ImageError, match=r"labels/3\.png: ids 7; expected 0\.\.2, or 255"):
-        score_translations([toy / "made"], toy / "test", ["3.png"], ["photo2labels"], PALETTE, network, CPU)
+        scored([toy / "made"], toy, ["3.png"], reader, [PHOTO_TO_LABELS])
     Image.new("RGB", (48, 48)).save(toy / "test" / "labels" / "3.png")
     with pytest.raises(ImageError, match=r"labels/3\.png: expected a one-channel 8-bit label map, got mode RGB"):
-        score_translations([toy / "made"], toy / "test", ["3.png"], ["photo2labels"], PALETTE, network, CPU)
+        scored([toy / "made"], toy, ["3.png"], reader, [PHOTO_TO_LABELS])
     whole = (toy / "test" / "labels" / "2.png").read_bytes()
     for cut in range(0, len(whole) // 2, 7):  # wherever it breaks off, one line
         (toy / "test" / "labels" / "3.png").write_bytes(whole[:cut])
@@ -262,7 +288,33 @@ def test_a_missing_or_unreadable_translation_is_named(toy):
             read_truth(toy / "test" / "labels" / "3.png", 3)
     Image.new("L", (48, 48)).save(toy / "test" / "a" / "2.png")
     with pytest.raises(ImageError, match=r"photo2labels/2\.png: expected three channels \(RGB\), got mode L"):
-        score_translations([toy / "made"], toy / "test", ["2.png"], ["photo2labels"], PALETTE, network, CPU)
+        scored([toy / "made"], toy, ["2.png"], reader, [PHOTO_TO_LABELS])
+
+
+def test_training_refuses_label_maps_with_unknown_ids_before_it_begins(toy):
+    Image.fromarray(np.full((48, 48), 9, np.uint8)).save(toy / "train" / "labels" / "7.png")
+    with pytest.raises(ImageError, match=r"labels/7\.png: ids 9; expected 0\.\.2"):
+        train_segmenter(toy, [f"{i}.png" for i in range(12)], 3, SCORER, 24, CPU)
+
+
+def test_the_table_of_evaluators_says_what_applies_to_what():
+    noise = Output("samples", None, "b", "Samples")
+    names = {
+        (output.name, classes): [e.name for e in evaluators_of(output, classes)]
+        for output in (LABELS_TO_PHOTO, PHOTO_TO_LABELS, noise)
+        for classes in (True, False)
+    }
+    assert names == {
+        ("labels2photo", True): ["fcn_score", "colour_histograms", "distance"],
+        ("labels2photo", False): ["distance"],
+        ("photo2labels", True): ["label_colours"],
+        ("photo2labels", False): [],
+        ("samples", True): ["distance"],
+        ("samples", False): ["distance"],
+    }
+    assert list(COUNTED) == [*EVALUATORS["fcn_score"].scores, *EVALUATORS["colour_histograms"].scores]
+    assert set(SCORES) == {*COUNTED, "frechet", "kernel", "inception_score"}
+    assert all(isinstance(e, Evaluator) and e.name == name for name, e in EVALUATORS.items())
 
 
 def test_segmentation_is_the_argmax_of_the_logits():
@@ -273,6 +325,6 @@ def test_segmentation_is_the_argmax_of_the_logits():
 
 
 def test_every_scorer_of_the_parameters_builds():
-    for scorer in config.parse(RAW).scorers.values():
+    for scorer in settings.parse(RAW).scorers.values():
         with torch.device("meta"):
-            FCN8s() if isinstance(scorer, config.PublishedScorer) else Segmenter(8, scorer.filters)
+            FCN8s() if isinstance(scorer, settings.PublishedScorerSettings) else Segmenter(8, scorer.filters)

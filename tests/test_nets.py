@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from ganrepro.nets import fast_cpu
+from ganrepro.nets import cpu_convolutions
 from ganrepro.nets.blocks import InstanceNorm, batch_norm, initialise
 from ganrepro.nets.discriminators import STRIDED_LAYERS, patch_discriminator
 from ganrepro.nets.generators import UNet, build_generator, resnet
@@ -18,12 +18,12 @@ def count(network):
 @pytest.mark.parametrize(
     ("make", "expected"),
     [
-        (lambda: UNet(256, flavour="torch"), 54_419_459),
+        (lambda: UNet(256, flavour="lua"), 54_419_459),
         (lambda: UNet(256, flavour="pytorch"), 54_413_955),
-        (lambda: UNet(256, flavour="torch", skips=False), 39_080_963),
-        (lambda: resnet(6, flavour="torch"), 7_845_123),
+        (lambda: UNet(256, flavour="lua", skips=False), 39_080_963),
+        (lambda: resnet(6, flavour="lua"), 7_845_123),
         (lambda: resnet(6, flavour="pytorch"), 7_837_699),
-        (lambda: resnet(9, flavour="torch"), 11_388_675),
+        (lambda: resnet(9, flavour="lua"), 11_388_675),
         (lambda: resnet(9, flavour="pytorch"), 11_378_179),
     ],
 )
@@ -39,24 +39,24 @@ def test_generator_parameter_counts(make, expected):
 )
 def test_discriminator_parameter_counts_conditional(field, expected):
     with torch.device("meta"):
-        assert count(patch_discriminator(field, channels=6, norm="batch", flavour="torch")) == expected
+        assert count(patch_discriminator(field, channels=6, norm="batch", flavour="lua")) == expected
 
 
 def test_discriminator_parameter_count_unconditional():
     with torch.device("meta"):
-        assert count(patch_discriminator(70, channels=3, norm="batch", flavour="torch")) == 2_766_529
+        assert count(patch_discriminator(70, channels=3, norm="batch", flavour="lua")) == 2_766_529
 
 
 @pytest.mark.parametrize(("field", "side"), [(1, 256), (16, 126), (34, 62), (70, 30), (142, 14), (286, 6)])
 def test_discriminator_map_sizes_at_256(field, side):
-    network = patch_discriminator(field, filters=2, norm="batch", flavour="torch")
+    network = patch_discriminator(field, filters=2, norm="batch", flavour="lua")
     assert network(torch.zeros(1, 3, 256, 256)).shape == (1, 1, side, side)
 
 
 @pytest.mark.parametrize(
-    ("pixels", "flavour", "side"), [(256, "torch", 35), (128, "torch", 19), (256, "pytorch", 30), (128, "pytorch", 14)]
+    ("pixels", "flavour", "side"), [(256, "lua", 35), (128, "lua", 19), (256, "pytorch", 30), (128, "pytorch", 14)]
 )
-def test_cyclegan_discriminator_pads_by_two_in_the_torch_code(pixels, flavour, side):
+def test_cyclegan_discriminator_pads_by_two_in_the_lua_code(pixels, flavour, side):
     network = patch_discriminator(70, filters=2, norm="instance", flavour=flavour)
     assert network(torch.zeros(1, 3, pixels, pixels)).shape[-2:] == (side, side)
 
@@ -64,7 +64,7 @@ def test_cyclegan_discriminator_pads_by_two_in_the_torch_code(pixels, flavour, s
 @pytest.mark.parametrize("field", STRIDED_LAYERS)
 def test_receptive_field_measured_by_gradient(field):
     # norms mix all pixels, so they are taken out; all weights 1, so no gradient cancels
-    network = patch_discriminator(field, filters=1, norm="batch", flavour="torch")
+    network = patch_discriminator(field, filters=1, norm="batch", flavour="lua")
     linear = nn.Sequential(*(m for m in network if isinstance(m, nn.Conv2d)))
     for parameter in linear.parameters():
         nn.init.ones_(parameter)
@@ -89,7 +89,7 @@ def test_dropout_sits_where_each_code_has_it():
         network = UNet(256, filters=1, flavour=flavour)
         return [i for i, layer in enumerate(network.decoder, 1) if any(isinstance(m, nn.Dropout) for m in layer)]
 
-    assert layers("torch") == [1, 2, 3]
+    assert layers("lua") == [1, 2, 3]
     assert layers("pytorch") == [2, 3, 4]
 
 
@@ -103,9 +103,9 @@ def test_skips_are_what_tells_unet_from_encoder_decoder():
         assert torch.equal(a, b) is not skips
 
 
-def test_instance_norm_affine_only_in_the_torch_flavour():
-    names = {f: {n.split(".")[-1] for n, _ in resnet(1, 2, f)[2].named_parameters()} for f in ("torch", "pytorch")}
-    assert names == {"torch": {"weight", "bias"}, "pytorch": set()}
+def test_instance_norm_affine_only_in_the_lua_flavour():
+    names = {f: {n.split(".")[-1] for n, _ in resnet(1, 2, f)[2].named_parameters()} for f in ("lua", "pytorch")}
+    assert names == {"lua": {"weight", "bias"}, "pytorch": set()}
 
 
 def test_resnet_shape_and_reflection_padding():
@@ -117,7 +117,7 @@ def test_resnet_shape_and_reflection_padding():
 
 
 def test_initialisation_statistics_and_frozen_biases():
-    network = patch_discriminator(70, flavour="torch")
+    network = patch_discriminator(70, flavour="lua")
     initialise(network, stream(0, "test"), frozen_bias=True)
     weights = torch.cat([m.weight.detach().flatten() for m in network.modules() if isinstance(m, nn.Conv2d)])
     assert abs(float(weights.mean())) < 1e-4  # 2.8 million draws: standard error 1.2e-5
@@ -129,7 +129,7 @@ def test_same_stream_same_weights_and_no_global_randomness_used():
     state = torch.get_rng_state()
     a, b, c = (
         build_generator(
-            "resnet", blocks=1, filters=2, pixels=16, flavour="torch", bottleneck_norm=False, generator=stream(seed, "g")
+            "resnet", blocks=1, filters=2, pixels=16, flavour="lua", bottleneck_norm=False, generator=stream(seed, "g")
         )
         for seed in (0, 0, 1)
     )
@@ -153,7 +153,7 @@ def test_unusable_sizes_are_refused():
 @pytest.mark.parametrize(("outputs", "kernel"), [(4, 3), (3, 4), (2, 3), (2, 2)])
 def test_minimal_filtering_is_convolution(outputs, kernel):
     """One tile of whole numbers against the sums written out; float32, 1e-4."""
-    out, weight, image = fast_cpu.transforms(outputs, kernel)
+    out, weight, image = cpu_convolutions.transforms(outputs, kernel)
     n = outputs + kernel - 1
     tile, filters = torch.arange(n * n).float() % 7, torch.arange(kernel * kernel).float() % 5
     made = (out @ ((weight @ filters) * (image @ tile))).view(outputs, outputs)
@@ -174,8 +174,8 @@ CONVOLUTIONS = [  # channels in, out, kernel, stride, padding, height, width
 @pytest.mark.parametrize(("inputs", "outputs", "kernel", "stride", "pad", "height", "width"), CONVOLUTIONS)
 def test_fast_convolutions_equal_double_precision(monkeypatch, worthwhile, inputs, outputs, kernel, stride, pad, height, width):
     """Outputs and all three gradients of a batch of two, against torch in float64: relative error of each below 1e-5."""
-    monkeypatch.setattr(fast_cpu, "WORTHWHILE", worthwhile)
-    monkeypatch.setattr(fast_cpu, "CACHED_VALUES", 0)
+    monkeypatch.setattr(cpu_convolutions, "WORTHWHILE", worthwhile)
+    monkeypatch.setattr(cpu_convolutions, "CACHED_VALUES", 0)
     fast = nn.Conv2d(inputs, outputs, kernel, stride, pad)
     exact = nn.Conv2d(inputs, outputs, kernel, stride, pad).double()
     compare(fast, exact, torch.randn(2, inputs, height, width, generator=stream(0, "image")))
@@ -183,7 +183,7 @@ def test_fast_convolutions_equal_double_precision(monkeypatch, worthwhile, input
 
 @pytest.mark.parametrize(("kernel", "extra"), [(3, 1), (4, 0)])
 def test_fast_transposed_convolutions_equal_double_precision(monkeypatch, kernel, extra):
-    monkeypatch.setattr(fast_cpu, "CACHED_VALUES", 0)
+    monkeypatch.setattr(cpu_convolutions, "CACHED_VALUES", 0)
     fast = nn.ConvTranspose2d(12, 10, kernel, 2, 1, extra)
     exact = nn.ConvTranspose2d(12, 10, kernel, 2, 1, extra).double()
     compare(fast, exact, torch.randn(2, 12, 6, 7, generator=stream(0, "image")))
@@ -192,8 +192,8 @@ def test_fast_transposed_convolutions_equal_double_precision(monkeypatch, kernel
 def compare(fast, exact, x):
     exact.load_state_dict(fast.state_dict())
     names = list(fast.state_dict())
-    fast_cpu.accelerate(fast)
-    assert type(fast).__module__ == "ganrepro.nets.fast_cpu" and list(fast.state_dict()) == names
+    cpu_convolutions.accelerate(fast)
+    assert type(fast).__module__ == "ganrepro.nets.cpu_convolutions" and list(fast.state_dict()) == names
     results = []
     for layer, image in ((fast, x.contiguous(memory_format=torch.channels_last)), (exact, x.double())):
         image.requires_grad_()
@@ -205,9 +205,58 @@ def compare(fast, exact, x):
         assert (made - expected).norm() < 1e-5 * expected.norm()
 
 
+@pytest.mark.parametrize(
+    ("kernel", "stride", "pad", "transposed"), [(3, 1, 1, False), (4, 1, 2, False), (4, 2, 1, False), (3, 2, 1, True)]
+)
+def test_first_and_second_derivatives_of_every_fast_layer(monkeypatch, kernel, stride, pad, transposed):
+    """Numerically, in float64, with respect to image, weight and bias: what a gradient penalty differentiates."""
+    monkeypatch.setattr(cpu_convolutions, "WORTHWHILE", 0.0)
+    monkeypatch.setattr(cpu_convolutions, "CACHED_VALUES", 0)
+    kind = nn.ConvTranspose2d if transposed else nn.Conv2d
+    layer = cpu_convolutions.accelerate(kind(9, 9, kernel, stride, pad)).double()
+    assert type(layer).__module__ == "ganrepro.nets.cpu_convolutions"
+    x = torch.randn(2, 9, 5, 6, dtype=torch.float64, requires_grad=True)
+
+    def run(x, weight, bias):
+        return torch.func.functional_call(layer, {"weight": weight, "bias": bias}, (x,))
+
+    given = (x, layer.weight, layer.bias)
+    assert torch.autograd.gradcheck(run, given, fast_mode=True)
+    assert torch.autograd.gradgradcheck(run, given, fast_mode=True)
+
+
+def test_a_gradient_penalty_is_the_same_through_fast_and_plain_networks(monkeypatch):
+    """Its gradient with respect to the weights of a discriminator, in float64: relative error below 1e-9."""
+    monkeypatch.setattr(cpu_convolutions, "WORTHWHILE", 0.0)
+    monkeypatch.setattr(cpu_convolutions, "CACHED_VALUES", 0)
+    found = []
+    for fast in (False, True):
+        network = patch_discriminator(34, filters=9, channels=9)
+        initialise(network, stream(0, "d"), frozen_bias=False)
+        if fast:
+            cpu_convolutions.accelerate(network)
+        network.double()
+        x = torch.randn(2, 9, 24, 24, generator=stream(0, "x"), dtype=torch.float64, requires_grad=True)
+        (slope,) = torch.autograd.grad(network(x).sum(), x, create_graph=True)
+        penalty = (slope.flatten(1).norm(dim=1) - 1).square().mean()
+        found.append(torch.autograd.grad(penalty, [p for p in network.parameters() if p.ndim == 4]))
+    for plain, fast in zip(*found, strict=True):
+        assert plain.norm() > 0 and (plain - fast).norm() < 1e-9 * plain.norm()
+
+
+@pytest.mark.parametrize(("inputs", "outputs"), [(1, 3), (3, 1)])
+def test_generators_translate_between_grey_and_colour(inputs, outputs):
+    for name in ("resnet", "unet"):
+        network = build_generator(
+            name, blocks=1, filters=2, pixels=16, flavour="lua", bottleneck_norm=False, generator=stream(0, "g"),
+            inputs=inputs, outputs=outputs,
+        )  # fmt: skip
+        assert network(torch.zeros(1, inputs, 16, 16)).shape == (1, outputs, 16, 16)
+
+
 def test_frozen_weights_get_no_gradient_and_images_do(monkeypatch):
-    monkeypatch.setattr(fast_cpu, "WORTHWHILE", 0.0)
-    layer = fast_cpu.accelerate(nn.Conv2d(16, 16, 3)).requires_grad_(False)
+    monkeypatch.setattr(cpu_convolutions, "WORTHWHILE", 0.0)
+    layer = cpu_convolutions.accelerate(nn.Conv2d(16, 16, 3)).requires_grad_(False)
     x = torch.randn(1, 16, 8, 8, requires_grad=True)
     layer(x).sum().backward()
     assert x.grad is not None and layer.weight.grad is None
@@ -215,9 +264,9 @@ def test_frozen_weights_get_no_gradient_and_images_do(monkeypatch):
 
 def test_winograd_is_used_where_it_pays():
     """The shapes of the papers' networks at 256 x 256 and the embedded study's (tiles of 16 outputs)."""
-    assert fast_cpu.saving(3, 256, 256, 256) > fast_cpu.saving(3, 256, 256, 64) > fast_cpu.WORTHWHILE
-    assert fast_cpu.saving(4, 256, 512, 121) > fast_cpu.WORTHWHILE
-    assert fast_cpu.saving(3, 64, 64, 16) < fast_cpu.WORTHWHILE
+    assert cpu_convolutions.saving(3, 256, 256, 256) > cpu_convolutions.saving(3, 256, 256, 64) > cpu_convolutions.WORTHWHILE
+    assert cpu_convolutions.saving(4, 256, 512, 121) > cpu_convolutions.WORTHWHILE
+    assert cpu_convolutions.saving(3, 64, 64, 16) < cpu_convolutions.WORTHWHILE
 
 
 @pytest.mark.parametrize("images", [1, 3])
@@ -245,11 +294,11 @@ def test_batch_norm_of_a_single_value_leaves_its_shift_and_stops_the_gradient():
 
 
 def test_a_frozen_weight_is_transformed_once_and_again_when_it_changes(monkeypatch):
-    monkeypatch.setattr(fast_cpu, "WORTHWHILE", 0.0)
-    made, original = [], fast_cpu.transformed
-    monkeypatch.setattr(fast_cpu, "transformed", lambda w: (made.append(1), original(w))[1])
+    monkeypatch.setattr(cpu_convolutions, "WORTHWHILE", 0.0)
+    made, original = [], cpu_convolutions.transformed
+    monkeypatch.setattr(cpu_convolutions, "transformed", lambda w: (made.append(1), original(w))[1])
     network, x = nn.Sequential(nn.Conv2d(12, 16, 3, padding=1)), torch.randn(2, 12, 9, 10)
-    fast_cpu.accelerate(network)
+    cpu_convolutions.accelerate(network)
     expected = network(x).detach()
     network.requires_grad_(False)
     with torch.no_grad():

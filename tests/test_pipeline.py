@@ -1,6 +1,5 @@
-"""The graph as a whole: layering, code digests, and what each tool makes again after a change."""
+"""What Snakemake, DVC and MLflow make, again and after a change, on a tiny configuration."""
 
-import ast
 import os
 import re
 import shutil
@@ -12,135 +11,19 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from conftest import RAW, ROOT
+from conftest import ROOT
 
-from ganrepro import artifacts, config
+from ganrepro import settings
+from ganrepro.artifacts import paths
 
-# folder or module of ganrepro -> what it may import from the project; the right side is complete
-ALLOWED = {
-    "config": set(),
-    "seeding": set(),
-    "process": set(),
-    "tracking": set(),
-    "nets": {"nets"},
-    "artifacts": {"config"},
-    "checkpoints": {"config", "artifacts"},
-    "provenance": {"config", "artifacts", "tracking"},
-    "objectives": {"config", "objectives"},
-    "data": {"config", "seeding", "artifacts", "data", "nets"},
-    "training": {"config", "seeding", "data", "nets", "objectives", "training"},
-    "evaluation": {"config", "seeding", "artifacts", "nets", "data.images", "data.edges", "data.sources", "evaluation"},
-    "reporting": {"config", "artifacts", "reporting", "evaluation.bootstrap", "evaluation.colours", "evaluation.rates"},
-}
-
-
-def project_imports(path):
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in ("ganrepro", "pipeline"):
-            for alias in node.names:
-                yield f"{node.module}.{alias.name}"
-        elif isinstance(node, ast.Import):
-            yield from (a.name for a in node.names if a.name.split(".")[0] in ("ganrepro", "pipeline"))
-
-
-def test_folders_import_only_what_the_table_allows():
-    files = [p for p in (ROOT / "ganrepro").rglob("*.py") if p.name != "__init__.py"]
-    assert len(files) > 20
-    for path in files:
-        place = path.relative_to(ROOT / "ganrepro").with_suffix("").parts[0]
-        for name in project_imports(path):
-            target = name.removeprefix("ganrepro.")
-            assert any(target == a or target.startswith(f"{a}.") for a in ALLOWED[place]), f"{path.name} imports {name}"
-
-
-def test_a_dry_run_and_the_reports_need_no_torch():
-    code = "import sys; import ganrepro.artifacts, ganrepro.config, ganrepro.reporting.render; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
-
-
-def test_entry_points_are_thin():
-    rules = "".join(p.read_text() for p in (ROOT / "pipeline" / "rules").glob("*.smk"))
-    stages = set(re.findall(r"-m pipeline\.(\w+)", rules))
-    assert len(stages) == 9
-    for stage in stages:
-        assert len((ROOT / "pipeline" / f"{stage}.py").read_text().splitlines()) <= 90, stage
-
-
-@pytest.fixture
-def package(tmp_path, monkeypatch):
-    """A copy of the package whose source may be edited; digests are taken of the copy."""
-    copy = tmp_path / "ganrepro"
-    shutil.copytree(ROOT / "ganrepro", copy, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(artifacts, "PACKAGE", copy)
-
-    def digest(entry, path=None, old=None, new=None):
-        if path is not None:
-            text = (copy / path).read_text()
-            assert old in text
-            (copy / path).write_text(text.replace(old, new))
-        artifacts._imports.cache_clear()
-        artifacts.code_digest.cache_clear()
-        return artifacts.code_digest(entry)
-
-    yield digest
-    artifacts._imports.cache_clear()
-    artifacts.code_digest.cache_clear()
-
-
-def test_better_sentences_remake_nothing_and_other_code_does(package):
-    before = package("train")
-    assert package("train", "nets/blocks.py", "Statistics of each image", "The statistics of every image") == before
-    assert package("train", "objectives/terms.py", '"""Loss terms:', '# a comment\n"""The loss terms:') == before
-    assert package("train", "config.py", "one level of", "a single level of") == before
-    assert package("train", "objectives/terms.py", ".mean((1, 2, 3))", ".sum((1, 2, 3))") != before
-
-
-def test_digests_follow_imports_and_nothing_else(package):
-    before = {entry: package(entry) for entry in artifacts.ENTRY}
-    package("train", "objectives/terms.py", ".mean((1, 2, 3))", ".sum((1, 2, 3))")
-    changed = {entry for entry in artifacts.ENTRY if package(entry) != before[entry]}
-    assert changed == {"train"}
-    package("train", "seeding.py", ">> 1", ">> 2")
-    changed = {entry for entry in artifacts.ENTRY if package(entry) != before[entry]}
-    assert changed == {"dataset", "train", "segmenter", "translate", "score", "gate", "distances"}
-
-
-def test_keys_see_what_matters_and_nothing_else():
-    def runs(change=lambda raw: None):
-        import copy
-
-        raw = copy.deepcopy(RAW)
-        change(raw)
-        params = config.parse(raw)
-        study = params.find_study()
-        return {v: artifacts.run_dir(params, study, v, 0) for v in study.variants} | {
-            "segmenter": artifacts.segmenter_dir(params, study),
-            "report": artifacts.report_key(params, study),
-        }
-
-    before = runs()
-
-    def changed(change):
-        return {name for name, path in runs(change).items() if path != before[name]}
-
-    terms = RAW["variants"]["cyclegan-ablation"]["gan-forward"]["terms"]
-    weaker = terms | {"cycle_forward": 5}
-    assert changed(lambda r: r["variants"]["cyclegan-ablation"]["gan-forward"].update(terms=weaker)) == {"gan-forward", "report"}
-    assert changed(lambda r: r["scorers"]["small"].update(epochs=3)) == {"segmenter", "report"}
-    assert changed(lambda r: r["datasets"]["streets"].update(pixels=64)) == set(before)
-    assert changed(lambda r: r["paper"]["cyclegan-ablation"]["labels2photo"].update(title="x")) == {"report"}
-    assert changed(lambda r: r.update(device="cpu", mirror="/somewhere")) == set()
-    assert changed(lambda r: r["studies"]["camvid-64"].update(learning_rate=1)) == set()
-
-
-# --- Snakemake, DVC and MLflow on a tiny configuration -------------------------------------------
+pytestmark = pytest.mark.slow
 
 ENVIRONMENT = {
     k: v for k, v in os.environ.items() if not k.startswith(("GANREPRO", "MLFLOW", "DVC", "GIT"))
 } | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}  # fmt: skip
 
 
-REPORT, REPORT_FOLDER = artifacts.report_page("cyclegan_ablation"), artifacts.report_folder("cyclegan_ablation")
+REPORT, REPORT_FOLDER = paths.report_page("cyclegan_ablation"), paths.report_folder("cyclegan_ablation")
 
 
 def shell(folder, *command, ok=True, **environment):
@@ -198,27 +81,18 @@ studies:
     scorer: toy
     seeds: [0]
     test_passes: 1
-    game: cycle
-    flavour: torch
-    generator: resnet
+    method: cyclegan
     generator_blocks: 1
     generator_filters: 2
-    bottleneck_norm: false
     discriminator_receptive_field: 16
     discriminator_filters: 2
-    conditional: false
     load_pixels: 18
     crop_pixels: 16
-    batch_images: 1
     epoch_images: 4
     epochs_constant: 1
     epochs_decay: 1
     learning_rate: 0.001
-    adam_beta1: 0.5
-    adam_beta2: 0.999
     pool_images: 2
-    engine: fast
-    precision: float32
   other: {base: toy, title: Other, crop_pixels: 12}
 paper: {}
 """
@@ -240,7 +114,7 @@ def project(folder):
 AFTER_PREPARE = {
     "train": 2,
     "train_segmenter": 1,
-    "translate": 4,
+    "generate": 4,
     "evaluate": 4,
     "report_cyclegan_ablation": 1,
     "all": 1,
@@ -263,7 +137,7 @@ variants:
   pair:
     l1: {title: L1, terms: {l1: 100}}
     cgan: {title: cGAN, batch_images: 2, generator: encoder-decoder, terms: {adversarial: 1}}
-    labels-l1: {title: L1, game: photo2labels, terms: {l1: 100}}
+    labels-l1: {title: L1, direction: photo2labels, terms: {l1: 100}}
 """
 
 
@@ -272,9 +146,8 @@ def test_a_study_of_pairs_from_nothing_to_its_report_under_either_tool(tmp_path)
     project(tmp_path)
     text = TINY.replace("{cyclegan_ablation: toy}", "{cyclegan_ablation: other, pix2pix_ablation: toy}")
     text = text.replace(text[text.index("variants:") : text.index("scorers:")], PAIRS.lstrip())
-    text = text.replace("game: cycle", "game: labels2photo").replace("generator: resnet", "generator: unet")
-    text = text.replace("test_passes: 1", "test_passes: 3").replace("pool_images: 2", "pool_images: 0")
-    text = text.replace("bottleneck_norm: false", "bottleneck_norm: true").replace("crop_pixels: 12", "rows: [l1]")
+    text = text.replace("method: cyclegan", "method: pix2pix").replace("    pool_images: 2\n", "")
+    text = text.replace("test_passes: 1", "test_passes: 3").replace("crop_pixels: 12", "rows: [l1]")
     (tmp_path / "params.yaml").write_text(text)
     off = {"GANREPRO_MLFLOW": "off"}
     shell(tmp_path, "snakemake", "--cores", "2", "reports/pix2pix_ablation.md", **off)
@@ -294,7 +167,7 @@ def test_a_partial_run_never_lets_dvc_note_down_what_was_not_made(tmp_path):
         (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / "old").write_text("of other parameters")
     (tmp_path / REPORT).write_text("old")
-    shell(tmp_path, sys.executable, "-m", "pipeline.record")
+    shell(tmp_path, sys.executable, "-m", "pipeline.dvc_commit")
     assert not (tmp_path / "dvc.lock").exists()
     assert not dvc_is_clean(tmp_path)
 
@@ -307,9 +180,9 @@ def test_another_study_of_the_same_data_prepares_nothing(made):
         (made / "params.yaml").write_text(TINY)
 
 
-def test_a_packed_study_runs_without_the_workflow_tools_and_its_results_fit_in(made, tmp_path):
+def test_a_bundled_study_runs_without_the_workflow_tools_and_its_results_fit_in(made, tmp_path):
     """Killed once on the way; Snakemake, DVC, MLflow, pandas and h5py cannot be imported there."""
-    shell(made, sys.executable, "-m", "pipeline.pack", "make", str(tmp_path / "study.zip"))
+    shell(made, sys.executable, "-m", "pipeline.bundle", "make", str(tmp_path / "study.zip"))
     barred = tmp_path / "barred"
     barred.mkdir()
     for name in ("snakemake", "dvc", "mlflow", "pandas", "h5py"):
@@ -325,7 +198,7 @@ def test_a_packed_study_runs_without_the_workflow_tools_and_its_results_fit_in(m
     fresh.mkdir()
     project(fresh)
     shutil.copytree(made / "data", fresh / "data")
-    shell(fresh, sys.executable, "-m", "pipeline.pack", "take", str(tmp_path / "study.results.zip"))
+    shell(fresh, sys.executable, "-m", "pipeline.bundle", "take", str(tmp_path / "study.results.zip"))
     assert planned(fresh) == {"report_cyclegan_ablation": 1, "all": 1}
     shell(fresh, "snakemake", "--cores", "2")
     for name in ("scores.csv", "losses.csv", "labels2photo.png", "photo2labels.png"):
@@ -335,7 +208,7 @@ def test_a_packed_study_runs_without_the_workflow_tools_and_its_results_fit_in(m
 def test_foreign_archives_are_not_taken(made, tmp_path):
     with zipfile.ZipFile(tmp_path / "bad.zip", "w") as archive:
         archive.writestr("runs/../../outside", "x")
-    said = shell(made, sys.executable, "-m", "pipeline.pack", "take", str(tmp_path / "bad.zip"), ok=False)
+    said = shell(made, sys.executable, "-m", "pipeline.bundle", "take", str(tmp_path / "bad.zip"), ok=False)
     assert "is not a result" in said and not (made.parent / "outside").exists()
 
 
@@ -361,7 +234,7 @@ def test_first_run_makes_the_report_and_everything_else_finds_nothing_to_do(made
 def test_one_weight_changed_trains_one_variant_under_either_tool_and_back_trains_none(made):
     names = {p.name for p in (made / "runs/toy").iterdir()}
     edit(made, "cycle_forward: 10}", "cycle_forward: 9}")
-    assert planned(made) == {"train": 1, "translate": 1, "evaluate": 1, "report_cyclegan_ablation": 1, "all": 1}
+    assert planned(made) == {"train": 1, "generate": 1, "evaluate": 1, "report_cyclegan_ablation": 1, "all": 1}
     assert not dvc_is_clean(made)
     shell(made, "snakemake", "--cores", "2")
     new = {p.name for p in (made / "runs/toy").iterdir()} - names
@@ -397,11 +270,11 @@ def test_a_clone_pulls_everything_and_an_edit_there_is_seen_by_both_tools(made, 
     assert dvc_is_clean(clone)
     shutil.rmtree(clone / ".snakemake", ignore_errors=True)
     edit(clone, "cycle_forward: 10}", "cycle_forward: 8}")
-    assert planned(clone) == {"train": 1, "translate": 1, "evaluate": 1, "report_cyclegan_ablation": 1, "all": 1}
+    assert planned(clone) == {"train": 1, "generate": 1, "evaluate": 1, "report_cyclegan_ablation": 1, "all": 1}
     assert not dvc_is_clean(clone)
     edit(clone, "cycle_forward: 8}", "cycle_forward: 10}")
     edit(clone, "epochs: 2", "epochs: 3")  # every score is stale, no old one of the new key exists
-    assert planned(clone) == {"train_segmenter": 1, "translate": 4, "evaluate": 4, "report_cyclegan_ablation": 1, "all": 1}
+    assert planned(clone) == {"train_segmenter": 1, "generate": 4, "evaluate": 4, "report_cyclegan_ablation": 1, "all": 1}
 
 
 def test_dvc_compares_metrics_and_plots_between_states(made):
@@ -459,13 +332,13 @@ def stage(folder, module, *words, ok=False, **environment):
 def test_errors_are_one_line_and_exit_is_not_zero(tmp_path):
     project(tmp_path)
     shell(tmp_path, "snakemake", "--cores", "2", "--until", "prepare", ok=True)
-    params = config.load(tmp_path / "params.yaml")
-    out = artifacts.run_dir(params, params.find_study(), "cyclegan", 0)
+    run = paths.find_run(settings.load(tmp_path / "params.yaml"), "toy", "cyclegan", 0)
+    out = run.folder
     off = {"GANREPRO_MLFLOW": "off"}
 
     said = stage(tmp_path, "train", "--study", "toy", "--row", "cyclegan", "--seed", "0", "--out", "runs/toy/other", **off)
     assert said.startswith("error: ") and "they changed meanwhile" in said and said.count("\n") == 1
-    work = tmp_path / artifacts.work_dir(out)
+    work = tmp_path / run.work
     work.mkdir(parents=True)
     (work / "checkpoint.pt").write_bytes(b"PK damaged")
     said = stage(tmp_path, "train", "--study", "toy", "--row", "cyclegan", "--seed", "0", "--out", str(out), **off)
@@ -488,6 +361,16 @@ def test_errors_are_one_line_and_exit_is_not_zero(tmp_path):
         MLFLOW_TRACKING_URI="http://127.0.0.1:9",
     )
     assert said.count("MLflow is away") == 1 and (tmp_path / out / "checkpoint.pt").exists()
+
+    for words, message in (
+        (("--row", "cyclegans", "--seed", "0"), "there is no 'cyclegans'; did you mean 'cyclegan'?"),
+        (("--row", "cyclegan", "--seed", "99"), "row 'cyclegan' has no seed 99; there are: 0"),
+        (("--row", "cyclegan", "--seed", "0", "--threads", "0"), "expected a number from 1 to 9999, got '0'"),
+    ):
+        said = stage(tmp_path, "train", "--study", "toy", *words, "--out", str(out), **off)
+        assert message in said and "Traceback" not in said
+    said = stage(tmp_path, "download", "--source", "streets", "--out", "downloads/x", **off)
+    assert "Traceback" not in said and said.count("\n") == 1
 
     edit(tmp_path, "pool_images: 2", "pol_images: 2")
     said = shell(tmp_path, "snakemake", "-n", ok=False)

@@ -9,12 +9,17 @@ import pytest
 from conftest import RAW
 from PIL import Image
 
-from ganrepro import artifacts, config, tracking
-from ganrepro.reporting import claims, figures, render
+from ganrepro import settings
+from ganrepro.artifacts.files import replace_section
+from ganrepro.reporting import claims, figures, page, tables
+from ganrepro.reporting.deviations import deviations
 from ganrepro.reporting.results import COLUMNS, Results, intervals, summary
+from ganrepro.settings import REFERENCE_ROWS
+from ganrepro.tracking import client as tracking
 
-PARAMS = config.parse(RAW)
-STUDY = PARAMS.find_study()
+PARAMS = settings.parse(RAW)
+STUDY = settings.find_study(PARAMS)
+MACHINE = {"device_name": "toy", "device": "cpu", "threads": 1, "cores": 2, "commit": "abc", "versions": {"torch": "2"}}
 
 
 @pytest.fixture
@@ -25,42 +30,45 @@ def results(tmp_path):
 def made_up(study, tmp_path):
     """Two seeds of every variant with known scores, test images of one colour per row."""
     scores, losses, timing, images = [], [], {}, {}
-    rows = [*study.variants, *config.REFERENCE_ROWS]
+    rows = [*study.rows, *REFERENCE_ROWS]
     for number, row in enumerate(rows):
-        directions = study.variants[row].training.directions if row in study.variants else study.directions
-        for seed in (0, 1) if row in study.variants else (0,):
+        outputs = study.rows[row].method.outputs() if row in study.rows else study.outputs
+        for seed in (0, 1) if row in study.rows else (0,):
             folder = tmp_path / f"{row}-{seed}"
-            for direction in directions:
-                (folder / direction).mkdir(parents=True)
+            for output in (output.name for output in outputs):
+                (folder / output).mkdir(parents=True)
                 for name in ("0.png", "1.png"):
-                    Image.new("RGB", (8, 8), (30 * number % 256, 10, 10)).save(folder / direction / name)
+                    Image.new("RGB", (8, 8), (30 * number % 256, 10, 10)).save(folder / output / name)
                 value = 0.9 if row == "ground-truth" else 0.1 * number % 1 + 0.02 * seed
-                scores.append((direction, row, seed, value, value / 2, value / 4, *[value] * 3))
+                scores.append((output, row, seed, value, value / 2, value / 4, *[value] * 3))
             images[row, seed] = folder
-            if row in study.variants:
-                timing[row, seed] = {"seconds": 60.0 + 60 * seed, "resumed": 0}
-                term = "cycle_forward" if study is STUDY else "l1"
-                losses += [{"variant": row, "seed": seed, "epoch": e, "learning_rate": 1.0, term: 1 / e} for e in (1, 2)]
+            if row in study.rows:
+                timing[row, seed] = {"seconds": 60.0 + 60 * seed, "resumed": 0} | MACHINE
+                for e in (1, 2):
+                    terms = {loss.name: 1 / e for loss in study.rows[row].method.losses()}
+                    losses.append({"row": row, "seed": seed, "epoch": e, "learning_rate": 1.0} | terms)
     names = {split: {"a": ["0.png", "1.png"], "b": ["0.png", "1.png"]} for split in ("train", "test")}
     manifest = {
         "title": "toy", "names": names, "unpaired": {"a": ["0.png"], "b": ["1.png"]}, "paired": True, "source": "toy",
         "classes": [["a", [1, 2, 3]]], "counts": {"train": {"a": 2, "b": 2}, "test": {"a": 2, "b": 2}}, "digest": "0" * 64,
     }  # fmt: skip
-    table = pd.DataFrame(scores, columns=["direction", "row", "seed", *COLUMNS])
+    table = pd.DataFrame(scores, columns=["output", "row", "seed", *COLUMNS])
     passes = pd.concat([table, table.assign(pixel_accuracy=table.pixel_accuracy + 0.02)])
-    titles = {name: v.title for name, v in study.variants.items()} | config.REFERENCE_ROWS
-    keys = ["direction", "row", "seed"]
+    keys = ["output", "row", "seed"]
     # every score's replicates lie evenly within 0.02 of its mean: the interval is the mean and 0.019 to either side
-    means = table.groupby(["direction", "row"])[list(COLUMNS)].mean()
+    means = table.groupby(["output", "row"])[list(COLUMNS)].mean()
     replicates = {
         at: {name: np.linspace(mean - 0.02, mean + 0.02, 401) for name, mean in line.items()} for at, line in means.iterrows()
     }
     return Results(
+        params=PARAMS,
+        study=study,
         scores=table,
         passes=passes,
         classes=table[keys].assign(iou=table.class_iou, **{"class": "a"}),
         distances=pd.DataFrame(
             {
+                "output": "labels2photo",
                 "row": row,
                 "seed": seed,
                 "of": "segmenter",
@@ -73,29 +81,28 @@ def made_up(study, tmp_path):
                 "real": 3,
                 "features": 8,
             }
-            for row in study.variants
+            for row in study.rows
             for seed in (0, 1)
         ),
-        curves=pd.concat([table[[*keys, "class_iou"]].assign(epoch=e) for e in (1, 2)]).query("row in @study.variants"),
+        curves=pd.concat([table[[*keys, "class_iou"]].assign(epoch=e) for e in (1, 2)])[lambda lines: lines.row.isin(study.rows)],
         replicates=replicates,
         by_image={at: np.array([0.25, 0.75]) for at in replicates},
         losses=pd.DataFrame(losses),
         timing=timing,
         manifest=manifest,
         images=images,
-        titles=titles,
     )
 
 
 def test_a_page_of_pairs_has_every_table_with_its_own_rows(tmp_path):
     study = PARAMS.studies["streets-pairs"]
     results = made_up(study, tmp_path)
-    page = render.page(PARAMS, "pix2pix_ablation", study, results, {})
-    assert "trained on 2 pairs of label maps and photos" in page
-    assert re.findall(r"## (pix2pix [^:]+):", page) == [
+    text = page.page(PARAMS, "pix2pix_ablation", results)
+    assert "trained on 2 pairs of label maps and photos" in text
+    assert re.findall(r"## (pix2pix [^:]+):", text) == [
         f"pix2pix {n}" for n in ("Table 1", "Figure 7", "Table 2", "Table 3", "Table 6")
     ]
-    assert re.findall(r"\((pix2pix_ablation/.*?)\)", page) == [
+    assert re.findall(r"\((pix2pix_ablation/.*?)\)", text) == [
         f"pix2pix_ablation/{name}"
         for name in (
             *("objective.png", "architecture.png", "receptive-field.png", "labels.png"),
@@ -105,18 +112,18 @@ def test_a_page_of_pairs_has_every_table_with_its_own_rows(tmp_path):
     # the fifth row, 0.40 and 0.42, stands in two tables under two names, beside the paper's number of each
     row = "| 0.66 | **0.41** <sub>0.39–0.43</sub> | 0.23 | **0.2x** <sub>0.19–0.22</sub> | 0.17 | **0.10** <sub>0.08–0.12</sub> |"
     row = re.escape(row + " 2 | 1.5 min |").replace("0\\.2x", r"0\.2[01]").replace("0\\.22<", r"0\.2[23]<")
-    assert re.search(re.escape("| L1 + cGAN ") + row, page) and re.search(re.escape("| 70 × 70 ") + row, page)
-    assert "| L1 + GAN | – | **0.31** <sub>0.29–0.33</sub> | – |" in page  # colours, which the paper has not
+    assert re.search(re.escape("| L1 + cGAN ") + row, text) and re.search(re.escape("| 70 × 70 ") + row, text)
+    assert "| L1 + GAN | – | **0.31** <sub>0.29–0.33</sub> | – |" in text  # colours, which the paper has not
     # sample deviation of two passes 0.02 apart: 0.0141
-    assert "translated 3 times" in page and "differs by 0.0141 (mean standard deviation), 0.0141 at most" in page
-    front = render.front_table(intervals(results), study).splitlines()
+    assert "translated 3 times" in text and "differs by 0.0141 (mean standard deviation), 0.0141 at most" in text
+    front = tables.of_front_page(intervals(results), study).splitlines()
     # seeds 4 and 6: standard error 1, so 1.96 to either side
     assert (
-        "| L1 + GAN | **5.00** <sub>3.04–6.96</sub> | 3.50 | **12.5** <sub>10.5–14.5</sub> | 2 and 3 |" in page
-        and "**not FID**" in page
+        "| L1 + GAN | **5.00** <sub>3.04–6.96</sub> | 3.50 | **12.5** <sub>10.5–14.5</sub> | 2 and 3 |" in text
+        and "**not FID**" in text
     )
     assert len(front) == 2 + 5 + 2 and "Photo → labels" not in front[0]
-    canvas = np.asarray(figures.grid(results, study, study.tables["receptive-field"]))
+    canvas = np.asarray(figures.grid(results, study.tables["receptive-field"]))
     assert canvas.shape[1] == 6 * 100 - 4
 
 
@@ -139,9 +146,9 @@ def test_claims_name_rows_that_exist_and_orders_that_the_papers_print():
     count = 0
     for name in ("cityscapes-128", "cityscapes-256"):
         study = PARAMS.studies[name]
-        for claim in claims.claims(study.ablation):
+        for claim in claims.claims(study.variants):
             for row in (claim.better, claim.than):
-                assert claim.direction in study.variants[row].training.directions, claim
+                assert claim.output in [output.name for output in study.rows[row].method.outputs()], claim
             # what is claimed is what the paper's own numbers say
             assert claims.published(study, claim) > claim.margin, claim
             count += 1
@@ -151,19 +158,19 @@ def test_claims_name_rows_that_exist_and_orders_that_the_papers_print():
 def test_claims_are_judged_and_printed(tmp_path):
     study = PARAMS.studies["streets-pairs"]
     results = made_up(study, tmp_path)
-    found = {one["text"]: one for one in claims.judged(results, study)}
+    found = {one["text"]: one for one in claims.judged(results)}
     assert len(found) == len(claims.claims("pix2pix-ablation"))
     one = found["L1 + cGAN beats L1 on class IoU"]  # the fifth row's scores against the first's: 0.1025 - 0.0025
     assert one["paper"] == 0.06 and one["difference"] == pytest.approx(0.1) and one["verdict"] == "reproduced"
     assert found["With L1 a condition still helps"]["paper"] == 0.02
     results.scores.loc[results.scores.row == "ground-truth", "pixel_accuracy"] = 0.79
-    failed = {one["text"]: one["verdict"] for one in claims.judged(results, study)}
+    failed = {one["text"]: one["verdict"] for one in claims.judged(results)}
     assert failed["L1 + cGAN beats L1 on class IoU"] == "undecided"
     assert failed["L1 + cGAN has truer colours than L1 (a)"] == "reproduced"  # asks no network
-    page = claims.table(list(found.values()))
+    text = claims.table(list(found.values()))
     assert (
         "| L1 + cGAN beats L1 on class IoU<br><sub>pix2pix Table 1</sub> | +0.06 | **+0.100** | +0.100 to +0.100 | ✓ reproduced |"
-        in page
+        in text
     )
     assert claims.tally([{"verdict": v} for v in ("reproduced", "undecided", "reproduced")]) == (
         "2 reproduced, 0 contradicted, 1 undecided"
@@ -180,10 +187,10 @@ def test_claims_are_judged_and_printed(tmp_path):
 def test_figures_are_the_same_bytes_twice(tmp_path):
     study = PARAMS.studies["streets-pairs"]
     results = made_up(study, tmp_path)
-    lines = claims.judged(results, study)
+    lines = claims.judged(results)
     for name in ("a", "b"):
-        figures.classes(results, study, tmp_path / f"{name}1.svg")
-        figures.curves(results, study, tmp_path / f"{name}2.svg")
+        figures.classes(results, tmp_path / f"{name}1.svg")
+        figures.curves(results, tmp_path / f"{name}2.svg")
         figures.verdicts(lines, tmp_path / f"{name}3.svg")
     for n in (1, 2, 3):
         assert (tmp_path / f"a{n}.svg").read_bytes() == (tmp_path / f"b{n}.svg").read_bytes()
@@ -192,11 +199,11 @@ def test_figures_are_the_same_bytes_twice(tmp_path):
 
 def test_extremes_are_the_best_and_the_worst_image(results):
     """Two test images, 0.25 and 0.75 right: best and worst; the lines are input, output and truth of the best row."""
-    assert figures.extreme_row(results, STUDY, "labels2photo") == "cyclegan"  # fifth, with the highest scores
+    assert figures.extreme_row(results, "labels2photo") == "cyclegan"  # fifth, with the highest scores
     order = []
     sheet, figures.sheet = figures.sheet, lambda titles, lines, side: order.append((titles, lines))
     try:
-        figures.extremes(results, STUDY)
+        figures.extremes(results)
     finally:
         figures.sheet = sheet
     titles, lines = order[0]
@@ -206,7 +213,7 @@ def test_extremes_are_the_best_and_the_worst_image(results):
 
 
 def test_table_puts_the_papers_number_beside_ours(results):
-    lines = render.table(results, STUDY, STUDY.tables["labels2photo"]).splitlines()
+    lines = tables.of_scores(results, STUDY.tables["labels2photo"]).splitlines()
     assert len(lines) == 2 + 5 + 2
     assert len({line.count("|") for line in lines}) == 1
     row = next(line for line in lines if line.startswith("| GAN alone |"))
@@ -228,22 +235,20 @@ def test_paper_values_are_those_of_the_protocol():
 
 
 def test_the_gate_speaks_up_when_real_photos_cannot_be_read(results):
-    page = render.page(PARAMS, "cyclegan_ablation", STUDY, results, {"Report key": "`x`"})
-    assert "**Gate passed**: real test photos score 0.90" in page and "trained on real training photos" in page
+    text = page.page(PARAMS, "cyclegan_ablation", results)
+    assert "**Gate passed**: real test photos score 0.90" in text and "trained on real training photos" in text
     results.scores.loc[results.scores.row == "ground-truth", "pixel_accuracy"] = 0.79
-    assert "**Gate failed: do not trust the labels → photo table.**" in render.page(
-        PARAMS, "cyclegan_ablation", STUDY, results, {}
-    )
+    assert "**Gate failed: do not trust the labels → photo table.**" in page.page(PARAMS, "cyclegan_ablation", results)
     # the papers' own network passed its gate before it scored; the size of this study is another
     published = replace(results, published=True)
-    page = render.page(PARAMS, "cyclegan_ablation", STUDY, published, {})
-    assert "**Gate passed**: the papers' FCN-8s" in page and "the papers' own FCN-8s reads" in page
-    assert all(one["verdict"] == "undecided" for one in claims.judged(results, STUDY) if one["direction"] == "labels2photo")
-    assert any(one["verdict"] != "undecided" for one in claims.judged(published, STUDY) if one["direction"] == "labels2photo")
+    text = page.page(PARAMS, "cyclegan_ablation", published)
+    assert "**Gate passed**: the papers' FCN-8s" in text and "the papers' own FCN-8s reads" in text
+    assert all(one["verdict"] == "undecided" for one in claims.judged(results) if one["output"] == "labels2photo")
+    assert any(one["verdict"] != "undecided" for one in claims.judged(published) if one["output"] == "labels2photo")
     # nothing that the network reads: no gate
     pairs = PARAMS.studies["streets-pairs"]
-    labels = replace(pairs, variants={"labels-l1": pairs.variants["labels-l1"]})
-    assert "Gate" not in render._gate(results, labels)
+    labels = replace(pairs, rows={"labels-l1": pairs.rows["labels-l1"]})
+    assert "Gate" not in page._gate(replace(results, study=labels))
 
 
 def test_page_without_label_maps_has_images_and_no_table(results):
@@ -256,21 +261,21 @@ def test_page_without_label_maps_has_images_and_no_table(results):
         replicates={},
         by_image={},
     )
-    page = render.page(PARAMS, "cyclegan_ablation", STUDY, bare, {})
+    text = page.page(PARAMS, "cyclegan_ablation", bare)
     assert (
-        "nothing to score against" in page
-        and "| Row |" not in page
-        and "labels2photo.png" in page
-        and "label maps and" not in page
-        and "FCN-score" not in page
+        "nothing to score against" in text
+        and "| Row |" not in text
+        and "labels2photo.png" in text
+        and "label maps and" not in text
+        and "FCN-score" not in text
     )
 
 
 def test_grid_shows_input_variants_and_truth_in_order(results):
-    canvas = np.asarray(figures.grid(results, STUDY, STUDY.tables["labels2photo"]).convert("RGBA"))
+    canvas = np.asarray(figures.grid(results, STUDY.tables["labels2photo"]).convert("RGBA"))
     assert canvas.shape[1] == 7 * 100 - 4
-    order = ["identity", *STUDY.variants, "ground-truth"]
-    rows = [*STUDY.variants, *config.REFERENCE_ROWS]
+    order = ["identity", *STUDY.rows, "ground-truth"]
+    rows = [*STUDY.rows, *REFERENCE_ROWS]
     for x, row in enumerate(order):
         shown = canvas[22 + 48, x * 100 + 48]
         assert abs(int(shown[0]) - 30 * rows.index(row)) <= 4, row  # 255 colours
@@ -278,13 +283,13 @@ def test_grid_shows_input_variants_and_truth_in_order(results):
 
 def test_losses_figure_is_the_same_bytes_twice(results, tmp_path):
     for name in ("a.svg", "b.svg"):
-        figures.losses(results, STUDY, tmp_path / name)
+        figures.losses(results, tmp_path / name)
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
-    assert "Cycle or L1 loss" in (tmp_path / "a.svg").read_text()
+    assert "Cycle loss" in (tmp_path / "a.svg").read_text()
 
 
 def test_every_tagged_deviation_is_listed():
-    listed = "\n".join(artifacts.deviations())
+    listed = "\n".join(deviations())
     tags = {"joint-generator-step", "rgb", "own-segmenter", "discriminator-first", "hed-border", "hed-scale"}
     assert all(f"**{tag}**" in listed for tag in tags)
     assert listed.count("\n") + 1 == len(tags)
@@ -348,7 +353,7 @@ def test_a_resumed_run_is_continued_and_no_epoch_logged_twice(mlflow, tmp_path):
 
 CHILD = """
 import sys; sys.path.insert(0, {root!r})
-from ganrepro import tracking
+from ganrepro.tracking import client as tracking
 parent = tracking.start("exp", "v", "parent", {{}}, {{}})
 run = tracking.start("exp", f"seed {{sys.argv[1]}}", f"key-{{sys.argv[1]}}", {{}}, {{}}, parent)
 for epoch in range(1, 21): run.epoch({{"epoch": epoch, "loss": 1.0}})
@@ -356,6 +361,7 @@ run.close()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_eight_parallel_jobs_share_one_new_database(mlflow):
     import subprocess
@@ -416,7 +422,7 @@ def test_the_database_is_the_main_checkouts_even_in_a_dvc_experiment(monkeypatch
 def test_a_section_of_a_page_is_replaced_and_nothing_else(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("above\n<!-- results: x -->\nold\n<!-- /results -->\nbelow\n")
-    assert not artifacts.replace_section(page, "results: y", "new") and "old" in page.read_text()
-    assert artifacts.replace_section(page, "results: x", "new\nlines")
+    assert not replace_section(page, "results: y", "new") and "old" in page.read_text()
+    assert replace_section(page, "results: x", "new\nlines")
     assert page.read_text() == "above\n<!-- results: x -->\nnew\nlines\n<!-- /results -->\nbelow\n"
-    assert not artifacts.replace_section(tmp_path / "none.md", "results: x", "new")
+    assert not replace_section(tmp_path / "none.md", "results: x", "new")

@@ -3,7 +3,6 @@ import os
 import random
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,53 +11,60 @@ from conftest import RAW, ROOT, tiny
 from PIL import Image
 from torch import nn
 
-from ganrepro import checkpoints, config
-from ganrepro.data.datasets import TrainingImages, load_images
+from ganrepro import checkpoints, settings
 from ganrepro.data.images import ImageError
-from ganrepro.nets import fast_cpu
-from ganrepro.objectives.terms import l1, least_squares
+from ganrepro.evaluation.generation import generate
+from ganrepro.methods.base import Batch, DataSpec, Feed
+from ganrepro.methods.cyclegan import CycleGAN
+from ganrepro.methods.image_pool import ImagePool, pool_decisions
+from ganrepro.methods.players import Players
+from ganrepro.nets import cpu_convolutions
+from ganrepro.objectives.adversarial import least_squares
+from ganrepro.objectives.reconstruction import l1
 from ganrepro.seeding import reseed
+from ganrepro.training.batches import TrainingImages, load_images
 from ganrepro.training.engine import Engine
-from ganrepro.training.games import CycleGame, build_game
-from ganrepro.training.image_pool import ImagePool, pool_decisions
 from ganrepro.training.loop import NonFiniteLoss, Progress, fit
-from ganrepro.training.schedule import learning_rate
-from ganrepro.training.translate import translate
+from ganrepro.training.schedule import milestones, rate_factor
 
 CPU = torch.device("cpu")
-PARAMS = config.parse(RAW)
-EXPERIMENTS = [(study.name, row) for study in PARAMS.studies.values() for row in study.variants]
+PARAMS = settings.parse(RAW)
+EXPERIMENTS = [(study.name, row) for study in PARAMS.studies.values() for row in study.rows]
+RGB = DataSpec({"a": 3, "b": 3}, 16)
 
 
-def training_of(study, row, **changes):
-    return tiny(PARAMS.studies[study].variants[row].training, **changes)
+def method_of(study, row, **changes):
+    return tiny(PARAMS.studies[study].rows[row].method, **changes)
 
 
-def images(training, count=5, window=None):
+def players_of(method, seed=0, device=CPU):
+    return Players(method, RGB, seed, device)
+
+
+def images(method, count=5, window=None, device=CPU):
     def draw(seed):
-        shape = (count, training.load_pixels, training.load_pixels, 3)
+        shape = (count, method.settings.load_pixels, method.settings.load_pixels, 3)
         return torch.randint(0, 256, shape, generator=torch.Generator().manual_seed(seed)).byte()
 
-    return TrainingImages(draw(1), draw(2), training, CPU, window)
+    return TrainingImages({"a": draw(1), "b": draw(2)}, method.feed(), method.settings, device, window=window)
 
 
-def run(training, save=lambda p: None, progress=None, game=None, every=1e9, window=None):
-    game = game or build_game(training, 0, CPU)
-    rows = fit(game, images(training, window=window), training, 0, progress or Progress(), lambda row: None, save, every)
-    return game, rows
+def run(method, save=lambda p: None, progress=None, players=None, every=1e9, window=None):
+    players = players or players_of(method)
+    rows = fit(players, images(method, window=window), 0, progress or Progress(), lambda row: None, save, every)
+    return players, rows
 
 
-def begun(training, game=None, steps=4, **kinds):
+def begun(method, players=None, steps=4, **kinds):
     """An engine at the first step of epoch 1."""
-    game = game or build_game(training, 0, CPU)
-    engine = Engine(game, images(training, **kinds), training, steps, CPU)
-    engine.begin(0, 1, 1e-3, 0, torch.zeros(0, len(game.losses)))
+    engine = Engine(players or players_of(method), images(method, **kinds), steps)
+    engine.begin(0, 1, 1.0, 0, torch.zeros(0, len(engine.losses)))
     return engine
 
 
-def first_batch(training):
+def first_batch(method):
     """The images of the first step, by domain."""
-    data = images(training)
+    data = images(method)
     return data.crops({domain: draws[0] for domain, draws in data.plan(0, 1, 1).draws.items()})
 
 
@@ -79,14 +85,18 @@ def same(a, b):
 # --- schedule -----------------------------------------------------------------------------------
 
 
-def test_learning_rate_as_in_the_torch_code():
-    # protocol 3.1: epoch 101 runs at the full rate and epoch 200 at 2e-6
-    rates = {e: learning_rate(2e-4, e, 100, 100) for e in (1, 100, 101, 102, 200)}
-    assert rates == pytest.approx({1: 2e-4, 100: 2e-4, 101: 2e-4, 102: 1.98e-4, 200: 2e-6}, rel=1e-12)
-    assert learning_rate(0.1, 7, 7, 0) == 0.1
+def test_learning_rate_as_in_the_lua_code():
+    # protocol 3.1: of 200 epochs, 101 runs at the full rate and 200 at a hundredth
+    rates = {e: rate_factor(e, 100, 100) for e in (1, 100, 101, 102, 200)}
+    assert rates == pytest.approx({1: 1, 100: 1, 101: 1, 102: 0.99, 200: 0.01}, rel=1e-12)
+    assert rate_factor(7, 7, 0) == 1
     for epoch in (0, 201):
         with pytest.raises(ValueError, match="expected 1 to 200"):
-            learning_rate(2e-4, epoch, 100, 100)
+            rate_factor(epoch, 100, 100)
+
+
+def test_epochs_that_are_looked_back_at_are_the_quarters():
+    assert milestones(200) == [50, 100, 150] and milestones(5) == [1, 2, 4] and milestones(1) == []
 
 
 # --- image pool ---------------------------------------------------------------------------------
@@ -124,18 +134,18 @@ def test_empty_pool_passes_through():
 
 
 def equal_plans(one, other):
-    return all(torch.equal(getattr(one, name)[d], getattr(other, name)[d]) for name in vars(one) for d in "ab")
+    return all(torch.equal(value, getattr(other, name)[d]) for name in vars(one) for d, value in getattr(one, name).items())
 
 
 def test_plans_are_pure_functions_of_seed_and_epoch():
-    data = images(training_of("streets-tiny", "cyclegan"))
+    data = images(method_of("streets-tiny", "cyclegan"))
     assert equal_plans(data.plan(0, 3, 50), data.plan(0, 3, 50))
     assert not equal_plans(data.plan(0, 3, 50), data.plan(0, 4, 50))
     assert not equal_plans(data.plan(0, 3, 50), data.plan(1, 3, 50))
 
 
 def test_domains_are_drawn_independently_with_replacement_and_crops_never_start_at_zero():
-    data = images(training_of("streets-tiny", "cyclegan", load_pixels=20))
+    data = images(method_of("streets-tiny", "cyclegan", load_pixels=20))
     plan = data.plan(0, 1, 3000)
     assert not torch.equal(plan.order["a"], plan.order["b"])
     for domain in "ab":
@@ -148,7 +158,7 @@ def test_domains_are_drawn_independently_with_replacement_and_crops_never_start_
 
 
 def test_batches_are_the_planned_crops():
-    data = images(training_of("streets-tiny", "cyclegan", batch_images=2))
+    data = images(method_of("streets-tiny", "cyclegan", batch_images=2))
     plan = data.plan(0, 1, 4)
     for step in range(4):
         crops = data.crops({domain: draws[step] for domain, draws in plan.draws.items()})
@@ -161,97 +171,100 @@ def test_batches_are_the_planned_crops():
 @pytest.mark.parametrize("start", [0, 1, 2, 5])
 def test_a_streamed_dataset_gives_the_same_images(start):
     """Windows of 2 steps of a 7-step epoch, begun at any step; equal to the bit."""
-    training = training_of("streets-tiny", "cyclegan", batch_images=2)
+    method = method_of("streets-tiny", "cyclegan", batch_images=2)
     seen = {}
     for window in (None, 2):
         seen[window] = []
 
-        class Watched(CycleGame):
-            def step(self, real, decisions, seen=seen[window]):
-                seen.append({domain: images.clone() for domain, images in real.items()})
-                return dict.fromkeys(self.losses, torch.zeros(()))
+        class Watched(CycleGAN):
+            def step(self, players, batch, seen=seen[window]):
+                seen.append({domain: images.clone() for domain, images in batch.images.items()})
+                return {loss.name: torch.zeros(()) for loss in self.losses()}
 
-        game = Watched(training, 0, CPU)
-        engine = Engine(game, images(training, window=window), training, 7, CPU)
-        engine.begin(0, 2, 1e-3, start, torch.zeros(start, len(game.losses)))
+        watched = Watched(method.settings)
+        engine = Engine(players_of(watched), images(watched, window=window), 7)
+        engine.begin(0, 2, 1.0, start, torch.zeros(start, len(engine.losses)))
         for _ in range(start, 7):
             engine.step()
     assert len(seen[2]) == 7 - start
     assert all(torch.equal(x[d], y[d]) for x, y in zip(seen[None], seen[2], strict=True) for d in "ab")
 
 
-# --- the game -----------------------------------------------------------------------------------
+# --- the methods --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("study", "row"), EXPERIMENTS)
-def test_one_step_moves_every_player_and_computes_exactly_its_terms(study, row):
-    training = training_of(study, row, bottleneck_norm=False)
-    engine = begun(training)
-    game = engine.game
-    learning = {id(p) for adam in game.optimisers.values() for group in adam.param_groups for p in group["params"]}
-    before = {name: [p.clone() for p in net.parameters()] for name, net in game.networks.items()}
+def test_one_step_moves_every_player_and_returns_exactly_its_losses(study, row):
+    changes = {"bottleneck_norm": False} if "bottleneck_norm" in PARAMS.studies[study].rows[row].settings.model_dump() else {}
+    method = method_of(study, row, **changes)
+    engine = begun(method)
+    players = engine.players
+    learning = {id(p) for parameters in players.parameters.values() for p in parameters}
+    before = {name: [p.clone() for p in net.parameters()] for name, net in players.networks.items()}
     engine.step()
-    for name, network in game.networks.items():
+    for name, network in players.networks.items():
         moved = [not torch.equal(p, q) for p, q in zip(network.parameters(), before[name], strict=True) if id(p) in learning]
         # a discriminator's last norm-less bias or a scale may stay for one step; nearly all must move
         assert sum(moved) > 0.8 * len(moved), name
         frozen = [torch.equal(p, q) for p, q in zip(network.parameters(), before[name], strict=True) if id(p) not in learning]
         assert moved and all(frozen)
-    expected = {t for t in training.terms if t != "adversarial"}
-    if "adversarial" in training.terms and training.game != "cycle":
-        expected |= {"adversarial", "discriminator_real", "discriminator_fake"}
-    elif "adversarial" in training.terms:
-        expected |= {"adversarial_a", "adversarial_b"}
-        expected |= {f"discriminator_{d}_{side}" for d in "ab" for side in ("real", "fake")}
-    assert set(game.losses) == expected
-    assert engine.losses().shape == (1, len(expected)) and engine.losses().all()
-    assert any(name.startswith("d_") for name in game.networks) == ("adversarial" in training.terms)
-    assert training.game != "labels2photo" or set(game.networks) <= {"g_ab", "d_b"}
-    assert training.game != "photo2labels" or set(game.networks) <= {"g_ba", "d_a"}
+    assert engine.losses == [loss.name for loss in method.losses()] and len(set(engine.losses)) == len(engine.losses)
+    assert engine.so_far().shape == (1, len(engine.losses)) and engine.so_far().all()
+    assert {name for player in method.players().values() for name in player.networks} == set(players.networks)
+    assert set(method.generators()) <= set(players.networks) and method.outputs()
 
 
-def compare_with_formulas(game, plain, players, rate):
+def test_a_term_that_is_absent_is_not_computed():
+    names = {row: [loss.name for loss in method_of("streets-tiny", row).losses()] for row in ("cycle-alone", "gan-forward")}
+    assert names["cycle-alone"] == ["cycle_forward", "cycle_backward"]
+    assert "cycle_backward" not in names["gan-forward"] and "discriminator_a_fake" in names["gan-forward"]
+    assert set(players_of(method_of("streets-tiny", "cycle-alone")).networks) == {"g_ab", "g_ba"}
+    assert set(players_of(method_of("streets-pairs", "l1")).networks) == {"g_ab"}
+    assert set(players_of(method_of("streets-pairs", "labels-cgan")).networks) == {"g_ba", "d_a"}
+
+
+def compare_with_formulas(after, plain, turns, rate):
     """Adam's first step from autograd.grad of the written-out losses; where a gradient is near eps, rounding decides."""
-    for names, loss in players.items():
+    for names, loss in turns.items():
         old = [(name, key, p) for name in names for key, p in plain[name].named_parameters() if p.requires_grad]
         for (name, key, weight), grad in zip(old, torch.autograd.grad(loss, [p for *_, p in old]), strict=True):
             # m / (sqrt(v) + eps) with bias correction is g / (|g| + eps)
             step = weight - rate * grad / (grad.abs() + 1e-8)
             clear = grad.abs() > 1e-6
-            now = dict(game.networks[name].named_parameters())[key]
+            now = dict(after.networks[name].named_parameters())[key]
             assert torch.allclose(now[clear], step[clear], atol=2e-6), (name, key)
 
 
 def test_a_cycle_step_equals_the_plain_formulas():
     """Both players' gradients and Adam steps, written out again with autograd.grad; float32, 2e-6."""
-    training = training_of("streets-tiny", "cyclegan", engine="plain")
-    plain = CycleGame(training, 0, CPU).networks
-    engine = begun(training)
+    method = method_of("streets-tiny", "cyclegan", engine="plain", learning_rate=1e-3)
+    plain = players_of(method).networks
+    engine = begun(method)
     engine.step()
-    batch = first_batch(training)
+    batch = first_batch(method)
     a, b = batch["a"], batch["b"]
     fake_b, fake_a = plain["g_ab"](a), plain["g_ba"](b)
     forward, backward = l1(plain["g_ba"](fake_b), a), l1(plain["g_ab"](fake_a), b)
     adversarial = least_squares(plain["d_b"](fake_b), True) + least_squares(plain["d_a"](fake_a), True)
-    players = {("g_ab", "g_ba"): (adversarial + 10 * forward + 10 * backward).sum()}
-    players["d_a", "d_b"] = 0.5 * sum(
+    turns = {("g_ab", "g_ba"): (adversarial + 10 * forward + 10 * backward).sum()}
+    turns["d_a", "d_b"] = 0.5 * sum(
         (least_squares(plain[d](real), True) + least_squares(plain[d](fake.detach()), False)).sum()
         for d, real, fake in (("d_a", a, fake_a), ("d_b", b, fake_b))
     )
-    compare_with_formulas(engine.game, plain, players, 1e-3)
-    logged = dict(zip(engine.game.losses, engine.losses()[0].tolist(), strict=True))
+    compare_with_formulas(engine.players, plain, turns, 1e-3)
+    logged = dict(zip(engine.losses, engine.so_far()[0].tolist(), strict=True))
     assert logged["cycle_forward"] == pytest.approx(forward.item(), abs=1e-6)
 
 
 @pytest.mark.parametrize("row", ["l1-cgan", "l1-gan"])
 def test_a_paired_step_equals_the_plain_formulas(row):
     """pix2pix: the discriminator first, then the generator against the discriminator it has become; 2e-6."""
-    training = training_of("streets-pairs", row, engine="plain", bottleneck_norm=False)
-    plain = build_game(training, 0, CPU).networks
-    engine = begun(training)
+    method = method_of("streets-pairs", row, engine="plain", bottleneck_norm=False, learning_rate=1e-3)
+    plain = players_of(method).networks
+    engine = begun(method)
     reseed(0, "noise")
     engine.step()
-    batch = first_batch(training)
+    batch = first_batch(method)
     a, b = batch["a"], batch["b"]
     reseed(0, "noise")  # the same dropout
     fake = plain["g_ab"](a)
@@ -261,46 +274,46 @@ def test_a_paired_step_equals_the_plain_formulas(row):
         return nn.functional.binary_cross_entropy_with_logits(logits, torch.full_like(logits, label))
 
     d = plain["d_b"]
-    compare_with_formulas(engine.game, plain, {("d_b",): 0.5 * (judge(d, b, 1) + judge(d, fake.detach(), 0))}, 1e-3)
-    stepped = engine.game.networks["d_b"]  # its weights moved before the generator's turn
+    compare_with_formulas(engine.players, plain, {("d_b",): 0.5 * (judge(d, b, 1) + judge(d, fake.detach(), 0))}, 1e-3)
+    stepped = engine.players.networks["d_b"]  # its weights moved before the generator's turn
     loss = judge(stepped, fake, 1) + 100 * (fake - b).abs().mean()
-    compare_with_formulas(engine.game, plain, {("g_ab",): loss}, 1e-3)
-    assert engine.game.losses == ("discriminator_real", "discriminator_fake", "adversarial", "l1")
+    compare_with_formulas(engine.players, plain, {("g_ab",): loss}, 1e-3)
+    assert engine.losses == ["discriminator_real", "discriminator_fake", "adversarial", "l1"]
 
 
-def test_photo_to_labels_is_the_same_game_with_the_sides_swapped():
-    forward = training_of("streets-pairs", "l1-cgan", engine="plain")
-    backward = replace(forward, game="photo2labels")
-    one, other = build_game(forward, 0, CPU), build_game(backward, 0, CPU)
+def test_photo_to_labels_is_the_same_method_with_the_sides_swapped():
+    forward = method_of("streets-pairs", "l1-cgan", engine="plain")
+    backward = forward.with_settings(direction="photo2labels")
+    one, other = players_of(forward), players_of(backward)
     for mine, theirs in (("g_ab", "g_ba"), ("d_b", "d_a")):
         other.networks[theirs].load_state_dict(one.networks[mine].state_dict())
     batch, losses = first_batch(forward), []
-    for game, real in ((one, batch), (other, {"a": batch["b"], "b": batch["a"]})):
+    for players, real in ((one, batch), (other, {"a": batch["b"], "b": batch["a"]})):
         reseed(0, "noise")
-        losses.append(game.step(real, {}))
+        losses.append(players.method.step(players, Batch(real)))
     assert losses[0] == losses[1] and losses[0]["l1"] > 0
 
 
 def test_pairs_stay_pairs_through_crop_and_mirror():
-    training = training_of("streets-pairs", "l1-cgan", batch_images=2)
-    data = images(training)
+    method = method_of("streets-pairs", "l1-cgan", batch_images=2)
+    data = images(method)
     data.images["b"] = 255 - data.images["a"]
     for draws in zip(*data.plan(0, 1, 8).draws.values(), strict=True):
         real = data.crops(dict(zip("ab", draws, strict=True)))
         assert torch.allclose(real["a"], -real["b"], atol=1e-6)
-    with pytest.raises(ValueError, match="pairs: 5 images of domain a, 3 of domain b"):
-        TrainingImages(data.source["a"], data.source["b"][:3], training, CPU)
+    with pytest.raises(ValueError, match="pairs: 5 images of domain a, 3 images of domain b"):
+        TrainingImages({"a": data.source["a"], "b": data.source["b"][:3]}, method.feed(), method.settings, CPU)
 
 
 def test_dropout_makes_passes_differ_and_seeds_make_them_repeat(tmp_path):
-    training = training_of("streets-pairs", "unet-l1", batch_images=2)
+    method = method_of("streets-pairs", "unet-l1", batch_images=2)
     names = [f"{i}.png" for i in range(5)]
     (tmp_path / "test" / "a").mkdir(parents=True)
     for i, name in enumerate(names):
         Image.new("RGB", (16, 16), (40 * i, 90, 200 - 30 * i)).save(tmp_path / "test" / "a" / name)
-    weights = build_game(training, 0, CPU).state()["networks"]
+    weights = players_of(method).state()["networks"]
     for folder in ("once", "again"):
-        translate(weights, training, tmp_path / "test", {"a": names}, tmp_path / folder, CPU, passes=2)
+        generate(method, weights, RGB, tmp_path / "test", {"a": names}, tmp_path / folder, CPU, passes=2)
     read = {p.relative_to(tmp_path): p.read_bytes() for p in tmp_path.glob("*/**/labels2photo/*.png")}
     assert len(read) == 2 * 2 * 5
     for name in names:
@@ -312,25 +325,28 @@ def test_dropout_makes_passes_differ_and_seeds_make_them_repeat(tmp_path):
         )
 
 
-def test_the_game_wants_pairs_and_says_so(tmp_path):
-    (tmp_path / "manifest.json").write_text('{"paired": false}')
-    with pytest.raises(ImageError, match="game 'labels2photo' needs pairs"):
-        load_images(tmp_path, training_of("streets-pairs", "l1"), CPU)
+def test_a_method_that_wants_what_the_data_has_not_says_so(tmp_path):
+    (tmp_path / "manifest.json").write_text('{"paired": false, "names": {"train": {"b": []}}, "unpaired": {}}')
+    method = method_of("streets-pairs", "l1")
+    with pytest.raises(ImageError, match="this method needs pairs"):
+        load_images(tmp_path, method.feed(), method.settings, CPU)
+    with pytest.raises(ImageError, match="needs the classes of the images"):
+        load_images(tmp_path, Feed(("b",), labels=True), method.settings, CPU)
 
 
 def test_discriminators_see_the_pool_not_the_latest_fake():
-    training = training_of("streets-tiny", "gan-alone", pool_images=1)
-    game = CycleGame(training, 0, CPU)
-    engine = begun(training, game)
+    method = method_of("streets-tiny", "gan-alone", pool_images=1)
+    players = players_of(method)
+    engine = begun(method, players)
     engine.step()
-    stored = game.pools["b"].images.clone()
+    stored = players.pools["b"].images.clone()
     assert stored.any()
     seen = []
-    game.networks["d_b"].register_forward_hook(lambda m, args, out: seen.append(args[0].detach().clone()))
-    engine.decisions["b"][1] = torch.tensor([[0, 1, 1]])  # store the new one, show the old one
+    players.networks["d_b"].register_forward_hook(lambda m, args, out: seen.append(args[0].detach().clone()))
+    engine.rows["pools"]["b"][1] = torch.tensor([[0, 1, 1]])  # store the new one, show the old one
     engine.step()
     assert torch.equal(seen[-1], stored)  # last pass of the step: the "fake" side of the discriminator
-    assert not torch.equal(game.pools["b"].images, stored)
+    assert not torch.equal(players.pools["b"].images, stored)
 
 
 # --- the fast path against the plain one --------------------------------------------------------
@@ -339,40 +355,44 @@ def test_discriminators_see_the_pool_not_the_latest_fake():
 @pytest.mark.parametrize(("study", "row"), [("streets-tiny", "cyclegan"), ("streets-pairs", "l1-cgan")])
 def test_fast_and_plain_engines_train_alike(monkeypatch, study, row):
     """Four steps with every fast convolution in use: losses within 1e-4 of the plain engine's (float32)."""
-    monkeypatch.setattr(fast_cpu, "WORTHWHILE", 0.0)
-    monkeypatch.setattr(fast_cpu, "CACHED_VALUES", 0)
-    wide = {"generator_filters": 9, "discriminator_filters": 9}  # more than the first layers that are left to torch
+    monkeypatch.setattr(cpu_convolutions, "WORTHWHILE", 0.0)
+    monkeypatch.setattr(cpu_convolutions, "CACHED_VALUES", 0)
+    wide = {
+        "generator_filters": 9,
+        "discriminator_filters": 9,
+        "learning_rate": 1e-3,
+    }  # more than the first layers that are left to torch
     losses, used = {}, set()
-    for name in ("_Winograd", "_Unfolded"):
-        function = getattr(fast_cpu, name)
+    for name in ("_Products", "_Unfolded"):
+        function = getattr(cpu_convolutions, name)
         original = function.apply
         monkeypatch.setattr(function, "apply", lambda *a, n=name, f=original: (used.add(n), f(*a))[1])
     for kind in ("plain", "fast"):
-        training = training_of(study, row, engine=kind, **wide)
+        method = method_of(study, row, engine=kind, **wide)
         used.clear()
-        engine = begun(training)
-        for module in engine.game.networks["g_ab"].modules():
+        engine = begun(method)
+        for module in engine.players.networks["g_ab"].modules():
             if isinstance(module, nn.Dropout):
                 module.p = 0.0  # its noise follows the order in memory, in which the two differ
         for step in range(4):
             reseed(0, f"noise/{step}")
             engine.step()
-        losses[kind] = engine.losses()
-        assert used == ({"_Winograd", "_Unfolded"} if kind == "fast" else set())
+        losses[kind] = engine.so_far()
+        assert used == ({"_Products", "_Unfolded"} if kind == "fast" else set())
     assert torch.allclose(losses["fast"], losses["plain"], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_reduced_precision_is_of_the_passes_only(precision):
-    training = training_of("streets-tiny", "cyclegan", precision=precision)
-    engine, seen = begun(training), set()
-    for module in engine.game.networks["g_ab"].modules():
+    method = method_of("streets-tiny", "cyclegan", precision=precision)
+    engine, seen = begun(method), set()
+    for module in engine.players.networks["g_ab"].modules():
         if isinstance(module, nn.Conv2d):
             module.register_forward_hook(lambda m, args, out: seen.add(out.dtype))
     engine.step()
     assert seen == {getattr(torch, precision)}
-    assert {t.dtype for t in engine.game.tensors()} == {torch.float32}
-    assert engine.losses().isfinite().all()
+    assert {t.dtype for t in engine.players.tensors()} == {torch.float32}
+    assert engine.so_far().isfinite().all()
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -380,19 +400,17 @@ def test_reduced_precision_is_of_the_passes_only(precision):
 def test_a_recorded_step_equals_the_same_step_unrecorded(study, row):
     """Eight steps over two epochs on a GPU, dropout included: weights within 1e-5, float32; the same images in both."""
     device, ends = torch.device("cuda"), {}
-    training = training_of(study, row)
+    method = method_of(study, row)
     for recorded in (False, True):
-        players = build_game(training, 0, device)
-        data = images(training)
-        data = TrainingImages(data.source["a"], data.source["b"], training, device)
-        engine = Engine(players, data, training, 4, device)
+        players = players_of(method, device=device)
+        engine = Engine(players, images(method, device=device), 4)
         engine.recorded = recorded
         for epoch in (1, 2):
-            engine.begin(0, epoch, 1e-3 / epoch, 0, torch.zeros(0, len(players.losses)))
+            engine.begin(0, epoch, 1 / epoch, 0, torch.zeros(0, len(engine.losses)))
             for step in range(4):
                 reseed(0, f"noise/{epoch}/{step}")
                 engine.step()
-        ends[recorded] = [t.cpu().clone() for t in players.tensors()] + [engine.losses()]
+        ends[recorded] = [t.cpu().clone() for t in players.tensors()] + [engine.so_far()]
     for eager, replayed in zip(ends[False], ends[True], strict=True):
         assert torch.allclose(eager, replayed, rtol=1e-5, atol=1e-5)
 
@@ -402,27 +420,28 @@ def test_a_recorded_step_equals_the_same_step_unrecorded(study, row):
 
 @pytest.mark.parametrize(("row", "generator"), [("cyclegan", "resnet"), ("cycle-alone", "resnet"), ("gan-forward", "unet")])
 def test_resuming_from_any_step_ends_in_the_same_bytes(tmp_path, row, generator):
-    training = training_of("streets-tiny", row, generator=generator)  # the U-Net draws dropout noise
+    method = method_of("streets-tiny", row, generator=generator)  # the U-Net draws dropout noise
     saved = []
 
     def save(progress):
         path = tmp_path / f"{len(saved)}.pt"
-        checkpoints.save(path, {"row": row}, {"game": game.state(), "progress": vars(progress)})
+        checkpoints.save(path, {"row": row}, {"players": players.state(), "progress": vars(progress)})
         saved.append(path)
 
-    game = CycleGame(training, 0, CPU)
-    _, rows = run(training, save, game=game, every=0.0)
-    checkpoints.save(tmp_path / "end.pt", {}, {"game": game.state(), "rows": rows})
+    players = players_of(method)
+    _, rows = run(method, save, players=players, every=0.0)
+    checkpoints.save(tmp_path / "end.pt", {}, {"players": players.state(), "rows": rows})
     assert len(saved) == 12  # 3 epochs of 4 steps
     for path in saved:
         state = checkpoints.load(path, {"row": row})
-        other = CycleGame(training, 5, CPU)  # other weights: everything must come from the checkpoint
-        other.load(state["game"])
-        _, rows = run(training, progress=Progress(**state["progress"]), game=other)
-        checkpoints.save(tmp_path / "resumed.pt", {}, {"game": other.state(), "rows": rows})
+        other = players_of(method, seed=5)  # other weights: everything must come from the checkpoint
+        other.load(state["players"])
+        _, rows = run(method, progress=Progress(**state["progress"]), players=other)
+        checkpoints.save(tmp_path / "resumed.pt", {}, {"players": other.state(), "rows": rows})
         assert (tmp_path / "resumed.pt").read_bytes() == (tmp_path / "end.pt").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_training_killed_at_random_moments_ends_in_the_same_bytes(tmp_path):
     """Twelve times, with SIGKILL; `python -m benchmarks.resume` does it fifty times."""
     out = tmp_path / "resume.json"
@@ -435,10 +454,10 @@ def test_a_training_killed_at_random_moments_ends_in_the_same_bytes(tmp_path):
 
 
 def test_two_trainings_of_one_seed_are_equal_and_of_two_seeds_are_not():
-    training = training_of("streets-tiny", "cyclegan")
-    (a, rows_a), (b, rows_b) = run(training), run(training)
+    method = method_of("streets-tiny", "cyclegan")
+    (a, rows_a), (b, rows_b) = run(method), run(method)
     assert same(a.state(), b.state()) and rows_a == rows_b
-    assert not same(a.state(), CycleGame(training, 1, CPU).state())
+    assert not same(a.state(), players_of(method, seed=1).state())
 
 
 # --- stopping and checkpoints -------------------------------------------------------------------
@@ -446,19 +465,19 @@ def test_two_trainings_of_one_seed_are_equal_and_of_two_seeds_are_not():
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_non_finite_loss_stops_and_names_the_term(value):
-    training = training_of("streets-tiny", "gan-forward")
+    method = method_of("streets-tiny", "gan-forward")
 
-    class Broken(CycleGame):
+    class Broken(CycleGAN):
         steps = 0
 
-        def step(self, real, decisions):
-            losses = super().step(real, decisions)
+        def step(self, players, batch):
+            losses = super().step(players, batch)
             self.steps += 1
             return losses | ({"cycle_forward": torch.tensor(value)} if self.steps == 6 else {})
 
     saved = []
     with pytest.raises(NonFiniteLoss, match=r"'cycle_forward' became (nan|inf) in epoch 2, step 2"):
-        run(training, saved.append, game=Broken(training, 0, CPU), every=0.0)
+        run(Broken(method.settings), saved.append, every=0.0)
     assert len(saved) == 5
 
 
@@ -509,8 +528,8 @@ def test_a_full_disk_keeps_the_previous_checkpoint(tmp_path):
 
 
 def test_frozen_biases_stay_zero_through_training():
-    game, _ = run(training_of("streets-tiny", "cyclegan"))
-    for network in game.networks.values():
+    players, _ = run(method_of("streets-tiny", "cyclegan"))
+    for network in players.networks.values():
         for module in network.modules():
             if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
                 assert not module.bias.any()

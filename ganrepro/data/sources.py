@@ -17,7 +17,6 @@ import shutil
 import subprocess
 import sys
 import tarfile
-import tempfile
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -30,7 +29,9 @@ from typing import IO, Any
 
 from tqdm import tqdm
 
-from ganrepro.config import registry
+from ganrepro.artifacts.files import filling
+from ganrepro.data.registry import registry
+from ganrepro.errors import UserError
 
 CHUNK = 1 << 20
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
@@ -38,7 +39,7 @@ DATA_SUFFIXES = (*IMAGE_SUFFIXES, ".mat", ".h5", ".caffemodel")
 ARCHIVES = Path("downloads/archives")
 
 
-class SourceError(RuntimeError):
+class SourceError(UserError):
     """A dataset cannot be had or is not what it should be; the message says what to do."""
 
 
@@ -58,9 +59,7 @@ def obtain(source: str, mirror: str | None, folder: Path, archives: Path = ARCHI
     """
     spec = entry(source)
     files = [_fetch(archive, mirror, archives) for archive in _choose(spec, mirror, archives)]
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
-    try:
+    with filling(folder) as temporary:
         for file in files:
             extract(file, temporary)
         root = find_root(temporary, spec["root"])
@@ -71,12 +70,30 @@ def obtain(source: str, mirror: str | None, folder: Path, archives: Path = ARCHI
                 f"{source}: the extracted files are not the registered ones (content digest {found[:12]}, expected "
                 f"{spec['content'][:12]}); remove {', '.join(str(f) for f in files)} and fetch them again"
             )
-        temporary.chmod(0o755)
-        if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(temporary, folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    return found
+
+
+def obtain_file(source: str, mirror: str | None, folder: Path, archives: Path = ARCHIVES) -> str:
+    """Fetches the file of a source with `layout: file` into `folder`; returns its sha256.
+
+    mirror: folder, file:// or http(s):// address that holds the file, or None.  sha256 in the registry may be the
+    beginning that the publisher states. SourceError with one line for anything that is not right.
+    """
+    (spec,) = entry(source)["archives"]
+    target = archives / spec["name"]
+    if not target.exists():
+        archives.mkdir(parents=True, exist_ok=True)
+        download(_join(mirror, spec["name"]) if mirror else spec["url"], target)
+    found = _sha256(target)
+    if not found.startswith(spec["sha256"]):
+        raise SourceError(
+            f"{target}: wrong checksum, expected sha256 {spec['sha256']}…, got {found[:12]}…; remove it and try again"
+        )
+    with filling(folder) as inside:
+        try:
+            os.link(target, inside / target.name)
+        except OSError:
+            shutil.copyfile(target, inside / target.name)
     return found
 
 

@@ -8,11 +8,15 @@ are smoothed by one pixel before suppression, as HED's own evaluation does and p
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import torch
 from PIL import Image
 from scipy import ndimage
 from scipy.io import loadmat
@@ -22,6 +26,7 @@ from skimage.color import rgb2gray
 from skimage.feature import canny
 from skimage.filters import sobel
 from skimage.morphology import thin
+from tqdm import tqdm
 
 from ganrepro.data.edges import EdgeDetector, suppress
 from ganrepro.data.images import read_rgb
@@ -56,6 +61,35 @@ def _maps(strength: np.ndarray, thresholds: np.ndarray) -> list[np.ndarray]:
     smooth = ndimage.convolve1d(ndimage.convolve1d(strength, triangle, 0, mode="reflect"), triangle, 1, mode="reflect")
     thinned = suppress(smooth)
     return [thinned >= threshold for threshold in thresholds]
+
+
+class Benchmark(NamedTuple):
+    """counts: by method, (photos, thresholds, 4), see `count`.  photos: their files.  rate: photos a second of the edge stage."""
+
+    split: str
+    photos: list[Path]
+    counts: dict[str, np.ndarray]
+    rate: float
+
+
+def benchmark(folder: Path, detector: EdgeDetector, workers: int) -> Benchmark:
+    """All methods on the test split of BSDS500, or on val where that is not there.  folder: the data folder."""
+    split = "test" if (folder / "images/test").is_dir() else "val"
+    photos = sorted((folder / "images" / split).glob("*.jpg"))
+    methods = methods_beside(detector)
+    truths = [folder / "groundTruth" / split / f"{photo.stem}.mat" for photo in photos]
+    with ProcessPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        work = pool.map(partial(measure, methods=methods), photos, truths, chunksize=4)  # each loads the weights again
+        measured = list(tqdm(work, total=len(photos), unit="photo", mininterval=5))
+        started = time.perf_counter()
+        timed = list(pool.map(partial(_edges_of, detector=detector), photos[:48], chunksize=8))  # as datasets are prepared
+        rate = len(timed) / (time.perf_counter() - started)
+    return Benchmark(split, photos, {name: np.stack([one[name] for one in measured]) for name in methods}, rate)
+
+
+def _edges_of(photo: Path, detector: EdgeDetector) -> Image.Image:
+    """The whole edge stage of one photo, decoding included."""
+    return detector(read_rgb(photo))
 
 
 def measure(photo: Path, truth: Path, methods: dict[str, Maps]) -> dict[str, np.ndarray]:

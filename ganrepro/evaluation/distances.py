@@ -22,9 +22,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from ganrepro.artifacts import replacing
-from ganrepro.data.images import ImageError, as_tensor, read_rgb, resize, to_float
-from ganrepro.data.sources import SourceError
+from ganrepro.artifacts.files import replacing
+from ganrepro.data.images import ImageError, as_tensor, read_labels, read_rgb, resize, to_float
+from ganrepro.errors import WeightsError
+from ganrepro.evaluation.base import Job
 from ganrepro.evaluation.segmenter import Segmenter, enlarged
 
 SIDE = 299  # pixels that Inception sees
@@ -38,6 +39,24 @@ INCEPTION = (
     *(f"Mixed_{block}" for block in ("5b", "5c", "5d", "6a", "6b", "6c", "6d", "6e", "7a", "7b", "7c")),
     "AvgPool",
 )
+
+
+def of_job(job: Job) -> dict[str, float | None]:
+    """All distances of a job; empty where there is no network to take features from."""
+    data, names = job.data, job.manifest["names"]
+    if job.distance != "segmenter":
+        backbone = inception(job.inception, job.distance.removeprefix("inception-"), job.device)
+    elif job.manifest["classes"] and isinstance(network := job.reader().network, Segmenter):
+        height, width = read_labels(data / "test" / "labels" / names["test"]["b"][0]).shape
+        backbone = segmenter_features(network, job.digest, height, width)
+    else:
+        return {}
+    if job.row == "ground-truth":
+        made = load_photos(data / "train" / "b", names["train"]["b"][: len(names["test"]["b"])], job.pixels)
+    else:
+        made = load_photos(job.folders[0], job.names)
+    real = load_photos(data / "test" / "b", names["test"]["b"], job.pixels)
+    return measure(features(made, backbone, job.device), kept_features(real, backbone, job.device, job.kept))
 
 
 class Backbone:
@@ -60,7 +79,7 @@ def inception(folder: Path, how: str, device: torch.device) -> Backbone:
 
     files = sorted(folder.rglob("*.pth"))
     if len(files) != 1:
-        raise SourceError(f"{folder}: expected one .pth file, got {len(files)}; remove the folder and run again")
+        raise WeightsError(f"{folder}: expected one .pth file, got {len(files)}; remove the folder and run again")
     weights = files[0]
     try:
         tensors = torch.load(weights, weights_only=True)
@@ -69,8 +88,8 @@ def inception(folder: Path, how: str, device: torch.device) -> Backbone:
             torch.save(tensors, plain.name)
             network = FeatureExtractorInceptionV3("inception", ["2048"], plain.name)
     except (RuntimeError, TypeError, AttributeError, pickle.UnpicklingError, EOFError, zipfile.BadZipFile) as error:
-        told = str(error).splitlines()[0][:80]
-        raise SourceError(f"{weights}: not plain weights of that network ({told}); remove it and try again") from None
+        reason = str(error).splitlines()[0][:80]
+        raise WeightsError(f"{weights}: not plain weights of that network ({reason}); remove it and try again") from None
     for module in network.modules():
         if isinstance(module, BasicConv2d):
             module.conv, module.bn = fuse_conv_bn_eval(module.conv, module.bn), nn.Identity()

@@ -8,9 +8,10 @@ from typing import Any
 
 import torch
 
-from ganrepro.config import SCORES
 from ganrepro.data.images import read_rgb, resize, write_png
-from ganrepro.evaluation.evaluators import Network, score_translations
+from ganrepro.errors import UserError
+from ganrepro.evaluation.readers import Reader, read_photos
+from ganrepro.evaluation.segmentation import rates
 
 # Real validation photos shrunk to 256: pix2pix Table 1, ground truth, and its evaluation's README.
 PUBLISHED = {"pixel_accuracy": 0.80, "class_accuracy": 0.26, "class_iou": 0.21}
@@ -18,30 +19,27 @@ PIXELS = 256
 TOLERANCE = 0.01  # the published scores have two digits
 
 
-class GateError(RuntimeError):
+class GateError(UserError):
     """The network is not the published one, or its photos or label maps are not; no score of it can be trusted."""
 
 
-def check(network: Network, data: Path, manifest: dict[str, Any], device: torch.device, outputs: int = 20) -> dict[str, float]:
-    """Scores of real test photos, counted with the published overflow. GateError unless as published within 0.01.
+def check(reader: Reader, data: Path, manifest: dict[str, Any], device: torch.device) -> dict[str, float]:
+    """Scores of real test photos, counted as the reader counts. GateError unless as published within 0.01.
 
     data: a prepared dataset, with its manifest.
     """
-    names = manifest["names"]["test"]["b"]
+    names, classes = manifest["names"]["test"]["b"], len(manifest["classes"])
     with tempfile.TemporaryDirectory() as scratch:
-        (Path(scratch) / "labels2photo").mkdir()
         for name in names:
-            write_png(Path(scratch) / "labels2photo" / name, resize(read_rgb(data / "test" / "b" / name), PIXELS))
-        palette = dict(manifest["classes"])
-        found, _ = score_translations(
-            [Path(scratch)], data / "test", names, ["labels2photo"], palette, network, device, outputs, overflow=True
-        )
-    values = {name: float(str(found["labels2photo"][name])) for name in SCORES["segmentation"]}
+            write_png(Path(scratch) / name, resize(read_rgb(data / "test" / "b" / name), PIXELS))
+        counts = reader.counted(read_photos(reader, Path(scratch), names, data, classes, device)[None], classes)
+    found = rates(counts.sum((0, 1)))
+    values = {name: float(found[name]) for name in PUBLISHED}
     if any(abs(values[name] - expected) > TOLERANCE for name, expected in PUBLISHED.items()):
-        told = " / ".join(f"{values[name]:.3f}" for name in PUBLISHED)
+        scored = " / ".join(f"{values[name]:.3f}" for name in PUBLISHED)
         wanted = " / ".join(f"{value:.2f}" for value in PUBLISHED.values())
         raise GateError(
-            f"gate: {len(names)} real photos score {told}, published are {wanted}; no table is made with this network: "
+            f"gate: {len(names)} real photos score {scored}, published are {wanted}; no table is made with this network: "
             f"the weights, the photos or the label maps are not the published ones"
         )
     return values

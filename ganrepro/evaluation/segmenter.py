@@ -23,12 +23,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm import tqdm
 
-from ganrepro.config import Scorer
 from ganrepro.data.images import VOID, as_tensor, nearest_colour, read_labels, read_rgb, resize, to_float
+from ganrepro.errors import UserError
+from ganrepro.evaluation.label_maps import read_truth
 from ganrepro.seeding import reseed, stream
+from ganrepro.settings.models import ScorerSettings
 
 
-class SegmenterError(RuntimeError):
+class SegmenterError(UserError):
     """The segmentation network cannot be trained; the message says what to do."""
 
 
@@ -85,7 +87,7 @@ def train_segmenter(
     dataset: Path,
     names: list[str],
     classes: int,
-    scorer: Scorer,
+    scorer: ScorerSettings,
     pixels: int,
     device: torch.device,
     resume: dict[str, Any] | None = None,
@@ -95,8 +97,10 @@ def train_segmenter(
 
     Returns it in eval mode with one row {epoch, loss} per epoch. Cross-entropy over scored pixels,
     AdamW with a cosine schedule, mirrored at random. save(state) is called after every epoch;
-    resume: such a state, to go on from. SegmenterError on a non-finite loss.
+    resume: such a state, to go on from. ImageError for a label map with unknown ids, SegmenterError on a non-finite loss.
     """
+    for name in names:
+        read_truth(dataset / "train" / "labels" / name, classes)
     # only the shrunk photos stay in memory: label maps (and enlarged photos) may be large
     photos = {name: resize(read_rgb(dataset / "train" / "b" / name), pixels) for name in names}
     with torch.random.fork_rng(devices=[]):

@@ -14,7 +14,7 @@ Norm = Callable[[int], nn.Module]
 class InstanceNorm(nn.InstanceNorm2d):
     """Statistics of each image, also at test time; eps 1e-5.
 
-    The Torch code learns scale and shift (affine), the PyTorch reference does not.
+    The Lua code learns scale and shift (affine), the PyTorch reference does not.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -33,7 +33,7 @@ class BatchNorm(nn.BatchNorm2d):
     """Learned scale and shift, statistics of the batch at hand, also at test time; eps 1e-5.
 
     Without running statistics: pix2pix normalises with the test batch's own (section 3.4). Of a single value
-    nothing is left but the shift, as in Torch and unlike torch, which refuses (pix2pix, erratum).
+    nothing is left but the shift, as in Lua Torch and unlike PyTorch, which refuses (pix2pix, erratum).
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -50,7 +50,7 @@ def batch_norm(channels: int) -> nn.Module:
 def initialise(network: nn.Module, generator: torch.Generator, frozen_bias: bool) -> None:
     """Convolutions N(0, 0.02), learned norm scales N(1, 0.02), every bias 0 (pix2pix 6.2, CycleGAN 7.1).
 
-    frozen_bias: the Torch code zeroes every convolution bias before each gradient step
+    frozen_bias: the Lua code zeroes every convolution bias before each gradient step
     (phillipi/pix2pix train.lua, junyanz/CycleGAN models/cycle_gan_model.lua, BiasZero), so there
     they exist and stay 0.
     """

@@ -17,21 +17,21 @@ def patch_discriminator(
     filters: int = 64,
     channels: int = 3,
     norm: str = "instance",
-    flavour: str = "torch",
+    flavour: str = "lua",
 ) -> nn.Sequential:
     """Maps (n, channels, h, w) in [-1, 1] to one unbounded logit per patch, (n, 1, h', w').
 
     channels: 3 judges an image, 6 an input-output pair (conditional).  norm: 'instance'
     (CycleGAN) or 'batch' (pix2pix).  All kernels 4x4 (1x1 for field 1), LeakyReLU 0.2, no norm on
     the first layer, the last normed layer has stride 1 as in the code.
-    The CycleGAN Torch code pads by 2, everything else by 1.
+    The CycleGAN Lua code pads by 2, everything else by 1.
     """
     if receptive_field not in STRIDED_LAYERS:
         raise ValueError(f"receptive field: expected one of {list(STRIDED_LAYERS)}, got {receptive_field}")
     if norm not in ("instance", "batch"):
         raise ValueError(f"norm: expected 'instance' or 'batch', got {norm!r}")
-    make_norm = batch_norm if norm == "batch" else instance_norm(affine=flavour == "torch")
-    biased = flavour == "torch" or norm == "instance"  # the PyTorch reference drops biases before batch norm
+    make_norm = batch_norm if norm == "batch" else instance_norm(affine=flavour == "lua")
+    biased = flavour == "lua" or norm == "instance"  # the PyTorch reference drops biases before batch norm
     strided = STRIDED_LAYERS[receptive_field]
     if strided == 0:
         return nn.Sequential(
@@ -39,7 +39,7 @@ def patch_discriminator(
             nn.Conv2d(filters, 2 * filters, 1, bias=biased), make_norm(2 * filters), nn.LeakyReLU(0.2),
             nn.Conv2d(2 * filters, 1, 1, bias=biased),
         )  # fmt: skip
-    pad = 2 if flavour == "torch" and norm == "instance" else 1
+    pad = 2 if flavour == "lua" and norm == "instance" else 1
     width = [filters * min(2**i, 8) for i in range(strided + 1)]
     layers: list[nn.Module] = [nn.Conv2d(channels, width[0], 4, 2, pad), nn.LeakyReLU(0.2)]
     for i in range(1, strided + 1):
@@ -54,5 +54,5 @@ def build_discriminator(
     """A patch discriminator with fresh weights drawn from `generator` (a random stream)."""
     with torch.random.fork_rng(devices=[]):  # layer constructors draw weights that are replaced below
         network = patch_discriminator(receptive_field, filters, channels, norm, flavour)
-    initialise(network, generator, frozen_bias=flavour == "torch")
+    initialise(network, generator, frozen_bias=flavour == "lua")
     return network

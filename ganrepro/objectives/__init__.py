@@ -1,1 +1,1 @@
-"""Loss terms and their weighted sums."""
+"""Loss terms and their weighted sums: pure functions of tensors, without weights, one value per image."""

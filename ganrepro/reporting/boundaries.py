@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,11 @@ import matplotlib
 import numpy as np
 from PIL import Image
 
-from ganrepro.reporting.figures import COLOURS, INK, STYLE
+from ganrepro.data.edges import edge_image
+from ganrepro.data.images import read_rgb, write_png
+from ganrepro.reporting.figures import COLOURS, INK, STYLE, sheet
+from ganrepro.reporting.tables import markdown
+from ganrepro.reporting.templates import render
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -21,32 +26,29 @@ PUBLISHED = {"HED": "0.78–0.79", "Canny": "0.60", "Sobel": "–"}
 
 def page(scores: dict[str, dict[str, float]], facts: dict[str, Any]) -> str:
     """The whole Markdown page; figures lie beside it."""
-    lines = ["| Edges | published ODS | **ODS** | OIS | AP | recall, precision at ODS |", "| :-- | :-: | :-: | :-: | :-: | :-: |"]
-    for name, s in scores.items():
-        lines.append(
-            f"| {name} | {PUBLISHED[name]} | **{s['ods']:.3f}** | {s['ois']:.3f} | {s['ap']:.3f} | "
-            f"{s['ods_recall']:.2f}, {s['ods_precision']:.2f} |"
-        )
-    seen = (
-        "The published scores are on the test split. HED was trained on train **and val**, so its score here is on photos "
-        "it has seen: put the archive with the test split into downloads/archives/ for a fair one."
-        if facts["split"] != "test"
-        else "HED was trained on train and val; these photos are new to it."
-    )
-    return "\n\n".join(
-        [
-            "# Edges: boundary benchmark on BSDS500",
-            f"{facts['photos']} photos of the {facts['split']} split, {facts['thresholds']} thresholds, all annotators; pixels "
-            f"matched one to one within 0.0075 of the diagonal. Same photos, same code for every line. {seen}",
-            "\n".join(lines),
-            f"HED: {facts['weights']}. Canny: sigma 2. Sobel: magnitude, smoothed and suppressed like HED.",
-            "![Precision and recall](curves.svg)",
-            "![Photos and their edges at the best threshold of the dataset; last column: thinned at 25/255](edges.png)",
-            f"The whole edge stage (network, suppression, thinning) does {facts['images_per_second']:.2f} photos a second on "
-            f"{facts['cores']} cores.",
-            f"<sub>Commit `{facts['commit']}`; {', '.join(f'{k} {v}' for k, v in facts['versions'].items())}.</sub>",
-        ]
-    ) + "\n"  # fmt: skip
+    lines = [
+        [name, PUBLISHED[name], f"**{s['ods']:.3f}**", f"{s['ois']:.3f}", f"{s['ap']:.3f}",
+         f"{s['ods_recall']:.2f}, {s['ods_precision']:.2f}"]
+        for name, s in scores.items()
+    ]  # fmt: skip
+    table = markdown(["Edges", "published ODS", "**ODS**", "OIS", "AP", "recall, precision at ODS"], lines)
+    return render("boundaries.md.j2", table=table, facts=facts)
+
+
+def picture(
+    photos: list[Path],
+    counts: dict[str, np.ndarray],
+    methods: dict[str, Callable[[Image.Image], list[np.ndarray]]],
+    strength: Callable[[Image.Image], np.ndarray],
+    path: Path,
+) -> None:
+    """Three photos, their edges by each method at the best threshold of the dataset, and as pix2pix sees them."""
+    lines: list[list[Path | Image.Image]] = []
+    for photo in photos[:: max(1, len(photos) // 3)][:3]:
+        image = read_rgb(photo)
+        best = [best_map(methods[name](image), counts[name]) for name in methods]
+        lines.append([image, *best, edge_image(strength(image), 256)])
+    write_png(path, sheet(["Photo", *methods, "as pix2pix sees it"], lines, 180))
 
 
 def curves(counts: dict[str, np.ndarray], scores: dict[str, dict[str, float]], path: Path) -> None:

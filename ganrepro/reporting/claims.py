@@ -11,9 +11,12 @@ from typing import Any
 import numpy as np
 from ruamel.yaml import YAML
 
-from ganrepro.config import SCORES, Study
 from ganrepro.evaluation.bootstrap import interval
+from ganrepro.evaluation.scores import evaluators_of
 from ganrepro.reporting.results import Results, trusted
+from ganrepro.reporting.tables import markdown
+from ganrepro.reporting.templates import render
+from ganrepro.settings import Study
 
 VERDICTS = {"reproduced": "✓", "contradicted": "✗", "undecided": "·"}
 RULE = (
@@ -30,7 +33,7 @@ class Claim:
     """`better` scores more than `than`, by more than `margin`."""
 
     text: str
-    direction: str
+    output: str
     score: str
     better: str
     than: str
@@ -54,17 +57,19 @@ def judge(better: np.ndarray, than: np.ndarray, margin: float = 0.0, certain: bo
     return low, high, "reproduced" if low > margin else "contradicted" if high < margin else "undecided"
 
 
-def judged(results: Results, study: Study) -> list[dict[str, Any]]:
+def judged(results: Results) -> list[dict[str, Any]]:
     """Every claim that a study has both rows of, with the paper's difference, ours and the verdict."""
-    found, passed = [], trusted(results)
-    for claim in claims(study.ablation):
-        rows = [(claim.direction, claim.better), (claim.direction, claim.than)]
+    study, passed, found = results.study, trusted(results), []
+    for claim in claims(study.variants):
+        rows = [(claim.output, claim.better), (claim.output, claim.than)]
         if not all(row in results.replicates for row in rows):
             continue
-        certain = passed or claim.direction == "photo2labels" or claim.score not in SCORES["segmentation"]
+        certain = passed or not any(
+            "reader" in e.reads for e in evaluators_of(study.output(claim.output), True) if claim.score in e.scores
+        )
         better, than = (results.replicates[row][claim.score] for row in rows)
         low, high, verdict = judge(better, than, claim.margin, certain)
-        scores = results.scores.query("direction == @claim.direction").groupby("row")[claim.score].mean()
+        scores = results.scores.query("output == @claim.output").groupby("row")[claim.score].mean()
         found.append(
             asdict(claim)
             | {
@@ -83,26 +88,24 @@ def judged(results: Results, study: Study) -> list[dict[str, Any]]:
 def published(study: Study, claim: Claim) -> float | None:
     """The paper's difference, from the table that prints both rows (None where none does)."""
     for table in study.tables.values():
-        names = list(SCORES[table.scores])
-        if table.direction == claim.direction and claim.score in names:
+        if table.output == claim.output and claim.score in table.scores:
             better, than = (table.rows.get(row) for row in (claim.better, claim.than))
             if better and than:
-                return round(better[names.index(claim.score)] - than[names.index(claim.score)], 2)
+                at = table.scores.index(claim.score)
+                return round(better[at] - than[at], 2)
     return None
 
 
 def table(lines: Sequence[Mapping[str, Any]]) -> str:
     """Markdown: one line per claim."""
-    rows = ["| Claim | Paper | Ours | 95 % interval | Verdict |", "| :-- | :-: | :-: | :-: | :-- |"]
+    rows = []
     for one in lines:
         margin = f" (margin {one['margin']:.2f})" if one["margin"] else ""
         paper = "–" if one["paper"] is None else f"{one['paper']:+.2f}"
+        words = f"{one['text']}{margin}<br><sub>{one['source']}</sub>"
         verdict = f"{VERDICTS[one['verdict']]} {one['verdict']}"
-        rows.append(
-            f"| {one['text']}{margin}<br><sub>{one['source']}</sub> | {paper} | **{one['difference']:+.3f}** | "
-            f"{one['low']:+.3f} to {one['high']:+.3f} | {verdict} |"
-        )
-    return "\n".join(rows)
+        rows.append([words, paper, f"**{one['difference']:+.3f}**", f"{one['low']:+.3f} to {one['high']:+.3f}", verdict])
+    return markdown(["Claim", "Paper", "Ours", "95 % interval", "Verdict"], rows)
 
 
 def tally(lines: Sequence[Mapping[str, Any]]) -> str:
@@ -112,18 +115,18 @@ def tally(lines: Sequence[Mapping[str, Any]]) -> str:
 
 def overview(studies: Mapping[str, Mapping[str, Any]]) -> str:
     """Markdown matrix of all claims and studies.  studies: name -> content of its claims.json."""
-    heads = [f"{name}<br><sub>{_seeds(study)}</sub>" for name, study in studies.items()]
-    rows = ["| Claim | " + " | ".join(heads) + " |", "| :-- |" + " :-: |" * len(heads)]
+    heads = [f"{name}<br><sub>{seeds_of(study)}</sub>" for name, study in studies.items()]
     texts = dict.fromkeys(one["text"] for study in studies.values() for one in study["claims"])
+    rows = []
     for text in texts:
-        marks = [
-            next((VERDICTS[one["verdict"]] for one in study["claims"] if one["text"] == text), "") for study in studies.values()
-        ]
-        rows.append(f"| {text} | " + " | ".join(marks) + " |")
-    return "\n".join(rows)
+        rows.append([text])
+        for study in studies.values():
+            rows[-1].append(next((VERDICTS[one["verdict"]] for one in study["claims"] if one["text"] == text), ""))
+    return markdown(["Claim", *heads], rows)
 
 
-def _seeds(study: Mapping[str, Any]) -> str:
+def seeds_of(study: Mapping[str, Any]) -> str:
+    """'3 seeds'."""
     seeds = study["claims"][0]["seeds"]
     return f"{seeds} seed{'s' if seeds > 1 else ''}"
 
@@ -131,19 +134,15 @@ def _seeds(study: Mapping[str, Any]) -> str:
 def page(studies: Mapping[str, Mapping[str, Any]]) -> str:
     """The whole of reports/claims.md.  studies: name -> content of its claims.json, and the `folder` of its figures."""
     parts = [
-        "# Which of the papers' claims hold",
-        RULE,
-        "✓ reproduced, ✗ contradicted, · undecided; empty: the study does not have the rows. Studies differ in data, size and "
-        "length of training from the papers', so a claim that fails here may hold at the papers' scale.",
+        {
+            **study,
+            "name": name,
+            "seeds": seeds_of(study),
+            "images": study["claims"][0]["images"],
+            "tally": tally(study["claims"]),
+            "full": f"{name}/README.md" if study["folder"] == name else f"{study['folder']}.md",
+            "table": table(study["claims"]),
+        }
+        for name, study in studies.items()
     ]
-    parts.append(overview(studies))
-    for name, study in studies.items():
-        full = f"{name}/README.md" if study["folder"] == name else f"{study['folder']}.md"
-        parts += [
-            f"## {study['study']}",
-            f"`{name}`, {_seeds(study)}, {study['claims'][0]['images']} test images: {tally(study['claims'])}. "
-            f"[Full report]({full})",
-            f"![Difference and 95 % interval of every claim]({study['folder']}/claims.svg)",
-            table(study["claims"]),
-        ]
-    return "\n\n".join(parts) + "\n"
+    return render("claims.md.j2", rule=RULE, overview=overview(studies), studies=parts)

@@ -11,9 +11,10 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ganrepro import artifacts
-from ganrepro.config import REFERENCE_ROWS, Study, Table
-from ganrepro.reporting.results import DOMAINS, Results, images_per_epoch, title
+from ganrepro.methods.base import Loss
+from ganrepro.reporting.plan import grids
+from ganrepro.reporting.results import Results, images_per_epoch, title
+from ganrepro.settings import REFERENCE_ROWS, Study, TableSettings
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -32,17 +33,25 @@ def shown(names: list[str], images: int = 4) -> list[str]:
     return [names[i] for i in np.linspace(0, len(names) - 1, min(images, len(names))).round().astype(int)]
 
 
-def grid(results: Results, study: Study, table: Table) -> Image.Image:
+def grid(results: Results, table: TableSettings) -> Image.Image:
     """Input, every row of a table (first seed) and truth, side by side; one line per test image."""
-    source, target = DOMAINS[table.direction]
-    chosen = shown(results.manifest["names"]["test"][source])
-    columns = [("Input", results.images["identity", 0])]
+    study, output = results.study, results.study.output(table.output)
+    columns = [] if output.source is None else [("Input", results.images["identity", 0])]
     trained = [row for row in table.rows if row not in REFERENCE_ROWS]
-    columns += [(title(results, table, row), results.images[row, study.seeds[0]]) for row in trained]
-    if results.manifest["paired"]:
-        columns.append(("Real photo" if target == "b" else "Truth", results.images["ground-truth", 0]))
+    columns += [(title(results, row, table), results.images[row, study.seeds[0]]) for row in trained]
+    if results.manifest["paired"] and output.source is not None:
+        columns.append(("Real photo" if output.target == "b" else "Truth", results.images["ground-truth", 0]))
     titles = [words.replace(" cycle", "").replace("Encoder-decoder", "Enc-dec").replace("×", "x") for words, _ in columns]
-    return sheet(titles, [[folder / table.direction / name for _, folder in columns] for name in chosen], 96)
+    chosen = shown(_names(results, output.source, columns[-1][1] / output.name))
+    return sheet(titles, [[folder / output.name / name for _, folder in columns] for name in chosen], 96)
+
+
+def _names(results: Results, source: str | None, folder: Path) -> list[str]:
+    """The test images that an output is made from, or its own files where it is made from noise."""
+    if source is None:
+        return sorted(path.name for path in folder.glob("*.png"))
+    names: list[str] = results.manifest["names"]["test"][source]
+    return names
 
 
 def sheet(titles: list[str], lines: Sequence[Sequence[Path | Image.Image]], side: int) -> Image.Image:
@@ -65,14 +74,14 @@ def _square(image: Path | Image.Image, side: int) -> Image.Image:
     return image.convert("RGB").resize((side, side), Image.Resampling.BICUBIC)
 
 
-def samples(results: Results, study: Study, row: str, seed: int, images: int = 6) -> Image.Image:
-    """All directions of one run: input above output, a few test images."""
+def samples(results: Results, row: str, seed: int, images: int = 6) -> Image.Image:
+    """All outputs of one run: input above output, a few test images."""
     lines = []
-    for direction in study.variants[row].training.directions:
-        names = results.manifest["names"]["test"][DOMAINS[direction][0]][:images]
-        lines += [
-            [folder / direction / name for name in names] for folder in (results.images["identity", 0], results.images[row, seed])
-        ]
+    for output in results.study.rows[row].method.outputs():
+        folder = results.images[row, seed]
+        names = _names(results, output.source, folder / output.name)[:images]
+        above = [] if output.source is None else [results.images["identity", 0]]
+        lines += [[place / output.name / name for name in names] for place in (*above, folder)]
     side = 96
     canvas = Image.new("RGB", (side * max(map(len, lines)), side * len(lines)), "white")
     for y, line in enumerate(lines):
@@ -81,32 +90,41 @@ def samples(results: Results, study: Study, row: str, seed: int, images: int = 6
     return canvas
 
 
-def losses(results: Results, study: Study, path: Path) -> None:
-    """Mean loss per epoch, by term and variant, a line of panels for each set of rows; bands span the seeds. SVG."""
-    panels = {
-        "Generator, adversarial loss": ("adversarial_b", "adversarial_a", "adversarial"),
-        "Discriminator, loss on fakes": ("discriminator_b_fake", "discriminator_a_fake", "discriminator_fake"),
-        "Cycle or L1 loss": ("cycle_forward", "cycle_backward", "l1"),
-    }
-    dashes = ("-", ":", "-")
+def panels(study: Study) -> dict[str, list[Loss]]:
+    """The losses of a study's rows by the heading they are drawn under, in the methods' order."""
+    found: dict[str, list[Loss]] = {}
+    for loss in dict.fromkeys(loss for row in study.rows.values() for loss in row.method.losses()):
+        found.setdefault(loss.panel, []).append(loss)
+    return found
+
+
+def dash_of(study: Study, row: str, loss: Loss) -> str:
+    """How a loss is drawn: the first of its method in a panel solid, the second dotted, and so on."""
+    beside = [one for one in study.rows[row].method.losses() if one.panel == loss.panel]
+    return ("-", ":", "--", "-.")[beside.index(loss) % 4]
+
+
+def losses(results: Results, path: Path) -> None:
+    """Mean loss per epoch, by term and row, a line of panels for each set of rows; bands span the seeds. SVG."""
+    study, headings = results.study, panels(results.study)
     sets = _sets(study)
+    size = (3.2 * max(3, len(headings)) + 2, 2.7 * len(sets))
     with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
-        figure, grid = plt.subplots(len(sets), 3, figsize=(11.5, 2.7 * len(sets)), layout="constrained", squeeze=False)
+        figure, grid = plt.subplots(len(sets), len(headings), figsize=size, layout="constrained", squeeze=False)
         for axes, (names, one) in zip(grid, sets.items(), strict=True):
-            for axis, (heading, terms) in zip(axes, panels.items(), strict=True):
+            for axis, (heading, terms) in zip(axes, headings.items(), strict=True):
                 for name, colour in zip(names, COLOURS * 3, strict=False):
-                    rows = results.losses[results.losses.variant == name]
-                    for term, dash in zip(terms, dashes, strict=True):
-                        if term not in rows or rows[term].isna().all():
-                            continue
-                        by_epoch = rows.groupby("epoch")[term]
+                    rows = results.losses[results.losses.row == name]
+                    for term in (loss for loss in terms if loss in study.rows[name].method.losses()):
+                        dash = dash_of(study, name, term)
+                        by_epoch = rows.groupby("epoch")[term.name]
                         mean, low, high = by_epoch.mean(), by_epoch.min(), by_epoch.max()
-                        label = title(results, one, name) if dash == "-" else None
+                        label = title(results, name, one) if dash == "-" else None
                         axis.plot(mean.index, mean, dash, color=colour, linewidth=1.4, label=label)
                         axis.fill_between(mean.index, low, high, color=colour, alpha=0.2, linewidth=0)
                 axis.set_title(heading, fontsize=9, color=INK)
                 axis.set_xlabel("epoch")
-                axis.set_ylim(bottom=0)
+                axis.set_ylim(bottom=min(0, axis.get_ylim()[0]))
                 axis.patch.set_alpha(0)
             handles = {label: h for axis in axes for h, label in zip(*axis.get_legend_handles_labels(), strict=True)}
             legend = axes[-1].legend(handles.values(), handles.keys(), loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
@@ -116,17 +134,17 @@ def losses(results: Results, study: Study, path: Path) -> None:
         _save(figure, path)
 
 
-def _sets(study: Study) -> dict[tuple[str, ...], Table]:
+def _sets(study: Study) -> dict[tuple[str, ...], TableSettings]:
     """Rows that are shown together, once where several tables have the same ones, with the first such table."""
-    sets: dict[tuple[str, ...], Table] = {}
+    sets: dict[tuple[str, ...], TableSettings] = {}
     for one in _tables(study):
-        sets.setdefault(tuple(row for row in one.rows if row in study.variants), one)
+        sets.setdefault(tuple(row for row in one.rows if row in study.rows), one)
     return sets
 
 
-def _tables(study: Study) -> list[Table]:
-    """The tables of segmentation scores."""
-    return [study.tables[name] for name in artifacts.grids(study)]
+def _tables(study: Study) -> list[TableSettings]:
+    """The tables that a picture is shown of."""
+    return [study.tables[name] for name in grids(study)]
 
 
 def _save(figure: Any, path: Path) -> None:
@@ -134,19 +152,20 @@ def _save(figure: Any, path: Path) -> None:
     plt.close(figure)
 
 
-def classes(results: Results, study: Study, path: Path) -> None:
+def classes(results: Results, path: Path) -> None:
     """IoU of every class, mean over seeds, a panel for each table; real images as a line above the bars. SVG."""
+    study = results.study
     tables = _tables(study)
     with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
         figure, axes = plt.subplots(len(tables), 1, figsize=(11.5, 2.4 * len(tables)), layout="constrained", squeeze=False)
         for axis, one in zip(axes[:, 0], tables, strict=True):
             names = list(dict(results.manifest["classes"]))
-            rows = [row for row in one.rows if row in study.variants]
-            found = results.classes.query("direction == @one.direction").groupby(["row", "class"]).iou.mean()
+            rows = [row for row in one.rows if row in study.rows]
+            found = results.classes.query("output == @one.output").groupby(["row", "class"]).iou.mean()
             places, width = np.arange(len(names)), 0.8 / len(rows)
             for i, (row, colour) in enumerate(zip(rows, COLOURS * 3, strict=False)):
                 heights = [found[row, name] for name in names]
-                axis.bar(places - 0.4 + (i + 0.5) * width, heights, width, color=colour, label=title(results, one, row))
+                axis.bar(places - 0.4 + (i + 0.5) * width, heights, width, color=colour, label=title(results, row, one))
             if "ground-truth" in found:
                 real = [found["ground-truth", name] for name in names]
                 axis.hlines(real, places - 0.45, places + 0.45, INK, label=REFERENCE_ROWS["ground-truth"], linewidth=1.2)
@@ -159,8 +178,9 @@ def classes(results: Results, study: Study, path: Path) -> None:
         _save(figure, path)
 
 
-def curves(results: Results, study: Study, path: Path) -> None:
+def curves(results: Results, path: Path) -> None:
     """Class IoU against training steps, first seed, a panel for each table. SVG."""
+    study = results.study
     tables = _tables(study)
     across = min(3, len(tables))
     down = -(-len(tables) // across)
@@ -169,12 +189,10 @@ def curves(results: Results, study: Study, path: Path) -> None:
         for axis in axes.flat[len(tables) :]:
             axis.set_visible(False)
         for axis, one in zip(axes.flat, tables, strict=False):
-            for row, colour, marker in zip(
-                (r for r in one.rows if r in study.variants), COLOURS * 3, "osD^vP*" * 3, strict=False
-            ):
-                found = results.curves.query("direction == @one.direction and row == @row").sort_values("epoch")
-                steps = found.epoch * (images_per_epoch(results, study) // study.variants[row].training.batch_images)
-                axis.plot(steps, found.class_iou, color=colour, marker=marker, markersize=4, label=title(results, one, row))
+            for row, colour, marker in zip((r for r in one.rows if r in study.rows), COLOURS * 3, "osD^vP*" * 3, strict=False):
+                found = results.curves.query("output == @one.output and row == @row").sort_values("epoch")
+                steps = found.epoch * (images_per_epoch(results) // study.rows[row].settings.batch_images)
+                axis.plot(steps, found.class_iou, color=colour, marker=marker, markersize=4, label=title(results, row, one))
             axis.set_title(textwrap.fill(one.title, 44), fontsize=9, color=INK)
             axis.set_xlabel("training steps")
             axis.set_ylabel("class IoU")
@@ -185,23 +203,24 @@ def curves(results: Results, study: Study, path: Path) -> None:
         _save(figure, path)
 
 
-def extremes(results: Results, study: Study) -> Image.Image:
-    """Best, median and worst test image of the best row of each direction, by per-pixel accuracy: input, output, truth."""
+def extremes(results: Results) -> Image.Image:
+    """Best, median and worst test image of the best row of each output, by per-pixel accuracy: input, output, truth."""
     titles, columns = [], []
-    for direction in study.directions:
-        row = extreme_row(results, study, direction)
-        accuracy = results.by_image[direction, row]
+    for output in [output.name for output in results.study.outputs if output.name in set(results.scores.output)]:
+        row = extreme_row(results, output)
+        accuracy = results.by_image[output, row]
         order, names = np.argsort(-accuracy, kind="stable"), results.manifest["names"]["test"]["b"]
-        folders = [results.images[at] for at in (("identity", 0), (row, study.seeds[0]), ("ground-truth", 0))]
+        folders = [results.images[at] for at in (("identity", 0), (row, results.study.seeds[0]), ("ground-truth", 0))]
         for word, index in (("Best", order[0]), ("Median", order[len(order) // 2]), ("Worst", order[-1])):
             titles.append(f"{word} {accuracy[index]:.2f}")
-            columns.append([folder / direction / names[index] for folder in folders])
+            columns.append([folder / output / names[index] for folder in folders])
     return sheet(titles, [list(line) for line in zip(*columns, strict=True)], 112)
 
 
-def extreme_row(results: Results, study: Study, direction: str) -> str:
-    """The row of the highest mean class IoU in a direction."""
-    found = results.scores.query("direction == @direction and row in @study.variants").groupby("row", sort=False).class_iou.mean()
+def extreme_row(results: Results, output: str) -> str:
+    """The row of the highest mean class IoU of an output."""
+    made = results.scores[results.scores.row.isin(results.study.rows)].query("output == @output")
+    found = made.groupby("row", sort=False).class_iou.mean()
     return str(found.idxmax())
 
 

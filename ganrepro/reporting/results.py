@@ -11,30 +11,33 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ganrepro import artifacts
-from ganrepro.config import DIRECTIONS, REFERENCE_ROWS, SCORES, Params, PublishedScorer, Study, Table
+from ganrepro.artifacts import paths
 from ganrepro.evaluation.bootstrap import interval, replicates
-from ganrepro.evaluation.colours import intersections
-from ganrepro.evaluation.rates import rates
+from ganrepro.evaluation.scores import COUNTED, EVALUATORS, SEGMENTATION
+from ganrepro.outputs import Output
+from ganrepro.settings import REFERENCE_ROWS, Params, PublishedScorerSettings, Study, TableSettings
 
-COLUMNS = tuple(name for names in SCORES.values() for name in names)  # of a line of scores; empty where not measured
-DISTANCES = ("frechet", "kernel", "inception_score")  # the last where the network classifies
-GATE = 0.80  # pixel accuracy of real test photos below which no labels -> photo score can be trusted
-DOMAINS = {"labels2photo": ("a", "b"), "photo2labels": ("b", "a")}  # direction -> its input's and its output's side
+COLUMNS = COUNTED  # of a line of scores; empty where not measured
+DISTANCES = tuple(EVALUATORS["distance"].scores)  # the last where the network classifies
+GATE = 0.80  # pixel accuracy of real test photos below which no score that a network read off photos can be trusted
 
 
 @dataclass(frozen=True)
 class Results:
-    """scores: one line per direction, row and seed (none where a dataset has no classes).  passes: one line
-    for each translation of the test set that those pool.  classes: one line per direction, row, seed and class.
-    distances: one line per row and seed, of generated from real photos (evaluation.distances.measure).
-    curves: one line per direction, row, seed and epoch that was looked back at, the last included.
-    replicates[direction, row][score]: its bootstrap, (replicates,).  by_image[direction, row]: per-pixel
-    accuracy of each test image, mean over seeds, (images,).
-    losses: one line per variant, seed and epoch.  timing: by (variant, seed).  manifest: the dataset's.
-    images: folder of translations by (row, seed).  titles: printed name of each row.
-    published: the papers' own network scored, which reads real photos as published or scores nothing."""
+    """What the report of a study shows.
 
+    scores: one line per output, row and seed (none where a dataset has no classes).  passes: one line
+    for each translation of the test set that those pool.  classes: one line per output, row, seed and class.
+    distances: one line per output, row and seed, of generated from real photos (evaluation.distances.measure).
+    curves: one line per output, row, seed and epoch that was looked back at, the last included.
+    replicates[output, row][score]: its bootstrap, (replicates,).  by_image[output, row]: per-pixel
+    accuracy of each test image, mean over seeds, (images,).
+    losses: one line per row, seed and epoch.  timing: by (row, seed).  manifest: the dataset's.
+    images: folder of translations by (row, seed).  published: the papers' own network scored, which reads real
+    photos as published or scores nothing."""
+
+    params: Params
+    study: Study
     scores: pd.DataFrame
     passes: pd.DataFrame
     classes: pd.DataFrame
@@ -46,83 +49,114 @@ class Results:
     timing: dict[tuple[str, int], dict[str, Any]]
     manifest: dict[str, Any]
     images: dict[tuple[str, int], Path]
-    titles: dict[str, str]
     published: bool = False
 
 
 def collect(params: Params, study: Study) -> Results:
     """Everything the report of `study` shows."""
-    manifest = json.loads((artifacts.dataset_dir(params, study.dataset) / "manifest.json").read_text())
+    manifest = json.loads((paths.dataset_dir(params, study.dataset) / "manifest.json").read_text())
     scores, passes, classes, distances, curves, losses, timing, images = [], [], [], [], [], [], {}, {}
-    counts: dict[tuple[str, str], list[dict[str, np.ndarray]]] = {}
-    for row, seed in artifacts.rows(study):
-        folder = artifacts.score_dir(params, study, row, seed)
-        images[row, seed] = folder / "images"
-        measured = json.loads((folder / "metrics.json").read_text())
-        values = measured["values"]
-        if measured["distance"]:
-            distances.append({"row": row, "seed": seed} | measured["distance"])
-        with np.load(folder / "counts.npz", allow_pickle=False) as file:
-            arrays = dict(file)
-        for direction in values:
-            found, line = values[direction], {"direction": direction, "row": row, "seed": seed}
+    counts: dict[tuple[str, str], dict[str, list[np.ndarray]]] = {}
+    for run in paths.runs(params, study):
+        images[run.row, run.seed] = run.scores / "images"
+        values = json.loads((run.scores / "metrics.json").read_text())["values"]
+        with np.load(run.scores / "counts.npz", allow_pickle=False) as file:
+            for name, array in file.items():
+                output, evaluator = name.split(".")
+                counts.setdefault((output, run.row), {}).setdefault(evaluator, []).append(array)
+        for output, found in values.items():
+            line = {"output": output, "row": run.row, "seed": run.seed}
+            if found.get("distance"):
+                distances.append(line | found["distance"])
+            if "passes" not in found:
+                continue
             scores.append(line | {name: float(found.get(name, "nan")) for name in COLUMNS})
-            passes += [line | {name: float(one[name]) for name in SCORES["segmentation"]} for one in found["passes"]]
+            passes += [line | {name: float(one[name]) for name in SEGMENTATION} for one in found["passes"]]
             by_class = zip(dict(manifest["classes"]), found["class_ious"], strict=True)
             classes += [line | {"class": name, "iou": iou} for name, iou in by_class]
             if "epochs" in found:
-                then = found["epochs"] | {str(study.variants[row].training.epochs): found}
+                settings = run.variant.settings
+                then = found["epochs"] | {str(settings.epochs_constant + settings.epochs_decay): found}
                 curves += [line | {"epoch": int(e), "class_iou": one["class_iou"]} for e, one in then.items()]
-            own = {name.split(".")[1]: array for name, array in arrays.items() if name.startswith(f"{direction}.")}
-            counts.setdefault((direction, row), []).append(own)
-    for variant, seed in artifacts.trained(study):
-        run = artifacts.run_dir(params, study, variant, seed)
-        timing[variant, seed] = json.loads((run / "timing.json").read_text())
-        losses += [{"variant": variant, "seed": seed} | row for row in history(run)]
-    head = ["direction", "row", "seed"]
+    for run in paths.trained(params, study):
+        timing[run.row, run.seed] = json.loads((run.folder / "timing.json").read_text())
+        losses += [{"row": run.row, "seed": run.seed} | row for row in history(run.folder)]
+    head = ["output", "row", "seed"]
     return Results(
+        params=params,
+        study=study,
         scores=pd.DataFrame(scores, columns=[*head, *COLUMNS]),
-        passes=pd.DataFrame(passes, columns=[*head, *SCORES["segmentation"]]),
+        passes=pd.DataFrame(passes, columns=[*head, *SEGMENTATION]),
         classes=pd.DataFrame(classes, columns=[*head, "class", "iou"]),
         distances=pd.DataFrame(distances),
         curves=pd.DataFrame(curves, columns=[*head, "epoch", "class_iou"]),
-        replicates={at: _replicates(seeds) for at, seeds in counts.items()},
-        by_image={at: np.mean([rates(one["confusion"])["pixel_accuracy"] for one in s], 0) for at, s in counts.items()},
+        replicates={at: _replicates(by_evaluator) for at, by_evaluator in counts.items()},
+        by_image={at: _accuracies(by_evaluator) for at, by_evaluator in counts.items()},
         losses=pd.DataFrame(losses),
         timing=timing,
         manifest=manifest,
         images=images,
-        titles={name: variant.title for name, variant in study.variants.items()} | REFERENCE_ROWS,
-        published=isinstance(params.scorers[study.scorer], PublishedScorer),
+        published=isinstance(params.scorers[study.scorer], PublishedScorerSettings),
     )
 
 
-def _replicates(seeds: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+def _replicates(by_evaluator: dict[str, list[np.ndarray]]) -> dict[str, np.ndarray]:
     """Bootstrap of every score from the counts of each seed."""
-    confusion = np.stack([one["confusion"] for one in seeds])
-    shape = confusion.shape[-2:]
-    found = replicates(confusion.reshape(*confusion.shape[:2], -1), lambda sums: rates(sums.reshape(-1, *shape)))
-    if "colours" in seeds[0]:
-        bins = seeds[0]["colours"].shape[-1]
-        both = np.stack([np.concatenate([one["colours"], one["real_colours"]], 1) for one in seeds])
-        found |= replicates(both, lambda sums: intersections(sums[:, :bins], sums[:, bins:]))
+    found: dict[str, np.ndarray] = {}
+    for name, seeds in by_evaluator.items():
+        counts, evaluator = np.stack(seeds), EVALUATORS[name]
+        shape = counts.shape[2:]
+
+        def statistic(sums: np.ndarray, evaluator: Any = evaluator, shape: tuple[int, ...] = shape) -> dict[str, np.ndarray]:
+            return dict(evaluator.statistic(sums.reshape(-1, *shape)))
+
+        found |= replicates(counts.reshape(*counts.shape[:2], -1), statistic)
     return found
 
 
+def _accuracies(by_evaluator: dict[str, list[np.ndarray]]) -> np.ndarray:
+    """Per-pixel accuracy of each test image, mean over seeds."""
+    name = next(name for name in by_evaluator if EVALUATORS[name].over_training)
+    each = [EVALUATORS[name].statistic(counts)["pixel_accuracy"] for counts in by_evaluator[name]]
+    accuracies: np.ndarray = np.mean(each, 0)
+    return accuracies
+
+
 def intervals(results: Results) -> pd.DataFrame:
-    """Mean over seeds and 95 % interval: one line per direction, row and score."""
+    """Mean over seeds and 95 % interval: one line per output, row and score."""
     lines = []
-    for (direction, row), by_score in results.replicates.items():
-        found = results.scores.query("direction == @direction and row == @row")
+    for (output, row), by_score in results.replicates.items():
+        found = results.scores.query("output == @output and row == @row")
         for name, values in by_score.items():
             low, high = interval(values)
-            lines.append([direction, row, name, found[name].mean(), low, high, len(found)])
-    return pd.DataFrame(lines, columns=["direction", "row", "score", "mean", "low", "high", "seeds"])
+            lines.append([output, row, name, found[name].mean(), low, high, len(found)])
+    if len(results.distances):
+        for (output, row), one in results.distances.groupby(["output", "row"], sort=False):
+            for name in (name for name in DISTANCES if name in one and one[name].notna().all()):
+                mean, reach = spread(one, name)
+                lines.append([output, row, name, mean, mean - reach, mean + reach, len(one)])
+    return pd.DataFrame(lines, columns=["output", "row", "score", "mean", "low", "high", "seeds"])
+
+
+def spread(one: pd.DataFrame, name: str) -> tuple[float, float]:
+    """Mean over seeds of a score with standard errors, and half of its 95 % interval (NaN where there are none).
+
+    All seeds are scored on the same images, so that only what differs between seeds shrinks with their number.
+    """
+    between = one[name].var() if len(one) > 1 else 0.0
+    within = np.square(one[f"{name}_error"].astype(float)).mean()
+    return float(one[name].mean()), float(1.96 * np.sqrt(within + between / len(one)))
 
 
 def gate(results: Results) -> float:
     """Pixel accuracy of real test photos; NaN where nothing is scored."""
-    return float(results.scores.query("direction == 'labels2photo' and row == 'ground-truth'").pixel_accuracy.mean())
+    read = [output.name for output in results.study.outputs if reads_photos(output)]
+    return float(results.scores[results.scores.output.isin(read)].query("row == 'ground-truth'").pixel_accuracy.mean())
+
+
+def reads_photos(output: Output) -> bool:
+    """Whether a network reads the images of an output, so that its scores are worth as much as its reading."""
+    return EVALUATORS["fcn_score"].applies(output, True)
 
 
 def trusted(results: Results) -> bool:
@@ -130,17 +164,20 @@ def trusted(results: Results) -> bool:
     return results.published or gate(results) >= GATE
 
 
-def title(results: Results, table: Table, row: str) -> str:
-    """What a row is called in a table."""
-    return table.titles.get(row, results.titles[row])
+def title(results: Results, row: str, table: TableSettings | None = None) -> str:
+    """What a row is called (in a table)."""
+    titles = {name: variant.title for name, variant in results.study.rows.items()} | REFERENCE_ROWS
+    return titles[row] if table is None else table.titles.get(row, titles[row])
 
 
-def images_per_epoch(results: Results, study: Study) -> int:
+def images_per_epoch(results: Results) -> int:
     """Images (of each domain, where they are unpaired) that an epoch of a study shows."""
-    training, manifest = next(iter(study.variants.values())).training, results.manifest
-    if training.game == "cycle":
-        return training.epoch_images or max(len(names) for names in manifest["unpaired"].values())
-    return training.epoch_images or manifest["counts"]["train"]["a"]
+    method, manifest = next(iter(results.study.rows.values())).method, results.manifest
+    if method.settings.epoch_images:
+        return int(method.settings.epoch_images)
+    feed = method.feed()
+    names = manifest["names"]["train"] if feed.paired or len(feed.domains) == 1 else manifest["unpaired"]
+    return max(len(names[domain]) for domain in feed.domains)
 
 
 def history(run: Path) -> list[dict[str, float]]:
@@ -150,11 +187,11 @@ def history(run: Path) -> list[dict[str, float]]:
 
 
 def summary(results: Results) -> dict[str, dict[str, dict[str, float]]]:
-    """Mean over seeds: direction (or 'distance') -> row -> score. What `dvc metrics diff` compares."""
-    means = results.scores.groupby(["direction", "row"])[list(COLUMNS)].mean().round(6)
-    table: dict[str, dict[str, dict[str, float]]] = {direction: {} for direction in DIRECTIONS if direction in means.index}
-    for (direction, row), values in means.iterrows():
-        table[direction][row] = {name: float(value) for name, value in values.dropna().items()}
+    """Mean over seeds: output (or 'distance') -> row -> score. What `dvc metrics diff` compares."""
+    means = results.scores.groupby(["output", "row"])[list(COLUMNS)].mean().round(6)
+    table: dict[str, dict[str, dict[str, float]]] = {o.name: {} for o in results.study.outputs if o.name in means.index}
+    for (output, row), values in means.iterrows():
+        table[output][row] = {name: float(value) for name, value in values.dropna().items()}
     if len(results.distances):
         table["distance"] = {
             row: {name: round(float(one[name].mean()), 6) for name in DISTANCES if name in one}
@@ -163,23 +200,15 @@ def summary(results: Results) -> dict[str, dict[str, dict[str, float]]]:
     return table
 
 
-def distances_of(results: Results, variant: str, seed: int) -> dict[str, float]:
-    """Distances of one run, under the name of what they are of."""
-    if not len(results.distances):
-        return {}
-    one = results.distances.query("row == @variant and seed == @seed")
-    return {f"distance.{name}_{of}": float(one[name].iloc[0]) for name in DISTANCES for of in one.of if name in one}
-
-
 def write_tables(results: Results, folder: Path) -> None:
     """What the page and the figures show, as CSV files."""
     results.scores.to_csv(folder / "scores.csv", index=False, float_format="%.6f")
     intervals(results).to_csv(folder / "intervals.csv", index=False, float_format="%.6f")
     results.distances.to_csv(folder / "distances.csv", index=False, float_format="%.6f")
-    means = results.scores.groupby(["direction", "row"], sort=False)[list(COLUMNS)].mean().reset_index()
-    means.insert(0, "name", means.direction + " " + means.row)
+    means = results.scores.groupby(["output", "row"], sort=False)[list(COLUMNS)].mean().reset_index()
+    means.insert(0, "name", means.output + " " + means.row)
     means.to_csv(folder / "means.csv", index=False, float_format="%.6f")
-    wide = results.losses.drop(columns="learning_rate").groupby(["variant", "epoch"]).mean().drop(columns="seed")
-    wide = wide.unstack("variant").swaplevel(axis=1).sort_index(axis=1).dropna(axis=1, how="all")
-    wide.columns = [f"{variant}.{term}" for variant, term in wide.columns]
+    wide = results.losses.drop(columns="learning_rate").groupby(["row", "epoch"]).mean().drop(columns="seed")
+    wide = wide.unstack("row").swaplevel(axis=1).sort_index(axis=1).dropna(axis=1, how="all")
+    wide.columns = [f"{row}.{term}" for row, term in wide.columns]
     wide.to_csv(folder / "losses.csv", float_format="%.6f")

@@ -1,1 +1,1 @@
-"""The one training loop, and the games that are played in it."""
+"""The one training loop, which runs any method."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ganrepro.config import Training
-from ganrepro.data.datasets import Plan, TrainingImages
-from ganrepro.training.games import Game
-from ganrepro.training.image_pool import pool_decisions
+from ganrepro.methods.image_pool import pool_decisions
+from ganrepro.methods.players import Players
+from ganrepro.training.batches import Plan, TrainingImages
 
 WARM_UP_STEPS = 3  # what CUDA's libraries need to choose their kernels before a recording
 
@@ -21,25 +20,32 @@ class Engine:
     params.yaml runs the same step unrecorded, with torch's own convolutions.
     """
 
-    def __init__(self, game: Game, images: TrainingImages, training: Training, steps: int, device: torch.device):
-        self.game, self.images, self.training, self.steps, self.device = game, images, training, steps, device
-        batch = training.batch_images
-        self.draws = {domain: torch.zeros((steps, batch, 4), dtype=torch.int64, device=device) for domain in "ab"}
-        self.decisions = {domain: torch.zeros((steps, batch, 3), dtype=torch.int64, device=device) for domain in "ab"}
-        self.counter = torch.zeros(1, dtype=torch.int64, device=device)
-        self.table = torch.zeros((steps, len(game.losses)), device=device)
+    def __init__(self, players: Players, images: TrainingImages, steps: int):
+        self.players, self.images, self.steps, self.device = players, images, steps, images.device
+        self.settings = players.method.settings
+        self.losses = [loss.name for loss in players.method.losses()]
+        self.rows: dict[str, dict[str, Tensor]] = {}  # the plan on the device: kind -> name -> (steps, n, ...)
+        self.counter = torch.zeros(1, dtype=torch.int64, device=self.device)
+        self.table = torch.zeros((steps, len(self.losses)), device=self.device)
         self.graph: torch.cuda.CUDAGraph | None = None
-        self.recorded = device.type == "cuda" and training.engine == "fast"
+        self.recorded = self.device.type == "cuda" and self.settings.engine == "fast"
 
-    def begin(self, seed: int, epoch: int, learning_rate: float, step: int, losses: Tensor) -> None:
+    def begin(self, seed: int, epoch: int, rate_factor: float, step: int, losses: Tensor) -> None:
         """Lays out `epoch` and goes to `step` (from 0) of it.  losses: (step, terms), those of the steps before."""
         self.plan: Plan = self.images.plan(seed, epoch, self.steps)
-        before = (epoch - 1) * self.steps * self.training.batch_images
-        for domain, draws in self.plan.draws.items():
-            self.draws[domain].copy_(draws)
-            coins, slots = self.plan.coins[domain], self.plan.slots[domain]
-            self.decisions[domain].copy_(pool_decisions(self.training.pool_images, before, coins, slots))
-        self.game.set_learning_rate(learning_rate)
+        before, pools = (epoch - 1) * self.steps * self.images.batch, self.images.feed.pools
+        decisions = {
+            name: pool_decisions(pools[name].size, before, coins, self.plan.slots[name])
+            for name, coins in self.plan.coins.items()
+        }
+        plan = {"draws": self.plan.draws, "order": self.plan.order, "noise": self.plan.noise, "pools": decisions}
+        for kind, parts in plan.items():
+            for name, rows in parts.items():
+                kept = self.rows.setdefault(kind, {})
+                if name not in kept:
+                    kept[name] = torch.zeros(rows.shape, dtype=rows.dtype, device=self.device)
+                kept[name].copy_(rows)
+        self.players.set_rate(rate_factor)
         self.counter.fill_(step)
         self.table[:step] = losses.to(self.device)
         self.next = step
@@ -58,24 +64,27 @@ class Engine:
             self._step()
         self.next += 1
 
-    def losses(self) -> Tensor:
-        """(steps so far, terms) of this epoch, on the host: waits for the device."""
+    def so_far(self) -> Tensor:
+        """Losses of this epoch until now, (steps, terms), on the host: waits for the device."""
         return self.table[: self.next].to("cpu", copy=True)
 
     def _step(self) -> None:
-        draws = {domain: rows.index_select(0, self.counter)[0] for domain, rows in self.draws.items()}
-        decisions = {domain: rows.index_select(0, self.counter)[0] for domain, rows in self.decisions.items()}
-        real = self.images.crops(draws)
-        if self.training.engine == "plain":
-            real = {domain: images.contiguous() for domain, images in real.items()}
-        losses = self.game.step(real, decisions)
-        row = torch.stack([losses[name].float() for name in self.game.losses])
+        now = {
+            kind: {name: rows.index_select(0, self.counter)[0] for name, rows in self.rows.get(kind, {}).items()}
+            for kind in ("draws", "order", "noise", "pools")
+        }
+        batch = self.images.batch_of(**now, channels_last=self.settings.engine == "fast")
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bfloat16"):
+            losses = self.players.method.step(self.players, batch)
+        if losses.keys() != set(self.losses):
+            raise ValueError(f"methods/{self.players.method.name}.py: step gave {sorted(losses)}, losses() {sorted(self.losses)}")
+        row = torch.stack([losses[name].float() for name in self.losses])
         self.table.index_copy_(0, self.counter, row[None])
         self.counter += 1
 
     def _record(self) -> None:
         """Warm-up steps on a side stream, everything they changed put back, then the recording, which computes nothing."""
-        before, noise = [tensor.clone() for tensor in self.game.tensors()], torch.cuda.get_rng_state(self.device)
+        before, noise = [tensor.clone() for tensor in self.players.tensors()], torch.cuda.get_rng_state(self.device)
         at, table = self.counter.clone(), self.table.clone()
         side = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
         side.wait_stream(torch.cuda.current_stream(self.device))
@@ -85,11 +94,11 @@ class Engine:
                 self._step()
         torch.cuda.current_stream(self.device).wait_stream(side)
         with torch.no_grad():
-            for tensor, value in zip(self.game.tensors(), before, strict=True):
+            for tensor, value in zip(self.players.tensors(), before, strict=True):
                 tensor.copy_(value)
         self.counter.copy_(at)
         self.table.copy_(table)
-        for optimiser in self.game.optimisers.values():
+        for optimiser in self.players.optimisers.values():
             optimiser.zero_grad(set_to_none=True)
         self.graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self.graph):

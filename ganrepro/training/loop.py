@@ -11,15 +11,16 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ganrepro.config import Training
-from ganrepro.data.datasets import TrainingImages
+from ganrepro.errors import UserError
+from ganrepro.methods.base import ScheduleSettings, epochs
+from ganrepro.methods.players import Players
 from ganrepro.seeding import reseed
+from ganrepro.training.batches import TrainingImages
 from ganrepro.training.engine import Engine
-from ganrepro.training.games import Game
-from ganrepro.training.schedule import learning_rate
+from ganrepro.training.schedule import rate_factor
 
 
-class NonFiniteLoss(RuntimeError):
+class NonFiniteLoss(UserError):
     """A loss term became NaN or infinite; the message names it."""
 
 
@@ -36,9 +37,8 @@ class Progress:
 
 
 def fit(
-    game: Game,
+    players: Players,
     images: TrainingImages,
-    training: Training,
     seed: int,
     progress: Progress,
     log: Callable[[dict[str, float]], None],
@@ -47,36 +47,39 @@ def fit(
     save_share: float = 1.0,
     title: str = "",
 ) -> list[dict[str, float]]:
-    """Plays `game` from `progress` to the last epoch; returns one row of mean losses per epoch.
+    """Trains `players` from `progress` to the last epoch; returns one row of mean losses per epoch.
+
+    A row has the epoch, the first player's learning rate, and the mean of each loss.
 
     log(row) is called after each epoch, save(progress) whenever save_every_seconds have passed, more
     rarely where saving would take more than save_share of the time. A GPU is waited for at the end of
     an epoch and before saving only; that is where its losses are looked at. NonFiniteLoss, naming the
     term, if one is NaN or infinite; nothing is saved after it.
     """
-    steps = steps_per_epoch(training, images)
-    engine = Engine(game, images, training, steps, images.device)
+    settings = players.method.settings
+    steps, last = steps_per_epoch(settings, images), epochs(settings)
+    engine = Engine(players, images, steps)
     saved, pause = time.monotonic(), save_every_seconds
     bar = tqdm(
-        total=training.epochs * steps,
+        total=last * steps,
         initial=(progress.epoch - 1) * steps + progress.step,
         desc=title,
         unit="it",
         mininterval=0.5 if sys.stderr.isatty() else 30.0,
     )
     with bar:
-        for epoch in range(progress.epoch, training.epochs + 1):
-            rate = learning_rate(training.learning_rate, epoch, training.epochs_constant, training.epochs_decay)
-            before = progress.losses if progress.losses is not None else torch.zeros(0, len(game.losses))
-            engine.begin(seed, epoch, rate, progress.step, before)
+        for epoch in range(progress.epoch, last + 1):
+            factor = rate_factor(epoch, settings.epochs_constant, settings.epochs_decay)
+            before = progress.losses if progress.losses is not None else torch.zeros(0, len(engine.losses))
+            engine.begin(seed, epoch, factor, progress.step, before)
             for step in range(progress.step, steps):
                 reseed(seed, f"noise/{epoch}/{step}")
                 engine.step()
                 bar.update()
                 due = time.monotonic() - saved >= pause
                 if due or images.device.type == "cpu" or step == steps - 1:  # a CPU has nothing to wait for
-                    progress.step, progress.losses = step + 1, engine.losses()
-                    _check(progress, game)
+                    progress.step, progress.losses = step + 1, engine.so_far()
+                    _check(progress, engine.losses)
                 if due:
                     start = time.monotonic()
                     save(progress)
@@ -84,21 +87,21 @@ def fit(
                     pause = max(save_every_seconds, (saved - start) * (1 / save_share - 1))
             assert progress.losses is not None
             means = progress.losses.double().mean(0).tolist()
-            row = {"epoch": epoch, "learning_rate": rate} | dict(zip(game.losses, means, strict=True))
+            row = {"epoch": epoch, "learning_rate": next(iter(players.rates.values())) * factor}
+            row |= dict(zip(engine.losses, means, strict=True))
             progress.rows.append(row)
             progress.epoch, progress.step, progress.losses = epoch + 1, 0, None
-            told = ("adversarial", "cycle", "l1")
-            bar.set_postfix({n: f"{v:.3f}" for n, v in row.items() if n.startswith(told)}, refresh=False)
+            bar.set_postfix({name: f"{row[name]:.3f}" for name in engine.losses[:3]}, refresh=False)
             log(row)
     return progress.rows
 
 
-def steps_per_epoch(training: Training, images: TrainingImages) -> int:
+def steps_per_epoch(settings: ScheduleSettings, images: TrainingImages) -> int:
     """Steps of one epoch: `epoch_images`, or as many images as the larger domain has, in whole batches."""
-    return max(1, (training.epoch_images or len(images)) // training.batch_images)
+    return max(1, (settings.epoch_images or len(images)) // settings.batch_images)
 
 
-def _check(progress: Progress, game: Game) -> None:
+def _check(progress: Progress, names: list[str]) -> None:
     """NonFiniteLoss for the first step of the epoch whose losses are not all finite."""
     losses = progress.losses
     assert losses is not None
@@ -106,6 +109,6 @@ def _check(progress: Progress, game: Game) -> None:
     if len(bad):
         step, term = bad[0].tolist()
         raise NonFiniteLoss(
-            f"loss term '{game.losses[term]}' became {losses[step, term].item()} in epoch {progress.epoch}, step {step + 1}; "
+            f"loss term '{names[term]}' became {losses[step, term].item()} in epoch {progress.epoch}, step {step + 1}; "
             f"lower learning_rate or the term's weight, or look at the images of this step"
         )

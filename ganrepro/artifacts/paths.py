@@ -1,0 +1,240 @@
+"""Where each artefact lives, and what it depends on. No torch.
+
+The key is in the path: everything that determines an artefact (settings, data, seed and the code
+that makes it, entry points and plumbing apart) is hashed into a short key, and the artefact lies in
+a folder that carries it. So existence means up to date, for Snakemake and DVC alike.
+"""
+
+from __future__ import annotations
+
+import functools
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ganrepro.artifacts.fingerprint import changed, code_digest, digest, key_of
+from ganrepro.data.registry import INCEPTION, NOT_DOWNLOADED, NOT_HASHED, registry
+from ganrepro.evaluation.base import Evaluator
+from ganrepro.evaluation.scores import evaluators_of
+from ganrepro.methods.base import epochs
+from ganrepro.outputs import Output
+from ganrepro.settings import REFERENCE_ROWS, ConfigError, Params, PublishedScorerSettings, Row, Study, find_study, known
+from ganrepro.training.schedule import milestones
+
+REPORTS = Path("reports")
+
+
+def inside(root: str, *parts: str) -> Path:
+    """A path below a folder of the project. ConfigError if the parts lead out of it."""
+    path = Path(root, *parts)
+    if not all(part and part not in (".", "..") and not set(part) & {"/", "\\"} for part in parts):
+        raise ConfigError(f"{'/'.join(parts)!r}: leads out of {root}/; names may hold a-z, 0-9, '-', '_' and '.'")
+    return path
+
+
+@dataclass(frozen=True)
+class Run:
+    """One row of one study with one seed: a training and its scores. A reference row (seed 0) has scores alone."""
+
+    params: Params
+    study: Study
+    row: str
+    seed: int
+
+    @property
+    def reference(self) -> bool:
+        """Whether it needs no training."""
+        return self.row in REFERENCE_ROWS
+
+    @property
+    def variant(self) -> Row:
+        """Its method and settings."""
+        return self.study.rows[self.row]
+
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """What it makes."""
+        return self.study.outputs if self.reference else self.variant.method.outputs()
+
+    @property
+    def looks_back(self) -> list[int]:
+        """Epochs whose generators are scored too, for curves: those of a study's first seed."""
+        return milestones(epochs(self.variant.settings)) if self.seed == self.study.seeds[0] else []
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """Everything that determines its training, as it is hashed and stored beside the checkpoint."""
+        method = self.variant.method
+        return {
+            "method": method.name,
+            "settings": changed(method.settings),
+            "seed": self.seed,
+            "dataset": dataset_key(self.params, self.study.dataset),
+            "code": code_digest("training.loop", f"methods.{method.name}"),
+        }
+
+    @property
+    def folder(self) -> Path:
+        """Checkpoint, losses and spec of its training."""
+        return inside("runs", self.study.name, f"{self.row}-s{self.seed}-{key_of('run', self.spec)}")
+
+    @property
+    def work(self) -> Path:
+        """Resume state of its unfinished training."""
+        return work_dir(self.folder)
+
+    @property
+    def evaluators(self) -> dict[Output, list[Evaluator]]:
+        """What measures each of its outputs."""
+        classes = has_classes(self.params, self.study.dataset)
+        return {output: evaluators_of(output, classes) for output in self.outputs}
+
+    @property
+    def scores(self) -> Path:
+        """Its translated images and metrics."""
+        params, study = self.params, self.study
+        if self.reference:
+            made_by: list[object] = [self.row, study.pixels]
+        else:
+            made_by = [self.spec, study.test_passes, self.looks_back]
+        made_by += [[output.name, output.source, output.target] for output in self.outputs]
+        used = sorted({(e.name, e.reads) for of in self.evaluators.values() for e in of})
+        reads = {what for _, needs in used for what in needs}
+        measured_by = [
+            [name for name, _ in used],
+            scorer_spec(params, study) if "reader" in reads else None,
+            params.distance if "features" in reads else None,
+            registry_digest(INCEPTION) if "features" in reads and params.distance != "segmenter" else None,
+            code_digest("evaluation.generation", "evaluation.scoring", *(f"evaluation.{name}" for name, _ in used)),
+        ]
+        return inside("scores", study.name, f"{self.row}-s{self.seed}-{key_of('score', made_by, measured_by)}")
+
+
+def find_run(params: Params, study: str, row: str, seed: int) -> Run:
+    """The run of those names. ConfigError where params.yaml has none."""
+    found = find_study(params, study)
+    known({**found.rows, **REFERENCE_ROWS}, row, f"rows of {found.name}")
+    seeds = [0] if row in REFERENCE_ROWS else found.seeds
+    if seed not in seeds:
+        raise ConfigError(f"studies.{found.name}: row '{row}' has no seed {seed}; there are: {', '.join(map(str, seeds))}")
+    return Run(params, found, row, seed)
+
+
+def trained(params: Params, study: Study) -> list[Run]:
+    """Every training of a study."""
+    return [Run(params, study, row, seed) for row in study.rows for seed in study.seeds]
+
+
+def runs(params: Params, study: Study) -> list[Run]:
+    """Every scored row of a study: reference rows once, the others once per seed."""
+    return [Run(params, study, row, 0) for row in REFERENCE_ROWS] + trained(params, study)
+
+
+def download_dir(source: str) -> Path:
+    """Verified, extracted files of one registered source."""
+    return inside("downloads", f"{source}-{registry_digest(source)[:8]}")
+
+
+def registry_digest(source: str) -> str:
+    """Digest of what shapes a source's data: its registry entry without title, licence and addresses."""
+    return digest({k: v for k, v in registry().get(source, {}).items() if k not in NOT_HASHED})
+
+
+def has_classes(params: Params, name: str) -> bool:
+    """Whether a dataset has label maps, so that it can be scored."""
+    dataset = params.datasets[name]
+    entry = registry().get(dataset.source, {})
+    return dataset.edges is None and bool(dataset.palette or entry.get("palette") or entry.get("layout") == "streets")
+
+
+def gpu_slots(device: str) -> int:
+    """GPUs a training asks of the workflow engine: 1 where it is to have one, else 0.
+
+    `auto` looks at this machine; on a cluster's login node say `device: cuda`.
+    """
+    return int(device == "cuda" or (device == "auto" and shutil.which("nvidia-smi") is not None))
+
+
+@functools.cache
+def folder_digest(path: str | None) -> str:
+    """Digest of names and sizes in a bring-your-own folder, so that a changed folder is prepared again.
+
+    An edit that keeps the size of a file to the byte (uncompressed formats) is not noticed.
+    """
+    root = Path(path or "").expanduser()
+    if path is None or not root.is_dir():
+        return "none"
+    return digest(sorted((p.relative_to(root).as_posix(), p.stat().st_size) for p in root.rglob("*") if p.is_file()))
+
+
+def downloads_of(params: Params, name: str) -> list[str]:
+    """Sources that a dataset is prepared from, and weights where edges are to be found."""
+    dataset = params.datasets[name]
+    return [source for source in (dataset.source, dataset.edges) if source and source not in NOT_DOWNLOADED]
+
+
+def dataset_key(params: Params, name: str) -> str:
+    """Key of a prepared dataset: its settings, its source, the code that prepares it."""
+    dataset = params.datasets[name]
+    code = [code_digest("data.prepare"), registry_digest(dataset.source), folder_digest(dataset.path)]
+    if dataset.edges is not None:
+        code += [code_digest("data.edges"), registry_digest(dataset.edges)]
+    return key_of("dataset", changed(dataset), code)
+
+
+def dataset_dir(params: Params, name: str) -> Path:
+    """Prepared images, label maps and manifest."""
+    return inside("data", f"{name}-{dataset_key(params, name)}")
+
+
+def features_dir() -> Path:
+    """Features of real photos that are kept, by the code that made them."""
+    return inside("work", "features", code_digest("evaluation.distances")[:12])
+
+
+def milestone(epoch: object) -> str:
+    """File of a run with the generators as they were after that epoch (or '*': of any)."""
+    return f"generators-{epoch}.pt"
+
+
+def segmenter_spec(params: Params, dataset: str, scorer: str, pixels: int) -> dict[str, Any]:
+    """Everything that determines a segmentation network. pixels: crop size of the study that it scores."""
+    chosen = params.scorers[scorer]
+    if isinstance(chosen, PublishedScorerSettings):
+        code = code_digest("nets.fcn8s", "nets.foreign_weights", "evaluation.gate")
+        source = registry_digest(chosen.weights)
+        return {"scorer": chosen.model_dump(), "source": source, "dataset": dataset_key(params, dataset), "code": code}
+    recipe = chosen.model_dump()
+    recipe["pixels"] = recipe["pixels"] or pixels
+    return {"scorer": recipe, "dataset": dataset_key(params, dataset), "code": code_digest("evaluation.segmenter")}
+
+
+def scorer_spec(params: Params, study: Study) -> dict[str, Any]:
+    """The same for the network that scores a study."""
+    return segmenter_spec(params, study.dataset, study.scorer, study.pixels)
+
+
+def segmenter_place(dataset: str, spec: dict[str, Any]) -> Path:
+    """Where the segmentation network of `segmenter_spec` lies."""
+    return inside("scores", "segmenters", f"{dataset}-{key_of('segmenter', spec)}")
+
+
+def segmenter_dir(params: Params, study: Study) -> Path:
+    """The segmentation network of a study; shared by studies of one dataset, scorer and size."""
+    return segmenter_place(study.dataset, scorer_spec(params, study))
+
+
+def report_page(name: str) -> Path:
+    """The Markdown page of a report; its figures lie in the folder of the same name."""
+    return inside(str(REPORTS), f"{name}.md")
+
+
+def report_folder(name: str) -> Path:
+    """Tables as CSV and figures of a report."""
+    return inside(str(REPORTS), name)
+
+
+def work_dir(key_dir: Path) -> Path:
+    """Resume state of an unfinished stage: never a declared output, so no engine deletes it."""
+    return inside("work", key_dir.name)

@@ -1,0 +1,274 @@
+"""What a method has to say: its settings, what a step feeds on, its networks and players, its step, its outputs.
+
+A method is one file of this folder: a class `Settings` and one subclass of `Method`. It describes; it holds no
+state. Networks, optimisers and everything else that a step changes are held by `methods.players.Players`, the images
+of a step are laid out by `data.batches`, and the loop in `training/` runs any method without knowing which.
+No torch at import: see `ganrepro.lazy`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Literal, NamedTuple, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from ganrepro.lazy import torch
+from ganrepro.outputs import Output
+
+if TYPE_CHECKING:
+    from ganrepro.methods.players import Players
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(gt=0)]
+CountOrZero = Annotated[int, Field(ge=0)]
+Beta = Annotated[float, Field(ge=0, lt=1)]
+Random = Callable[[str], "torch.Generator"]  # purpose -> a random stream of its own
+
+
+class Closed(BaseModel):
+    """A group of settings: unknown keys are refused, values are checked as they are, nothing changes afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ScheduleSettings(Closed):
+    """What every training has, whatever its method. A method may set other defaults.
+
+    Classes whose name ends in Settings hold fields and checks only. Their values are part of a result's key where
+    they differ from the default; their code is not, so that a new setting with a default moves no key. Hence a
+    default never changes once results exist (tests/defaults.json remembers it).
+    """
+
+    load_pixels: Count = Field(286, description="jitter: images are resized to this square size, then cropped at random")
+    crop_pixels: Count = Field(256, description="side of the square crop that the networks see")
+    batch_images: Count = Field(1, description="images of a step (of each domain)")
+    epoch_images: Count | None = Field(
+        None, description="images drawn in an epoch, from each domain; null: as many as the larger domain has"
+    )
+    epochs_constant: CountOrZero = Field(100, description="epochs at the full learning rate")
+    epochs_decay: CountOrZero = Field(100, description="epochs after them, in which the rate falls linearly to 0")
+    engine: Literal["fast", "plain"] = Field(
+        "fast",
+        description="fast: one CUDA graph per step on a GPU, faster convolutions on a CPU; plain: torch's own operations",
+    )
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="of the passes through the networks; weights, losses and optimisers are float32 always"
+    )
+
+    @model_validator(mode="after")
+    def _whole_epochs_and_crops(self) -> ScheduleSettings:
+        if self.epochs_constant + self.epochs_decay < 1:
+            raise ValueError("epochs_constant: with epochs_decay it makes 0 epochs; expected at least one")
+        if self.epoch_images is not None and self.epoch_images % self.batch_images:
+            raise ValueError(f"epoch_images: expected a multiple of batch_images ({self.batch_images}), got {self.epoch_images}")
+        if self.load_pixels < self.crop_pixels:
+            raise ValueError(f"load_pixels: {self.load_pixels} is smaller than crop_pixels ({self.crop_pixels})")
+        return self
+
+
+def epochs(settings: ScheduleSettings) -> int:
+    """All epochs of a training."""
+    return settings.epochs_constant + settings.epochs_decay
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """What a method is told of the images before it builds its networks.
+
+    channels: by domain, 1 or 3.  pixels: side of the crops.  classes: of the images' labels, 0 where they have none.
+    """
+
+    channels: Mapping[str, int]
+    pixels: int
+    classes: int = 0
+
+
+@dataclass(frozen=True)
+class Normal:
+    """N(0, 1) of the given shape for each image."""
+
+    shape: tuple[int, ...]
+
+    def draw(self, count: int, generator: torch.Generator) -> torch.Tensor:
+        return torch.randn((count, *self.shape), generator=generator)
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """U(low, high) of the given shape for each image."""
+
+    shape: tuple[int, ...]
+    low: float = -1.0
+    high: float = 1.0
+
+    def draw(self, count: int, generator: torch.Generator) -> torch.Tensor:
+        return torch.rand((count, *self.shape), generator=generator) * (self.high - self.low) + self.low
+
+
+@dataclass(frozen=True)
+class Categorical:
+    """A class from 0 to classes - 1 for each image, int64 (count,)."""
+
+    classes: int
+
+    def draw(self, count: int, generator: torch.Generator) -> torch.Tensor:
+        return torch.randint(0, self.classes, (count,), generator=generator)
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A history of up to `size` generated images (data.image_pool); of: the domains whose channels they have."""
+
+    size: int
+    of: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Feed:
+    """What is laid out ahead for each step.
+
+    domains: whose images a step sees.  paired: they belong together, and are cut and mirrored alike; otherwise each
+    domain is drawn on its own.  labels: the images come with their classes.  noise: random numbers by name, one of
+    each for every image.  pools: histories of generated images by name, whose random choices are laid out too.
+    batches: a step sees this many batches, to be taken apart with `Batch.split` (critic steps).
+    """
+
+    domains: tuple[str, ...] = ("a", "b")
+    paired: bool = False
+    labels: bool = False
+    noise: Mapping[str, Normal | Uniform | Categorical] = field(default_factory=dict)
+    pools: Mapping[str, Pool] = field(default_factory=dict)
+    batches: int = 1
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one step sees, on the device.
+
+    images: by domain, (n, channels, pixels, pixels) in [-1, 1].  labels: int64 (n,), by domain.  noise: by name,
+    (n, ...).  pools: the image pools' decisions, by name, (n, 3).  n is batches × batch_images.
+    """
+
+    images: Mapping[str, torch.Tensor]
+    labels: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    noise: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    pools: Mapping[str, torch.Tensor] = field(default_factory=dict)
+
+    def split(self, parts: int) -> list[Batch]:
+        """The batches of a step whose `Feed.batches` is `parts`, in order."""
+        groups = (self.images, self.labels, self.noise, self.pools)
+        return [Batch(*({name: x.chunk(parts)[i] for name, x in group.items()} for group in groups)) for i in range(parts)]
+
+
+@dataclass(frozen=True)
+class Adam:
+    """torch.optim.Adam."""
+
+    learning_rate: float
+    beta1: float = 0.9
+    beta2: float = 0.999
+    weight_decay: float = 0.0
+
+
+@dataclass(frozen=True)
+class RMSprop:
+    """torch.optim.RMSprop."""
+
+    learning_rate: float
+    alpha: float = 0.99
+
+
+@dataclass(frozen=True)
+class SGD:
+    """torch.optim.SGD."""
+
+    learning_rate: float
+    momentum: float = 0.0
+
+
+class Player(NamedTuple):
+    """Who learns together: networks by name, and the optimiser that steps them. Weights that two networks share count once."""
+
+    networks: tuple[str, ...]
+    optimiser: Adam | RMSprop | SGD
+
+
+class Loss(NamedTuple):
+    """A number that a step returns.  name: its column in history.csv.  panel: heading under which reports draw it."""
+
+    name: str
+    panel: str
+
+
+S = TypeVar("S", bound=ScheduleSettings)
+
+
+class Method(Generic[S]):
+    """One way to train networks that make images. Subclasses say the rest; see CONTRIBUTING.md."""
+
+    title: ClassVar[str]  # as printed
+    paper: ClassVar[str]  # where it was published
+
+    def __init__(self, settings: S):
+        self.settings = settings
+
+    @property
+    def name(self) -> str:
+        """As in params.yaml: the name of its file."""
+        return type(self).__module__.rsplit(".", 1)[-1]
+
+    def with_settings(self, **changes: Any) -> Self:
+        """The same method with some other settings, checked."""
+        return type(self)(type(self.settings)(**(self.settings.model_dump() | changes)))
+
+    def feed(self) -> Feed:
+        """What a step feeds on."""
+        raise NotImplementedError
+
+    def outputs(self) -> tuple[Output, ...]:
+        """What it can make once trained."""
+        raise NotImplementedError
+
+    def losses(self) -> tuple[Loss, ...]:
+        """What `step` returns, in the order of the tables."""
+        raise NotImplementedError
+
+    def networks(self, data: DataSpec, random: Random) -> dict[str, torch.nn.Module]:
+        """All networks by name, with fresh weights drawn from `random`, on the CPU.
+
+        Two of them may share modules (tied weights). One that no player trains is frozen: built anew whenever a
+        training goes on, never stored.
+        """
+        raise NotImplementedError
+
+    def players(self) -> dict[str, Player]:
+        """Who learns, by name."""
+        raise NotImplementedError
+
+    def buffers(self) -> dict[str, torch.Tensor]:
+        """Other state that a step changes in place, by name, with its first values: a running factor, say."""
+        return {}
+
+    def step(self, players: Players, batch: Batch) -> dict[str, torch.Tensor]:
+        """One update of every player: reads and writes tensors only, and never waits for the device.
+
+        Returns the losses by name, unweighted means over the batch, on the device.
+        """
+        raise NotImplementedError
+
+    def generators(self) -> tuple[str, ...]:
+        """The networks that `generate` uses; they alone are kept of the epochs that are looked back at."""
+        raise NotImplementedError
+
+    def generate(
+        self, output: Output, networks: Mapping[str, torch.nn.Module], batch: Batch, random: torch.Generator
+    ) -> torch.Tensor:
+        """Images of an output, (n, channels, pixels, pixels) in [-1, 1].
+
+        batch: the images of the output's source domain (none where it has none), and noise as in `feed`.
+        random: for whatever else has to be drawn. Networks are in training mode, so that norms use the statistics of
+        the images at hand and dropout stays on, as in the papers. No gradients are recorded.
+        """
+        raise NotImplementedError

@@ -1,0 +1,109 @@
+"""pix2pix: one generator against one discriminator, on pairs (Isola et al. 2017, section 3).
+
+DEVIATION(discriminator-first): the generator is judged by the discriminator of after its update, as in the
+PyTorch reference; the Lua code saves a pass by reusing activations of before it.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from ganrepro.lazy import torch
+from ganrepro.methods.base import Batch, CountOrZero, DataSpec, Feed, Loss, Player, Positive, Random
+from ganrepro.methods.players import Players
+from ganrepro.methods.translation import TranslationMethod, TranslationSettings
+from ganrepro.objectives.adversarial import log_loss
+from ganrepro.objectives.reconstruction import l1
+from ganrepro.outputs import OUTPUTS, Output
+
+Term = Literal["adversarial", "l1"]
+
+
+class Settings(TranslationSettings):
+    """pix2pix's recipe at 256 × 256 (section 3, appendix 6.2; lambda = 100)."""
+
+    epochs_constant: CountOrZero = Field(200, description="epochs at the full learning rate; to the end in the Lua code")
+    epochs_decay: CountOrZero = Field(0, description="epochs after them, in which the rate falls linearly to 0")
+    generator: Literal["resnet", "unet", "encoder-decoder"] = Field("unet", description="pix2pix 6.1.1; CycleGAN 7.2")
+    generator_blocks: CountOrZero = Field(0, description="residual blocks of 'resnet': 6 at 128 × 128, 9 from 256 × 256")
+    bottleneck_norm: bool = Field(
+        True,
+        description="unet, encoder-decoder: batch norm on the innermost layer, as when the paper's tables were made "
+        "(erratum); the public code of both flavours has none",
+    )
+    direction: Literal["labels2photo", "photo2labels"] = Field("labels2photo", description="the way it learns to translate")
+    conditional: bool = Field(True, description="the discriminator sees the input beside the output (section 3.1)")
+    terms: dict[Term, Positive] = Field(
+        {"adversarial": 1, "l1": 100},
+        min_length=1,
+        description="weight of each loss term; an absent one is not computed. Without 'adversarial' there is no discriminator",
+    )
+
+
+class Pix2Pix(TranslationMethod[Settings]):
+    """Terms: 'adversarial' (log loss, non-saturating) and 'l1'. All norms use the batch's statistics."""
+
+    title = "pix2pix"
+    paper = "arXiv:1611.07004"
+
+    def __init__(self, settings: Settings):
+        super().__init__(settings)
+        self.output = OUTPUTS[settings.direction]
+        self.source, self.target = str(self.output.source), self.output.target
+
+    def feed(self) -> Feed:
+        return Feed(paired=True)
+
+    def outputs(self) -> tuple[Output, ...]:
+        return (self.output,)
+
+    def losses(self) -> tuple[Loss, ...]:
+        found = [
+            Loss("discriminator_real", "Discriminator, loss on real images"),
+            Loss("discriminator_fake", "Discriminator, loss on fakes"),
+            Loss("adversarial", "Generator, adversarial loss"),
+        ]
+        terms = self.settings.terms
+        return *(found if "adversarial" in terms else ()), *([Loss("l1", "L1 loss")] if "l1" in terms else ())
+
+    def networks(self, data: DataSpec, random: Random) -> dict[str, torch.nn.Module]:
+        (generator,) = self.generators()
+        networks = {generator: self.generator(generator, data, random)}
+        if "adversarial" in self.settings.terms:
+            seen = (self.source, self.target) if self.settings.conditional else (self.target,)
+            channels, name = sum(data.channels[domain] for domain in seen), f"d_{self.target}"
+            networks[name] = self.discriminator(name, channels, "batch", random)
+        return networks
+
+    def players(self) -> dict[str, Player]:
+        players = {"generator": Player(self.generators(), self.adam())}
+        if "adversarial" in self.settings.terms:
+            players["discriminator"] = Player((f"d_{self.target}",), self.adam())
+        return players
+
+    def step(self, players: Players, batch: Batch) -> dict[str, torch.Tensor]:
+        weights, given, wanted = self.settings.terms, batch.images[self.source], batch.images[self.target]
+        (generator,) = self.generators()
+
+        def judge(shown: torch.Tensor, is_real: bool) -> torch.Tensor:
+            seen = torch.cat([given, shown], 1) if self.settings.conditional else shown
+            return log_loss(players.networks[f"d_{self.target}"](seen), is_real)
+
+        players.turn("generator")
+        fake = players.networks[generator](given)
+        losses: dict[str, torch.Tensor] = {}
+        if "adversarial" in weights:
+            players.turn("discriminator")
+            terms = {"discriminator_real": judge(wanted, True), "discriminator_fake": judge(fake.detach(), False)}
+            # The paper halves the discriminator's objective (section 3.3).
+            losses = players.update("discriminator", dict.fromkeys(terms, 0.5), terms)
+
+        players.turn("generator")
+        terms = {}
+        if "adversarial" in weights:
+            terms["adversarial"] = judge(fake, True)
+        if "l1" in weights:
+            terms["l1"] = l1(fake, wanted)
+        return losses | players.update("generator", {name: weights[name] for name in terms}, terms)  # type: ignore[index]

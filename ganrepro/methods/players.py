@@ -1,0 +1,146 @@
+"""The networks, optimisers and other state of a method in training, on a device: everything that a step changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ganrepro.lazy import torch
+from ganrepro.methods.base import SGD, Adam, DataSpec, Method, RMSprop
+from ganrepro.methods.image_pool import ImagePool
+from ganrepro.objectives.weighted_sum import weighted_sum
+from ganrepro.seeding import stream
+
+
+class Players:
+    """What `Method.step` works with: `networks`, `pools` and `buffers` by name, and whose turn it is.
+
+    Where `engine` is 'fast', convolutions are those of `nets.cpu_convolutions` (on a CPU) and images are
+    channels-last in memory. Where `precision` is 'bfloat16', passes run under autocast and networks return float32.
+    """
+
+    def __init__(self, method: Method[Any], data: DataSpec, seed: int, device: torch.device):
+        from ganrepro.nets.cpu_convolutions import accelerate
+
+        self.method, self.device = method, device
+        settings = method.settings
+        self.networks = method.networks(data, lambda purpose: stream(seed, f"weights/{purpose}"))
+        players = method.players()
+        trained = {name for player in players.values() for name in player.networks}
+        for name, network in self.networks.items():
+            network.to(device).train()
+            if name not in trained:
+                network.requires_grad_(False).eval()
+            if settings.engine == "fast":
+                if device.type == "cpu":
+                    accelerate(network)
+                network.to(memory_format=torch.channels_last)
+            if settings.precision == "bfloat16":
+                network.register_forward_hook(_in_float32)
+        self.parameters = {name: self._of(player.networks) for name, player in players.items()}
+        self.optimisers = {name: _optimiser(player.optimiser, self.parameters[name], device) for name, player in players.items()}
+        self.rates = {name: player.optimiser.learning_rate for name, player in players.items()}
+        self._trained = trained
+        self.pools = {
+            name: ImagePool(pool.size, (sum(data.channels[d] for d in pool.of), data.pixels, data.pixels), device)
+            for name, pool in method.feed().pools.items()
+        }
+        self.buffers = {name: value.to(device) for name, value in method.buffers().items()}
+
+    def _of(self, names: tuple[str, ...]) -> list[torch.nn.Parameter]:
+        """The parameters of some networks that learn, tied ones once."""
+        every = (p for name in names for p in self.networks[name].parameters() if p.requires_grad)
+        return list({id(p): p for p in every}.values())
+
+    def turn(self, player: str) -> None:
+        """From here on gradients reach the weights of this player alone."""
+        for parameters in self.parameters.values():
+            for parameter in parameters:
+                parameter.requires_grad_(False)
+        for parameter in self.parameters[player]:
+            parameter.requires_grad_(True)
+
+    def update(self, player: str, weights: Mapping[str, float], terms: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """One step of a player down the weighted sum of its terms, (n,) each. Returns each term's unweighted mean."""
+        total, means = weighted_sum(weights, terms)
+        self.descend(player, total)
+        return means
+
+    def descend(self, player: str, total: torch.Tensor) -> None:
+        """One step of a player's optimiser down a loss that is one number."""
+        optimiser = self.optimisers[player]
+        with torch.autocast(self.device.type, enabled=False):
+            optimiser.zero_grad(set_to_none=True)
+            torch.autograd.backward(total)
+            optimiser.step()
+
+    def set_rate(self, factor: float) -> None:
+        """Every player's learning rate is its own times `factor`; without waiting for the device."""
+        for name, optimiser in self.optimisers.items():
+            for group in optimiser.param_groups:
+                if isinstance(group["lr"], torch.Tensor):
+                    group["lr"].fill_(self.rates[name] * factor)
+                else:
+                    group["lr"] = self.rates[name] * factor
+
+    def state(self) -> dict[str, Any]:
+        """Everything a resumed training needs, as tensors and plain values. Frozen networks are not part of it."""
+        return {
+            "networks": {name: network.state_dict() for name, network in self.networks.items() if name in self._trained},
+            "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
+            "pools": {name: pool.images for name, pool in self.pools.items()},
+            "buffers": self.buffers,
+        }
+
+    def generators(self) -> dict[str, dict[str, torch.Tensor]]:
+        """The state of the networks that generation needs, by name."""
+        return {name: self.networks[name].state_dict() for name in self.method.generators() if name in self._trained}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """The inverse of `state`. KeyError or RuntimeError where it belongs to another method."""
+        for name in self._trained:
+            self.networks[name].load_state_dict(state["networks"][name])
+        for name, optimiser in self.optimisers.items():
+            optimiser.load_state_dict(state["optimisers"][name])
+        for name, pool in self.pools.items():
+            pool.images.copy_(state["pools"][name])
+        for name, buffer in self.buffers.items():
+            buffer.copy_(state["buffers"][name])
+
+    def tensors(self) -> Iterator[torch.Tensor]:
+        """Every tensor that a step changes."""
+        for name in self._trained:
+            yield from self.networks[name].state_dict().values()
+        for optimiser in self.optimisers.values():
+            for moments in optimiser.state.values():
+                yield from (value for value in moments.values() if isinstance(value, torch.Tensor))
+        for pool in self.pools.values():
+            yield pool.images
+        yield from self.buffers.values()
+
+
+def _in_float32(module: torch.nn.Module, given: Any, made: Any) -> Any:
+    return made.float() if isinstance(made, torch.Tensor) else type(made)(part.float() for part in made)
+
+
+def _optimiser(kind: Adam | RMSprop | SGD, weights: list[torch.nn.Parameter], device: torch.device) -> torch.optim.Optimizer:
+    """The optimiser with its moments made, as it would itself at its first step, which must not fall into a recorded graph."""
+    recorded = device.type == "cuda"
+    rate: float | torch.Tensor = torch.tensor(kind.learning_rate, device=device) if recorded else kind.learning_rate
+    if isinstance(kind, Adam):
+        adam = torch.optim.Adam(
+            weights, rate, (kind.beta1, kind.beta2), weight_decay=kind.weight_decay, fused=True, capturable=recorded
+        )
+        for weight in weights:
+            moments = {"exp_avg": torch.zeros_like(weight), "exp_avg_sq": torch.zeros_like(weight)}
+            adam.state[weight] = {"step": torch.zeros((), device=device)} | moments
+        return adam
+    if isinstance(kind, RMSprop):
+        rmsprop = torch.optim.RMSprop(weights, rate, kind.alpha, capturable=recorded)
+        for weight in weights:
+            rmsprop.state[weight] = {"step": torch.zeros((), device=device), "square_avg": torch.zeros_like(weight)}
+        return rmsprop
+    sgd = torch.optim.SGD(weights, rate, kind.momentum, fused=True)
+    for weight in weights if kind.momentum else []:
+        sgd.state[weight] = {"momentum_buffer": torch.zeros_like(weight)}
+    return sgd

@@ -1,0 +1,20 @@
+"""An objective is a weighted sum of named terms; a term that is absent is not computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ganrepro.lazy import torch
+
+
+def weighted_sum(weights: Mapping[str, float], terms: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    """The batch mean of the weighted terms, and each term's own unweighted batch mean.
+
+    weights: loss name -> weight.  terms: the same names -> (n,).
+    Raises ValueError if the names differ or none is given.
+    """
+    if not weights or set(weights) != set(terms):
+        raise ValueError(f"objective: weights for {sorted(weights)}, terms for {sorted(terms)}")
+    means = {name: term.mean() for name, term in terms.items()}
+    total = sum((weights[name] * mean for name, mean in means.items()), start=next(iter(means.values())) * 0)
+    return total, {name: mean.detach() for name, mean in means.items()}

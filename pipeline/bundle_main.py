@@ -1,0 +1,70 @@
+"""Runs a bundled study: python study.zip [--jobs K]. Start it again to go on after a stop.
+
+Unpacks beside itself, runs every job whose inputs are there (K at once), skips what is done, and
+packs the results. Needs PyTorch, NumPy, Pillow, tqdm, filelock, pydantic, scikit-image and torch-fidelity.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from ganrepro.bundle import unpack
+
+
+def work(folder: Path, plan: dict[str, Any], limit: int) -> list[str]:
+    """Runs the jobs; returns what failed."""
+    environment = os.environ | {"GANREPRO_MLFLOW": "off"}
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH", "")]))
+    running: dict[str, subprocess.Popen[bytes]] = {}
+    failed: list[str] = []
+    while True:
+        for makes, process in list(running.items()):
+            if process.poll() is not None:
+                del running[makes]
+                print(f"{time.strftime('%H:%M:%S')} {'done  ' if process.returncode == 0 else 'FAILED'} {makes}", flush=True)
+                failed += [makes] if process.returncode else []
+        todo = [job for job in plan["jobs"] if not (folder / job["makes"]).exists() and job["makes"] not in failed]
+        ready = [j for j in todo if j["makes"] not in running and all((folder / n).exists() for n in j["needs"])]
+        for job in ready[: limit - len(running)]:
+            log = folder / "logs" / f"{job['module']}-{len(list((folder / 'logs').glob('*')))}.log"
+            command = [sys.executable, "-m", f"pipeline.{job['module']}", *job["words"]]
+            with log.open("wb") as file:
+                running[job["makes"]] = subprocess.Popen(command, cwd=folder, env=environment, stderr=file)
+        if not running:
+            return failed + [job["makes"] for job in todo if job["makes"] not in failed]
+        time.sleep(0.2)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--jobs", type=int, default=1, help="trainings that share the device (default: %(default)s)")
+    args = parser.parse_args()
+    pack = Path(sys.argv[0]).resolve()
+    folder = pack.with_suffix("")
+    (folder / "logs").mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(pack) as file:
+        plan = json.loads(file.read("plan.json"))
+        unpack(file, folder, plan)
+    missing = work(folder, plan, args.jobs)
+    results = pack.with_suffix(".results.zip")
+    with zipfile.ZipFile(results, "w", zipfile.ZIP_DEFLATED) as file:
+        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+            name = path.relative_to(folder).as_posix()
+            shown = path.suffix != ".png" or name.endswith(tuple(plan["shown"]))
+            if name.startswith(tuple(plan["returned"])) and path.suffix != ".pt" and shown:
+                file.write(path, name)
+    print(f"{results}: {results.stat().st_size / 1e6:.1f} MB")
+    if missing:
+        sys.exit(f"error: not made: {', '.join(missing)}; see {folder / 'logs'}")
+
+
+if __name__ == "__main__":
+    main()

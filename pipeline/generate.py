@@ -1,0 +1,37 @@
+"""Checkpoint + test split -> folders of PNG images, one per output."""
+
+from __future__ import annotations
+
+import json
+
+from ganrepro import checkpoints, process, settings
+from ganrepro.artifacts import paths
+from ganrepro.artifacts.files import filling
+from ganrepro.evaluation.generation import data_spec, generate, reference
+from pipeline import stage
+
+
+def main() -> None:
+    args = stage.arguments(__doc__ or "", "study", "row", "seed")
+    run = paths.find_run(settings.load(args.params), args.study, args.row, args.seed)
+    stage.expect(args.out, run.scores / "images")
+    process.configure(args.threads)
+    folder = paths.dataset_dir(run.params, run.study.dataset)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    names, test = manifest["names"]["test"], folder / "test"
+    with filling(args.out) as images:
+        if run.reference:
+            reference(run.row, run.study.pixels, test, names, images, run.outputs)
+        else:
+            method, device = run.variant.method, process.device(run.params.device)
+            data, common = data_spec(manifest, method.settings), (test, names)
+            weights = checkpoints.load(run.folder / "checkpoint.pt", run.spec)["players"]["networks"]
+            generate(method, weights, data, *common, images, device, run.study.test_passes)
+            for epoch in run.looks_back:
+                then = checkpoints.load(run.folder / paths.milestone(epoch), run.spec)["networks"]
+                generate(method, then, data, *common, images / f"epoch-{epoch}", device)
+        (images / "done").touch()
+
+
+if __name__ == "__main__":
+    stage.run(main)

@@ -1,0 +1,382 @@
+"""What every method must pass, what the interface can hold, and a method that is dropped in."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import ROOT, tiny
+from PIL import Image
+from pydantic import Field
+from torch import nn
+
+from ganrepro import checkpoints, methods
+from ganrepro.evaluation.generation import data_spec, generate, load_networks
+from ganrepro.methods.base import (
+    SGD,
+    Adam,
+    Batch,
+    Categorical,
+    Count,
+    DataSpec,
+    Feed,
+    Loss,
+    Method,
+    Normal,
+    Player,
+    Pool,
+    RMSprop,
+    ScheduleSettings,
+    Uniform,
+)
+from ganrepro.methods.players import Players
+from ganrepro.outputs import Output
+from ganrepro.seeding import stream
+from ganrepro.training.batches import TrainingImages, load_images
+from ganrepro.training.loop import Progress, fit
+
+CPU = torch.device("cpu")
+
+
+# --- every method that there is -----------------------------------------------------------------
+
+
+def looked_at(path):
+    with Image.open(path) as image:
+        return image.mode, image.size
+
+
+def drawn(method, count=5):
+    """Random images of the domains that a method feeds on."""
+    random, feed, side = torch.Generator().manual_seed(0), method.feed(), method.settings.load_pixels
+    images = {d: torch.randint(0, 256, (count, side, side, 3), generator=random).byte() for d in feed.domains}
+    labels = {d: torch.arange(count) % 3 for d in feed.domains} if feed.labels else None
+    return TrainingImages(images, feed, method.settings, CPU, labels)
+
+
+@pytest.mark.parametrize("name", methods.names())
+def test_a_method_says_consistently_what_it_is(name):
+    model, kind = methods.settings_of(name), methods.find(name)
+    method = tiny(kind(model()))
+    assert method.name == name and kind.title and kind.paper.startswith("arXiv:")
+    players = Players(method, drawn(method).spec, 0, CPU)
+    assert {n for player in method.players().values() for n in player.networks} <= set(players.networks)
+    assert set(method.generators()) <= set(players.networks)
+    assert set(method.feed().domains) <= {"a", "b"}
+    names = [loss.name for loss in method.losses()]
+    assert names and len(set(names)) == len(names) and all(loss.panel for loss in method.losses())
+
+
+@pytest.mark.parametrize("name", methods.names())
+def test_a_method_trains_resumes_to_the_same_bytes_and_generates(name, tmp_path):
+    method = tiny(methods.find(name)(methods.settings_of(name)()))
+    images, saved = drawn(method), []
+
+    def train(players, progress, save=lambda p: None):
+        return fit(players, images, 0, progress, lambda row: None, save, 0.0)
+
+    def save(progress):
+        path = tmp_path / f"{len(saved)}.pt"
+        checkpoints.save(path, {}, {"players": players.state(), "progress": vars(progress)})
+        saved.append(path)
+
+    players = Players(method, images.spec, 0, CPU)
+    rows = train(players, Progress(), save)
+    checkpoints.save(tmp_path / "end.pt", {}, players.state())
+    assert [list(row)[2:] for row in rows] == [[loss.name for loss in method.losses()]] * 3
+    for path in saved[::5]:
+        state = checkpoints.load(path)
+        again = Players(method, images.spec, 1, CPU)
+        again.load(state["players"])
+        assert train(again, Progress(**state["progress"])) == rows
+        checkpoints.save(tmp_path / "again.pt", {}, again.state())
+        assert (tmp_path / "again.pt").read_bytes() == (tmp_path / "end.pt").read_bytes()
+    names = {"a": ["0.png", "1.png", "2.png"], "b": ["0.png", "1.png", "2.png"]}
+    for domain in "ab":
+        (tmp_path / "test" / domain).mkdir(parents=True)
+        for file in names[domain]:
+            Image.new("RGB", (16, 16), (90, 200, 30)).save(tmp_path / "test" / domain / file)
+    kept = players.generators()
+    generate(method, kept, images.spec, tmp_path / "test", names, tmp_path / "made", CPU)
+    for output in method.outputs():
+        made = sorted((tmp_path / "made" / output.name).iterdir())
+        assert [p.name for p in made] == names[output.source] if output.source else made
+        assert looked_at(made[0]) == ("RGB", (16, 16))
+
+
+# --- what the interface holds -------------------------------------------------------------------
+
+
+class EverythingSettings(ScheduleSettings):
+    """Of the method below."""
+
+    width: Count = Field(8, description="of all layers")
+
+
+class Everything(Method[EverythingSettings]):
+    """Whatever a method may want: grey images with labels, noise of all kinds, critic steps, a gradient penalty, two
+    generators that share their first layer, an encoder, a frozen network, three kinds of optimiser, a running factor."""
+
+    title, paper = "Everything", "arXiv:0000.00000"
+
+    def feed(self):
+        noise = {"z": Normal((4,)), "mix": Uniform((1, 1, 1), 0, 1), "code": Categorical(3)}
+        return Feed(("b",), labels=True, noise=noise, pools={"made": Pool(3, ("b",))}, batches=2)
+
+    def outputs(self):
+        return Output("first", None, "b", "First"), Output("second", None, "b", "Second")
+
+    def losses(self):
+        names = ("critic", "slope", "first", "second", "encoder")
+        return tuple(Loss(name, "Critic" if name in ("critic", "slope") else "Others") for name in names)
+
+    def networks(self, data, random):
+        torch.manual_seed(int(torch.randint(0, 2**31, (), generator=random("all"))))
+        width, side, channels = self.settings.width, data.pixels, data.channels["b"]
+        stem = nn.Sequential(nn.Linear(4, width), nn.ReLU())
+        end = [nn.Linear(width, channels * side * side) for _ in range(2)]
+        heads = [nn.Sequential(nn.Tanh(), nn.Unflatten(1, (channels, side, side))) for _ in range(2)]
+        critic = [nn.Conv2d(channels, 9, 4, 2, 1), nn.Softplus(), nn.Conv2d(9, 9, 3, 1, 1), nn.Flatten(1)]
+        return {
+            "first": nn.Sequential(stem, end[0], heads[0]),
+            "second": nn.Sequential(stem, end[1], heads[1]),
+            "critic": nn.Sequential(*critic, nn.Linear(9 * (side // 2) ** 2, 1)),
+            "encoder": nn.Sequential(nn.Flatten(1), nn.Linear(channels * side * side, 4)),
+            "features": nn.Conv2d(channels, 2, 3),
+        }
+
+    def players(self):
+        return {
+            "generators": Player(("first", "second"), Adam(1e-3, 0.5)),
+            "critic": Player(("critic",), RMSprop(1e-4)),
+            "encoder": Player(("encoder",), SGD(1e-3, 0.9)),
+        }
+
+    def buffers(self):
+        return {"k": torch.zeros(()), "classes": torch.zeros(3)}
+
+    def generators(self):
+        return "first", "second"
+
+    def step(self, players, batch):
+        net, k = players.networks, players.buffers["k"]
+        losses = {}
+        players.turn("critic")
+        for part in batch.split(2):
+            real, z, mix = part.images["b"], part.noise["z"], part.noise["mix"]
+            with torch.no_grad():
+                fake = net["first"](z)
+            fake = players.pools["made"].query(fake, part.pools["made"])
+            between = (real + mix * (fake - real)).requires_grad_()
+            (slope,) = torch.autograd.grad(net["critic"](between).sum(), between, create_graph=True)
+            terms = {"critic": net["critic"](fake)[:, 0] - net["critic"](real)[:, 0]}
+            terms["slope"] = (slope.flatten(1).norm(dim=1) - 1).square()
+            losses |= players.update("critic", {"critic": 1.0, "slope": 10.0}, terms)
+            players.buffers["classes"] += nn.functional.one_hot(part.labels["b"], 3).sum(0)
+        players.turn("generators")
+        z, code = part.noise["z"], part.noise["code"]
+        made = {name: net[name](z) for name in ("first", "second")}
+        near = (net["features"](made["second"]) - net["features"](part.images["b"])).square().mean((1, 2, 3))
+        terms = {"first": -net["critic"](made["first"])[:, 0], "second": near * (1 + code)}
+        losses |= players.update("generators", {"first": 1.0, "second": 0.5}, terms)
+        players.turn("encoder")
+        total = (net["encoder"](made["first"].detach()) - z).square().mean()
+        players.descend("encoder", total)
+        k.copy_((k + 0.1 * (losses["slope"] - losses["critic"])).clamp(0, 1))
+        return losses | {"encoder": total.detach()}
+
+    def generate(self, output, networks, batch, random):
+        return networks[output.name](batch.noise["z"])
+
+
+def everything(**changes):
+    common = {"load_pixels": 8, "crop_pixels": 8, "batch_images": 2, "epoch_images": 8, "epochs_constant": 2, "epochs_decay": 1}
+    return Everything(EverythingSettings(**(common | changes)))
+
+
+@pytest.fixture
+def digits(tmp_path):
+    """A prepared dataset of grey images, each of one level that tells its class."""
+    (tmp_path / "train" / "b").mkdir(parents=True)
+    labels = {f"{i}.png": i % 3 for i in range(6)}
+    for name, label in labels.items():
+        Image.new("L", (8, 8), 100 * label).save(tmp_path / "train" / "b" / name)
+    names = {"train": {"a": [], "b": list(labels)}, "test": {"a": [], "b": []}}
+    manifest = {"paired": False, "channels": 1, "labels": labels, "names": names, "unpaired": {"a": [], "b": []}}
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    return tmp_path
+
+
+def trained(method, images, progress=None, save=lambda *at: None, seed=0, state=None):
+    players = Players(method, images.spec, seed, CPU)
+    if state is not None:
+        players.load(state)
+    fit(players, images, 0, progress or Progress(), lambda row: None, lambda p: save(players, p), 0.0)
+    return players
+
+
+def test_everything_trains_and_resumes_to_the_same_bytes(digits, tmp_path):
+    method = everything()
+    images, saved = load_images(digits, method.feed(), method.settings, CPU), []
+    assert images.spec == DataSpec({"b": 1}, 8, 3)
+
+    def save(players, progress):
+        saved.append(tmp_path / f"{len(saved)}.pt")
+        checkpoints.save(saved[-1], {}, {"players": players.state(), "progress": vars(progress)})
+
+    players = trained(method, images, save=save)
+    assert len(saved) == 12 and players.buffers["classes"].sum() == 12 * 4  # 3 epochs of 4 steps, 2 batches of 2
+    assert 0 < players.buffers["k"] <= 1
+    checkpoints.save(tmp_path / "end.pt", {}, players.state())
+    for path in saved[::3]:
+        state = checkpoints.load(path)
+        again = trained(method, images, Progress(**state["progress"]), seed=0, state=state["players"])
+        checkpoints.save(tmp_path / "again.pt", {}, again.state())
+        assert (tmp_path / "again.pt").read_bytes() == (tmp_path / "end.pt").read_bytes()
+
+
+def test_labels_follow_their_images_through_order_window_and_split(digits):
+    method = everything()
+    whole = load_images(digits, method.feed(), method.settings, CPU)
+    windowed = TrainingImages(whole.source, whole.feed, method.settings, CPU, whole.labels, window=2)
+    plan, other = whole.plan(0, 1, 4), windowed.plan(0, 1, 4)
+    for step in range(4):
+        windowed.fetch(other, step)
+        batches = [
+            images.batch_of({"b": p.draws["b"][step]}, {"b": p.order["b"][step]}, {n: x[step] for n, x in p.noise.items()}, {})
+            for images, p in ((whole, plan), (windowed, other))
+        ]
+        assert torch.equal(batches[0].images["b"], batches[1].images["b"])
+        for part in batches[0].split(2):
+            assert part.images["b"].shape == (2, 1, 8, 8) and part.noise["z"].shape == (2, 4)
+            levels = ((part.images["b"] + 1) * 127.5).mean((1, 2, 3)).round()
+            assert torch.equal(levels, 100.0 * part.labels["b"])
+    assert set(plan.noise["code"].flatten().tolist()) <= {0, 1, 2} and 0 <= plan.noise["mix"].min() <= plan.noise["mix"].max() < 1
+
+
+def test_tied_weights_learn_once_from_both_and_frozen_ones_never(digits):
+    method = everything()
+    images = load_images(digits, method.feed(), method.settings, CPU)
+    players = Players(method, images.spec, 0, CPU)
+    first, second = (players.networks[name][0][0].weight for name in ("first", "second"))
+    assert first is second and sum(p is first for p in players.parameters["generators"]) == 1
+    z, grads = torch.randn(2, 4), []
+    for names in (("first",), ("second",), ("first", "second")):
+        players.turn("generators")
+        first.grad = None
+        sum(players.networks[name](z).square().sum() for name in names).backward()
+        grads.append(first.grad.clone())
+    assert torch.allclose(grads[0] + grads[1], grads[2], rtol=1e-5)
+    frozen = players.networks["features"].weight.clone()
+    fit(players, images, 0, Progress(), lambda row: None, lambda p: None, 1e9)
+    assert torch.equal(players.networks["features"].weight, frozen) and not players.networks["features"].training
+    assert "features" not in players.state()["networks"] and set(players.generators()) == {"first", "second"}
+
+
+def test_both_engines_give_the_same_losses_gradient_penalty_included(digits, monkeypatch):
+    """Eight channels and more, so that the critic's second layer is a fast one; float32, 1e-4."""
+    from ganrepro.nets import cpu_convolutions
+
+    monkeypatch.setattr(cpu_convolutions, "WORTHWHILE", 0.0)
+    found = []
+    for engine in ("fast", "plain"):
+        method = everything(engine=engine)
+        images = load_images(digits, method.feed(), method.settings, CPU)
+        players = Players(method, images.spec, 0, CPU)
+        kinds = {type(module).__name__ for module in players.networks["critic"].modules()}
+        assert ("FastConv2d" in kinds) is (engine == "fast")
+        found.append(fit(players, images, 0, Progress(), lambda row: None, lambda p: None, 1e9))
+    for fast, plain in zip(*found, strict=True):
+        assert fast == pytest.approx(plain, rel=1e-4, abs=1e-5)
+
+
+def test_outputs_from_noise_are_made_seeded_and_grey(digits, tmp_path):
+    method = everything()
+    images = load_images(digits, method.feed(), method.settings, CPU)
+    weights = Players(method, images.spec, 0, CPU).generators()
+    manifest = json.loads((digits / "manifest.json").read_text())
+    for folder in ("once", "again"):
+        generate(method, weights, data_spec(manifest, method.settings), digits / "test", {}, tmp_path / folder, CPU, passes=2)
+    for output in ("first", "second"):
+        made = sorted((tmp_path / "once" / output).iterdir())
+        assert len(made) == 64 and looked_at(made[0]) == ("L", (8, 8))
+        for path in made:
+            assert path.read_bytes() == (tmp_path / "again" / output / path.name).read_bytes()
+        assert made[0].read_bytes() != (tmp_path / "once" / "2" / output / made[0].name).read_bytes()
+    assert set(load_networks(method, weights, images.spec, CPU)) == {"first", "second"}
+
+
+def test_a_step_that_returns_other_losses_than_it_promised_is_named(digits):
+    class Silent(Everything):
+        def step(self, players, batch):
+            return {"critic": torch.zeros(())}
+
+    method = Silent(everything().settings)
+    with pytest.raises(ValueError, match=r"step gave \['critic'\], losses\(\) \['critic', 'encoder'"):
+        trained(method, load_images(digits, method.feed(), method.settings, CPU))
+
+
+def test_noise_is_what_it_says():
+    random = stream(0, "test")
+    assert Normal((2, 3)).draw(5000, random).std() == pytest.approx(1, abs=0.02)
+    uniform = Uniform((), -1, 3).draw(5000, random)
+    assert -1 <= uniform.min() < -0.9 and 2.9 < uniform.max() < 3 and uniform.shape == (5000,)
+    assert np.bincount(Categorical(4).draw(4000, random)).tolist() == pytest.approx([1000] * 4, abs=110)
+    assert Batch({"a": torch.arange(4)}).split(2)[1].images["a"].tolist() == [2, 3]
+
+
+# --- one file and a few lines -------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_the_method_of_contributing_md_drops_in(tmp_path):
+    """As printed there: one file and some lines give a trained, generated, scored and reported row; no other key moves."""
+    guide = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    source, lines = (re.search(rf"```{kind}\n(.*?)```", guide, re.S)[1] for kind in ("python", "yaml"))
+    for name in ("ganrepro", "pipeline", "profiles"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("Snakefile", "params.yaml"):
+        shutil.copy(ROOT / name, tmp_path)
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("DVC")} | {"GANREPRO_MLFLOW": "off"}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+
+    def run(*command):
+        result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout
+
+    def keys():
+        return set(run(sys.executable, "-c", KEYS).split())
+
+    before = keys()
+    (tmp_path / "ganrepro/methods/paired_lsgan.py").write_text(source, encoding="utf-8")
+    text = (tmp_path / "params.yaml").read_text(encoding="utf-8")
+    for section, added in re.findall(r"^(\w+):\n((?:  .*\n)+)", lines, re.M):
+        text = re.sub(rf"^{section}:.*\n", lambda found, added=added: found[0] + added, text, count=1, flags=re.M)
+    (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
+    after = keys()
+    assert before < after and len(after - before) == 4  # the training, its scores, those of two reference rows
+    # small enough for a test
+    small = text.replace("train_images: 240", "train_images: 6").replace("test_images: 60", "test_images: 2")
+    small = small.replace("filters: 32, epochs: 15", "filters: 4, epochs: 1")
+    (tmp_path / "params.yaml").write_text(small, encoding="utf-8")
+    run("snakemake", "--cores", "2", "reports/paired_lsgan.md")
+    page = (tmp_path / "reports/paired_lsgan.md").read_text(encoding="utf-8")
+    assert "| Least-squares GAN | **0." in page and "| Ground truth |" in page and "paired_lsgan/losses.svg" in page
+    assert (tmp_path / "reports/paired_lsgan/labels2photo.png").stat().st_size > 500
+
+
+KEYS = """
+from ganrepro import settings
+from ganrepro.artifacts import paths
+params = settings.load()
+for study in params.studies.values():
+    for run in paths.runs(params, study):
+        print(run.scores, "" if run.reference else run.folder)
+"""

