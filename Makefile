@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONDONTWRITEBYTECODE  # every job starts Python: they share what the first one compiled
 
-.PHONY: reproduce test setup check evidence gc help
+.PHONY: reproduce test setup check docs evidence gc help
 
 help:          ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -13,7 +13,7 @@ reproduce: setup   ## from nothing to reports/cyclegan_ablation.md on the embedd
 	snakemake --cores all reports/cyclegan_ablation.md
 	@echo "Done: reports/cyclegan_ablation.md. To compare the runs: . $(BIN)/activate && mlflow ui"
 
-test: setup    ## the whole test suite
+test: check    ## style, types and the whole test suite, as continuous integration runs it
 	python -m pytest
 
 setup: .venv/.ready  ## virtual environment with pinned dependencies
@@ -26,12 +26,16 @@ setup: .venv/.ready  ## virtual environment with pinned dependencies
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'  # reads pip's own mirror settings
 	touch $@
 
-check: setup   ## style, types, workflow syntax, dry run
+check: setup   ## style, types, workflow syntax, spelling, dry run
 	ruff check .
 	ruff format --check .
 	mypy
 	snakefmt --check Snakefile pipeline/rules
+	codespell
 	snakemake -n --quiet all
+
+docs: setup    ## docs/settings.md and docs/params.schema.json, from the settings themselves
+	python -m ganrepro.settings.reference
 
 evidence: setup  ## keep the current report under reports/<study>/, to be committed
 	python -m pipeline.keep

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from conftest import RAW, ROOT
+from ruamel.yaml import YAML
 
 from ganrepro import methods, settings
 from ganrepro.artifacts import fingerprint, paths
@@ -284,3 +285,16 @@ def test_superseded_results_are_found_and_current_ones_are_not(tmp_path):
     for folder in [*live, *old]:
         (tmp_path / folder).mkdir(parents=True)
     assert superseded(params, tmp_path) == sorted(Path(folder) for folder in old)
+
+
+def test_dvc_shows_the_reports_and_rows_that_there_are():
+    """DVC has no way to derive these lines from params.yaml."""
+    shown = YAML(typ="safe", pure=True).load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
+    assert shown["metrics"] == [f"reports/{name}/metrics.json" for name in RAW["reports"]]
+    study = settings.find_study(settings.parse(RAW))
+    for plot in shown["plots"]:
+        for body in plot.values():
+            for file, columns in body["y"].items() if isinstance(body.get("y"), dict) else ():
+                assert file.split("/")[1] in RAW["reports"]
+                for row, loss in (column.split(".") for column in columns):
+                    assert loss in [one.name for one in study.rows[row].method.losses()]

@@ -231,6 +231,25 @@ def test_first_run_makes_the_report_and_everything_else_finds_nothing_to_do(made
     assert run_count(made) == (4, 4, 2)
 
 
+def test_evidence_is_kept_of_a_current_report_alone_and_replaces_as_a_whole(made):
+    kept = made / "reports" / "toy"
+    kept.mkdir()
+    (kept / "old.svg").write_text("of an older state")
+    (made / "README.md").write_text("<!-- results: toy -->\n<!-- /results -->\n")
+    edit(made, "title: Toy", "title: Toys")
+    assert "not made from the current parameters" in stage(made, "evidence")
+    assert [file.name for file in kept.iterdir()] == ["old.svg"]
+    edit(made, "title: Toys", "title: Toy")
+    stage(made, "evidence", ok=True)
+    names = {file.name for file in kept.iterdir()}
+    assert "old.svg" not in names and {"README.md", "scores.csv", "claims.svg"} - names <= {"claims.svg"}
+    assert "(labels2photo.png)" in (kept / "README.md").read_text(encoding="utf-8")
+    assert "| CycleGAN | – / **0." in (made / "README.md").read_text(encoding="utf-8")
+    assert planned(made) == {}
+    for path in (kept, made / "README.md"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
 def test_one_weight_changed_trains_one_variant_under_either_tool_and_back_trains_none(made):
     names = {p.name for p in (made / "runs/toy").iterdir()}
     edit(made, "cycle_forward: 10}", "cycle_forward: 9}")

@@ -103,6 +103,7 @@ def nearest_colour(image: Image.Image, colours: np.ndarray) -> tuple[np.ndarray,
 
 
 def load_folder(folder: Path, names: list[str], pixels: int, channels: int = 3) -> torch.Tensor:
-    """The named images at `pixels` square (bicubic where stored at another size), uint8 (n, channels, h, w)."""
+    """The named images at `pixels` square (bicubic where stored at another size), uint8 (n, h, w, channels)."""
     mode = "RGB" if channels == 3 else "L"
-    return torch.stack([as_tensor(resize(read_rgb(folder / name).convert(mode), pixels)) for name in names])
+    images = [np.asarray(resize(read_rgb(folder / name).convert(mode), pixels)) for name in names]
+    return torch.from_numpy(np.stack(images).reshape(len(names), pixels, pixels, channels))

@@ -50,7 +50,7 @@ def page(params: Params, name: str, results: Results) -> str:
         "report.md.j2",
         name=name,
         heading=f"{study.variants.replace('-', ' ').replace('cyclegan', 'CycleGAN')}: {study.title}",
-        rows=f"{len(study.rows)} variant{'s' if len(study.rows) > 1 else ''}",
+        rows=f"{len(study.rows)} row{'s' if len(study.rows) > 1 else ''}",
         seeds=f"{len(study.seeds)} seed{'s' if len(study.seeds) > 1 else ''}",
         data=_data(params, results),
         epochs=epochs(settings),
