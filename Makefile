@@ -34,8 +34,9 @@ check: setup   ## style, types, workflow syntax, spelling, dry run
 	codespell
 	snakemake -n --quiet all
 
-docs: setup    ## docs/settings.md and docs/params.schema.json, from the settings themselves
+docs: setup    ## docs/: the reference of all settings, its schema, how far verdicts can be trusted
 	python -m ganrepro.settings.reference
+	python -m ganrepro.reporting.verdict_errors
 
 evidence: setup  ## keep the current report under reports/<study>/, to be committed
 	python -m pipeline.keep

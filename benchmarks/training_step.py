@@ -46,7 +46,7 @@ def method_of(name: str, **changes: Any) -> Method[Any]:
     pixels, blocks, _ = EXPERIMENTS[name]
     study, row = ("cityscapes-128", "cyclegan") if blocks else ("cityscapes-256", "l1-cgan")
     base, load = settings.load().studies[study].rows[row].method, 143 if pixels == 128 else 286
-    changes |= {"flavour": "pytorch", "crop_pixels": pixels, "load_pixels": load, "generator_blocks": blocks}
+    changes |= {"network_flavour": "pytorch", "crop_pixels": pixels, "load_pixels": load, "generator_blocks": blocks}
     return base.with_settings(bottleneck_norm=False, **changes)
 
 

@@ -47,7 +47,7 @@ ALLOWED = {
                    "methods.base", "evaluation"},
     "tracking": {"artifacts", "settings", "provenance", "tracking"},
     "reporting": {"outputs", "settings", "artifacts", "provenance", "tracking.runs", "methods.base", "data.images", "data.edges",
-                  "evaluation.base", "evaluation.bootstrap", "evaluation.scores", "reporting"},
+                  "evaluation.base", "evaluation.intervals", "evaluation.scores", "reporting"},
 }  # fmt: skip
 # what parses, names, writes and logs: nothing there may compute a result
 COMPUTE = {"numpy", "torch", "torchvision", "scipy", "skimage", "pandas", "PIL", "matplotlib"}
@@ -261,7 +261,7 @@ def test_keys_see_what_matters_and_nothing_else():
     assert changed(edit(device="cpu", mirror="/somewhere")) == set()
     assert changed(edit("studies", "camvid-64", learning_rate=1)) == set()
     # what holds its default is not hashed, written out or not
-    assert changed(edit("studies", "streets-tiny", pool_images=50, flavour="lua", method="cyclegan")) == set()
+    assert changed(edit("studies", "streets-tiny", pool_images=50, network_flavour="lua", method="cyclegan")) == set()
     assert changed(edit("datasets", "streets", unpaired="disjoint")) == set()
     assert changed(edit("studies", "streets-tiny", pool_images=49)) == {*rows, *scores, "report"} - {
         "ground-truth scores", "identity scores"

@@ -71,6 +71,20 @@ def test_unreadable_images_are_named(tmp_path):
 # --- streets ------------------------------------------------------------------------------------
 
 
+def test_the_lua_resize_by_hand():
+    """torch/image's image.scale: corners aligned when enlarging, means over areas when shrinking; exact in float64."""
+    # 3 pixels to 5: places 0, 0.5, 1, 1.5, 2;  3 to 2: each new pixel covers one and a half
+    assert images.linear_weights(3, 5).tolist() == [[1, 0, 0], [0.5, 0.5, 0], [0, 1, 0], [0, 0.5, 0.5], [0, 0, 1]]
+    assert images.linear_weights(3, 2) == pytest.approx(np.array([[2 / 3, 1 / 3, 0], [0, 1 / 3, 2 / 3]]))
+    for source, target in ((143, 128), (128, 143), (7, 7), (256, 64)):
+        assert images.linear_weights(source, target).sum(1) == pytest.approx(np.ones(target))
+    grey = Image.fromarray(np.array([[0, 30], [60, 200]], np.uint8))
+    assert np.asarray(images.resize(grey, 3, "lua")).tolist() == [[0, 15, 30], [30, 72, 115], [60, 130, 200]]
+    colour = Image.merge("RGB", [grey.resize((4, 4), Image.Resampling.NEAREST)] * 3)  # 2 x 2 blocks come back
+    assert np.asarray(images.resize(colour, 2, "lua"))[..., 1].tolist() == [[0, 30], [60, 200]]
+    assert images.resize(grey, 2, "lua") is grey
+
+
 def test_streets_are_seeded_and_complete():
     a, b = streets.draw_scene(0, 3, 48), streets.draw_scene(0, 3, 48)
     assert np.array_equal(a[0], b[0]) and np.array_equal(a[1], b[1])

@@ -63,6 +63,46 @@ def test_a_caffemodel_comes_back_to_the_bit(tmp_path, network, legacy):
     assert torch.equal(loaded.layers["upsample_4"].weight, bilinear_kernel(4))
 
 
+def test_biases_of_deconvolutions_are_read_over_where_they_are_zero(tmp_path, network):
+    """The published prototxt has no `bias_term: false`: such a layer may carry one more blob."""
+    caffe = HED(caffe=True)
+    message = weights.caffe_messages()["NetParameter"]()
+    for name, module in caffe.layers.items():
+        layer = message.layer.add(name=name)
+        arrays = [p.detach().numpy() for p in module.parameters()]
+        arrays += [np.zeros(1, np.float32)] if name.startswith("upsample") else []
+        for array in arrays:
+            layer.blobs.add(data=array.ravel().tolist()).shape.dim.extend(array.shape)
+    path = tmp_path / "hed.caffemodel"
+    path.write_bytes(message.SerializeToString())
+    assert torch.equal(
+        load_hed("hed-caffe", tmp_path).state_dict()["layers.upsample_4.weight"], caffe.layers["upsample_4"].weight
+    )
+    message.layer[-1].blobs[1].data[0] = 0.5
+    path.write_bytes(message.SerializeToString())
+    with pytest.raises(WeightsError, match=r"layer upsample_16: expected 1 arrays, got 2 \(or a bias that is not 0\)"):
+        load_hed("hed-caffe", tmp_path)
+
+
+@pytest.mark.parametrize(("height", "width"), [(31, 37), (161, 121)])
+def test_a_photo_is_extended_as_the_published_script_does(monkeypatch, height, width):
+    """128 mirrored pixels on each side for the Caffe weights and nothing else: the pools' grid starts at the same pixel."""
+    seen = []
+
+    class Watched(HED):
+        def forward(self, x):
+            seen.append(x)
+            return x[:, :1] * 0
+
+    detector = edges.EdgeDetector("hed-caffe", Path(), 32)
+    monkeypatch.setattr(edges.EdgeDetector, "network", Watched(caffe=True))
+    photo = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    with_border = np.pad(photo.astype(np.float32), ((128, 128), (128, 128), (0, 0)), "reflect")
+    detector.strength(Image.fromarray(photo))
+    expected = with_border[..., ::-1] - np.array(edges.MEANS, np.float32)  # batch_hed.py: pad, BGR, subtract
+    assert np.array_equal(seen[0][0].permute(1, 2, 0).numpy(), expected)
+
+
 def test_the_wire_format_is_protobufs_own(tmp_path):
     """One layer written by hand: tags from field numbers and wire types, lengths, little-endian floats."""
     shape = bytes([0x0A, 2, 2, 3])  # BlobShape.dim (1), packed: 2, 3

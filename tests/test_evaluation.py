@@ -6,18 +6,19 @@ import pytest
 import torch
 from conftest import RAW
 from PIL import Image
+from scipy.stats import ttest_ind
 from sklearn.metrics import confusion_matrix as sklearn_confusion
 
 from ganrepro import settings
 from ganrepro.data.images import ImageError
-from ganrepro.evaluation import bootstrap
+from ganrepro.evaluation import intervals
 from ganrepro.evaluation.base import Evaluator, Job
 from ganrepro.evaluation.colour_histograms import EDGES, colour_counts, intersections
 from ganrepro.evaluation.label_maps import read_truth
 from ganrepro.evaluation.readers import Reader
 from ganrepro.evaluation.scores import COUNTED, EVALUATORS, SCORES, evaluators_of
 from ganrepro.evaluation.scoring import score
-from ganrepro.evaluation.segmentation import confusion_matrix, overflowing, rates
+from ganrepro.evaluation.segmentation import confusion_matrix, images_of_means, overflowing, rates
 from ganrepro.evaluation.segmenter import Segmenter, classify_colours, enlarged, segment, train_segmenter
 from ganrepro.nets.fcn8s import FCN8s
 from ganrepro.outputs import LABELS_TO_PHOTO, OUTPUTS, PHOTO_TO_LABELS, Output
@@ -74,30 +75,67 @@ def test_scores_by_hand():
     assert found["class_ious"] == pytest.approx([0.5, 0.4, 0.0], abs=1e-9)
 
 
-def test_an_interval_of_a_mean_is_the_one_of_the_books():
-    """Images with a share of hits each: 1.96 standard errors to either side (2000 replicates: within a tenth)."""
+def share(sums):
+    return {"share": sums[..., 0] / sums.sum(-1), "by_class": sums}
+
+
+def estimate(trainings, drawn=0.0, images=100):
+    """With an image part of a known variance."""
+    spread = np.array([-1.0, 1.0]) * drawn / np.sqrt(2)  # sample variance drawn²
+    return intervals.Estimate(np.array(trainings, float), spread, images)
+
+
+def test_with_one_training_an_interval_is_that_of_a_mean_over_images():
+    """Images with a share of hits each: Student's with 399 degrees of freedom (2000 replicates: within a tenth)."""
     hits = np.random.default_rng(0).integers(0, 101, 400)
-    counts = np.stack([hits, 100 - hits], -1)[None]
-    found = bootstrap.replicates(counts, lambda sums: {"share": sums[..., 0] / sums.sum(-1)})["share"]
-    low, high = bootstrap.interval(found)
-    error = hits.std(ddof=1) / 100 / np.sqrt(len(hits))
-    assert (low + high) / 2 == pytest.approx(hits.mean() / 100, abs=0.1 * error)
-    assert (high - low) / 2 == pytest.approx(1.96 * error, rel=0.1)
+    found = intervals.estimates(np.stack([hits, 100 - hits], -1)[None], share)
+    assert set(found) == {"share"}  # what is not one number has no interval
+    low, high = intervals.interval(found["share"])
+    assert (low + high) / 2 == pytest.approx(hits.mean() / 100, abs=1e-12)
+    assert (high - low) / 2 == pytest.approx(1.966 * hits.std(ddof=1) / 100 / np.sqrt(len(hits)), rel=0.1)
 
 
-def test_seeds_widen_an_interval_and_equal_rows_differ_by_nothing():
-    def share(sums):
-        return {"share": sums[..., 0] / sums.sum(-1), "by_class": sums}
+def test_an_interval_over_trainings_is_students():
+    """Three trainings, 0.5, 0.6 and 0.7: standard error 0.0577, quantile of two degrees of freedom 4.303; by the book."""
+    low, high = intervals.interval(estimate([0.5, 0.6, 0.7]))
+    assert (low, high) == pytest.approx((0.6 - 4.3027 * 0.1 / np.sqrt(3), 0.6 + 4.3027 * 0.1 / np.sqrt(3)), abs=1e-4)
+    # images add their variance; the quantile stays that of the trainings
+    wide = intervals.interval(estimate([0.5, 0.6, 0.7], 0.1))
+    assert wide[1] - 0.6 == pytest.approx(4.3027 * np.sqrt(0.01 / 3 + 0.01), abs=1e-4)
+    # a class in few images limits the degrees of freedom, and too few leave nothing to say
+    assert intervals.interval(estimate([0.5] * 30, 0.1, images=10))[1] - 0.5 == pytest.approx(2.262 * 0.1, abs=1e-3)
+    assert np.isnan(intervals.interval(estimate([0.5, 0.6, 0.7], 0.1, images=9))).all()
 
-    same = np.tile([[3, 1]], (2, 10, 1))  # two seeds, ten images, all alike
-    assert bootstrap.interval(bootstrap.replicates(same, share)["share"]) == (0.75, 0.75)
-    apart = np.stack([np.tile([[4, 0]], (10, 1)), np.tile([[0, 4]], (10, 1))])
-    found = bootstrap.replicates(apart, share)
-    assert set(found) == {"share"}  # what is not one number per replicate has no interval
-    # both seeds drawn: the one, the other, or each once (half of the time)
-    assert set(found["share"]) == {0.0, 0.5, 1.0} and np.mean(found["share"] == 0.5) == pytest.approx(0.5, abs=0.05)
-    rng = np.random.default_rng(2).integers(1, 9, (3, 20, 2))
-    assert np.array_equal(bootstrap.replicates(rng, share)["share"], bootstrap.replicates(rng.copy(), share)["share"])
+
+def test_a_difference_is_welchs_and_what_rows_share_falls_out():
+    """Against SciPy's own test of unequal variances (1e-9), and the image part by hand."""
+    a, b = [0.50, 0.61, 0.58, 0.55], [0.40, 0.42, 0.41, 0.39]
+    theirs = ttest_ind(a, b, equal_var=False)
+    ours = intervals.difference(estimate(a), estimate(b))
+    assert intervals.p_value(ours) == pytest.approx(theirs.pvalue, rel=1e-9)
+    assert ours.freedom == pytest.approx(theirs.df, rel=1e-9)
+    low = theirs.confidence_interval().low
+    assert ours.mean - intervals.reach(ours) == pytest.approx(low, rel=1e-9)
+    assert intervals.p_value(ours, 0.15) == pytest.approx(ttest_ind(np.array(a) - 0.15, b, equal_var=False).pvalue, rel=1e-9)
+    both = intervals.difference(estimate(a, 0.3), estimate(b, 0.3))  # the same images, drawn alike
+    assert both.error == pytest.approx(ours.error, rel=1e-9)
+    assert intervals.difference(estimate(a, 0.3), estimate(b)).error == pytest.approx(np.hypot(ours.error, 0.3), rel=1e-9)
+    equal = intervals.difference(estimate([0.5] * 3), estimate([0.5] * 3))
+    assert intervals.p_value(equal) == 1 and equal.freedom == 2
+    assert np.isnan(intervals.difference(estimate(a, images=9), estimate(b)).error)
+
+
+def test_the_correction_is_holms():
+    """0.01, 0.04, 0.03 and 0.005: times 3, at least the one before, times 2, times 4; by hand."""
+    assert intervals.corrected(np.array([0.01, 0.04, 0.03, 0.005])) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert intervals.corrected(np.array([0.9, 0.8])).tolist() == [1.0, 1.0]
+
+
+def test_images_of_a_mean_over_classes_are_those_of_its_rarest_class():
+    counts = np.zeros((5, 3, 3), int)
+    counts[:, 0, 1] = 4
+    counts[:2, 1, 1] = 1  # class 1 in two images, class 2 in none: it scores 0 in every draw
+    assert images_of_means(counts) == {"class_accuracy": 2, "class_iou": 2}
 
 
 def test_values_outside_the_classes_are_refused():

@@ -84,13 +84,19 @@ def test_unet_of_any_power_of_two_keeps_shape_and_range(pixels):
     assert out.abs().max() <= 1
 
 
-def test_dropout_sits_where_each_code_has_it():
+@pytest.mark.parametrize("pixels", [256, 128, 64, 32])
+def test_dropout_sits_where_each_code_has_it(pixels):
+    """Lua: on the first three decoder layers. PyTorch: written out as its constructor nests its blocks, innermost first."""
+
     def layers(flavour):
-        network = UNet(256, filters=1, flavour=flavour)
+        network = UNet(pixels, filters=1, flavour=flavour)
         return [i for i, layer in enumerate(network.decoder, 1) if any(isinstance(m, nn.Dropout) for m in layer)]
 
+    downs = pixels.bit_length() - 1
+    nested = [False] + [True] * (downs - 5) + [False, False, False] + [False]  # innermost, 8 x filters, 4x 2x 1x, outermost
+    assert len(nested) == downs
+    assert layers("pytorch") == [i for i, dropout in enumerate(nested, 1) if dropout]
     assert layers("lua") == [1, 2, 3]
-    assert layers("pytorch") == [2, 3, 4]
 
 
 def test_skips_are_what_tells_unet_from_encoder_decoder():

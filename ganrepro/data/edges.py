@@ -52,7 +52,7 @@ class EdgeDetector:
             photo = photo.resize(size, Image.Resampling.BICUBIC)
         border = BORDER[self.source]
         pixels = np.asarray(photo, np.float32)[..., ::-1] - np.array(MEANS, np.float32)
-        more = [-(size + 2 * border) % 16 for size in pixels.shape[:2]]
+        more = [0 if border else -size % 16 for size in pixels.shape[:2]]  # the script extends by its border alone
         top, left = (border + m // 2 for m in more)
         sides = [(border + m // 2, border + m - m // 2) for m in more]
         padded = np.pad(pixels, (*sides, (0, 0)), "reflect")

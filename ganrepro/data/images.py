@@ -1,6 +1,11 @@
 """The only crossing between uint8 images on disk and float tensors in memory.
 
-On disk: uint8 RGB PNG. In memory: uint8 (3, h, w), or float32 NCHW in [-1, 1].
+On disk: uint8 RGB (or grey) PNG. In memory: uint8, or float32 NCHW in [-1, 1].
+
+DEVIATION(bicubic-resize): images are resized by Pillow's bicubic filter, as in the PyTorch reference. `resize: lua` is the
+Lua code's image.scale: linear with corners aligned where it enlarges, the mean over areas where it shrinks; its
+result is rounded to 8 bits here. Datasets are prepared bicubically in both.
+DEVIATION(rounding): levels are rounded to nearest; the PyTorch reference cuts them off.
 """
 
 from __future__ import annotations
@@ -69,9 +74,31 @@ def read_labels(path: str | Path) -> np.ndarray:
         raise ImageError(f"{path}: not a readable label map ({error})") from None
 
 
-def resize(image: Image.Image, pixels: int, kernel: Image.Resampling = Image.Resampling.BICUBIC) -> Image.Image:
-    """Squeezes to a square, aspect ratio not kept, as both papers do with Cityscapes."""
-    return image if image.size == (pixels, pixels) else image.resize((pixels, pixels), kernel)
+def resize(image: Image.Image, pixels: int, how: str = "bicubic") -> Image.Image:
+    """Squeezes to a square, aspect ratio not kept, as both papers do with Cityscapes.  how: 'bicubic' (Pillow) or 'lua'."""
+    if image.size == (pixels, pixels):
+        return image
+    if how == "bicubic":
+        return image.resize((pixels, pixels), Image.Resampling.BICUBIC)
+    levels = np.asarray(image, np.float64)
+    levels = levels if levels.ndim == 3 else levels[..., None]
+    rows, columns = (linear_weights(size, pixels) for size in levels.shape[:2])
+    made = np.einsum("ih,hwc,jw->ijc", rows, levels, columns, optimize=True).round().clip(0, 255).astype(np.uint8)
+    return Image.fromarray(made.squeeze(-1) if made.shape[-1] == 1 else made)
+
+
+def linear_weights(source: int, target: int) -> np.ndarray:
+    """How much each of `source` pixels gives to each of `target` ones along one axis, (target, source); rows sum to 1.
+
+    Source: torch/image, generic/image.c (scaleLinear_rowcol): corners aligned where it enlarges, areas where it shrinks.
+    """
+    places = np.arange(source)
+    if target > source:
+        at = np.arange(target)[:, None] * (source - 1) / (target - 1)
+        return np.maximum(0.0, 1 - np.abs(at - places))
+    low = np.arange(target)[:, None] * source / target
+    covered = np.minimum(places + 1, low + source / target) - np.maximum(places, low)
+    return np.maximum(0.0, covered) * target / source
 
 
 def write_png(path: Path, pixels: np.ndarray | Image.Image) -> None:
@@ -102,8 +129,8 @@ def nearest_colour(image: Image.Image, colours: np.ndarray) -> tuple[np.ndarray,
     return distance.argmin(-1).astype(np.uint8), distance.min(-1)
 
 
-def load_folder(folder: Path, names: list[str], pixels: int, channels: int = 3) -> torch.Tensor:
-    """The named images at `pixels` square (bicubic where stored at another size), uint8 (n, h, w, channels)."""
+def load_folder(folder: Path, names: list[str], pixels: int, channels: int = 3, how: str = "bicubic") -> torch.Tensor:
+    """The named images at `pixels` square (see `resize`), uint8 (n, h, w, channels)."""
     mode = "RGB" if channels == 3 else "L"
-    images = [np.asarray(resize(read_rgb(folder / name).convert(mode), pixels)) for name in names]
+    images = [np.asarray(resize(read_rgb(folder / name).convert(mode), pixels, how)) for name in names]
     return torch.from_numpy(np.stack(images).reshape(len(names), pixels, pixels, channels))

@@ -91,3 +91,7 @@ class Evaluator:
     def statistic(self, counts: np.ndarray) -> dict[str, np.ndarray]:
         """The scores of counts that are summed over images: (..., k) -> (...) each; others, by class say, (..., m)."""
         raise NotImplementedError
+
+    def images_of(self, counts: np.ndarray) -> dict[str, int]:
+        """Scores that fewer images tell than there are: in how many the rarest class occurs, say.  counts: (images, ...)."""
+        return {}

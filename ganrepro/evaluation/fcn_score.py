@@ -36,5 +36,10 @@ class FCNScore(Evaluator):
 
         return rates(counts)
 
+    def images_of(self, counts: np.ndarray) -> dict[str, int]:
+        from ganrepro.evaluation.segmentation import images_of_means
+
+        return images_of_means(counts)
+
 
 EVALUATOR = FCNScore()

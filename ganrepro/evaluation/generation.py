@@ -58,7 +58,8 @@ def generate(
                 images = {}
                 if output.source is not None:
                     mode = "RGB" if data.channels[output.source] == 3 else "L"
-                    photos = [resize(read_rgb(test / output.source / name).convert(mode), data.pixels) for name in batch]
+                    photos = [read_rgb(test / output.source / name).convert(mode) for name in batch]
+                    photos = [resize(photo, data.pixels, method.settings.resize) for photo in photos]
                     images[output.source] = to_float(torch.stack([as_tensor(photo) for photo in photos]).to(device))
                 purpose = f"translate/{output.name}/{batch[0]}"
                 random = stream(number - 1, f"{purpose}/draws")

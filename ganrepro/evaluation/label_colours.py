@@ -42,5 +42,10 @@ class LabelColours(Evaluator):
 
         return rates(counts)
 
+    def images_of(self, counts: np.ndarray) -> dict[str, int]:
+        from ganrepro.evaluation.segmentation import images_of_means
+
+        return images_of_means(counts)
+
 
 EVALUATOR = LabelColours()

@@ -49,6 +49,11 @@ class ScheduleSettings(Closed):
     )
     epochs_constant: CountOrZero = Field(100, description="epochs at the full learning rate")
     epochs_decay: CountOrZero = Field(100, description="epochs after them, in which the rate falls linearly to 0")
+    resize: Literal["bicubic", "lua"] = Field(
+        "bicubic",
+        description="how stored images are brought to load_pixels, and test images to crop_pixels: Pillow's bicubic "
+        "filter, as in the PyTorch reference, or image.scale of the Lua code",
+    )
     engine: Literal["fast", "plain"] = Field(
         "fast",
         description="fast: one CUDA graph per step on a GPU, faster convolutions on a CPU; plain: torch's own operations",

@@ -15,8 +15,10 @@ from ganrepro.outputs import Output
 class TranslationSettings(ScheduleSettings):
     """Generator, discriminator and optimiser, as in both published codes."""
 
-    flavour: Literal["lua", "pytorch"] = Field(
-        "lua", description="whose networks: the papers' Lua code, or pytorch-CycleGAN-and-pix2pix"
+    network_flavour: Literal["lua", "pytorch"] = Field(
+        "lua",
+        description="whose networks: the papers' Lua code, or pytorch-CycleGAN-and-pix2pix; schedule, crops and order "
+        "of the images are the Lua code's in both",
     )
     generator: Literal["resnet", "unet", "encoder-decoder"] = Field("resnet", description="CycleGAN 7.2; pix2pix 6.1.1")
     generator_blocks: CountOrZero = Field(6, description="residual blocks of 'resnet': 6 at 128 × 128, 9 from 256 × 256")
@@ -75,7 +77,7 @@ class TranslationMethod(Method[S]):
             blocks=s.generator_blocks,
             filters=s.generator_filters,
             pixels=data.pixels,
-            flavour=s.flavour,
+            flavour=s.network_flavour,
             bottleneck_norm=s.bottleneck_norm,
             generator=random(name),
             inputs=data.channels[name[-2]],
@@ -92,7 +94,7 @@ class TranslationMethod(Method[S]):
             filters=s.discriminator_filters,
             channels=channels,
             norm=norm,
-            flavour=s.flavour,
+            flavour=s.network_flavour,
             generator=random(name),
         )
 

@@ -1,4 +1,8 @@
-"""Normalisation layers and weight initialisation shared by generators and discriminators."""
+"""Normalisation layers and weight initialisation shared by generators and discriminators.
+
+DEVIATION(frozen-biases): biases of convolutions stay 0; the Lua code zeroes them before each gradient step and then steps
+them too, so that its saved networks carry one step of bias (which the norms behind them take out again).
+"""
 
 from __future__ import annotations
 

@@ -84,10 +84,15 @@ def fill(network: Layered, layers: Layers, path: Path) -> None:
             if name.startswith("upsample"):
                 continue  # a fixed bilinear kernel, which the network has already
             raise WeightsError(f"{path}: layer {name} is missing; the file holds {', '.join(list(layers)[:6])}, …")
-        parameters = list(module.parameters())
-        if len(layers[name]) != len(parameters):
-            raise WeightsError(f"{path}: layer {name}: expected {len(parameters)} arrays, got {len(layers[name])}")
-        for parameter, array in zip(parameters, layers[name], strict=True):
+        parameters, arrays = list(module.parameters()), layers[name]
+        # deconvolutions without `bias_term: false` carry a bias, which their networks leave at 0
+        if getattr(module, "bias", None) is None and len(arrays) == len(parameters) + 1 and not arrays[-1].any():
+            arrays = arrays[:-1]
+        if len(arrays) != len(parameters):
+            raise WeightsError(
+                f"{path}: layer {name}: expected {len(parameters)} arrays, got {len(arrays)} (or a bias that is not 0)"
+            )
+        for parameter, array in zip(parameters, arrays, strict=True):
             # old Caffe files write a bias of n values as (1, 1, 1, n)
             shape = array.shape[-1:] if parameter.ndim == 1 and array.shape[:-1] == (1, 1, 1) else array.shape
             if shape != tuple(parameter.shape):

@@ -55,8 +55,8 @@ class UNet(nn.Module):
 
     pixels: input size, a power of two from 16; log2(pixels) halvings.  Activations come before
     convolutions; the decoder joins layer i with n - i by channel concatenation before its ReLU.
-    Dropout 0.5 is the only noise: on decoder layers 1-3 in flavour 'lua', 2-4 in 'pytorch',
-    whose innermost block never has it.
+    Dropout 0.5 is the only noise: on decoder layers 1-3 in flavour 'lua'; in 'pytorch' on log2(pixels) - 5 layers from the
+    second on (2-4 at 256, 2-3 at 128, 2 at 64, none below).
     bottleneck_norm: batch norm on the 1x1 bottleneck, as when the paper's tables were made; the
     public code removed it, because at batch 1 it wipes the signal (pix2pix, erratum).
     Source: pix2pix, appendix 6.1; parameter counts are tested against both codes.
@@ -85,7 +85,8 @@ class UNet(nn.Module):
             conv = nn.Conv2d(width[i - 1] if i else inputs, width[i], 4, 2, 1, bias=biased)
             layers: list[nn.Module] = [] if i == 0 else [nn.LeakyReLU(0.2)]
             self.encoder.append(nn.Sequential(*layers, conv, *([batch_norm(width[i])] if normed else [])))
-        first_dropout = 1 if flavour == "lua" else 2
+        # the PyTorch reference has one such layer for each halving beyond five, and none on the innermost
+        dropout = range(1, 4) if flavour == "lua" else range(2, max(2, depth - 3))
         self.decoder = nn.ModuleList()
         for layer in range(1, depth + 1):
             joined = width[depth - layer] * (2 if skips and layer > 1 else 1)
@@ -94,7 +95,7 @@ class UNet(nn.Module):
                 break
             made = width[depth - layer - 1]
             layers = [nn.ReLU(), nn.ConvTranspose2d(joined, made, 4, 2, 1, bias=biased), batch_norm(made)]
-            if first_dropout <= layer < first_dropout + 3:
+            if layer in dropout:
                 layers.append(nn.Dropout(0.5))
             self.decoder.append(nn.Sequential(*layers))
 

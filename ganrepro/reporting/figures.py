@@ -108,7 +108,7 @@ def losses(results: Results, path: Path) -> None:
     """Mean loss per epoch, by term and row, a line of panels for each set of rows; bands span the seeds. SVG."""
     study, headings = results.study, panels(results.study)
     sets = _sets(study)
-    size = (3.2 * max(3, len(headings)) + 2, 2.7 * len(sets))
+    size = (11.5, 2.7 * len(sets))  # 1104 pixels: a page of text is about as wide
     with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
         figure, grid = plt.subplots(len(sets), len(headings), figsize=size, layout="constrained", squeeze=False)
         for axes, (names, one) in zip(grid, sets.items(), strict=True):
@@ -126,7 +126,8 @@ def losses(results: Results, path: Path) -> None:
                 axis.set_xlabel("epoch")
                 axis.set_ylim(bottom=min(0, axis.get_ylim()[0]))
                 axis.patch.set_alpha(0)
-            handles = {label: h for axis in axes for h, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+            found = {label: h for axis in axes for h, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+            handles = {label: found[label] for label in (title(results, name, one) for name in names) if label in found}
             legend = axes[-1].legend(handles.values(), handles.keys(), loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
             if len(sets) > 1:
                 legend.set_title(textwrap.fill(one.title, 30), {"size": 9})
@@ -226,18 +227,22 @@ def extreme_row(results: Results, output: str) -> str:
 
 def verdicts(lines: Sequence[Any], path: Path) -> None:
     """Difference and 95 % interval of every claim, as from claims.json; the paper's difference as a bar. SVG."""
-    looks = {"reproduced": ("#009E73", "o"), "undecided": (INK, "s"), "contradicted": ("#D55E00", "X")}
+    looks = {"reproduced": ("#009E73", "o"), "undecided": (INK, "s"), "contradicted": ("#D55E00", "X"), "not judged": (INK, ".")}
     with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
         figure, axis = plt.subplots(figsize=(8.5, 0.6 + 0.27 * len(lines)), layout="constrained")
         for y, one in enumerate(lines):
             colour, marker = looks[one["verdict"]]
-            axis.plot([one["low"], one["high"]], [y, y], color=colour, linewidth=1.8, zorder=2)
+            if one["low"] is not None:
+                width = 0.8 if one["verdict"] == "not judged" else 1.8
+                axis.plot([one["low"], one["high"]], [y, y], color=colour, linewidth=width, zorder=2)
             axis.plot(one["difference"], y, marker, color=colour, markersize=6, zorder=3)
             if one["paper"] is not None:
                 axis.plot(one["paper"], y, "|", color=COLOURS[1], markersize=10, markeredgewidth=2, zorder=1)
             if one["margin"]:
                 axis.plot(one["margin"], y, ">", color=INK, markersize=4, zorder=1)
         for name, (colour, marker) in looks.items():
+            if not any(one["verdict"] == name for one in lines):
+                continue
             axis.plot([], [], marker, color=colour, linestyle="-", label=name)
         axis.plot([], [], "|", color=COLOURS[1], markersize=10, markeredgewidth=2, linestyle="", label="paper")
         if any(one["margin"] for one in lines):

@@ -9,7 +9,7 @@ from ganrepro import provenance
 from ganrepro.artifacts.files import write_json
 from ganrepro.artifacts.fingerprint import canonical, digest
 from ganrepro.data.images import write_png
-from ganrepro.evaluation.bootstrap import REPLICATES
+from ganrepro.evaluation.intervals import FEWEST_IMAGES, REPLICATES
 from ganrepro.methods.base import epochs
 from ganrepro.outputs import Output
 from ganrepro.reporting import claims, figures, tables
@@ -34,7 +34,7 @@ def write_figures_and_tables(params: Params, results: Results, folder: Path) -> 
     judged = claims.judged(results)
     if judged:
         figures.verdicts(judged, folder / "claims.svg")
-        write_json(folder / "claims.json", {"schema": "claims/1", "study": results.study.title, "claims": judged})
+        write_json(folder / "claims.json", {"schema": "claims/2", "study": results.study.title, "claims": judged})
     write_tables(results, folder)
     write_json(folder / "metrics.json", summary(results))
 
@@ -67,6 +67,7 @@ def page(params: Params, name: str, results: Results) -> str:
         lines=_lines(results),
         reader=READERS[results.published],
         replicates=REPLICATES,
+        fewest=FEWEST_IMAGES,
         noise=_noise(results) if scored and study.test_passes > 1 else None,
         deviations=deviations(),
         provenance="| | |\n| :-- | :-- |\n" + "\n".join(f"| {k} | {v} |" for k, v in footer(params, results).items()),

@@ -10,15 +10,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import t as student
 
 from ganrepro.artifacts import paths
-from ganrepro.evaluation.bootstrap import interval, replicates
+from ganrepro.evaluation.intervals import LEVEL, Estimate, estimates, interval
 from ganrepro.evaluation.scores import COUNTED, EVALUATORS, SEGMENTATION
 from ganrepro.outputs import Output
 from ganrepro.settings import REFERENCE_ROWS, Params, PublishedScorerSettings, Study, TableSettings
 
 COLUMNS = COUNTED  # of a line of scores; empty where not measured
 DISTANCES = tuple(EVALUATORS["distance"].scores)  # the last where the network classifies
+JACKKNIFE_GROUPS = 10  # of evaluation.distances
 GATE = 0.80  # pixel accuracy of real test photos below which no score that a network read off photos can be trusted
 
 
@@ -30,7 +32,7 @@ class Results:
     for each translation of the test set that those pool.  classes: one line per output, row, seed and class.
     distances: one line per output, row and seed, of generated from real photos (evaluation.distances.measure).
     curves: one line per output, row, seed and epoch that was looked back at, the last included.
-    replicates[output, row][score]: its bootstrap, (replicates,).  by_image[output, row]: per-pixel
+    estimates[output, row][score]: of each training and of images drawn again.  by_image[output, row]: per-pixel
     accuracy of each test image, mean over seeds, (images,).
     losses: one line per row, seed and epoch.  timing: by (row, seed).  manifest: the dataset's.
     images: folder of translations by (row, seed).  published: the papers' own network scored, which reads real
@@ -43,7 +45,7 @@ class Results:
     classes: pd.DataFrame
     distances: pd.DataFrame
     curves: pd.DataFrame
-    replicates: dict[tuple[str, str], dict[str, np.ndarray]]
+    estimates: dict[tuple[str, str], dict[str, Estimate]]
     by_image: dict[tuple[str, str], np.ndarray]
     losses: pd.DataFrame
     timing: dict[tuple[str, int], dict[str, Any]]
@@ -90,7 +92,7 @@ def collect(params: Params, study: Study) -> Results:
         classes=pd.DataFrame(classes, columns=[*head, "class", "iou"]),
         distances=pd.DataFrame(distances),
         curves=pd.DataFrame(curves, columns=[*head, "epoch", "class_iou"]),
-        replicates={at: _replicates(by_evaluator) for at, by_evaluator in counts.items()},
+        estimates={at: _estimates(by_evaluator) for at, by_evaluator in counts.items()},
         by_image={at: _accuracies(by_evaluator) for at, by_evaluator in counts.items()},
         losses=pd.DataFrame(losses),
         timing=timing,
@@ -100,9 +102,9 @@ def collect(params: Params, study: Study) -> Results:
     )
 
 
-def _replicates(by_evaluator: dict[str, list[np.ndarray]]) -> dict[str, np.ndarray]:
-    """Bootstrap of every score from the counts of each seed."""
-    found: dict[str, np.ndarray] = {}
+def _estimates(by_evaluator: dict[str, list[np.ndarray]]) -> dict[str, Estimate]:
+    """Every score from the counts of each seed."""
+    found: dict[str, Estimate] = {}
     for name, seeds in by_evaluator.items():
         counts, evaluator = np.stack(seeds), EVALUATORS[name]
         shape = counts.shape[2:]
@@ -110,7 +112,7 @@ def _replicates(by_evaluator: dict[str, list[np.ndarray]]) -> dict[str, np.ndarr
         def statistic(sums: np.ndarray, evaluator: Any = evaluator, shape: tuple[int, ...] = shape) -> dict[str, np.ndarray]:
             return dict(evaluator.statistic(sums.reshape(-1, *shape)))
 
-        found |= replicates(counts.reshape(*counts.shape[:2], -1), statistic)
+        found |= estimates(counts.reshape(*counts.shape[:2], -1), statistic, evaluator.images_of(counts[0]))
     return found
 
 
@@ -125,11 +127,11 @@ def _accuracies(by_evaluator: dict[str, list[np.ndarray]]) -> np.ndarray:
 def intervals(results: Results) -> pd.DataFrame:
     """Mean over seeds and 95 % interval: one line per output, row and score."""
     lines = []
-    for (output, row), by_score in results.replicates.items():
-        found = results.scores.query("output == @output and row == @row")
-        for name, values in by_score.items():
-            low, high = interval(values)
-            lines.append([output, row, name, found[name].mean(), low, high, len(found)])
+    for (output, row), by_score in results.estimates.items():
+        for name, one in by_score.items():
+            low, high = interval(one)
+            # a share is no less than 0 and no more than 1
+            lines.append([output, row, name, one.mean, max(0.0, low), min(1.0, high), len(one.trainings)])
     if len(results.distances):
         for (output, row), one in results.distances.groupby(["output", "row"], sort=False):
             for name in (name for name in DISTANCES if name in one and one[name].notna().all()):
@@ -141,11 +143,13 @@ def intervals(results: Results) -> pd.DataFrame:
 def spread(one: pd.DataFrame, name: str) -> tuple[float, float]:
     """Mean over seeds of a score with standard errors, and half of its 95 % interval (NaN where there are none).
 
-    All seeds are scored on the same images, so that only what differs between seeds shrinks with their number.
+    As in `evaluation.intervals`: all seeds are scored on the same images, so that only what differs between seeds shrinks
+    with their number. With one seed the interval is of the images alone.
     """
-    between = one[name].var() if len(one) > 1 else 0.0
+    between = one[name].var() / len(one) if len(one) > 1 else 0.0
     within = np.square(one[f"{name}_error"].astype(float)).mean()
-    return float(one[name].mean()), float(1.96 * np.sqrt(within + between / len(one)))
+    quantile = student.ppf((1 + LEVEL) / 2, len(one) - 1 if len(one) > 1 else JACKKNIFE_GROUPS - 1)
+    return float(one[name].mean()), float(quantile * np.sqrt(within + between))
 
 
 def gate(results: Results) -> float:

@@ -159,7 +159,8 @@ def load_images(folder: Path, feed: Feed, settings: ScheduleSettings, device: to
         raise ImageError(f"{folder}: this method needs the classes of the images, and this dataset has none")
     images, channels = {}, manifest.get("channels", 3)
     for domain in feed.domains:
-        images[domain] = load_folder(folder / "train" / domain, names[domain], settings.load_pixels, channels)
+        place = folder / "train" / domain
+        images[domain] = load_folder(place, names[domain], settings.load_pixels, channels, settings.resize)
     labels = {d: torch.tensor([classes[name] for name in names[d]]) for d in feed.domains} if feed.labels else None
     window, size = None, sum(of.numel() for of in images.values())
     if device.type == "cuda" and size > RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0]:

@@ -1,0 +1,134 @@
+"""How sure a score is: of the trainings, which are few, and of the test images, which all trainings share.
+
+A score is a mean over S trainings. Its variance has two parts. Trainings: the variance of the S scores over S. Images:
+the variance of that mean when the test images are drawn again with replacement (bootstrap; all rows of a study meet the
+same draws, so that what two rows share falls out of their difference). The interval is Student's, with the degrees of
+freedom of the trainings alone (S - 1; for a difference of two rows Welch's, between S - 1 and 2 (S - 1)). That is exact
+where trainings vary much and images little, and wider than it need be the other way round.
+
+With one training an interval is of the images alone. A score that averages over classes knows a class by the images it
+occurs in: these limit its degrees of freedom, and below FEWEST_IMAGES there is no interval.
+
+How often such intervals and the verdicts that follow are wrong, and how many trainings a difference needs, is simulated
+with these very functions: docs/verdicts.md.
+Source: Efron and Tibshirani 1993, chapter 6; Welch 1947.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from scipy.stats import t as student
+
+REPLICATES = 2000
+LEVEL = 0.95
+FEWEST_IMAGES = 10  # in which a class must occur, for a mean over classes to have an interval
+Statistic = Callable[[np.ndarray], dict[str, np.ndarray]]  # counts summed over images (..., k) -> scores (...)
+
+
+class Estimate(NamedTuple):
+    """A score of one row.
+
+    trainings: of each training, (S,).  drawn: mean over trainings, over images drawn again, (REPLICATES,).
+    images: how many images tell it at least.
+    """
+
+    trainings: np.ndarray
+    drawn: np.ndarray
+    images: int
+
+    @property
+    def mean(self) -> float:
+        return float(self.trainings.mean())
+
+
+class Difference(NamedTuple):
+    """Of two rows: mean, standard error, degrees of freedom."""
+
+    mean: float
+    error: float
+    freedom: float
+
+
+@functools.cache  # every row of a study asks for the same
+def draws(of: int, purpose: str) -> np.ndarray:
+    """How often each of `of` things is drawn in each replicate, int64 (REPLICATES, of). The same for the same purpose."""
+    random = np.random.default_rng([*purpose.encode(), of])
+    return random.multinomial(of, np.full(of, 1 / of), REPLICATES)
+
+
+def estimates(counts: np.ndarray, statistic: Statistic, images_of: dict[str, int] | None = None) -> dict[str, Estimate]:
+    """Every score of one row.
+
+    counts: (S, images, k), what the statistic is a function of once it is summed over images.  images_of: of scores that
+    fewer images tell than there are, how many.
+    """
+    count: int = counts.shape[1]
+    known = images_of or {}
+    counts = counts.astype(np.float64)
+    scores = [statistic(one.sum(0)[None]) for one in counts]
+    drawn = [statistic(draws(count, "images").astype(np.float64) @ one) for one in counts]
+    return {
+        name: Estimate(
+            np.array([one[name][0] for one in scores]),
+            np.mean([one[name] for one in drawn], 0),
+            known.get(name, count),
+        )
+        for name, values in drawn[0].items()
+        if values.ndim == 1
+    }
+
+
+def interval(one: Estimate) -> tuple[float, float]:
+    """95 % of a score; (nan, nan) where too few images tell it."""
+    if one.images < FEWEST_IMAGES:
+        return float("nan"), float("nan")
+    count = len(one.trainings)
+    trainings = one.trainings.var(ddof=1) / count if count > 1 else 0.0
+    freedom = min(count - 1, one.images - 1) if count > 1 else one.images - 1
+    reach = float(student.ppf((1 + LEVEL) / 2, freedom) * np.sqrt(trainings + one.drawn.var(ddof=1)))
+    return one.mean - reach, one.mean + reach
+
+
+def difference(one: Estimate, other: Estimate) -> Difference:
+    """Of two rows of a study, paired by their test images. The error is NaN where too few images tell the score."""
+    images = float((one.drawn - other.drawn).var(ddof=1))
+    parts = [e.trainings.var(ddof=1) / len(e.trainings) if len(e.trainings) > 1 else 0.0 for e in (one, other)]
+    least = min(len(e.trainings) for e in (one, other)) - 1
+    freedom: float = min(one.images, other.images) - 1
+    if least > 0:
+        most = len(one.trainings) + len(other.trainings) - 2
+        squares = sum(part**2 / (len(e.trainings) - 1) for part, e in zip(parts, (one, other), strict=True))
+        welch = sum(parts) ** 2 / squares if squares > 0 else least
+        freedom = min(freedom, max(least, min(most, welch)))
+    known = min(one.images, other.images) >= FEWEST_IMAGES
+    return Difference(one.mean - other.mean, float(np.sqrt(sum(parts) + images)) if known else float("nan"), freedom)
+
+
+def reach(one: Difference) -> float:
+    """Half of the 95 % interval of a difference."""
+    return float(student.ppf((1 + LEVEL) / 2, one.freedom) * one.error)
+
+
+def p_value(one: Difference, margin: float = 0.0) -> float:
+    """Two-sided, of the difference being `margin`."""
+    away = abs(one.mean - margin)
+    if one.error == 0:
+        return 1.0 if away == 0 else 0.0
+    return float(2 * student.sf(away / one.error, one.freedom))
+
+
+def corrected(values: np.ndarray) -> np.ndarray:
+    """p-values of several claims, so that one wrong verdict in all of them is as rare as in one alone.
+
+    values: (..., claims).  Source: Holm 1979.
+    """
+    order = np.argsort(values, -1)
+    rising = np.take_along_axis(values, order, -1) * (values.shape[-1] - np.arange(values.shape[-1]))
+    adjusted = np.minimum(1.0, np.maximum.accumulate(rising, -1))
+    found = np.empty_like(adjusted)
+    np.put_along_axis(found, order, adjusted, -1)
+    return found
