@@ -53,8 +53,11 @@ def _interned(value: Any) -> Any:
 
 
 def load(path: Path, spec: dict[str, Any] | None = None, device: torch.device | str = "cpu") -> dict[str, Any]:
-    """The state in `path`. CheckpointError if it is missing, damaged or (with spec) of another run."""
+    """The state in `path`. CheckpointError if it is missing, damaged (by a single bit) or (with spec) of another run."""
     try:
+        with zipfile.ZipFile(path) as archive:  # torch writes a sum for each array and never looks at it
+            if (damaged := archive.testzip()) is not None:
+                raise zipfile.BadZipFile(f"wrong checksum of {damaged}")
         content = torch.load(path, map_location=device, weights_only=True)
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such checkpoint") from None

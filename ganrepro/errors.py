@@ -7,3 +7,7 @@ class UserError(Exception):
 
 class WeightsError(UserError):
     """A file of weights is not what it should be; the message names the layer."""
+
+
+class SourceError(UserError):
+    """A dataset cannot be had or is not what it should be; the message says what to do."""

@@ -6,8 +6,8 @@ from ganrepro import process, provenance
 from ganrepro.artifacts import paths
 from ganrepro.artifacts.files import filling, write_json
 from ganrepro.data.edges import EdgeDetector
+from ganrepro.data.layouts import find_root
 from ganrepro.data.registry import registry
-from ganrepro.data.sources import find_root
 from ganrepro.evaluation.boundaries import THRESHOLDS, benchmark, methods_beside, summary
 from ganrepro.reporting import boundaries as reporting
 from pipeline import stage

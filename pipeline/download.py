@@ -7,7 +7,8 @@ import os
 from ganrepro import settings
 from ganrepro.artifacts import paths
 from ganrepro.artifacts.files import write_json
-from ganrepro.data.sources import entry, obtain, obtain_file
+from ganrepro.data.registry import entry
+from ganrepro.data.sources import obtain, obtain_file
 from pipeline import stage
 
 

@@ -193,8 +193,8 @@ def test_a_new_setting_with_a_default_moves_no_key(package):
     field = "    pool_images: CountOrZero"
     new = '    smoothing: Beta = Field(0.0, description="of labels")\n' + field
     package(path="methods/cyclegan.py", old=field, new=new)
-    package(path="methods/cyclegan.py", old="import Batch, Count", new="import Batch, Beta, Count")
-    package(path="methods/base.py", old="    crop_pixels: Count", new="    padding: Count = Field(3)\n    crop_pixels: Count")
+    package(path="methods/cyclegan.py", old="import Batch, CountOrZero", new="import Batch, Beta, CountOrZero")
+    package(path="methods/base.py", old="    crop_pixels: Pixels", new="    padding: Count = Field(3)\n    crop_pixels: Pixels")
     assert (package(*CYCLEGAN), package(*PIX2PIX)) == before
     package(path="methods/cyclegan.py", old="weights, real = self.settings.terms", new="weights, real = self.settings.smoothing")
     assert package(*CYCLEGAN) != before[0] and package(*PIX2PIX) == before[1]

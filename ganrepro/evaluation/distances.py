@@ -7,6 +7,7 @@ Three steps: features of images, a distance of two sets of features, its interva
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import pickle
 import tempfile
@@ -158,12 +159,17 @@ def kept_features(images: Sequence[Image.Image], backbone: Backbone, device: tor
     for image in images:
         content.update(str(image.size).encode() + image.tobytes())
     path = folder / f"{content.hexdigest()[:32]}.npz"
-    if not path.exists():
-        found = features(images, backbone, device)
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            np.savez(file, *found)
-    with np.load(path, allow_pickle=False) as file:
-        return [file[name] for name in file.files]
+    with (
+        contextlib.suppress(OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile),
+        np.load(path, allow_pickle=False) as file,
+    ):
+        kept = [file[name] for name in file.files]
+        if kept and all(len(part) == len(images) for part in kept):
+            return kept
+    found = features(images, backbone, device)  # there is none yet, or it is damaged
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, *found)
+    return found
 
 
 def load_photos(folder: Path, names: Sequence[str], pixels: int | None = None) -> list[Image.Image]:

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from ganrepro.methods.players import Players
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(gt=0)]
-CountOrZero = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(gt=0, le=1_000_000)]
+Pixels = Annotated[int, Field(gt=0, le=8192)]
+CountOrZero = Annotated[int, Field(ge=0, le=1_000_000)]
 Beta = Annotated[float, Field(ge=0, lt=1)]
 Random = Callable[[str], "torch.Generator"]  # purpose -> a random stream of its own
 
@@ -41,8 +42,8 @@ class ScheduleSettings(Closed):
     default never changes once results exist (tests/defaults.json remembers it).
     """
 
-    load_pixels: Count = Field(286, description="jitter: images are resized to this square size, then cropped at random")
-    crop_pixels: Count = Field(256, description="side of the square crop that the networks see")
+    load_pixels: Pixels = Field(286, description="jitter: images are resized to this square size, then cropped at random")
+    crop_pixels: Pixels = Field(256, description="side of the square crop that the networks see")
     batch_images: Count = Field(1, description="images of a step (of each domain)")
     epoch_images: Count | None = Field(
         None, description="images drawn in an epoch, from each domain; null: as many as the larger domain has"

@@ -16,7 +16,7 @@ from typing import Literal
 from pydantic import Field
 
 from ganrepro.lazy import torch
-from ganrepro.methods.base import Batch, Count, CountOrZero, DataSpec, Feed, Loss, Player, Pool, Positive, Random
+from ganrepro.methods.base import Batch, CountOrZero, DataSpec, Feed, Loss, Pixels, Player, Pool, Positive, Random
 from ganrepro.methods.players import Players
 from ganrepro.methods.translation import TranslationMethod, TranslationSettings
 from ganrepro.objectives.adversarial import least_squares
@@ -29,8 +29,8 @@ Term = Literal["adversarial", "cycle_forward", "cycle_backward"]
 class Settings(TranslationSettings):
     """CycleGAN's recipe at 128 × 128 (section 4, appendix 7.1; lambda = 10)."""
 
-    load_pixels: Count = Field(143, description="jitter: images are resized to this square size, then cropped at random")
-    crop_pixels: Count = Field(128, description="side of the square crop that the networks see")
+    load_pixels: Pixels = Field(143, description="jitter: images are resized to this square size, then cropped at random")
+    crop_pixels: Pixels = Field(128, description="side of the square crop that the networks see")
     pool_images: CountOrZero = Field(50, description="history of generated images for each discriminator; 0: none (section 4)")
     terms: dict[Term, Positive] = Field(
         {"adversarial": 1, "cycle_forward": 10, "cycle_backward": 10},

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from ganrepro.data.registry import DRAWN, FOLDER
 from ganrepro.errors import UserError
-from ganrepro.methods.base import Closed, Count, CountOrZero, Method, Positive, ScheduleSettings
+from ganrepro.methods.base import Closed, Count, CountOrZero, Method, Pixels, Positive, ScheduleSettings
 from ganrepro.outputs import OUTPUTS, Output
 
 # Rows that need no training: the real target images (gate) and the untouched input (floor).
@@ -45,7 +45,7 @@ class DatasetSettings(Closed):
     """
 
     source: str = Field(description="streets, folder, or a name in ganrepro/data/registry.yaml")
-    pixels: Count = Field(description="stored size, square")
+    pixels: Pixels = Field(description="stored size, square")
     unpaired: Literal["disjoint", "all"] = Field(
         "disjoint",
         description="disjoint: unpaired training sees the labels of one half and the photos of the other; "
@@ -59,7 +59,10 @@ class DatasetSettings(Closed):
     path: str | None = Field(None, description="of source 'folder': where it lies")
     direction: Literal["AtoB", "BtoA"] = Field("AtoB", description="of source 'folder': AtoB: A (or left) is domain a")
     palette: dict[str, Colour] | None = Field(
-        None, max_length=255, description="of source 'folder': class -> [r, g, b], where domain a holds label colours"
+        None,
+        min_length=2,
+        max_length=255,
+        description="of source 'folder': class -> [r, g, b], if domain a has label colours",
     )
     void: list[Colour] | None = Field(None, description="of source 'folder': colours that are not scored")
 
@@ -83,7 +86,7 @@ class ScorerSettings(Closed):
     epochs: Count = Field(description="epochs of its training")
     batch_images: Count = Field(description="images of a step")
     learning_rate: Positive = Field(description="highest rate of its schedule")
-    pixels: Count | None = Field(description="photos are shrunk to this before they are read; null: the study's crop_pixels")
+    pixels: Pixels | None = Field(description="photos are shrunk to this before they are read; null: the study's crop_pixels")
     seed: CountOrZero = Field(description="of its weights, order and mirroring")
 
 

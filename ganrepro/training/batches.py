@@ -4,6 +4,7 @@ a step is a pure function of (state, step number) and a resumed run repeats it e
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -158,11 +159,22 @@ def load_images(folder: Path, feed: Feed, settings: ScheduleSettings, device: to
     if feed.labels and classes is None:
         raise ImageError(f"{folder}: this method needs the classes of the images, and this dataset has none")
     images, channels = {}, manifest.get("channels", 3)
+    counts = [len(names[domain]) for domain in feed.domains]
+    if settings.batch_images > min(counts):
+        raise ImageError(
+            f"{folder}: batch_images is {settings.batch_images}, more than its {min(counts)} training images; lower it"
+        )
+    size = sum(counts) * settings.load_pixels**2 * channels
+    if size > (memory := os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")):
+        raise ImageError(
+            f"{folder}: {sum(counts)} images at load_pixels {settings.load_pixels} take {size / 1e9:.0f} GB; this machine has "
+            f"{memory / 1e9:.0f}; lower load_pixels, or train_images of the dataset"
+        )
     for domain in feed.domains:
         place = folder / "train" / domain
         images[domain] = load_folder(place, names[domain], settings.load_pixels, channels, settings.resize)
     labels = {d: torch.tensor([classes[name] for name in names[d]]) for d in feed.domains} if feed.labels else None
-    window, size = None, sum(of.numel() for of in images.values())
+    window = None
     if device.type == "cuda" and size > RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0]:
         window = WINDOW_STEPS
     return TrainingImages(images, feed, settings, device, labels, window)
