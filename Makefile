@@ -39,7 +39,7 @@ docs: setup    ## docs/: the reference of all settings, its schema, how far verd
 	python -m ganrepro.reporting.verdict_errors
 
 evidence: setup  ## keep the current report under reports/<study>/, to be committed
-	python -m pipeline.keep
+	python -m pipeline.evidence
 
 gc: setup      ## list superseded results, ask, remove
 	python -m pipeline.gc

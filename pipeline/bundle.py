@@ -19,7 +19,7 @@ import ruamel.yaml
 
 from ganrepro import settings
 from ganrepro.artifacts import paths
-from ganrepro.artifacts.files import replacing
+from ganrepro.artifacts.files import read_json, replacing
 from ganrepro.artifacts.fingerprint import PACKAGE
 from ganrepro.bundle import as_webp
 from ganrepro.reporting import figures
@@ -61,7 +61,7 @@ def make(params: Params, study: Study, path: Path) -> None:
         raise ConfigError(
             f"datasets.{study.dataset}: a folder of your own cannot be packed; copy the checkout and the folder instead"
         )
-    names = json.loads((data / "manifest.json").read_text())["names"]["test"]
+    names = read_json(data / "manifest.json")["names"]["test"]
     shown = sorted({name for of in names.values() for name in [*of[:6], *figures.shown(of)]})
     plan = {"data": str(data), "jobs": jobs(params, study), "shown": [f"/{n}" for n in shown], "returned": RETURNED}
     root = PACKAGE.parent

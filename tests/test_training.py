@@ -313,7 +313,7 @@ def test_dropout_makes_passes_differ_and_seeds_make_them_repeat(tmp_path):
         Image.new("RGB", (16, 16), (40 * i, 90, 200 - 30 * i)).save(tmp_path / "test" / "a" / name)
     weights = players_of(method).state()["networks"]
     for folder in ("once", "again"):
-        generate(method, weights, RGB, tmp_path / "test", {"a": names}, tmp_path / folder, CPU, passes=2)
+        generate(method, weights, RGB, 0, tmp_path / "test", {"names": {"test": {"a": names}}}, tmp_path / folder, CPU, passes=2)
     read = {p.relative_to(tmp_path): p.read_bytes() for p in tmp_path.glob("*/**/labels2photo/*.png")}
     assert len(read) == 2 * 2 * 5
     for name in names:

@@ -9,8 +9,10 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from ganrepro.artifacts.fingerprint import canonical
+from ganrepro.errors import UserError
 
 
 @contextlib.contextmanager
@@ -64,3 +66,16 @@ def write_json(path: Path, value: object) -> None:
         temporary.write_text(
             json.dumps(json.loads(canonical(value)), indent=1, sort_keys=True, ensure_ascii=False) + "\n", "utf-8"
         )
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A file that a stage wrote. UserError where it is empty, cut short or no mapping."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(
+            f"{path}: damaged or cut short ({str(error)[:80]}); remove {path.parent} and run snakemake again"
+        ) from None
+    if not isinstance(found, dict):
+        raise UserError(f"{path}: expected a mapping, got {type(found).__name__}; remove {path.parent} and run snakemake again")
+    return found

@@ -69,6 +69,7 @@ class Run:
         return {
             "method": method.name,
             "settings": changed(method.settings),
+            "outputs": [[output.name, output.source, output.target] for output in method.outputs()],
             "seed": self.seed,
             "dataset": dataset_key(self.params, self.study.dataset),
             "code": code_digest("training.loop", f"methods.{method.name}"),
@@ -95,18 +96,22 @@ class Run:
         """Its translated images and metrics."""
         params, study = self.params, self.study
         if self.reference:
-            made_by: list[object] = [self.row, study.pixels]
+            made_by: list[object] = [self.row, study.pixels, dataset_key(params, study.dataset)]
+            made_by += [[output.name, output.source, output.target] for output in self.outputs]
         else:
             made_by = [self.spec, study.test_passes, self.looks_back]
-        made_by += [[output.name, output.source, output.target] for output in self.outputs]
         used = sorted({(e.name, e.reads) for of in self.evaluators.values() for e in of})
-        reads = {what for _, needs in used for what in needs}
+        features = params.distance if any("features" in reads for _, reads in used) else None
+        # Inception's features need no network of our own, and a dataset without label maps has none
+        own = [reads for _, reads in used if "reader" in reads and ("features" not in reads or features == "segmenter")]
+        reader = bool(own) and has_classes(params, study.dataset)
+        modules = [*(f"evaluation.{name}" for name, _ in used), *(["evaluation.readers"] if reader else [])]
         measured_by = [
             [name for name, _ in used],
-            scorer_spec(params, study) if "reader" in reads else None,
-            params.distance if "features" in reads else None,
-            registry_digest(INCEPTION) if "features" in reads and params.distance != "segmenter" else None,
-            code_digest("evaluation.generation", "evaluation.scoring", *(f"evaluation.{name}" for name, _ in used)),
+            scorer_spec(params, study) if reader else None,
+            features,
+            registry_digest(INCEPTION) if features not in (None, "segmenter") else None,
+            code_digest("evaluation.generation", "evaluation.scoring", *modules),
         ]
         return inside("scores", study.name, f"{self.row}-s{self.seed}-{key_of('score', made_by, measured_by)}")
 

@@ -1,1 +1,1 @@
-"""Scores of translated images on disk; never sees a trained generator."""
+"""Images of trained methods, what measures them, and how sure a score is."""

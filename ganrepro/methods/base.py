@@ -2,7 +2,7 @@
 
 A method is one file of this folder: a class `Settings` and one subclass of `Method`. It describes; it holds no
 state. Networks, optimisers and everything else that a step changes are held by `methods.players.Players`, the images
-of a step are laid out by `data.batches`, and the loop in `training/` runs any method without knowing which.
+of a step are laid out by `training.batches`, and the loop in `training/` runs any method without knowing which.
 No torch at import: see `ganrepro.lazy`.
 """
 
@@ -90,6 +90,12 @@ class DataSpec:
     pixels: int
     classes: int = 0
 
+    @classmethod
+    def of(cls, manifest: Mapping[str, Any], settings: ScheduleSettings) -> DataSpec:
+        """Of a prepared dataset."""
+        classes = max(manifest.get("labels", {}).values(), default=-1) + 1
+        return cls(dict.fromkeys("ab", manifest.get("channels", 3)), settings.crop_pixels, classes)
+
 
 @dataclass(frozen=True)
 class Normal:
@@ -125,7 +131,10 @@ class Categorical:
 
 @dataclass(frozen=True)
 class Pool:
-    """A history of up to `size` generated images (data.image_pool); of: the domains whose channels they have."""
+    """A history of up to `size` generated images (methods.image_pool); of: the domains whose channels they have.
+
+    Every image of a step has to be shown to it once, in order: how full it is follows from the number of the step.
+    """
 
     size: int
     of: tuple[str, ...]
@@ -195,10 +204,13 @@ class SGD:
 
 
 class Player(NamedTuple):
-    """Who learns together: networks by name, and the optimiser that steps them. Weights that two networks share count once."""
+    """Who learns together: networks by name, and the optimiser that steps them. Weights that two networks share count once.
+
+    optimiser: None for networks that are stored and never stepped (a running mean of another's weights, say).
+    """
 
     networks: tuple[str, ...]
-    optimiser: Adam | RMSprop | SGD
+    optimiser: Adam | RMSprop | SGD | None
 
 
 class Loss(NamedTuple):
@@ -244,8 +256,8 @@ class Method(Generic[S]):
     def networks(self, data: DataSpec, random: Random) -> dict[str, torch.nn.Module]:
         """All networks by name, with fresh weights drawn from `random`, on the CPU.
 
-        Two of them may share modules (tied weights). One that no player trains is frozen: built anew whenever a
-        training goes on, never stored.
+        Two of them may share modules (tied weights). One that no player has is frozen, but for what it shares: built
+        anew from the same seed whenever it is needed, never stored.
         """
         raise NotImplementedError
 
@@ -273,8 +285,9 @@ class Method(Generic[S]):
     ) -> torch.Tensor:
         """Images of an output, (n, channels, pixels, pixels) in [-1, 1].
 
-        batch: the images of the output's source domain (none where it has none), and noise as in `feed`.
+        batch: the images of the output's source domain (none where it has none), and noise and labels as in `feed`.
         random: for whatever else has to be drawn. Networks are in training mode, so that norms use the statistics of
-        the images at hand and dropout stays on, as in the papers. No gradients are recorded.
+        the images at hand and dropout stays on, as in the papers; call `eval()` where a method wants it otherwise. No
+        gradients are recorded, but inside `torch.enable_grad()`. Two outputs of one pass get the same noise.
         """
         raise NotImplementedError

@@ -26,21 +26,25 @@ class Players:
         settings = method.settings
         self.networks = method.networks(data, lambda purpose: stream(seed, f"weights/{purpose}"))
         players = method.players()
-        trained = {name for player in players.values() for name in player.networks}
-        for name, network in self.networks.items():
+        self._stored = {name for player in players.values() for name in player.networks}
+        stepped = {name for player in players.values() if player.optimiser for name in player.networks}
+        learning = {id(p) for name in stepped for p in self.networks[name].parameters() if p.requires_grad}
+        for network in self.networks.values():
             network.to(device).train()
-            if name not in trained:
-                network.requires_grad_(False).eval()
+            if not any(id(p) in learning for p in network.parameters()):
+                network.eval()
+            for parameter in network.parameters():
+                parameter.requires_grad_(id(parameter) in learning)
             if settings.engine == "fast":
                 if device.type == "cpu":
                     accelerate(network)
                 network.to(memory_format=torch.channels_last)
             if settings.precision == "bfloat16":
                 network.register_forward_hook(_in_float32)
-        self.parameters = {name: self._of(player.networks) for name, player in players.items()}
-        self.optimisers = {name: _optimiser(player.optimiser, self.parameters[name], device) for name, player in players.items()}
-        self.rates = {name: player.optimiser.learning_rate for name, player in players.items()}
-        self._trained = trained
+        kinds = {name: player.optimiser for name, player in players.items() if player.optimiser is not None}
+        self.parameters = {name: self._of(players[name].networks) for name in kinds}
+        self.optimisers = {name: _optimiser(kind, self.parameters[name], device) for name, kind in kinds.items()}
+        self.rates = {name: kind.learning_rate for name, kind in kinds.items()}
         self.pools = {
             name: ImagePool(pool.size, (sum(data.channels[d] for d in pool.of), data.pixels, data.pixels), device)
             for name, pool in method.feed().pools.items()
@@ -86,7 +90,7 @@ class Players:
     def state(self) -> dict[str, Any]:
         """Everything a resumed training needs, as tensors and plain values. Frozen networks are not part of it."""
         return {
-            "networks": {name: network.state_dict() for name, network in self.networks.items() if name in self._trained},
+            "networks": {name: network.state_dict() for name, network in self.networks.items() if name in self._stored},
             "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
             "pools": {name: pool.images for name, pool in self.pools.items()},
             "buffers": self.buffers,
@@ -94,11 +98,11 @@ class Players:
 
     def generators(self) -> dict[str, dict[str, torch.Tensor]]:
         """The state of the networks that generation needs, by name."""
-        return {name: self.networks[name].state_dict() for name in self.method.generators() if name in self._trained}
+        return {name: self.networks[name].state_dict() for name in self.method.generators() if name in self._stored}
 
     def load(self, state: dict[str, Any]) -> None:
         """The inverse of `state`. KeyError or RuntimeError where it belongs to another method."""
-        for name in self._trained:
+        for name in sorted(self._stored):
             self.networks[name].load_state_dict(state["networks"][name])
         for name, optimiser in self.optimisers.items():
             optimiser.load_state_dict(state["optimisers"][name])
@@ -109,7 +113,7 @@ class Players:
 
     def tensors(self) -> Iterator[torch.Tensor]:
         """Every tensor that a step changes."""
-        for name in self._trained:
+        for name in sorted(self._stored):
             yield from self.networks[name].state_dict().values()
         for optimiser in self.optimisers.values():
             for moments in optimiser.state.values():

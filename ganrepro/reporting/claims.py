@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from ganrepro.evaluation.intervals import FEWEST_IMAGES, LEVEL, Difference, corrected, difference, p_value, reach
 from ganrepro.evaluation.scores import evaluators_of
 from ganrepro.reporting.results import Results, trusted
-from ganrepro.reporting.tables import markdown
+from ganrepro.reporting.tables import markdown, plain
 from ganrepro.reporting.templates import render
 from ganrepro.settings import Study
 
@@ -178,6 +178,7 @@ def page(studies: Mapping[str, Mapping[str, Any]]) -> str:
     parts = [
         {
             **study,
+            "study": plain(study["study"]),
             "name": name,
             "seeds": seeds_of(study),
             "images": study["claims"][0]["images"],

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ganrepro.methods.base import Loss
 from ganrepro.reporting.plan import grids
-from ganrepro.reporting.results import Results, images_per_epoch, title
+from ganrepro.reporting.results import Results, images_per_epoch, segmented, title
 from ganrepro.settings import REFERENCE_ROWS, Study, TableSettings
 
 matplotlib.use("Agg")
@@ -119,7 +119,7 @@ def losses(results: Results, path: Path) -> None:
                         dash = dash_of(study, name, term)
                         by_epoch = rows.groupby("epoch")[term.name]
                         mean, low, high = by_epoch.mean(), by_epoch.min(), by_epoch.max()
-                        label = title(results, name, one) if dash == "-" else None
+                        label = words(title(results, name, one)) if dash == "-" else None
                         axis.plot(mean.index, mean, dash, color=colour, linewidth=1.4, label=label)
                         axis.fill_between(mean.index, low, high, color=colour, alpha=0.2, linewidth=0)
                 axis.set_title(heading, fontsize=9, color=INK)
@@ -127,10 +127,10 @@ def losses(results: Results, path: Path) -> None:
                 axis.set_ylim(bottom=min(0, axis.get_ylim()[0]))
                 axis.patch.set_alpha(0)
             found = {label: h for axis in axes for h, label in zip(*axis.get_legend_handles_labels(), strict=True)}
-            handles = {label: found[label] for label in (title(results, name, one) for name in names) if label in found}
+            handles = {label: found[label] for label in (words(title(results, name, one)) for name in names) if label in found}
             legend = axes[-1].legend(handles.values(), handles.keys(), loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
             if len(sets) > 1:
-                legend.set_title(textwrap.fill(one.title, 30), {"size": 9})
+                legend.set_title(textwrap.fill(words(one.title), 30), {"size": 9})
                 legend.set_alignment("left")
         _save(figure, path)
 
@@ -148,6 +148,17 @@ def _tables(study: Study) -> list[TableSettings]:
     return [study.tables[name] for name in grids(study)]
 
 
+def _segmented(results: Results) -> list[TableSettings]:
+    """Of these, those of outputs that are scored class by class."""
+    names = [output.name for output in segmented(results)]
+    return [table for table in _tables(results.study) if table.output in names]
+
+
+def words(text: str) -> str:
+    """Somebody's words in a figure: matplotlib would take dollars for mathematics."""
+    return text.replace("$", r"\$")
+
+
 def _save(figure: Any, path: Path) -> None:
     figure.savefig(path, format="svg", transparent=True, metadata={"Date": None})
     plt.close(figure)
@@ -155,8 +166,7 @@ def _save(figure: Any, path: Path) -> None:
 
 def classes(results: Results, path: Path) -> None:
     """IoU of every class, mean over seeds, a panel for each table; real images as a line above the bars. SVG."""
-    study = results.study
-    tables = _tables(study)
+    study, tables = results.study, _segmented(results)
     with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
         figure, axes = plt.subplots(len(tables), 1, figsize=(11.5, 2.4 * len(tables)), layout="constrained", squeeze=False)
         for axis, one in zip(axes[:, 0], tables, strict=True):
@@ -166,14 +176,14 @@ def classes(results: Results, path: Path) -> None:
             places, width = np.arange(len(names)), 0.8 / len(rows)
             for i, (row, colour) in enumerate(zip(rows, COLOURS * 3, strict=False)):
                 heights = [found[row, name] for name in names]
-                axis.bar(places - 0.4 + (i + 0.5) * width, heights, width, color=colour, label=title(results, row, one))
+                axis.bar(places - 0.4 + (i + 0.5) * width, heights, width, color=colour, label=words(title(results, row, one)))
             if "ground-truth" in found:
                 real = [found["ground-truth", name] for name in names]
                 axis.hlines(real, places - 0.45, places + 0.45, INK, label=REFERENCE_ROWS["ground-truth"], linewidth=1.2)
             axis.set_xticks(places, names)
             axis.set_ylim(0, 1)
             axis.set_ylabel("class IoU")
-            axis.set_title(one.title, fontsize=9, color=INK)
+            axis.set_title(words(one.title), fontsize=9, color=INK)
             axis.patch.set_alpha(0)
             axis.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
         _save(figure, path)
@@ -181,8 +191,7 @@ def classes(results: Results, path: Path) -> None:
 
 def curves(results: Results, path: Path) -> None:
     """Class IoU against training steps, first seed, a panel for each table. SVG."""
-    study = results.study
-    tables = _tables(study)
+    study, tables = results.study, _segmented(results)
     across = min(3, len(tables))
     down = -(-len(tables) // across)
     with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
@@ -193,8 +202,10 @@ def curves(results: Results, path: Path) -> None:
             for row, colour, marker in zip((r for r in one.rows if r in study.rows), COLOURS * 3, "osD^vP*" * 3, strict=False):
                 found = results.curves.query("output == @one.output and row == @row").sort_values("epoch")
                 steps = found.epoch * (images_per_epoch(results) // study.rows[row].settings.batch_images)
-                axis.plot(steps, found.class_iou, color=colour, marker=marker, markersize=4, label=title(results, row, one))
-            axis.set_title(textwrap.fill(one.title, 44), fontsize=9, color=INK)
+                axis.plot(
+                    steps, found.class_iou, color=colour, marker=marker, markersize=4, label=words(title(results, row, one))
+                )
+            axis.set_title(textwrap.fill(words(one.title), 44), fontsize=9, color=INK)
             axis.set_xlabel("training steps")
             axis.set_ylabel("class IoU")
             axis.set_xlim(left=0)
@@ -207,7 +218,7 @@ def curves(results: Results, path: Path) -> None:
 def extremes(results: Results) -> Image.Image:
     """Best, median and worst test image of the best row of each output, by per-pixel accuracy: input, output, truth."""
     titles, columns = [], []
-    for output in [output.name for output in results.study.outputs if output.name in set(results.scores.output)]:
+    for output in [output.name for output in segmented(results)]:
         row = extreme_row(results, output)
         accuracy = results.by_image[output, row]
         order, names = np.argsort(-accuracy, kind="stable"), results.manifest["names"]["test"]["b"]
@@ -248,7 +259,7 @@ def verdicts(lines: Sequence[Any], path: Path) -> None:
         if any(one["margin"] for one in lines):
             axis.plot([], [], ">", color=INK, markersize=4, linestyle="", label="margin")
         axis.axvline(0, color=INK, linewidth=0.8, linestyle=":")
-        axis.set_yticks(range(len(lines)), [one["text"] for one in lines])
+        axis.set_yticks(range(len(lines)), [words(one["text"]) for one in lines])
         axis.invert_yaxis()
         axis.set_xlabel("difference of the two rows, 95 % interval")
         axis.patch.set_alpha(0)

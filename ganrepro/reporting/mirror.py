@@ -48,5 +48,5 @@ def distances_of(results: Results, row: str, seed: int) -> dict[str, float]:
     """Distances of one run, under the name of what they are of."""
     if not len(results.distances):
         return {}
-    one = results.distances.query("row == @row and seed == @seed")
-    return {f"distance.{name}_{of}": float(one[name].iloc[0]) for name in DISTANCES for of in one.of if name in one}
+    lines = results.distances.query("row == @row and seed == @seed").to_dict("records")
+    return {f"{one['output']}.{name}_{one['of']}": float(one[name]) for one in lines for name in DISTANCES if name in one}

@@ -15,7 +15,18 @@ from ganrepro.outputs import Output
 from ganrepro.reporting import claims, figures, tables
 from ganrepro.reporting.deviations import deviations
 from ganrepro.reporting.plan import grids, report_key
-from ganrepro.reporting.results import GATE, Results, gate, images_per_epoch, reads_photos, summary, title, trusted, write_tables
+from ganrepro.reporting.results import (
+    GATE,
+    Results,
+    gate,
+    images_per_epoch,
+    reads_photos,
+    segmented,
+    summary,
+    title,
+    trusted,
+    write_tables,
+)
 from ganrepro.reporting.templates import render
 from ganrepro.settings import Params
 
@@ -27,7 +38,7 @@ def write_figures_and_tables(params: Params, results: Results, folder: Path) -> 
     for table in grids(results.study):
         write_png(folder / f"{table}.png", figures.grid(results, results.study.tables[table]))
     figures.losses(results, folder / "losses.svg")
-    if results.manifest["classes"]:
+    if segmented(results):
         figures.classes(results, folder / "classes.svg")
         figures.curves(results, folder / "curves.svg")
         write_png(folder / "extremes.png", figures.extremes(results))
@@ -45,11 +56,11 @@ def page(params: Params, name: str, results: Results) -> str:
     settings = next(iter(study.rows.values())).settings
     scored = bool(manifest["classes"])
     judged = claims.judged(results)
-    best = [f"{title(results, figures.extreme_row(results, o.name))} ({o.title})" for o in study.outputs] if scored else []
+    best = [f"{tables.plain(title(results, figures.extreme_row(results, o.name)))} ({o.title})" for o in segmented(results)]
     return render(
         "report.md.j2",
         name=name,
-        heading=f"{study.variants.replace('-', ' ').replace('cyclegan', 'CycleGAN')}: {study.title}",
+        heading=f"{study.variants.replace('-', ' ').replace('cyclegan', 'CycleGAN')}: {tables.plain(study.title)}",
         rows=f"{len(study.rows)} row{'s' if len(study.rows) > 1 else ''}",
         seeds=f"{len(study.seeds)} seed{'s' if len(study.seeds) > 1 else ''}",
         data=_data(params, results),
@@ -57,6 +68,7 @@ def page(params: Params, name: str, results: Results) -> str:
         images=images_per_epoch(results),
         pixels=study.pixels,
         scored=scored,
+        segmented=bool(best),
         tested=manifest["counts"]["test"]["b"],
         gate=_gate(results) if scored else "",
         tables=_tables(params, results),
@@ -81,6 +93,7 @@ def footer(params: Params, results: Results) -> dict[str, str]:
     used = [study.name, rows, study.seeds, params.datasets[study.dataset].model_dump(), params.scorers[study.scorer].model_dump()]
     machines = {f"{t['device_name']} ({t['device']}), {t['threads']} of {t['cores']} cores per training" for t in timing}
     return {
+        "Methods": ", ".join(sorted({f"{row.method.title} ({row.method.paper})" for row in study.rows.values()})),
         "Report key": f"`{report_key(params, study)}`",
         "Git commit": f"report `{provenance.git_commit()}`, trainings `{'`, `'.join(sorted({t['commit'] for t in timing}))}`",
         "Parameter digest": f"`{digest(canonical(used))[:16]}` (study `{study.name}`)",
@@ -117,9 +130,9 @@ def _tables(params: Params, results: Results) -> list[dict[str, Any]]:
     return [
         {
             "key": key,
-            "heading": table.title if scored else _plain_title(study.output(table.output), edges),
+            "heading": tables.plain(table.title) if scored else _plain_title(study.output(table.output), edges),
             "text": tables.of_scores(results, table) if scored else "",
-            "source": table.source,
+            "source": table.source and tables.plain(table.source),
             "grid": key in shown,
         }
         for key, table in study.tables.items()

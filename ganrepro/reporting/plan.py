@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ganrepro.artifacts import paths
 from ganrepro.artifacts.fingerprint import PACKAGE, code_digest, key_of
+from ganrepro.evaluation.scores import SEGMENTATION, evaluators_of
 from ganrepro.reporting.deviations import deviations
 from ganrepro.settings import Params, Study, find_study
 
@@ -17,13 +18,20 @@ def grids(study: Study) -> list[str]:
 
 def closer_looks(params: Params, study: Study) -> list[str]:
     """Figures of a report that only a dataset with classes can have."""
-    return ["classes.svg", "curves.svg", "extremes.png"] if paths.has_classes(params, study.dataset) else []
+    classes = paths.has_classes(params, study.dataset)
+    scored = any(SEGMENTATION[0] in e.scores for output in study.outputs for e in evaluators_of(output, classes))
+    return ["classes.svg", "curves.svg", "extremes.png"] if scored else []
 
 
 def report_key(params: Params, study: Study) -> str:
     """Key of the report, printed in its footer: stale when it differs."""
     scores = [str(run.scores) for run in paths.runs(params, study)]
-    titles = [study.title, *(row.title for row in study.rows.values()), *(output.title for output in study.outputs)]
+    titles = [
+        study.variants,
+        study.title,
+        *(row.title for row in study.rows.values()),
+        *(output.title for output in study.outputs),
+    ]
     tables = [[name, table.model_dump()] for name, table in study.tables.items()]
     files = [PACKAGE / "reporting/claims.yaml", *sorted((PACKAGE / "reporting/templates").glob("*.j2"))]
     texts = [file.read_text(encoding="utf-8") for file in files]
@@ -35,5 +43,5 @@ def report_is_current(params: Params, name: str) -> bool:
     key = report_key(params, find_study(params, params.reports[name]))
     try:
         return f"`{key}`" in paths.report_page(name).read_text(encoding="utf-8")
-    except (FileNotFoundError, UnicodeDecodeError):
+    except (OSError, UnicodeDecodeError):
         return False

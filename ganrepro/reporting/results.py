@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-import json
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ import pandas as pd
 from scipy.stats import t as student
 
 from ganrepro.artifacts import paths
+from ganrepro.artifacts.files import read_json
+from ganrepro.errors import UserError
 from ganrepro.evaluation.intervals import LEVEL, Estimate, estimates, interval
 from ganrepro.evaluation.scores import COUNTED, EVALUATORS, SEGMENTATION
 from ganrepro.outputs import Output
@@ -56,16 +59,15 @@ class Results:
 
 def collect(params: Params, study: Study) -> Results:
     """Everything the report of `study` shows."""
-    manifest = json.loads((paths.dataset_dir(params, study.dataset) / "manifest.json").read_text())
+    manifest = read_json(paths.dataset_dir(params, study.dataset) / "manifest.json")
     scores, passes, classes, distances, curves, losses, timing, images = [], [], [], [], [], [], {}, {}
     counts: dict[tuple[str, str], dict[str, list[np.ndarray]]] = {}
     for run in paths.runs(params, study):
         images[run.row, run.seed] = run.scores / "images"
-        values = json.loads((run.scores / "metrics.json").read_text())["values"]
-        with np.load(run.scores / "counts.npz", allow_pickle=False) as file:
-            for name, array in file.items():
-                output, evaluator = name.split(".")
-                counts.setdefault((output, run.row), {}).setdefault(evaluator, []).append(array)
+        values = read_json(run.scores / "metrics.json")["values"]
+        for name, array in read_counts(run.scores / "counts.npz").items():
+            output, evaluator = name.split(".")
+            counts.setdefault((output, run.row), {}).setdefault(evaluator, []).append(array)
         for output, found in values.items():
             line = {"output": output, "row": run.row, "seed": run.seed}
             if found.get("distance"):
@@ -73,6 +75,8 @@ def collect(params: Params, study: Study) -> Results:
             if "passes" not in found:
                 continue
             scores.append(line | {name: float(found.get(name, "nan")) for name in COLUMNS})
+            if "class_ious" not in found:
+                continue  # counted, but not class by class
             passes += [line | {name: float(one[name]) for name in SEGMENTATION} for one in found["passes"]]
             by_class = zip(dict(manifest["classes"]), found["class_ious"], strict=True)
             classes += [line | {"class": name, "iou": iou} for name, iou in by_class]
@@ -81,7 +85,7 @@ def collect(params: Params, study: Study) -> Results:
                 then = found["epochs"] | {str(settings.epochs_constant + settings.epochs_decay): found}
                 curves += [line | {"epoch": int(e), "class_iou": one["class_iou"]} for e, one in then.items()]
     for run in paths.trained(params, study):
-        timing[run.row, run.seed] = json.loads((run.folder / "timing.json").read_text())
+        timing[run.row, run.seed] = read_json(run.folder / "timing.json")
         losses += [{"row": run.row, "seed": run.seed} | row for row in history(run.folder)]
     head = ["output", "row", "seed"]
     return Results(
@@ -93,7 +97,7 @@ def collect(params: Params, study: Study) -> Results:
         distances=pd.DataFrame(distances),
         curves=pd.DataFrame(curves, columns=[*head, "epoch", "class_iou"]),
         estimates={at: _estimates(by_evaluator) for at, by_evaluator in counts.items()},
-        by_image={at: _accuracies(by_evaluator) for at, by_evaluator in counts.items()},
+        by_image={at: _accuracies(by) for at, by in counts.items() if any(EVALUATORS[name].over_training for name in by)},
         losses=pd.DataFrame(losses),
         timing=timing,
         manifest=manifest,
@@ -158,6 +162,11 @@ def gate(results: Results) -> float:
     return float(results.scores[results.scores.output.isin(read)].query("row == 'ground-truth'").pixel_accuracy.mean())
 
 
+def segmented(results: Results) -> list[Output]:
+    """The outputs that are scored class by class."""
+    return [output for output in results.study.outputs if output.name in set(results.classes.output)]
+
+
 def reads_photos(output: Output) -> bool:
     """Whether a network reads the images of an output, so that its scores are worth as much as its reading."""
     return EVALUATORS["fcn_score"].applies(output, True)
@@ -184,23 +193,40 @@ def images_per_epoch(results: Results) -> int:
     return max(len(names[domain]) for domain in feed.domains)
 
 
+def read_counts(path: Path) -> dict[str, np.ndarray]:
+    """Counts by '<output>.<evaluator>'. UserError where the file is damaged: its sums are looked at."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return dict(file.items())
+    except (ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise UserError(f"{path}: damaged or cut short ({error}); remove {path.parent} and run snakemake again") from None
+
+
 def history(run: Path) -> list[dict[str, float]]:
-    """Loss rows of one training, epoch by epoch."""
-    with (run / "history.csv").open(newline="") as file:
-        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+    """Loss rows of one training, epoch by epoch. UserError where there are none."""
+    path = run / "history.csv"
+    try:
+        with path.open(newline="") as file:
+            rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+    except (ValueError, TypeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: damaged or cut short ({error}); remove {run} and run snakemake again") from None
+    if not rows:
+        raise UserError(f"{path}: empty; remove {run} and run snakemake again")
+    return rows
 
 
 def summary(results: Results) -> dict[str, dict[str, dict[str, float]]]:
-    """Mean over seeds: output (or 'distance') -> row -> score. What `dvc metrics diff` compares."""
+    """Mean over seeds: output (or 'distance.OUTPUT') -> row -> score. What `dvc metrics diff` compares."""
     means = results.scores.groupby(["output", "row"])[list(COLUMNS)].mean().round(6)
     table: dict[str, dict[str, dict[str, float]]] = {o.name: {} for o in results.study.outputs if o.name in means.index}
     for (output, row), values in means.iterrows():
         table[output][row] = {name: float(value) for name, value in values.dropna().items()}
     if len(results.distances):
-        table["distance"] = {
-            row: {name: round(float(one[name].mean()), 6) for name in DISTANCES if name in one}
-            for row, one in results.distances.groupby("row")
-        }
+        for output, of in results.distances.groupby("output", sort=False):
+            table[f"distance.{output}"] = {
+                row: {name: round(float(one[name].mean()), 6) for name in DISTANCES if name in one}
+                for row, one in of.groupby("row")
+            }
     return table
 
 

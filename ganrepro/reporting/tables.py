@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Iterable, Sequence
 
@@ -11,6 +12,11 @@ import pandas as pd
 from ganrepro.evaluation.scores import SCORES, SEGMENTATION
 from ganrepro.reporting.results import Results, intervals, spread, title
 from ganrepro.settings import REFERENCE_ROWS, Study, TableSettings
+
+
+def plain(text: str) -> str:
+    """Somebody's words inside a Markdown page: no HTML, no end of a table's cell."""
+    return html.escape(text, quote=False).replace("|", "\\|")
 
 
 def markdown(head: Sequence[str], lines: Iterable[Sequence[str]], left: int = 1) -> str:
@@ -38,7 +44,7 @@ def of_scores(results: Results, table: TableSettings) -> str:
     head = ["Row"] + [f"{SCORES[s]}<br>{side}".removesuffix("<br>") for s in table.scores for side in sides] + ["n", "Wall time"]
     lines = []
     for row in [*(r for r in table.rows if r not in REFERENCE_ROWS), *REFERENCE_ROWS]:
-        cells = [title(results, row, table)]
+        cells = [plain(title(results, row, table))]
         for i, score in enumerate(table.scores):
             cells += [f"{table.rows[row][i]:.2f}" if table.rows.get(row) else "–"] if published else []
             cells.append(cell(found, table.output, row, score))
@@ -61,7 +67,7 @@ def of_front_page(found: pd.DataFrame, study: Study) -> str:
     headings = [f"{study.output(t.output).title}<br>{SCORES[s]}: paper / **ours**" for t in tables for s in kept]
     lines = []
     for row, name in ({row: study.rows[row].title for row in rows} | REFERENCE_ROWS).items():
-        cells = [name]
+        cells = [plain(name)]
         for t in tables:
             published = t.rows.get(row)
             for score in kept:
@@ -78,10 +84,17 @@ def of_distances(results: Results) -> str:
     names = ("Fréchet, segmenter", "kernel × 1000, segmenter") if found.of.iloc[0] == "segmenter" else ("FID", "KID × 1000")
     head = ["Row", names[0], "at n → ∞", names[1], *(["Inception Score"] if scored else []), "n"]
     lines = []
-    for row, one in found.groupby("row", sort=False):
-        cells = [title(results, str(row)) if row != "ground-truth" else "Real training photos", _distance(one, "frechet")]
+    several = found.output.nunique() > 1
+    for (output, row), one in found.groupby(["output", "row"], sort=False):
+        name = plain(title(results, str(row))) if row != "ground-truth" else "Real training photos"
+        name += f" ({results.study.output(str(output)).title})" if several else ""
         limit = one.frechet_infinite.astype(float).mean()
-        cells += [f"{limit:.2f}" if np.isfinite(limit) else "–", _distance(one, "kernel", 1000, 1)]
+        cells = [
+            name,
+            _distance(one, "frechet"),
+            f"{limit:.2f}" if np.isfinite(limit) else "–",
+            _distance(one, "kernel", 1000, 1),
+        ]
         cells += [_distance(one, "inception_score")] if scored else []
         lines.append([*cells, f"{one.made.iloc[0]} and {one.real.iloc[0]}"])
     return markdown(head, lines)

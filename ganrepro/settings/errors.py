@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError, create_model
 
 from ganrepro.settings.models import ConfigError
 
@@ -23,10 +24,10 @@ EXPECTED = {
     "model_type": "'key: value' lines",
 }
 LIMITS = {
-    "greater_than": ("more than {gt}", ""),
-    "greater_than_equal": ("{ge} or more", ""),
-    "less_than": ("less than {lt}", ""),
-    "less_than_equal": ("{le} or less", ""),
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "{ge} or more",
+    "less_than": "less than {lt}",
+    "less_than_equal": "{le} or less",
 }
 
 
@@ -43,9 +44,20 @@ def build(model: type[M], raw: object, where: str, places: Mapping[str, str] | N
         raise ConfigError(_line(errors[0], model, where, places or {})) from None
 
 
+def refused(model: type[BaseModel], name: str, value: object, where: str) -> ConfigError | None:
+    """Why one field of a model would not take a value, by its own type and range; None where it would."""
+    field = model.model_fields[name]
+    one = create_model("One", __config__=model.model_config, **{name: (field.annotation, field)})  # type: ignore[call-overload]
+    try:
+        build(one, {name: value}, where)
+    except ConfigError as error:
+        return error
+    return None
+
+
 def hint(word: object, words: Iterable[object]) -> str:
     """'; did you mean ...?' where something is spelt nearly so."""
-    close = difflib.get_close_matches(str(word), [str(w) for w in words], n=1)
+    close = difflib.get_close_matches(str(word)[:80], [str(w) for w in words], n=1)
     return f"; did you mean '{close[0]}'?" if close else ""
 
 
@@ -86,13 +98,14 @@ def _line(error: Mapping[str, Any], model: type[BaseModel], where: str, places: 
         return f"{place}: missing"
     if kind == "literal_error":
         words = _expected(error)
-        return f"{place}: expected {' or '.join(map(repr, words))}, got {came!r}{hint(came, words)}"
+        return f"{place}: expected {' or '.join(map(repr, words))}, got {reprlib.repr(came)}{hint(came, words)}"
     if kind == "too_short":
         return f"{place}: empty; expected at least one" if context["min_length"] == 1 else f"{place}: {_brief(error['msg'])}"
     if kind in LIMITS:
         switch = "; leave a term out to switch it off" if path[:1] == ["terms"] else ""
-        return f"{place}: expected {LIMITS[kind][0].format(**{k: _number(v) for k, v in context.items()})}, got {came}{switch}"
-    return f"{place}: expected {EXPECTED.get(kind, _brief(error['msg']))}, got {_brief(repr(came))}"
+        wanted = LIMITS[kind].format(**{k: _number(v) for k, v in context.items()})
+        return f"{place}: expected {wanted}, got {reprlib.repr(came)}{switch}"
+    return f"{place}: expected {EXPECTED.get(kind, _brief(error['msg']))}, got {_brief(reprlib.repr(came))}"
 
 
 def _expected(error: Mapping[str, Any]) -> list[object]:

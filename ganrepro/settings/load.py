@@ -7,7 +7,8 @@ Every key is checked for spelling (with a suggestion), type and range before any
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import reprlib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,7 +18,7 @@ from ruamel.yaml.error import YAMLError
 from ganrepro import methods
 from ganrepro.data.registry import FOLDER, registry
 from ganrepro.evaluation.scores import SCORES
-from ganrepro.settings.errors import absent, build, unknown
+from ganrepro.settings.errors import absent, build, refused, unknown
 from ganrepro.settings.models import (
     REFERENCE_ROWS,
     ConfigError,
@@ -33,6 +34,8 @@ from ganrepro.settings.models import (
 )
 
 T = TypeVar("T")
+FIGURES = ("classes", "claims", "curves", "extremes", "losses")  # of every report, beside one for each table
+MOST_VALUES = 100_000  # of a parameter file; the shipped one has about 600
 OWN = tuple(StudySettings.model_fields)  # keys of a study that are no settings of its rows' methods
 
 
@@ -43,9 +46,24 @@ def load(path: str | Path = "params.yaml") -> Params:
         raw = YAML(typ="safe", pure=True).load(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file; run from the project folder or give --params") from None
-    except YAMLError as error:
-        raise ConfigError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from None
+    except (YAMLError, ValueError, KeyError, OSError, RecursionError) as error:
+        raise ConfigError(f"{path}: not readable: {' '.join(str(error).split())[:300]}") from None
+    if _values(raw, MOST_VALUES) > MOST_VALUES:
+        raise ConfigError(f"{path}: more than {MOST_VALUES:,} values, aliases expanded, or one inside itself; write it plainly")
     return parse(raw)
+
+
+def _values(value: object, most: int, depth: int = 0) -> int:
+    """How many values there are inside, aliases expanded; stops counting beyond `most`."""
+    count = 1
+    inside: Iterable[object] = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for part in inside:
+        count += _values(part, most - count, depth + 1) if depth < 20 else most + 1
+        if count > most:
+            break
+    return count
 
 
 def parse(raw: object) -> Params:
@@ -59,14 +77,19 @@ def parse(raw: object) -> Params:
     for key in fields:
         if key not in top:
             raise ConfigError(f"params.yaml.{key}: missing")
+    for section in ("reports", "datasets"):
+        _mapping(top[section], section)
     scorers = {name: _scorer(entry, f"scorers.{name}") for name, entry in _mapping(top["scorers"], "scorers").items()}
     given = {key: value for key, value in top.items() if key not in apart} | {"scorers": scorers}
     common = build(ParamsSettings, given, "")
     for name, dataset in common.datasets.items():
         if dataset.source != FOLDER and dataset.source not in registry():
             raise absent(dataset.source, [*registry(), FOLDER], f"datasets.{name}.source")
+        if registry().get(dataset.source, {}).get("layout") in ("file", "files"):
+            raise ConfigError(f"datasets.{name}.source: '{dataset.source}' holds no two domains; it serves other stages")
     sets = _mapping(top["variants"], "variants")
     for name, entries in sets.items():
+        _check_name(name, f"variants.{name}")
         if not _mapping(entries, f"variants.{name}"):
             raise ConfigError(f"variants.{name}: empty; expected at least one row")
     paper = {}
@@ -121,9 +144,13 @@ def _scorer(entry: object, where: str) -> ScorerSettings | PublishedScorerSettin
 
 def _table(raw: object, where: str, variants: Mapping[str, Any]) -> TableSettings:
     _check_name(where.rsplit(".", 1)[1], where)
+    if where.rsplit(".", 1)[1] in FIGURES:
+        raise ConfigError(f"{where}: a figure of every report has that name; choose another")
     table = build(TableSettings, raw, where)
     for score in table.scores:
         known(SCORES, score, f"{where}.scores")
+        if table.scores.count(score) > 1:
+            raise ConfigError(f"{where}.scores: names '{score}' twice")
     for row in table.titles:
         known(table.rows, row, f"{where}.titles")
     for row, scores in table.rows.items():
@@ -140,7 +167,7 @@ def _expand(name: str, studies: Mapping[str, Any]) -> tuple[dict[str, Any], set[
     if own.get("base") is None:
         return dict(own), set(own)
     base = _mapping(known(studies, own["base"], f"studies.{name}.base"), f"studies.{own['base']}")
-    if "base" in base:
+    if base.get("base") is not None:
         raise ConfigError(f"studies.{name}.base: '{own['base']}' has a base itself; one level only, so name '{base['base']}'")
     return base | own, set(own)
 
@@ -162,7 +189,7 @@ def _study(name: str, top: Mapping[str, Any], params: ParamsSettings, paper: Map
         known(entries, row, f"{where}.rows")
     chosen = {row: entry for row, entry in entries.items() if study.rows is None or row in study.rows}
     rows = {row: _row(f"variants.{study.variants}.{row}", entry, study.method, settings, where) for row, entry in chosen.items()}
-    _check_settings(where, [key for key in settings if key in own], rows)
+    _check_settings(where, {key: value for key, value in settings.items() if key in own}, rows)
     sizes = {row.settings.crop_pixels: name for name, row in rows.items()}
     if len(sizes) > 1:
         told = " and ".join(f"{size} ({row})" for size, row in sizes.items())
@@ -182,8 +209,8 @@ def _row(place: str, entry: object, method: str, common: Mapping[str, Any], wher
     if name in REFERENCE_ROWS:
         raise ConfigError(f"{place}: '{name}' is the name of a reference row; choose another")
     title = own.pop("title", None)
-    if not isinstance(title, str):
-        raise ConfigError(f"{place}.title: {'missing' if title is None else f'expected text, got {title!r}'}")
+    if not isinstance(title, str) or "\n" in title:
+        raise ConfigError(f"{place}.title: {'missing' if title is None else f'expected text of one line, got {_brief(title)}'}")
     method = own.pop("method", method)
     if method not in methods.names():
         raise absent(method, methods.names(), f"{place}.method" if "method" in _mapping(entry, place) else f"{where}.method")
@@ -193,16 +220,21 @@ def _row(place: str, entry: object, method: str, common: Mapping[str, Any], wher
     return Row(title, methods.find(method)(settings))
 
 
-def _check_settings(where: str, keys: list[str], rows: Mapping[str, Row]) -> None:
-    """ConfigError for a setting of the study that no row's method has."""
-    fields = {field for row in rows.values() for field in type(row.settings).model_fields}
-    for key in keys:
+def _check_settings(where: str, own: Mapping[str, Any], rows: Mapping[str, Row]) -> None:
+    """ConfigError for a setting of the study that no row's method has, or takes (a row may have put its own before it)."""
+    models = {type(row.settings): row.method.name for row in rows.values()}
+    fields = {field for model in models for field in model.model_fields}
+    for key, value in own.items():
         if key not in fields:
             others = [name for name in methods.names() if key in methods.settings_of(name).model_fields]
             if others:
                 used = ", ".join(sorted({row.method.name for row in rows.values()}))
                 raise ConfigError(f"{where}.{key}: no row has it; it is a setting of {', '.join(others)}, the rows are of {used}")
             raise unknown(key, [*OWN, *sorted(fields)], where)
+        having = [model for model in models if key in model.model_fields]
+        failed = [error for model in having if (error := refused(model, key, value, where))]
+        if len(failed) == len(having):
+            raise failed[0]
 
 
 def _tables(study: Study, paper: Mapping[str, TableSettings]) -> dict[str, TableSettings]:
@@ -227,11 +259,15 @@ def _tables(study: Study, paper: Mapping[str, TableSettings]) -> dict[str, Table
 
 def _mapping(value: object, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise ConfigError(f"{where}: expected 'key: value' lines, got {value!r}")
+        raise ConfigError(f"{where}: expected 'key: value' lines, got {_brief(value)}")
     for key in value:
         if not isinstance(key, str):
             raise ConfigError(f"{where}: expected text before the colon, got {key!r}; put it into quotes")
     return value
+
+
+def _brief(value: object) -> str:
+    return reprlib.repr(value)
 
 
 def _check_name(name: str, where: str) -> None:

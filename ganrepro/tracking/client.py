@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -98,7 +99,8 @@ class Tracker:
 def _say(error: Exception) -> None:
     global _away
     _away = True
-    reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
+    # an address may hold a password
+    reason = re.sub(r"//[^/@\s]*@", "//", (str(error).splitlines() or [type(error).__name__])[0])[:160]
     print(f"MLflow is away ({reason}): going on without; the report stage records what is missing", file=sys.stderr)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 
 from ganrepro.artifacts import paths
+from ganrepro.artifacts.files import read_json
 from ganrepro.artifacts.fingerprint import key_of
 from ganrepro.provenance import git_commit
 from ganrepro.settings import Row
@@ -15,7 +15,7 @@ from ganrepro.tracking import client
 def start_run(run: paths.Run) -> client.Tracker:
     """The MLflow run of one training: a child of its row's, found by the run's key."""
     data = paths.dataset_dir(run.params, run.study.dataset)
-    digest_of_data = json.loads((data / "manifest.json").read_text())["digest"]
+    digest_of_data = read_json(data / "manifest.json")["digest"]
     tags = {
         "study": run.study.name,
         "variant": run.row,

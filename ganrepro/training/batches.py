@@ -41,8 +41,8 @@ class TrainingImages:
     """The images of each domain as uint8 at jitter size, cropped and mirrored on the device.
 
     images: by domain, uint8 (n, load, load, channels).  labels: their classes by domain, int64 (n,), where the feed
-    wants them.  feed: whether a step shows pairs, cut alike, or images drawn independently, and what else it sees.
-    window: steps whose images are on the device at once; None keeps all of them there.
+    wants them, of `classes`.  feed: whether a step shows pairs, cut alike, or images drawn independently, and what else it sees.
+    spec: what a method is told of them.  window: steps whose images are on the device at once; None keeps all of them there.
     ValueError if pairs are asked for and the domains differ in number.
     """
 
@@ -53,6 +53,7 @@ class TrainingImages:
         settings: ScheduleSettings,
         device: torch.device,
         labels: dict[str, Tensor] | None = None,
+        classes: int = 0,
         window: int | None = None,
     ):
         self.crop, self.batch = settings.crop_pixels, settings.batch_images * feed.batches
@@ -60,6 +61,7 @@ class TrainingImages:
         counts = {domain: len(of) for domain, of in images.items()}
         if feed.paired and len(set(counts.values())) > 1:
             raise ValueError(f"pairs: {', '.join(f'{count} images of domain {d}' for d, count in counts.items())}")
+        self.spec = DataSpec({domain: of.shape[-1] for domain, of in images.items()}, self.crop, classes)
         self.labels = {domain: of.to(device) for domain, of in (labels or {}).items()}
         if window is None:
             self.images = {domain: of.to(device) for domain, of in images.items()}
@@ -70,12 +72,6 @@ class TrainingImages:
     def __len__(self) -> int:
         """Images per epoch unless set otherwise: the larger domain, as in the Lua code."""
         return max(len(images) for images in self.source.values())
-
-    @property
-    def spec(self) -> DataSpec:
-        """What a method is told of them."""
-        classes = max((int(of.max()) + 1 for of in self.labels.values()), default=0)
-        return DataSpec({domain: images.shape[-1] for domain, images in self.source.items()}, self.crop, classes)
 
     def plan(self, seed: int, epoch: int, steps: int) -> Plan:
         """Draws every image of an epoch with replacement, with its crop and mirror, noise and the draws of the pools.
@@ -177,4 +173,4 @@ def load_images(folder: Path, feed: Feed, settings: ScheduleSettings, device: to
     window = None
     if device.type == "cuda" and size > RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0]:
         window = WINDOW_STEPS
-    return TrainingImages(images, feed, settings, device, labels, window)
+    return TrainingImages(images, feed, settings, device, labels, DataSpec.of(manifest, settings).classes, window)
