@@ -29,6 +29,9 @@ try:
 except settings.ConfigError as error:
     raise WorkflowError(f"params.yaml: {error}") from None
 
+if workflow.resource_settings.cores == 0:  # would wait for ever
+    raise WorkflowError("--cores 0: expected a number from 1, or all")
+
 PYTHON = sys.executable
 STUDIES = {study: PARAMS.studies[study] for study in PARAMS.reports.values()}
 GPU = paths.gpu_slots(PARAMS.device)

@@ -14,12 +14,14 @@ from importlib import metadata
 def git_commit() -> str:
     """Commit of the working tree, 'unknown' outside a repository.
 
-    '-dirty' where tracked files were edited, apart from params.yaml, whose digest is recorded beside, and reports.
+    '-dirty' where tracked files were edited, apart from params.yaml, whose digest is recorded beside, and reports, or where
+    the code holds a file that is in no commit.
     """
     try:
         commit = _git("rev-parse", "--short=12", "HEAD")
         changed = _git("status", "--porcelain", "--untracked-files=no", "--", ":!params.yaml", ":!reports")
-        return commit + ("-dirty" if changed else "")
+        new = _git("status", "--porcelain", "--", "ganrepro", "pipeline", "Snakefile")
+        return commit + ("-dirty" if changed or new else "")
     except (OSError, subprocess.SubprocessError):
         return "unknown"
 

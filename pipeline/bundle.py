@@ -1,7 +1,7 @@
 """Takes a study to a machine without workflow tools or network, and its results back.
 
-    python -m pipeline.bundle make study.zip        # here, once the dataset is prepared
-    python study.zip --jobs 4                       # there; start it again to go on after a stop
+    python -m pipeline.bundle make study.zip           # here, once the dataset is prepared
+    python study.zip --jobs 4                          # there; start it again to go on after a stop
     python -m pipeline.bundle take study.results.zip   # here; then `snakemake` finds every result in its place
 
 The bundle is one file that Python runs: code, parameters, the prepared images and the list of jobs. Results come back
@@ -11,8 +11,12 @@ under the same keys; checkpoints stay there.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import hashlib
 import json
+import re
 import zipfile
+import zlib
 from pathlib import Path
 
 import ruamel.yaml
@@ -37,7 +41,7 @@ def jobs(params: Params, study: Study) -> list[dict[str, object]]:
     if labelled:
         words = ["--dataset", study.dataset, "--scorer", study.scorer, "--pixels", str(study.pixels)]
         found.append(("segmenter", [*words, "--out", str(network)], [], f"{network}/segmenter.pt"))
-    for run in sorted(paths.trained(params, study), key=lambda run: -len(run.variant.method.losses())):
+    for run in sorted(paths.trained(params, study), key=lambda run: -len(run.method.losses())):
         found.append(("train", [*_words(run), str(run.folder)], [], f"{run.folder}/checkpoint.pt"))
     for run in paths.runs(params, study):
         images = f"{run.scores}/images"
@@ -82,16 +86,47 @@ def make(params: Params, study: Study, path: Path) -> None:
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB; there: python {path.name} --jobs 4")
 
 
-def take(path: Path) -> None:
-    """Puts returned results where this checkout expects them; nothing outside its result folders is written."""
-    with zipfile.ZipFile(path) as results:
-        for name in results.namelist():
-            if not name.startswith(RETURNED) or ".." in Path(name).parts:
-                raise ConfigError(f"{path}: '{name}' is not a result; was this file made by a bundle?")
-        for name in results.namelist():
-            with replacing(Path(name)) as temporary:
-                temporary.write_bytes(results.read(name))
-        print(f"{path}: {len(results.namelist())} files taken; now: snakemake --cores all")
+def expected(params: Params) -> dict[Path, str]:
+    """Folders that results of the current parameters lie in, and a pattern for the files that come back in them."""
+    found: dict[Path, str] = {Path("logs"): r"[a-z]+-\d+\.log"}
+    for study in params.studies.values():
+        found[paths.segmenter_dir(params, study)] = r"segmenter\.json"
+        for run in paths.runs(params, study):
+            found[run.scores] = r"metrics\.json|counts\.npz|images/done|images/(\d+/|epoch-\d+/)?[a-z0-9._-]+/[^/]+\.png"
+            if not run.reference:
+                found[run.folder] = r"history\.csv|timing\.json|run\.json"
+    return found
+
+
+def take(params: Params, path: Path) -> None:
+    """Puts returned results where this checkout expects them: all that the bundle declares, or nothing.
+
+    ConfigError for a file that no job of the current parameters makes, that has another digest than declared, that would
+    be written through a link, or that is here already and differs.
+    """
+    try:
+        with zipfile.ZipFile(path) as results:
+            content = {name: results.read(name) for name in results.namelist()}
+        declared = json.loads(content.pop("results.json"))
+    except (zipfile.BadZipFile, zlib.error, KeyError, ValueError) as error:
+        raise ConfigError(f"{path}: no results of a bundle, or damaged ({error}); carry it over again") from None
+    folders = expected(params)
+    for name, data in content.items():
+        folder = next((f for f in folders if name.startswith(f"{f}/")), None)
+        if folder is None or not re.fullmatch(folders[folder], name.removeprefix(f"{folder}/")) or ".." in Path(name).parts:
+            raise ConfigError(f"{path}: '{name}' is not a result of the current parameters; nothing was taken")
+        if declared.get(name) != hashlib.sha256(data).hexdigest():
+            raise ConfigError(f"{path}: '{name}' is not as it was declared; nothing was taken, carry it over again")
+        if any(place.is_symlink() for place in (Path(name), *Path(name).parents)):
+            raise ConfigError(f"{path}: '{name}' would be written through a link that lies here; nothing was taken")
+        if folder != Path("logs") and Path(name).exists() and Path(name).read_bytes() != data:
+            raise ConfigError(f"{path}: '{name}' is here already and differs; remove {folder} to take it")
+    if missing := set(declared) - set(content):
+        raise ConfigError(f"{path}: '{min(missing)}' is declared and not there; nothing was taken, carry it over again")
+    with contextlib.ExitStack() as stack:  # every file is written beside its place before the first one is put there
+        for name, data in content.items():
+            stack.enter_context(replacing(Path(name))).write_bytes(data)
+    print(f"{path}: {len(content)} files taken; now: snakemake --cores all")
 
 
 def main() -> None:
@@ -100,10 +135,10 @@ def main() -> None:
     parser.add_argument("path", type=Path)
     parser.add_argument("--study", help="name under `studies` (default: that of the first report)")
     args = parser.parse_args()
+    params = settings.load("params.yaml")
     if args.what == "take":
-        take(args.path)
+        take(params, args.path)
     else:
-        params = settings.load("params.yaml")
         make(params, settings.find_study(params, args.study), args.path)
 
 

@@ -7,12 +7,14 @@ packs the results. Needs PyTorch, NumPy, Pillow, tqdm, filelock, pydantic, sciki
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import subprocess
 import sys
 import time
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -50,17 +52,22 @@ def main() -> None:
     pack = Path(sys.argv[0]).resolve()
     folder = pack.with_suffix("")
     (folder / "logs").mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(pack) as file:
-        plan = json.loads(file.read("plan.json"))
-        unpack(file, folder, plan)
+    try:
+        with zipfile.ZipFile(pack) as file:
+            plan = json.loads(file.read("plan.json"))
+            unpack(file, folder, plan)
+    except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, OSError) as error:
+        sys.exit(f"error: {pack}: damaged or cut short ({error}); carry the bundle over again")
     missing = work(folder, plan, args.jobs)
-    results = pack.with_suffix(".results.zip")
+    results, digests = pack.with_suffix(".results.zip"), {}
     with zipfile.ZipFile(results, "w", zipfile.ZIP_DEFLATED) as file:
         for path in sorted(p for p in folder.rglob("*") if p.is_file()):
             name = path.relative_to(folder).as_posix()
             shown = path.suffix != ".png" or name.endswith(tuple(plan["shown"]))
             if name.startswith(tuple(plan["returned"])) and path.suffix != ".pt" and shown:
                 file.write(path, name)
+                digests[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+        file.writestr("results.json", json.dumps(digests))
     print(f"{results}: {results.stat().st_size / 1e6:.1f} MB")
     if missing:
         sys.exit(f"error: not made: {', '.join(missing)}; see {folder / 'logs'}")

@@ -22,7 +22,7 @@ def main() -> None:
         if run.reference:
             reference(run.row, run.study.pixels, test, manifest["names"]["test"], images, run.outputs)
         else:
-            method, device = run.variant.method, process.device(run.params.device)
+            method, device = run.method, process.device(run.params.device)
             common = DataSpec.of(manifest, method.settings), run.seed, test, manifest
             weights = checkpoints.load(run.folder / "checkpoint.pt", run.spec)["players"]["networks"]
             generate(method, weights, *common, images, device, run.study.test_passes)

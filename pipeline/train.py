@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def train(run: paths.Run, out: Path, threads: int) -> None:
-    spec, method, device = run.spec, run.variant.method, process.device(run.params.device)
+    spec, method, device = run.spec, run.method, process.device(run.params.device)
     process.configure(threads, reproducible=method.settings.engine == "plain")
     images = load_images(paths.dataset_dir(run.params, run.study.dataset), method.feed(), method.settings, device)
     players, progress, before, resumed = Players(method, images.spec, run.seed, device), Progress(), 0.0, 0

@@ -5,8 +5,10 @@ import hashlib
 import http.server
 import importlib.util
 import io
+import os
 import tarfile
 import threading
+import time
 import zipfile
 from pathlib import Path
 
@@ -172,6 +174,74 @@ def test_a_partial_file_longer_than_the_whole_is_begun_again(server, tmp_path):
     (tmp_path / "x.bin.part").write_bytes(b"wrong and longer")
     download.download(f"{url}/x.bin", tmp_path / "x.bin")
     assert (tmp_path / "x.bin").read_bytes() == b"right"
+
+
+class Liar(Handler):
+    """A server that answers with the status and the length its address asks for, and trickles."""
+
+    def do_GET(self):
+        _, status, length, *_ = self.path.split("/")
+        self.send_response(int(status))
+        if length:
+            self.send_header("Content-Length", length)
+        self.end_headers()
+        for _ in range(200 if self.path.endswith("/slow") else 1):
+            try:
+                self.wfile.write(b"x")
+            except OSError:
+                return
+            time.sleep(0.02 if self.path.endswith("/slow") else 0)
+
+
+@pytest.fixture
+def liar(tmp_path):
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Liar, directory=str(tmp_path))) as httpd:
+        httpd.daemon_threads = True
+        thread = threading.Thread(target=httpd.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{httpd.server_address[1]}"
+        httpd.shutdown()
+        thread.join()
+
+
+def test_a_server_that_lies_about_lengths_is_read_to_its_end(liar, tmp_path):
+    for number, length in enumerate(("abc", "-5", "")):
+        download.download(f"{liar}/200/{length}", tmp_path / f"{number}.bin")
+        assert (tmp_path / f"{number}.bin").read_bytes() == b"x"
+
+
+def test_a_server_that_never_has_the_range_or_trickles_is_given_up(liar, tmp_path, monkeypatch):
+    (tmp_path / "x.bin.part").write_bytes(b"some")
+    with pytest.raises(SourceError, match="416"):
+        download.download(f"{liar}/416/0", tmp_path / "x.bin")
+    monkeypatch.setattr(download, "PATIENCE_SECONDS", 0.3)
+    with pytest.raises(SourceError, match=r"only \d+ bytes a second\); try again to continue"):
+        download.download(f"{liar}/200//slow", tmp_path / "y.bin")
+    for address in ("http://", "nonsense", "http://[::1", "ftp2://x/y"):
+        with pytest.raises(SourceError, match="cannot be fetched"):
+            download.download(address, tmp_path / "z.bin")
+    with pytest.raises(SourceError, match="neither a folder nor an address"):
+        download.address("~nouser-of-this-name/x", "a.zip")
+
+
+def test_what_is_no_photo_is_counted_and_a_pipe_does_not_hang(tmp_path, capsys):
+    dataset = own_folder(tmp_path / "own", "folders")
+    os.mkfifo(tmp_path / "own" / "trainA" / "pipe.png")
+    (tmp_path / "own" / "trainA" / "more").mkdir()
+    Image.new("RGB", (4, 4)).save(tmp_path / "own" / "trainA" / "moving.gif")
+    assert prepare(dataset, None, tmp_path / "made")["counts"]["train"] == {"a": 3, "b": 3}
+    assert "trainA: 3 of 6 entries are left out" in capsys.readouterr().err
+
+
+def test_an_encrypted_archive_is_named(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("x.png", b"x")
+    data = bytearray((tmp_path / "a.zip").read_bytes())
+    for start in (data.index(b"PK\x03\x04") + 6, data.index(b"PK\x01\x02") + 8):
+        data[start] |= 1  # the flag of encryption
+    (tmp_path / "a.zip").write_bytes(data)
+    with pytest.raises(SourceError, match=r"a\.zip: damaged, encrypted or cut short"):
+        sources.extract(tmp_path / "a.zip", tmp_path)
 
 
 def test_wrong_checksum_missing_file_and_absent_server_get_one_line(server, tmp_path):

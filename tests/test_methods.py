@@ -64,7 +64,7 @@ def drawn(method, count=5):
 def test_a_method_says_consistently_what_it_is(name):
     model, kind = methods.settings_of(name), methods.find(name)
     method = tiny(kind(model()))
-    assert method.name == name and kind.title and kind.paper.startswith("arXiv:")
+    assert method.name == name and kind.title and kind.paper
     players = Players(method, drawn(method).spec, 0, CPU)
     assert {n for player in method.players().values() for n in player.networks} <= set(players.networks)
     assert set(method.generators()) <= set(players.networks)
@@ -349,6 +349,24 @@ def test_a_step_that_returns_other_losses_than_it_promised_is_named(digits):
     method = Silent(everything().settings)
     with pytest.raises(ValueError, match=r"step gave \['critic'\], losses\(\) \['critic', 'encoder'"):
         trained(method, load_images(digits, method.feed(), method.settings, CPU))
+
+
+def test_mistakes_in_a_method_are_named(digits):
+    images = load_images(digits, everything().feed(), everything().settings, CPU)
+
+    def started(**players):
+        method = everything()
+        method.players = lambda: Everything.players(method) | players
+        return Players(method, images.spec, 0, CPU)
+
+    with pytest.raises(ValueError, match=r"player 'g' names a network 'g_ba'; networks\(\) has first, second"):
+        started(g=Player(("g_ba",), Adam(1e-3)))
+    with pytest.raises(ValueError, match=r"networks are a tuple; write \('first',\)"):
+        started(g=Player("first", Adam(1e-3)))
+    with pytest.raises(KeyError, match="no player 'generator' learns; there are: generators, critic, encoder"):
+        started().turn("generator")
+    with pytest.raises(ValueError, match=r"term 'first' is \(\); expected one value per image"):
+        started().update("generators", {"first": 1.0}, {"first": torch.zeros(())})
 
 
 def test_noise_is_what_it_says():

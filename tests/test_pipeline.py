@@ -1,5 +1,7 @@
 """What Snakemake, DVC and MLflow make, again and after a change, on a tiny configuration."""
 
+import hashlib
+import json
 import os
 import re
 import shutil
@@ -205,11 +207,65 @@ def test_a_bundled_study_runs_without_the_workflow_tools_and_its_results_fit_in(
         assert (fresh / REPORT_FOLDER / name).read_bytes() == (made / REPORT_FOLDER / name).read_bytes()
 
 
-def test_foreign_archives_are_not_taken(made, tmp_path):
-    with zipfile.ZipFile(tmp_path / "bad.zip", "w") as archive:
-        archive.writestr("runs/../../outside", "x")
+def test_only_declared_results_are_taken_and_all_of_them_or_none(made, tmp_path):
+    run = paths.find_run(settings.load(made / "params.yaml"), "toy", "cyclegan", 0)
+    metrics = (made / run.scores / "metrics.json").read_bytes()
+    extra = f"{run.scores}/images/labels2photo/extra.png"
+
+    def attempt(files, declared=None):
+        digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()} | (declared or {})
+        with zipfile.ZipFile(tmp_path / "bad.zip", "w") as archive:
+            for name, data in (files | {"results.json": json.dumps(digests).encode()}).items():
+                archive.writestr(name, data)
+        return shell(made, sys.executable, "-m", "pipeline.bundle", "take", str(tmp_path / "bad.zip"), ok=False)
+
+    def untouched(said, message):
+        return message in said and "Traceback" not in said and not (made / extra).exists()
+
+    good = {extra: b"x", f"{run.scores}/metrics.json": metrics}
+    for name in ("runs/../../outside", "scores/pwn.sh", "runs/toy/cyclegan-s0-0123456789ab/history.csv", f"{run.folder}/x.sh"):
+        assert untouched(attempt(good | {name: b"x"}), "is not a result of the current parameters; nothing was taken")
+    assert not (made.parent / "outside").exists()
+    assert untouched(attempt(good, {extra: "0" * 64}), "is not as it was declared; nothing was taken")
+    assert untouched(attempt(good | {f"{run.scores}/metrics.json": b"{}"}), "is here already and differs")
+    assert (made / run.scores / "metrics.json").read_bytes() == metrics
+    assert untouched(attempt(good, {f"{run.scores}/counts.npz": "0" * 64}), "is declared and not there; nothing was taken")
+    (made / run.scores / "images" / "link").symlink_to(tmp_path)
+    assert untouched(attempt(good | {f"{run.scores}/images/link/a.png": b"x"}), "through a link that lies here")
+    (made / run.scores / "images" / "link").unlink()
+    (tmp_path / "bad.zip").write_text("text")
     said = shell(made, sys.executable, "-m", "pipeline.bundle", "take", str(tmp_path / "bad.zip"), ok=False)
-    assert "is not a result" in said and not (made.parent / "outside").exists()
+    assert "no results of a bundle, or damaged" in said and "Traceback" not in said
+
+
+def test_damaged_results_are_named_with_what_makes_them_anew(made, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(made, copy, symlinks=True, ignore=shutil.ignore_patterns(".git", ".snakemake", ".dvc", "mlruns"))
+    run = paths.find_run(settings.load(copy / "params.yaml"), "toy", "cyclegan", 0)
+    words = ("--report", "cyclegan_ablation", "--out", "reports/cyclegan_ablation")
+    off = {"GANREPRO_MLFLOW": "off"}
+    for file, damage in (
+        (run.scores / "metrics.json", b""),
+        (run.scores / "metrics.json", b"[]"),
+        (run.scores / "counts.npz", None),
+        (run.folder / "history.csv", b""),
+        (run.folder / "history.csv", b"epoch,cycle_forward\n1,x\n"),
+        (run.folder / "timing.json", b"{"),
+    ):
+        whole = (copy / file).read_bytes()
+        (copy / file).write_bytes(whole[: len(whole) // 2] if damage is None else damage)
+        said = stage(copy, "report", *words, **off)
+        assert str(file) in said and "snakemake again" in said and said.count("\n") == 1, said
+        (copy / file).write_bytes(whole)
+    # a flipped bit of a checkpoint, in training and in generation
+    checkpoint = copy / run.folder / "checkpoint.pt"
+    whole = bytearray(checkpoint.read_bytes())
+    whole[len(whole) // 2] ^= 1
+    checkpoint.write_bytes(whole)
+    out = run.scores / "images"
+    shutil.rmtree(copy / run.scores)
+    said = stage(copy, "generate", "--study", "toy", "--row", "cyclegan", "--seed", "0", "--out", str(out), **off)
+    assert "checkpoint.pt: damaged" in said and said.count("\n") == 1 and not (copy / out).exists()
 
 
 def dvc_is_clean(folder):
@@ -395,5 +451,7 @@ def test_errors_are_one_line_and_exit_is_not_zero(tmp_path):
     said = shell(tmp_path, "snakemake", "-n", ok=False)
     assert "studies.toy.pol_images: unknown key; did you mean 'pool_images'?" in said and "Traceback" not in said
     edit(tmp_path, "pol_images: 2", "pool_images: 2")
+    said = shell(tmp_path, "snakemake", "--cores", "0", ok=False)
+    assert "--cores 0: expected a number from 1" in said
     said = shell(tmp_path, "snakemake", "-n", "--config", "seed=1", ok=False)
     assert "settings live in params.yaml" in said and "Traceback" not in said

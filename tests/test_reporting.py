@@ -13,14 +13,14 @@ from scipy.stats import t as student
 from ganrepro import settings
 from ganrepro.artifacts.files import replace_section
 from ganrepro.evaluation.intervals import Difference, Estimate
-from ganrepro.reporting import claims, figures, page, tables, verdict_errors
+from ganrepro.reporting import claims, figures, page, plan, tables, verdict_errors
 from ganrepro.reporting.deviations import deviations
 from ganrepro.reporting.results import COLUMNS, Results, intervals, summary
 from ganrepro.settings import REFERENCE_ROWS
 from ganrepro.tracking import client as tracking
 
 PARAMS = settings.parse(RAW)
-STUDY = settings.find_study(PARAMS)
+STUDY = PARAMS.studies["streets-tiny"]
 MACHINE = {"device_name": "toy", "device": "cpu", "threads": 1, "cores": 2, "commit": "abc", "versions": {"torch": "2"}}
 
 
@@ -265,6 +265,20 @@ def test_paper_values_are_those_of_the_protocol():
     assert STUDY.tables["photo2labels"].rows["cycle-alone"] == [0.10, 0.05, 0.02]
 
 
+def test_titles_of_any_kind_break_neither_page_nor_figure(results, tmp_path):
+    """A dollar is no mathematics, a bar no column, a tag no tag."""
+    odd = r"L_1 $\frac{a|b} <script>alert(1)</script> 5 $ & more"
+    rows = {name: replace(row, title=odd) for name, row in results.study.rows.items()}
+    odd_tables = {name: table.model_copy(update={"title": odd}) for name, table in results.study.tables.items()}
+    results = replace(results, study=replace(results.study, rows=rows, tables=odd_tables, title=odd))
+    text = page.page(PARAMS, "cyclegan_ablation", results)
+    assert "<script" not in text and "&lt;script&gt;" in text
+    table = tables.of_scores(results, results.study.tables["labels2photo"]).splitlines()
+    assert len({line.replace("\\|", "").count("|") for line in table}) == 1
+    page.write_figures_and_tables(PARAMS, results, tmp_path)
+    assert "$" in (tmp_path / "losses.svg").read_text()
+
+
 def test_the_gate_speaks_up_when_real_photos_cannot_be_read(results):
     text = page.page(PARAMS, "cyclegan_ablation", results)
     assert "**Gate passed**: real test photos score 0.90" in text and "trained on real training photos" in text
@@ -326,6 +340,9 @@ def test_every_tagged_deviation_is_listed():
     tags |= {"bicubic-resize", "rounding", "frozen-biases"}
     assert all(f"**{tag}**" in listed for tag in tags)
     assert listed.count("\n") + 1 == len(tags)
+    own = "\n".join(plan.deviations_of(PARAMS, PARAMS.studies["streets-pairs"]))
+    assert "discriminator-first" in own and "**rgb**" not in own and "hed-border" not in own
+    assert "hed-border" in "\n".join(plan.deviations_of(PARAMS, PARAMS.studies["facades-edges"]))
 
 
 def test_summary_is_the_mean_over_seeds(results):
@@ -426,6 +443,18 @@ def test_an_absent_server_is_said_once_and_stops_nothing(monkeypatch, capsys):
     run.close()
     said = capsys.readouterr().err
     assert said.count("MLflow is away") == 1 and said.count("\n") == 1
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_password_in_the_address_is_not_printed(monkeypatch, capsys):
+    monkeypatch.delenv("GANREPRO_MLFLOW", raising=False)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setattr(tracking, "_away", False)
+    tracking.start("exp", "x", "key", {}, {})
+    tracking._say(ConnectionError("cannot reach postgresql://me:secret@host/db or http://u:secret@h"))
+    said = capsys.readouterr().err
+    assert "MLflow is away" in said and "secret" not in said
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -59,14 +59,19 @@ def code_digest(*modules: str) -> str:
     Taken over the syntax tree without comments, docstrings and classes of settings, so improving a sentence or adding
     a setting remakes nothing. `NOT_HASHED` is left out.
     """
-    todo, seen = list(modules), {}
+    return digest(sorted((module, _imports(module)[0]) for module in modules_of(*modules)))
+
+
+def modules_of(*modules: str) -> set[str]:
+    """Some modules and all project modules that they import, one way or another; without `NOT_HASHED`."""
+    todo, seen = list(modules), set()
     while todo:
         module = todo.pop()
         if module in seen or any(module == name or module.startswith(f"{name}.") for name in NOT_HASHED):
             continue
-        seen[module], more = _imports(module)
-        todo += more
-    return digest(sorted(seen.items()))
+        seen.add(module)
+        todo += _imports(module)[1]
+    return seen
 
 
 @functools.cache
@@ -103,9 +108,11 @@ def _forget(tree: ast.Module) -> None:
 
 
 def _is_settings(part: ast.stmt) -> bool:
-    """A class of settings, or an alias of a type."""
+    """A class of settings, an alias of a type, or what a method is called in reports."""
     if isinstance(part, ast.ClassDef):
         return part.name.endswith("Settings")
+    if isinstance(part, ast.Assign) and ast.unparse(part.targets[0]) in ("title", "paper"):
+        return True
     subscripted = isinstance(part, ast.Assign) and isinstance(part.value, ast.Subscript) and part.value.value
     return isinstance(subscripted, ast.Name) and subscripted.id in ("Annotated", "Literal")
 

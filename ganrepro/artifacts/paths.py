@@ -17,9 +17,9 @@ from ganrepro.artifacts.fingerprint import changed, code_digest, digest, key_of
 from ganrepro.data.registry import INCEPTION, NOT_DOWNLOADED, NOT_HASHED, registry
 from ganrepro.evaluation.base import Evaluator
 from ganrepro.evaluation.scores import evaluators_of
-from ganrepro.methods.base import epochs
+from ganrepro.methods.base import Method, epochs
 from ganrepro.outputs import Output
-from ganrepro.settings import REFERENCE_ROWS, ConfigError, Params, PublishedScorerSettings, Row, Study, find_study, known
+from ganrepro.settings import REFERENCE_ROWS, ConfigError, Params, PublishedScorerSettings, Study, find_study, known
 from ganrepro.training.schedule import milestones
 
 REPORTS = Path("reports")
@@ -48,24 +48,24 @@ class Run:
         return self.row in REFERENCE_ROWS
 
     @property
-    def variant(self) -> Row:
-        """Its method and settings."""
-        return self.study.rows[self.row]
+    def method(self) -> Method[Any]:
+        """How it is trained, with all settings; a reference row has none."""
+        return self.study.rows[self.row].method
 
     @property
     def outputs(self) -> tuple[Output, ...]:
         """What it makes."""
-        return self.study.outputs if self.reference else self.variant.method.outputs()
+        return self.study.outputs if self.reference else self.method.outputs()
 
     @property
     def looks_back(self) -> list[int]:
         """Epochs whose generators are scored too, for curves: those of a study's first seed."""
-        return milestones(epochs(self.variant.settings)) if self.seed == self.study.seeds[0] else []
+        return milestones(epochs(self.method.settings)) if self.seed == self.study.seeds[0] else []
 
     @property
     def spec(self) -> dict[str, Any]:
         """Everything that determines its training, as it is hashed and stored beside the checkpoint."""
-        method = self.variant.method
+        method = self.method
         return {
             "method": method.name,
             "settings": changed(method.settings),

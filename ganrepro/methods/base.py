@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(gt=0, le=1_000_000)]
 Pixels = Annotated[int, Field(gt=0, le=8192)]
+Width = Annotated[int, Field(gt=0, le=4096)]  # channels of a layer
 CountOrZero = Annotated[int, Field(ge=0, le=1_000_000)]
 Beta = Annotated[float, Field(ge=0, lt=1)]
 Random = Callable[[str], "torch.Generator"]  # purpose -> a random stream of its own
@@ -226,8 +227,8 @@ S = TypeVar("S", bound=ScheduleSettings)
 class Method(Generic[S]):
     """One way to train networks that make images. Subclasses say the rest; see CONTRIBUTING.md."""
 
-    title: ClassVar[str]  # as printed
-    paper: ClassVar[str]  # where it was published
+    title: ClassVar[str]  # as printed in the provenance of reports
+    paper: ClassVar[str]  # where it was published, or "a baseline"
 
     def __init__(self, settings: S):
         self.settings = settings
@@ -266,7 +267,7 @@ class Method(Generic[S]):
         raise NotImplementedError
 
     def buffers(self) -> dict[str, torch.Tensor]:
-        """Other state that a step changes in place, by name, with its first values: a running factor, say."""
+        """Other state that a step changes in place, by name, with its first values: BEGAN's running factor, a count."""
         return {}
 
     def step(self, players: Players, batch: Batch) -> dict[str, torch.Tensor]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ganrepro.lazy import torch
-from ganrepro.methods.base import SGD, Adam, DataSpec, Method, RMSprop
+from ganrepro.methods.base import SGD, Adam, DataSpec, Method, Player, RMSprop
 from ganrepro.methods.image_pool import ImagePool
 from ganrepro.objectives.weighted_sum import weighted_sum
 from ganrepro.seeding import stream
@@ -25,7 +25,7 @@ class Players:
         self.method, self.device = method, device
         settings = method.settings
         self.networks = method.networks(data, lambda purpose: stream(seed, f"weights/{purpose}"))
-        players = method.players()
+        players = _checked(method, self.networks)
         self._stored = {name for player in players.values() for name in player.networks}
         stepped = {name for player in players.values() if player.optimiser for name in player.networks}
         learning = {id(p) for name in stepped for p in self.networks[name].parameters() if p.requires_grad}
@@ -57,7 +57,9 @@ class Players:
         return list({id(p): p for p in every}.values())
 
     def turn(self, player: str) -> None:
-        """From here on gradients reach the weights of this player alone."""
+        """From here on gradients reach the weights of this player alone. KeyError with the names there are."""
+        if player not in self.parameters:
+            raise KeyError(f"methods/{self.method.name}.py: no player '{player}' learns; there are: {', '.join(self.parameters)}")
         for parameters in self.parameters.values():
             for parameter in parameters:
                 parameter.requires_grad_(False)
@@ -121,6 +123,20 @@ class Players:
         for pool in self.pools.values():
             yield pool.images
         yield from self.buffers.values()
+
+
+def _checked(method: Method[Any], networks: Mapping[str, torch.nn.Module]) -> dict[str, Player]:
+    """The players of a method. ValueError where one has networks that there are not."""
+    players = method.players()
+    for name, player in players.items():
+        if isinstance(player.networks, str):
+            raise ValueError(f"methods/{method.name}.py: player '{name}': networks are a tuple; write ('{player.networks}',)")
+        for network in player.networks:
+            if network not in networks:
+                raise ValueError(
+                    f"methods/{method.name}.py: player '{name}' names a network '{network}'; networks() has {', '.join(networks)}"
+                )
+    return players
 
 
 def _in_float32(module: torch.nn.Module, given: Any, made: Any) -> Any:

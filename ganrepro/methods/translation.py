@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, model_validator
 
 from ganrepro.lazy import torch
-from ganrepro.methods.base import Adam, Batch, Beta, Count, CountOrZero, DataSpec, Method, Positive, Random, ScheduleSettings
+from ganrepro.methods.base import Adam, Batch, Beta, DataSpec, Method, Positive, Random, ScheduleSettings, Width
 from ganrepro.outputs import Output
 
 
@@ -21,11 +21,13 @@ class TranslationSettings(ScheduleSettings):
         "of the images are the Lua code's in both",
     )
     generator: Literal["resnet", "unet", "encoder-decoder"] = Field("resnet", description="CycleGAN 7.2; pix2pix 6.1.1")
-    generator_blocks: CountOrZero = Field(6, description="residual blocks of 'resnet': 6 at 128 × 128, 9 from 256 × 256")
-    generator_filters: Count = Field(64, description="channels of the generator's first layer")
+    generator_blocks: Annotated[int, Field(ge=0, le=100)] = Field(
+        6, description="residual blocks of 'resnet': 6 at 128 × 128, 9 from 256 × 256"
+    )
+    generator_filters: Width = Field(64, description="channels of the generator's first layer")
     bottleneck_norm: bool = Field(False, description="unet, encoder-decoder: batch norm on the innermost layer")
     discriminator_receptive_field: Literal[1, 16, 34, 70, 142, 286] = Field(70, description="pixels that a patch logit sees")
-    discriminator_filters: Count = Field(64, description="channels of the discriminator's first layer")
+    discriminator_filters: Width = Field(64, description="channels of the discriminator's first layer")
     learning_rate: Positive = Field(0.0002, description="of Adam (pix2pix 3.3, CycleGAN 4)")
     adam_beta1: Beta = Field(0.5, description="of Adam (pix2pix 3.3)")
     adam_beta2: Beta = Field(0.999, description="of Adam (pix2pix 3.3)")

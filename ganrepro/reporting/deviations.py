@@ -5,15 +5,21 @@ from __future__ import annotations
 import functools
 import re
 
-from ganrepro.artifacts.fingerprint import PACKAGE
+from ganrepro.artifacts.fingerprint import PACKAGE, modules_of
 
 
 @functools.cache
-def deviations() -> tuple[str, ...]:
-    """One Markdown line for each tag, with its reason and the file that holds it."""
+def deviations(*modules: str) -> tuple[str, ...]:
+    """One Markdown line for each tag, with its reason and the file that holds it.
+
+    modules: where the code of some results begins, as in `code_digest`; its files alone are looked at (none: all files).
+    """
+    used = {f"{module.replace('.', '/')}.py" for module in modules_of(*modules)}
     pattern = re.compile(r"DEVIATION\(([a-z-]+)\): ((?:[^\n]+\n?)+?)(?=\n|\s*DEVIATION|\s*\"\"\")")
     found = []
     for path in sorted(PACKAGE.rglob("*.py")):
+        if modules and path.relative_to(PACKAGE).as_posix() not in used:
+            continue
         for tag, words in pattern.findall(path.read_text("utf-8")):
             text = " ".join(line.strip().lstrip("#").strip() for line in words.splitlines())
             found.append(f"**{tag}** (`{path.relative_to(PACKAGE.parent).as_posix()}`): {text}")

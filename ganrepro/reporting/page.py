@@ -13,8 +13,7 @@ from ganrepro.evaluation.intervals import FEWEST_IMAGES, REPLICATES
 from ganrepro.methods.base import epochs
 from ganrepro.outputs import Output
 from ganrepro.reporting import claims, figures, tables
-from ganrepro.reporting.deviations import deviations
-from ganrepro.reporting.plan import grids, report_key
+from ganrepro.reporting.plan import deviations_of, grids, report_key
 from ganrepro.reporting.results import (
     GATE,
     Results,
@@ -78,10 +77,13 @@ def page(params: Params, name: str, results: Results) -> str:
         best=", ".join(best),
         lines=_lines(results),
         reader=READERS[results.published],
+        outputs=[output.name for output in study.outputs],
+        colours=any("intersection_l" in table.scores for table in study.tables.values()),
+        published=any(any(table.rows.values()) for table in study.tables.values()),
         replicates=REPLICATES,
         fewest=FEWEST_IMAGES,
         noise=_noise(results) if scored and study.test_passes > 1 else None,
-        deviations=deviations(),
+        deviations=deviations_of(params, study),
         provenance="| | |\n| :-- | :-- |\n" + "\n".join(f"| {k} | {v} |" for k, v in footer(params, results).items()),
     )
 

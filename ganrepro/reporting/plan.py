@@ -23,6 +23,16 @@ def closer_looks(params: Params, study: Study) -> list[str]:
     return ["classes.svg", "curves.svg", "extremes.png"] if scored else []
 
 
+def deviations_of(params: Params, study: Study) -> tuple[str, ...]:
+    """The deviations in the code that a study runs."""
+    modules = {"data.prepare", "training.loop", "evaluation.generation"}
+    modules |= {f"methods.{row.method.name}" for row in study.rows.values()}
+    classes = paths.has_classes(params, study.dataset)
+    modules |= {f"evaluation.{e.name}" for output in study.outputs for e in evaluators_of(output, classes)}
+    modules |= {"data.edges"} if params.datasets[study.dataset].edges else set()
+    return deviations(*sorted(modules))
+
+
 def report_key(params: Params, study: Study) -> str:
     """Key of the report, printed in its footer: stale when it differs."""
     scores = [str(run.scores) for run in paths.runs(params, study)]
@@ -35,7 +45,7 @@ def report_key(params: Params, study: Study) -> str:
     tables = [[name, table.model_dump()] for name, table in study.tables.items()]
     files = [PACKAGE / "reporting/claims.yaml", *sorted((PACKAGE / "reporting/templates").glob("*.j2"))]
     texts = [file.read_text(encoding="utf-8") for file in files]
-    return key_of("report", scores, titles, tables, texts, deviations(), code_digest("reporting.page"))
+    return key_of("report", scores, titles, tables, texts, deviations_of(params, study), code_digest("reporting.page"))
 
 
 def report_is_current(params: Params, name: str) -> bool:

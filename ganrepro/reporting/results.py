@@ -81,7 +81,7 @@ def collect(params: Params, study: Study) -> Results:
             by_class = zip(dict(manifest["classes"]), found["class_ious"], strict=True)
             classes += [line | {"class": name, "iou": iou} for name, iou in by_class]
             if "epochs" in found:
-                settings = run.variant.settings
+                settings = run.method.settings
                 then = found["epochs"] | {str(settings.epochs_constant + settings.epochs_decay): found}
                 curves += [line | {"epoch": int(e), "class_iou": one["class_iou"]} for e, one in then.items()]
     for run in paths.trained(params, study):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from ganrepro.data.registry import DRAWN, FOLDER
 from ganrepro.errors import UserError
-from ganrepro.methods.base import Closed, Count, CountOrZero, Method, Pixels, Positive, ScheduleSettings
+from ganrepro.methods.base import Closed, Count, CountOrZero, Method, Pixels, Positive, ScheduleSettings, Width
 from ganrepro.outputs import OUTPUTS, Output
 
 # Rows that need no training: the real target images (gate) and the untouched input (floor).
@@ -70,6 +71,10 @@ class DatasetSettings(Closed):
 
     @model_validator(mode="after")
     def _keys_fit_the_source(self) -> DatasetSettings:
+        try:
+            Path(self.path or "").expanduser()
+        except RuntimeError as error:
+            raise ValueError(f"path: {error}; write the folder out") from None
         if self.source == FOLDER:
             if self.path is None:
                 raise ValueError("path: expected the folder with trainA, trainB, testA, testB or train, test; got nothing")
@@ -89,7 +94,7 @@ class DatasetSettings(Closed):
 class ScorerSettings(Closed):
     """Recipe of the segmentation network that reads generated photos."""
 
-    filters: Count = Field(description="channels of its first layer")
+    filters: Width = Field(description="channels of its first layer")
     epochs: Count = Field(description="epochs of its training")
     batch_images: Count = Field(description="images of a step")
     learning_rate: Positive = Field(description="highest rate of its schedule")

@@ -173,5 +173,21 @@ def write(folder: Path = DOCS) -> None:
     (folder / "settings.md").write_text(page(), encoding="utf-8")
 
 
+def defaults() -> dict[str, dict[str, Any]]:
+    """The default of every setting that is hashed where it differs, by method, and of datasets."""
+    models: dict[str, type[BaseModel]] = {name: methods.settings_of(name) for name in methods.names()}
+    models["dataset"] = DatasetSettings
+    return {n: {f: x.default for f, x in m.model_fields.items() if not x.is_required()} for n, m in models.items()}
+
+
+def remember_defaults(file: Path = Path("tests/defaults.json")) -> None:
+    """Adds the defaults of new settings to what is remembered; those that are there stay, whatever the code says now."""
+    known = json.loads(file.read_text(encoding="utf-8"))
+    for name, own in defaults().items():
+        known[name] = own | known.get(name, {})
+    file.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
 if __name__ == "__main__":
     write()
+    remember_defaults()

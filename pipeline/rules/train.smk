@@ -13,7 +13,7 @@ rule train:
     benchmark:
         "logs/train/{study}/{row}-s{seed}-{key}.tsv"
     # the costliest rows first, those of the most losses, so that the last one to finish is a cheap one
-    priority: lambda w: 10 + len(run_of(w).variant.method.losses())
+    priority: lambda w: 10 + len(run_of(w).method.losses())
     threads: 1
     resources:
         gpu=GPU,
