@@ -125,6 +125,26 @@ def test_a_difference_is_welchs_and_what_rows_share_falls_out():
     assert np.isnan(intervals.difference(estimate(a, images=9), estimate(b)).error)
 
 
+@pytest.mark.parametrize("images", [10, 20, 60])
+def test_a_mean_over_classes_holds_its_truth_however_rare_a_class_is(images):
+    """Eight classes of 60 images, one in few of them, areas and accuracies that differ from image to image.
+
+    93 to 96 % of intervals hold the true accuracy (1000 draws); of the 300 here at least 90 %.
+    """
+    random, held = np.random.default_rng(images), 0
+    for _ in range(300):
+        area, right = random.lognormal(0, 1, (60, 8)), random.beta(1.2, 0.8, (60, 8))  # true accuracy 0.6
+        area[random.permutation(60)[images:], 0] = 0
+        counts = np.concatenate([area * right, area], 1)[None]
+
+        def accuracy(sums):
+            return {"class_accuracy": (sums[:, :8] / (sums[:, 8:] + 1e-12)).mean(1)}
+
+        low, high = intervals.interval(intervals.estimates(counts, accuracy, {"class_accuracy": images})["class_accuracy"])
+        held += low <= 0.6 <= high
+    assert held / 300 >= 0.90
+
+
 def test_the_correction_is_holms():
     """0.01, 0.04, 0.03 and 0.005: times 3, at least the one before, times 2, times 4; by hand."""
     assert intervals.corrected(np.array([0.01, 0.04, 0.03, 0.005])) == pytest.approx([0.03, 0.06, 0.06, 0.02])

@@ -141,13 +141,13 @@ def table(lines: Sequence[Mapping[str, Any]]) -> str:
         interval = "–" if one["low"] is None else f"{one['low']:+.3f} to {one['high']:+.3f}"
         verdict = f"{VERDICTS[one['verdict']]} {one['verdict']}"
         seeds = f"{one['seeds']} seed{'s' if one['seeds'] > 1 else ''}"
-        told = f"{one['reason']}: not judged" if one["reason"] else f"{verdict}<br><sub>{seeds}, p = {_p(one['p'])}</sub>"
+        told = f"{one['reason']}: not judged" if one["reason"] else f"{verdict}<br><sub>{seeds}, p {_p(one['p'])}</sub>"
         rows.append([words, paper, f"**{one['difference']:+.3f}**", interval, told])
     return markdown(["Claim", "Paper", "Ours", "95 % interval", "Verdict"], rows)
 
 
 def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+    return "< 0.001" if value < 0.001 else f"= {value:.3f}"
 
 
 def tally(lines: Sequence[Mapping[str, Any]]) -> str:
