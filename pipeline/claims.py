@@ -20,11 +20,9 @@ def found(params: settings.Params) -> dict[str, dict[str, Any]]:
     for study in params.studies:
         if (paths.report_folder(study) / "claims.json").exists():
             folders.setdefault(study, paths.report_folder(study))
-    return {
-        study: read_json(folders[study] / "claims.json") | {"folder": folders[study].name}
-        for study in params.studies
-        if study in folders
-    }
+    read = {study: read_json(folders[study] / "claims.json") for study in params.studies if study in folders}
+    # evidence that an older rule judged is left out until it is made anew
+    return {study: one | {"folder": folders[study].name} for study, one in read.items() if one.get("schema") == claims.SCHEMA}
 
 
 def write(params: settings.Params) -> bool:

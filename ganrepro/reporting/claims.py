@@ -20,6 +20,7 @@ from ganrepro.settings import Study
 
 VERDICTS = {"reproduced": "✓", "contradicted": "✗", "undecided": "·", "not judged": "–"}
 FEWEST_SEEDS = 3
+SCHEMA = "claims/2"  # of claims.json
 RULE = (
     "A claim says that one row scores higher than another, in some cases by at least a margin. It is **reproduced** where the "
     "difference lies above the margin (0 where none is named) and **contradicted** where it lies below, in either case only if "

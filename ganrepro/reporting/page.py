@@ -44,7 +44,7 @@ def write_figures_and_tables(params: Params, results: Results, folder: Path) -> 
     judged = claims.judged(results)
     if judged:
         figures.verdicts(judged, folder / "claims.svg")
-        write_json(folder / "claims.json", {"schema": "claims/2", "study": results.study.title, "claims": judged})
+        write_json(folder / "claims.json", {"schema": claims.SCHEMA, "study": results.study.title, "claims": judged})
     write_tables(results, folder)
     write_json(folder / "metrics.json", summary(results))
 
