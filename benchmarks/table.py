@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ganrepro.artifacts.files import replace_section
+from ganrepro.reporting.tables import markdown
 
 RESULTS = Path("benchmarks/results")
 
@@ -56,8 +57,8 @@ def main() -> None:
         f"{r['machine']['device_name']}, {r['machine']['cores']} cores, torch {r['machine']['versions']['torch']}"
         for r in results.values()
     }
-    lines = ["| | ours | reference | ratio |", "| :-- | --: | --: | --: |", *(f"| {' | '.join(row)} |" for row in rows(results))]
-    text = "\n".join([f"Measured on: {'; '.join(sorted(machines))}.", "", *lines])
+    table = markdown(["", "ours", "reference", "ratio"], rows(results))
+    text = f"Measured on: {'; '.join(sorted(machines))}.\n\n{table}"
     if not replace_section(Path("README.md"), "benchmarks", text):
         sys.exit("error: README.md has no section <!-- benchmarks -->")
 

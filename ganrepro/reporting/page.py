@@ -84,7 +84,7 @@ def page(params: Params, name: str, results: Results) -> str:
         fewest=FEWEST_IMAGES,
         noise=_noise(results) if scored and study.test_passes > 1 else None,
         deviations=deviations_of(params, study),
-        provenance="| | |\n| :-- | :-- |\n" + "\n".join(f"| {k} | {v} |" for k, v in footer(params, results).items()),
+        provenance=tables.markdown(["", ""], footer(params, results).items(), left=2),
     )
 
 

@@ -19,7 +19,7 @@ def plain(text: str) -> str:
     return html.escape(text, quote=False).replace("|", "\\|")
 
 
-def markdown(head: Sequence[str], lines: Iterable[Sequence[str]], left: int = 1) -> str:
+def markdown(head: Sequence[str], lines: Iterable[Iterable[str]], left: int = 1) -> str:
     """A Markdown table.  left: how many columns are set flush left; the others are centred."""
     rule = [":--"] * left + [":-:"] * (len(head) - left)
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *lines))
