@@ -29,6 +29,10 @@ try:
 except settings.ConfigError as error:
     raise WorkflowError(f"params.yaml: {error}") from None
 
+for folder in ("data", "downloads", "runs", "scores", "reports", "logs", "work"):
+    if os.path.exists(folder) and not os.path.isdir(folder):
+        raise WorkflowError(f"{folder}: expected a folder, found a file; move it away")
+
 if workflow.resource_settings.cores == 0:  # would wait for ever
     raise WorkflowError("--cores 0: expected a number from 1, or all")
 

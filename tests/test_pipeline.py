@@ -257,6 +257,15 @@ def test_damaged_results_are_named_with_what_makes_them_anew(made, tmp_path):
         said = stage(copy, "report", *words, **off)
         assert str(file) in said and "snakemake again" in said and said.count("\n") == 1, said
         (copy / file).write_bytes(whole)
+    # under Snakemake too, and a report that fails leaves the old one whole
+    report = [copy / "reports/cyclegan_ablation.md", *sorted((copy / "reports/cyclegan_ablation").iterdir())]
+    before = [file.read_bytes() for file in report]
+    history = copy / run.folder / "history.csv"
+    whole = history.read_bytes()
+    history.write_bytes(b"")
+    shell(copy, "snakemake", "--cores", "2", "--forcerun", "report_cyclegan_ablation", "--", str(REPORT), ok=False, **off)
+    assert [file.read_bytes() for file in report] == before
+    history.write_bytes(whole)
     # a flipped bit of a checkpoint, in training and in generation
     checkpoint = copy / run.folder / "checkpoint.pt"
     whole = bytearray(checkpoint.read_bytes())
@@ -453,5 +462,11 @@ def test_errors_are_one_line_and_exit_is_not_zero(tmp_path):
     edit(tmp_path, "pol_images: 2", "pool_images: 2")
     said = shell(tmp_path, "snakemake", "--cores", "0", ok=False)
     assert "--cores 0: expected a number from 1" in said
+    (tmp_path / "scores").touch()
+    assert "scores: expected a folder, found a file" in shell(tmp_path, "snakemake", "-n", ok=False)
+    (tmp_path / "scores").unlink()
+    (tmp_path / REPORT).mkdir(parents=True)
+    assert f"{REPORT}: expected a page, found a folder" in shell(tmp_path, "snakemake", "-n", ok=False)
+    (tmp_path / REPORT).rmdir()
     said = shell(tmp_path, "snakemake", "-n", "--config", "seed=1", ok=False)
     assert "settings live in params.yaml" in said and "Traceback" not in said

@@ -3,6 +3,9 @@
 for NAME, STUDY in ((name, STUDIES[study]) for name, study in PARAMS.reports.items()):
     PAGE, FOLDER = paths.report_page(NAME), paths.report_folder(NAME)
 
+    if PAGE.is_dir():
+        raise WorkflowError(f"{PAGE}: expected a page, found a folder; move it away")
+
     # A report has one fixed name, so it carries its key in its footer. One that is not of the current
     # parameters is given an old date: every existing input is then newer, and it is made again.
     if PAGE.exists() and not plan.report_is_current(PARAMS, NAME):
@@ -23,38 +26,45 @@ for NAME, STUDY in ((name, STUDIES[study]) for name, study in PARAMS.reports.ite
                 for run in paths.trained(PARAMS, STUDY)
                 for file in ("history.csv", "timing.json")
             ],
+        # `update`: Snakemake removes outputs before a job; so marked, a report that fails leaves the old one
         output:
-            report(PAGE, caption="../captions/report.rst", category="Tables"),
-            [
-                report(
-                    f"{FOLDER}/{table}.png",
-                    caption="../captions/grid.rst",
-                    category="Images",
-                )
-                for table in plan.grids(STUDY)
-            ],
-            report(
-                f"{FOLDER}/losses.svg",
-                caption="../captions/losses.rst",
-                category="Training",
+            update(
+                [
+                    report(PAGE, caption="../captions/report.rst", category="Tables"),
+                    *report(
+                        [f"{FOLDER}/{table}.png" for table in plan.grids(STUDY)],
+                        caption="../captions/grid.rst",
+                        category="Images",
+                    ),
+                    report(
+                        f"{FOLDER}/losses.svg",
+                        caption="../captions/losses.rst",
+                        category="Training",
+                    ),
+                    report(
+                        f"{FOLDER}/scores.csv",
+                        caption="../captions/scores.rst",
+                        category="Tables",
+                    ),
+                    *report(
+                        [
+                            f"{FOLDER}/{figure}"
+                            for figure in plan.closer_looks(PARAMS, STUDY)
+                        ],
+                        caption="../captions/closer.rst",
+                        category="Images",
+                    ),
+                    *(
+                        f"{FOLDER}/{file}"
+                        for file in (
+                            "intervals.csv",
+                            "losses.csv",
+                            "means.csv",
+                            "metrics.json",
+                        )
+                    ),
+                ]
             ),
-            report(
-                f"{FOLDER}/scores.csv",
-                caption="../captions/scores.rst",
-                category="Tables",
-            ),
-            [
-                report(
-                    f"{FOLDER}/{figure}",
-                    caption="../captions/closer.rst",
-                    category="Images",
-                )
-                for figure in plan.closer_looks(PARAMS, STUDY)
-            ],
-            f"{FOLDER}/intervals.csv",
-            f"{FOLDER}/losses.csv",
-            f"{FOLDER}/means.csv",
-            f"{FOLDER}/metrics.json",
         log:
             f"logs/report/{NAME}.log",
         benchmark:
