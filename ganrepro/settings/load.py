@@ -48,7 +48,9 @@ def load(path: str | Path = "params.yaml") -> Params:
         raise ConfigError(f"{path}: no such file; run from the project folder or give --params") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from None
-    except (YAMLError, ValueError, KeyError, OSError, RecursionError) as error:
+    except RecursionError:
+        raise ConfigError(f"{path}: lists or mappings nested too deeply; write it plainly") from None
+    except (YAMLError, ValueError, KeyError, OSError) as error:
         raise ConfigError(f"{path}: not readable: {' '.join(str(error).split())[:300]}") from None
     if _values(raw, MOST_VALUES) > MOST_VALUES:
         raise ConfigError(f"{path}: more than {MOST_VALUES:,} values, aliases expanded, or one inside itself; write it plainly")
