@@ -430,12 +430,17 @@ def test_eight_parallel_jobs_share_one_new_database(mlflow):
             assert len(client.get_metric_history(run.info.run_id, "loss")) == 20
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_an_absent_server_is_said_once_and_stops_nothing(monkeypatch, capsys):
+def _track_to(monkeypatch, address):
+    """Runs are logged to this address, tried once, and nothing was said of it yet."""
     monkeypatch.delenv("GANREPRO_MLFLOW", raising=False)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.setattr(tracking, "_away", False)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_an_absent_server_is_said_once_and_stops_nothing(monkeypatch, capsys):
+    _track_to(monkeypatch, "http://127.0.0.1:9")
     run = tracking.start("exp", "x", "key", {}, {})
     tracking.start("exp", "y", "key2", {}, {}).close()  # neither waits nor says it again
     run.epoch({"epoch": 1, "loss": 1.0})
@@ -447,10 +452,7 @@ def test_an_absent_server_is_said_once_and_stops_nothing(monkeypatch, capsys):
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_password_in_the_address_is_not_printed(monkeypatch, capsys):
-    monkeypatch.delenv("GANREPRO_MLFLOW", raising=False)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@127.0.0.1:9")
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    monkeypatch.setattr(tracking, "_away", False)
+    _track_to(monkeypatch, "http://me:secret@127.0.0.1:9")
     tracking.start("exp", "x", "key", {}, {})
     tracking._say(ConnectionError("cannot reach postgresql://me:secret@host/db or http://u:secret@h"))
     said = capsys.readouterr().err
