@@ -39,6 +39,7 @@ if workflow.resource_settings.cores == 0:  # would wait for ever
 PYTHON = sys.executable
 STUDIES = {study: PARAMS.studies[study] for study in PARAMS.reports.values()}
 GPU = paths.gpu_slots(PARAMS.device)
+FIRST = paths.first_trainings(PARAMS)
 
 
 def run_of(wildcards):
@@ -51,6 +52,14 @@ def run_of(wildcards):
 def manifest_of(dataset):
     """What says that a dataset is prepared. Ancient: its key says whether it is current."""
     return ancient(f"{paths.dataset_dir(PARAMS, dataset)}/manifest.json")
+
+
+def files_of(run):
+    """What a training reads besides the images: downloads, the segmentation network of its study."""
+    return [
+        ancient(str(file) if file.suffix else f"{file}/source.json")
+        for file in run.files.values()
+    ]
 
 
 wildcard_constraints:

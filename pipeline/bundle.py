@@ -42,7 +42,8 @@ def jobs(params: Params, study: Study) -> list[dict[str, object]]:
         words = ["--dataset", study.dataset, "--scorer", study.scorer, "--pixels", str(study.pixels)]
         found.append(("segmenter", [*words, "--out", str(network)], [], f"{network}/segmenter.pt"))
     for run in sorted(paths.trained(params, study), key=lambda run: -len(run.method.losses())):
-        found.append(("train", [*_words(run), str(run.folder)], [], f"{run.folder}/checkpoint.pt"))
+        needed = [str(file) for file in run.files.values() if file.suffix]
+        found.append(("train", [*_words(run), str(run.folder)], needed, f"{run.folder}/checkpoint.pt"))
     for run in paths.runs(params, study):
         images = f"{run.scores}/images"
         needed = [] if run.reference else [f"{run.folder}/checkpoint.pt"]
@@ -65,6 +66,10 @@ def make(params: Params, study: Study, path: Path) -> None:
         raise ConfigError(
             f"datasets.{study.dataset}: a folder of your own cannot be packed; copy the checkout and the folder instead"
         )
+    downloads = {file for run in paths.trained(params, study) for file in run.files.values() if not file.suffix}
+    for folder in sorted(downloads):
+        if not (folder / "source.json").exists():
+            raise ConfigError(f"{folder}: not fetched yet; run: snakemake --cores all {folder}/source.json")
     names = read_json(data / "manifest.json")["names"]["test"]
     shown = sorted({name for of in names.values() for name in [*of[:6], *figures.shown(of)]})
     plan = {"data": str(data), "jobs": jobs(params, study), "shown": [f"/{n}" for n in shown], "returned": RETURNED}
@@ -78,6 +83,8 @@ def make(params: Params, study: Study, path: Path) -> None:
             for file in sorted(folder.rglob("*")):
                 if file.suffix in (".py", ".yaml"):
                     pack.write(file, f"{inside}/{file.relative_to(folder).as_posix()}")
+        for file in sorted(p for folder in downloads for p in folder.rglob("*") if p.is_file()):
+            pack.write(file, str(file))
         for file in sorted(p for p in data.rglob("*") if p.is_file()):
             if file.suffix == ".png":
                 pack.writestr(str(file.with_suffix(".webp")), as_webp(file), zipfile.ZIP_STORED)
@@ -92,7 +99,9 @@ def expected(params: Params) -> dict[Path, str]:
     for study in params.studies.values():
         found[paths.segmenter_dir(params, study)] = r"segmenter\.json"
         for run in paths.runs(params, study):
-            found[run.scores] = r"metrics\.json|counts\.npz|images/done|images/(\d+/|epoch-\d+/)?[a-z0-9._-]+/[^/]+\.png"
+            found[run.scores] = (
+                r"metrics\.json|counts\.npz|images/(done|timing\.json)|images/(\d+/|epoch-\d+/)?[a-z0-9._-]+/[^/]+\.png"
+            )
             if not run.reference:
                 found[run.folder] = r"history\.csv|timing\.json|run\.json"
     return found

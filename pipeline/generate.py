@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 from ganrepro import checkpoints, process, settings
 from ganrepro.artifacts import paths
-from ganrepro.artifacts.files import filling, read_json
+from ganrepro.artifacts.files import filling, read_json, write_json
 from ganrepro.evaluation.generation import generate, reference
 from ganrepro.methods.base import DataSpec
 from pipeline import stage
@@ -25,7 +27,10 @@ def main() -> None:
             method, device = run.method, process.device(run.params.device)
             common = DataSpec.of(manifest, method.settings), run.seed, test, manifest
             weights = checkpoints.load(run.folder / "checkpoint.pt", run.spec)["players"]["networks"]
+            started = time.monotonic()
             generate(method, weights, *common, images, device, run.study.test_passes)
+            seconds, made = time.monotonic() - started, sum(1 for _ in images.rglob("*.png"))
+            write_json(images / "timing.json", {"schema": "generation/1", "images": made, "seconds": round(seconds, 3)})
             for epoch in run.looks_back:
                 then = checkpoints.load(run.folder / paths.milestone(epoch), run.spec)["networks"]
                 generate(method, then, *common, images / f"epoch-{epoch}", device)

@@ -20,6 +20,7 @@ from ganrepro.training.batches import load_images
 from ganrepro.training.loop import Progress, fit
 from ganrepro.training.schedule import milestones
 from pipeline import stage
+from pipeline.take_over import take_over
 
 # A killed training repeats at most this much, or more where saving would take more than a fiftieth of the time.
 SAVE_EVERY_SECONDS = float(os.environ.get("GANREPRO_SAVE_SECONDS", "60"))
@@ -33,7 +34,11 @@ def main() -> None:
     run.work.mkdir(parents=True, exist_ok=True)
     with FileLock(run.work / "lock"):  # a training that outlived a killed workflow finishes first
         if not (args.out / "checkpoint.pt").exists():
-            train(run, args.out, args.threads)
+            equal = sorted(Path("runs").glob(f"*/*-s{run.seed}-{run.key}/checkpoint.pt"))
+            if equal:
+                take_over(run, equal[0], args.out)
+            else:
+                train(run, args.out, args.threads)
     shutil.rmtree(run.work, ignore_errors=True)
 
 

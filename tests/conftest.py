@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import functools
 import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,10 @@ import pytest
 import torch
 from ruamel.yaml import YAML
 
+from ganrepro import checkpoints
+from ganrepro.evaluation.segmenter import Segmenter
 from ganrepro.methods.base import Method
+from ganrepro.methods.files import SEGMENTER, ReadsFiles
 
 ROOT = Path(__file__).resolve().parent.parent
 os.environ.setdefault("GANREPRO_MLFLOW", "off")  # tests that want MLflow say so
@@ -26,12 +31,23 @@ def raw() -> dict[str, Any]:
     return copy.deepcopy(RAW)
 
 
+@functools.cache
+def small_segmenter() -> Path:
+    """Checkpoint of a segmentation network that has learnt nothing."""
+    file = Path(tempfile.mkdtemp(prefix="ganrepro-tests-")) / "segmenter.pt"
+    torch.manual_seed(0)
+    checkpoints.save(file, {}, {"network": Segmenter(3, 4).state_dict()})
+    return file
+
+
 def tiny(method: Method[Any], **changes: Any) -> Method[Any]:
-    """The same experiment at 16 x 16 with narrow networks: seconds instead of hours."""
+    """The same experiment at 16 x 16 with narrow networks: seconds instead of hours. Features are a small segmenter's."""
     small = {
         "generator_blocks": 1, "generator_filters": 4, "discriminator_filters": 4, "discriminator_receptive_field": 16,
         "load_pixels": 18, "crop_pixels": 16, "epoch_images": 4, "epochs_constant": 1, "epochs_decay": 2, "pool_images": 2,
+        "features": SEGMENTER, "feature_pixels": 32, "inversion_steps": 3,
     }  # fmt: skip
     small["batch_images"] = min(method.settings.batch_images, 2)
     known = type(method.settings).model_fields
-    return method.with_settings(**({name: value for name, value in small.items() if name in known} | changes))
+    made = method.with_settings(**({name: value for name, value in small.items() if name in known} | changes))
+    return made.placed({SEGMENTER: small_segmenter()}) if isinstance(made, ReadsFiles) else made

@@ -37,7 +37,7 @@ ALLOWED = {
     "checkpoints": {"errors", "artifacts.files", "artifacts.fingerprint"},
     "nets": {"errors", "nets"},
     "objectives": {"lazy", "objectives"},
-    "methods": {"lazy", "outputs", "seeding", "nets", "objectives", "methods"},
+    "methods": {"lazy", "outputs", "seeding", "nets", "objectives", "evaluation.first_layers", "methods"},
     "data": {"errors", "lazy", "seeding", "settings", "artifacts.files", "nets", "data"},
     "settings": {"errors", "outputs", "methods", "data.registry", "evaluation.scores", "settings"},
     "artifacts": {"errors", "outputs", "settings", "methods", "data.registry", "evaluation.base", "evaluation.scores",

@@ -356,10 +356,10 @@ def test_training_refuses_label_maps_with_unknown_ids_before_it_begins(toy):
 
 
 def test_the_table_of_evaluators_says_what_applies_to_what():
-    noise = Output("samples", None, "b", "Samples")
+    noise, rendered = Output("samples", None, "b", "Samples"), Output("found", "b", "b", "Found")
     names = {
         (output.name, classes): [e.name for e in evaluators_of(output, classes)]
-        for output in (LABELS_TO_PHOTO, PHOTO_TO_LABELS, noise)
+        for output in (LABELS_TO_PHOTO, PHOTO_TO_LABELS, noise, rendered)
         for classes in (True, False)
     }
     assert names == {
@@ -369,8 +369,12 @@ def test_the_table_of_evaluators_says_what_applies_to_what():
         ("photo2labels", False): [],
         ("samples", True): ["distance"],
         ("samples", False): ["distance"],
+        ("found", True): ["inversion"],  # a rendering of the input is compared with it, and with nothing else
+        ("found", False): ["inversion"],
     }
-    assert list(COUNTED) == [*EVALUATORS["fcn_score"].scores, *EVALUATORS["colour_histograms"].scores]
+    assert list(COUNTED) == [
+        score for name in ("fcn_score", "colour_histograms", "inversion") for score in EVALUATORS[name].scores
+    ]
     assert set(SCORES) == {*COUNTED, "frechet", "kernel", "inception_score"}
     assert all(isinstance(e, Evaluator) and e.name == name for name, e in EVALUATORS.items())
 

@@ -182,6 +182,36 @@ def test_another_study_of_the_same_data_prepares_nothing(made):
         (made / "params.yaml").write_text(TINY)
 
 
+def test_equal_trainings_of_two_studies_are_made_once(made, tmp_path):
+    """A row of another study with the settings of one that is trained takes its results over, bytes and losses."""
+    copy = tmp_path / "copy"
+    shutil.copytree(made, copy, ignore=shutil.ignore_patterns("mlflow.db", "mlruns"))
+    text = TINY.replace("{cyclegan_ablation: toy}", "{cyclegan_ablation: toy, again: twin}")
+    same = "  twins:\n    same: {title: Same, terms: {cycle_backward: 12, cycle_forward: 11, adversarial: 1}}\n"
+    text = text.replace("scorers:", f"{same}scorers:")
+    text = text.replace("paper: {}", "  twin: {base: toy, title: Twin, variants: twins}\npaper: {}")
+    (copy / "params.yaml").write_text(text, encoding="utf-8")
+    off = {"GANREPRO_MLFLOW": "off"}
+    reports = {"report_again": 1, "report_cyclegan_ablation": 1, "all": 1}
+    assert planned(copy) == {"train": 1, "generate": 3, "evaluate": 3} | reports
+    shell(copy, "snakemake", "--cores", "2", **off)
+    (first,), (other,) = (list((copy / "runs").glob(place)) for place in ("toy/cyclegan-*", "twin/*"))
+    assert first.name.split("-")[-1] == other.name.split("-")[-1]
+    for name in ("checkpoint.pt", "history.csv", "timing.json"):
+        assert (first / name).read_bytes() == (other / name).read_bytes()
+    assert json.loads((other / "run.json").read_text())["row"] == "same"
+    assert json.loads((first / "run.json").read_text())["row"] == "cyclegan"
+    (log,) = (copy / "logs/train/twin").glob("*.log")
+    assert "taken over from there" in log.read_text() and "it/s" not in log.read_text()
+    # from nothing too: the second waits for the first
+    for folder in ("runs", "scores", "reports"):
+        shutil.rmtree(copy / folder)
+    assert planned(copy)["train"] == 3
+    shell(copy, "snakemake", "--cores", "2", "--omit-from", "generate", **off)  # as DVC's stage does
+    assert (first / "checkpoint.pt").read_bytes() == (other / "checkpoint.pt").read_bytes()
+    assert "taken over from there" in log.read_text()
+
+
 def test_a_bundled_study_runs_without_the_workflow_tools_and_its_results_fit_in(made, tmp_path):
     """Killed once on the way; Snakemake, DVC, MLflow, pandas and h5py cannot be imported there."""
     shell(made, sys.executable, "-m", "pipeline.bundle", "make", str(tmp_path / "study.zip"))

@@ -205,12 +205,12 @@ def test_one_step_moves_every_player_and_returns_exactly_its_losses(study, row):
     for name, network in players.networks.items():
         moved = [not torch.equal(p, q) for p, q in zip(network.parameters(), before[name], strict=True) if id(p) in learning]
         # a discriminator's last norm-less bias or a scale may stay for one step; nearly all must move
-        assert sum(moved) > 0.8 * len(moved), name
+        assert sum(moved) >= 0.8 * len(moved), name
         frozen = [torch.equal(p, q) for p, q in zip(network.parameters(), before[name], strict=True) if id(p) not in learning]
-        assert moved and all(frozen)
+        assert all(frozen) and (moved or name == "features"), name
     assert engine.losses == [loss.name for loss in method.losses()] and len(set(engine.losses)) == len(engine.losses)
     assert engine.so_far().shape == (1, len(engine.losses)) and engine.so_far().all()
-    assert {name for player in method.players().values() for name in player.networks} == set(players.networks)
+    assert {name for player in method.players().values() for name in player.networks} == set(players.networks) - {"features"}
     assert set(method.generators()) <= set(players.networks) and method.outputs()
 
 

@@ -18,8 +18,18 @@ from ganrepro.data.registry import INCEPTION, NOT_DOWNLOADED, NOT_HASHED, regist
 from ganrepro.evaluation.base import Evaluator
 from ganrepro.evaluation.scores import evaluators_of
 from ganrepro.methods.base import Method, epochs
+from ganrepro.methods.files import SEGMENTER, ReadsFiles
 from ganrepro.outputs import Output
-from ganrepro.settings import REFERENCE_ROWS, ConfigError, Params, PublishedScorerSettings, Study, find_study, known
+from ganrepro.settings import (
+    REFERENCE_ROWS,
+    ConfigError,
+    Params,
+    PublishedScorerSettings,
+    Study,
+    find_study,
+    has_label_maps,
+    known,
+)
 from ganrepro.training.schedule import milestones
 
 REPORTS = Path("reports")
@@ -50,7 +60,18 @@ class Run:
     @property
     def method(self) -> Method[Any]:
         """How it is trained, with all settings; a reference row has none."""
-        return self.study.rows[self.row].method
+        method = self.study.rows[self.row].method
+        return method.placed(self.files) if isinstance(method, ReadsFiles) else method
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """What its training reads besides the images, by name: folders of downloads, the segmenter of its study."""
+        method = None if self.reference else self.study.rows[self.row].method
+        found = {}
+        for name in method.reads() if isinstance(method, ReadsFiles) else ():
+            own = name == SEGMENTER
+            found[name] = segmenter_dir(self.params, self.study) / "segmenter.pt" if own else download_dir(name)
+        return found
 
     @property
     def outputs(self) -> tuple[Output, ...]:
@@ -66,6 +87,7 @@ class Run:
     def spec(self) -> dict[str, Any]:
         """Everything that determines its training, as it is hashed and stored beside the checkpoint."""
         method = self.method
+        files = {name: str(path) for name, path in self.files.items()}  # their keys are in their paths
         return {
             "method": method.name,
             "settings": changed(method.settings),
@@ -73,12 +95,18 @@ class Run:
             "seed": self.seed,
             "dataset": dataset_key(self.params, self.study.dataset),
             "code": code_digest("training.loop", f"methods.{method.name}"),
+            **({"files": files} if files else {}),
         }
+
+    @property
+    def key(self) -> str:
+        """Of its training. Rows of equal keys, of whatever study, are trained once (`first_trainings`)."""
+        return key_of("run", self.spec)
 
     @property
     def folder(self) -> Path:
         """Checkpoint, losses and spec of its training."""
-        return inside("runs", self.study.name, f"{self.row}-s{self.seed}-{key_of('run', self.spec)}")
+        return inside("runs", self.study.name, f"{self.row}-s{self.seed}-{self.key}")
 
     @property
     def work(self) -> Path:
@@ -136,6 +164,15 @@ def runs(params: Params, study: Study) -> list[Run]:
     return [Run(params, study, row, 0) for row in REFERENCE_ROWS] + trained(params, study)
 
 
+def first_trainings(params: Params) -> dict[str, Run]:
+    """Of all reports' trainings the first of each key; the others take its results over."""
+    found: dict[str, Run] = {}
+    for study in params.reports.values():
+        for run in trained(params, params.studies[study]):
+            found.setdefault(run.key, run)
+    return found
+
+
 def download_dir(source: str) -> Path:
     """Verified, extracted files of one registered source."""
     return inside("downloads", f"{source}-{registry_digest(source)[:8]}")
@@ -148,9 +185,7 @@ def registry_digest(source: str) -> str:
 
 def has_classes(params: Params, name: str) -> bool:
     """Whether a dataset has label maps, so that it can be scored."""
-    dataset = params.datasets[name]
-    entry = registry().get(dataset.source, {})
-    return dataset.edges is None and bool(dataset.palette or entry.get("palette") or entry.get("layout") == "streets")
+    return has_label_maps(params.datasets[name])
 
 
 def gpu_slots(device: str) -> int:

@@ -15,7 +15,7 @@ def deviations(*modules: str) -> tuple[str, ...]:
     modules: where the code of some results begins, as in `code_digest`; its files alone are looked at (none: all files).
     """
     used = {f"{module.replace('.', '/')}.py" for module in modules_of(*modules)}
-    pattern = re.compile(r"DEVIATION\(([a-z-]+)\): ((?:[^\n]+\n?)+?)(?=\n|\s*DEVIATION|\s*\"\"\")")
+    pattern = re.compile(r"DEVIATION\(([a-z0-9-]+)\): ((?:[^\n]+\n?)+?)(?=\n|\s*DEVIATION|\s*\"\"\")")
     found = []
     for path in sorted(PACKAGE.rglob("*.py")):
         if modules and path.relative_to(PACKAGE).as_posix() not in used:

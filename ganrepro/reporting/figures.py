@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ganrepro.methods.base import Loss
-from ganrepro.reporting.plan import grids
+from ganrepro.reporting.plan import grids, renderings
 from ganrepro.reporting.results import Results, images_per_epoch, segmented, title
 from ganrepro.settings import REFERENCE_ROWS, Study, TableSettings
 
@@ -44,6 +44,20 @@ def grid(results: Results, table: TableSettings) -> Image.Image:
     titles = [words.replace(" cycle", "").replace("Encoder-decoder", "Enc-dec").replace("×", "x") for words, _ in columns]
     chosen = shown(_names(results, output.source, columns[-1][1] / output.name))
     return sheet(titles, [[folder / output.name / name for _, folder in columns] for name in chosen], 96)
+
+
+def renderings_of(results: Results) -> Image.Image:
+    """What rows that translate by rendering their input make of it: input, rendering, translation. First seed."""
+    study, titles, columns = results.study, [], []
+    for output in renderings(study):
+        (onward,) = [o for o in study.outputs if o.source == output.source != o.target]
+        names = shown(results.manifest["names"]["test"][output.source])
+        for row in (r for r, variant in study.rows.items() if output in variant.method.outputs()):
+            titles += ["Input", "Rendered", onward.title.split(" → ")[-1].capitalize()]
+            made = results.images[row, study.seeds[0]]
+            columns += [[results.images["identity", 0] / output.name / name for name in names]]
+            columns += [[made / of.name / name for name in names] for of in (output, onward)]
+    return sheet(titles, [list(line) for line in zip(*columns, strict=True)], 112)
 
 
 def _names(results: Results, source: str | None, folder: Path) -> list[str]:
@@ -201,7 +215,7 @@ def curves(results: Results, path: Path) -> None:
         for axis, one in zip(axes.flat, tables, strict=False):
             for row, colour, marker in zip((r for r in one.rows if r in study.rows), COLOURS * 3, "osD^vP*" * 3, strict=False):
                 found = results.curves.query("output == @one.output and row == @row").sort_values("epoch")
-                steps = found.epoch * (images_per_epoch(results) // study.rows[row].settings.batch_images)
+                steps = found.epoch * (images_per_epoch(results, row) // study.rows[row].settings.batch_images)
                 axis.plot(
                     steps, found.class_iou, color=colour, marker=marker, markersize=4, label=words(title(results, row, one))
                 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +12,10 @@ from ganrepro.artifacts.files import write_json
 from ganrepro.artifacts.fingerprint import canonical, digest
 from ganrepro.data.images import write_png
 from ganrepro.evaluation.intervals import FEWEST_IMAGES, REPLICATES
-from ganrepro.methods.base import epochs
+from ganrepro.methods.base import Feed, epochs
 from ganrepro.outputs import Output
 from ganrepro.reporting import claims, figures, tables
-from ganrepro.reporting.plan import deviations_of, grids, report_key
+from ganrepro.reporting.plan import deviations_of, grids, renderings, report_key
 from ganrepro.reporting.results import (
     GATE,
     Results,
@@ -41,6 +43,8 @@ def write_figures_and_tables(params: Params, results: Results, folder: Path) -> 
         figures.classes(results, folder / "classes.svg")
         figures.curves(results, folder / "curves.svg")
         write_png(folder / "extremes.png", figures.extremes(results))
+    if renderings(results.study):
+        write_png(folder / "renderings.png", figures.renderings_of(results))
     judged = claims.judged(results)
     if judged:
         figures.verdicts(judged, folder / "claims.svg")
@@ -52,7 +56,6 @@ def write_figures_and_tables(params: Params, results: Results, folder: Path) -> 
 def page(params: Params, name: str, results: Results) -> str:
     """The whole Markdown report; figures are linked from the folder of the same name."""
     study, manifest = results.study, results.manifest
-    settings = next(iter(study.rows.values())).settings
     scored = bool(manifest["classes"])
     judged = claims.judged(results)
     best = [f"{tables.plain(title(results, figures.extreme_row(results, o.name)))} ({o.title})" for o in segmented(results)]
@@ -63,8 +66,7 @@ def page(params: Params, name: str, results: Results) -> str:
         rows=f"{len(study.rows)} row{'s' if len(study.rows) > 1 else ''}",
         seeds=f"{len(study.seeds)} seed{'s' if len(study.seeds) > 1 else ''}",
         data=_data(params, results),
-        epochs=epochs(settings),
-        images=images_per_epoch(results),
+        schedule=_schedule(results),
         pixels=study.pixels,
         scored=scored,
         segmented=bool(best),
@@ -74,6 +76,7 @@ def page(params: Params, name: str, results: Results) -> str:
         claims={"tally": claims.tally(judged), "table": claims.table(judged), "rule": claims.RULE} if judged else None,
         photos=any(output.target == "b" for output in study.outputs),
         distances=_distances(results),
+        renderings=tables.of_renderings(results) if renderings(study) else "",
         best=", ".join(best),
         lines=_lines(results),
         reader=READERS[results.published],
@@ -107,22 +110,42 @@ def footer(params: Params, results: Results) -> dict[str, str]:
     }
 
 
+def _schedule(results: Results) -> str:
+    """'5 epochs of 120 images'; rows that have another schedule than most are named."""
+    lengths = {}
+    for row, variant in results.study.rows.items():
+        lengths[row] = f"{epochs(variant.settings)} epochs of {images_per_epoch(results, row)} images"
+    return _mostly(results, lengths)
+
+
+def _mostly(results: Results, words: Mapping[str, str]) -> str:
+    """What is said of most rows, and of which rows something else.  words: by row."""
+    common = Counter(words.values()).most_common(1)[0][0]
+    others: dict[str, dict[str, None]] = {}
+    for row, said in words.items():
+        if said != common:
+            others.setdefault(said, {})[tables.plain(title(results, row))] = None
+    return common + "".join(f" ({', '.join(rows)}: {said})" for said, rows in others.items())
+
+
 def _data(params: Params, results: Results) -> str:
-    """'240 pairs of label maps and photos of *Streets*'."""
+    """'240 pairs of label maps and photos of *Streets*'; rows that see other images than most are named."""
+    words = {row: _data_of(params, results, variant.method.feed()) for row, variant in results.study.rows.items()}
+    return f"{_mostly(results, words)} of *{results.manifest['title']}*"
+
+
+def _data_of(params: Params, results: Results, feed: Feed) -> str:
     dataset, manifest = params.datasets[results.study.dataset], results.manifest
     known = bool(manifest["classes"]) or dataset.edges
     a, b = ("edges" if dataset.edges else "label maps", "photos") if known else ("images of domain A", "of domain B")
-    feed = next(iter(results.study.rows.values())).method.feed()
     if feed.paired:
-        return f"{manifest['counts']['train']['a']} pairs of {a} and {b} of *{manifest['title']}*"
+        return f"{manifest['counts']['train']['a']} pairs of {a} and {b}"
     counts = {d: len(manifest["unpaired" if len(feed.domains) > 1 else "names"].get(d, [])) for d in feed.domains}
     if len(feed.domains) == 1:
         (domain,) = feed.domains
-        return f"{manifest['counts']['train'][domain]} {a if domain == 'a' else b} of *{manifest['title']}*"
+        return f"{manifest['counts']['train'][domain]} {a if domain == 'a' else b}"
     disjoint = manifest["paired"] and dataset.unpaired == "disjoint"
-    return f"{counts['a']} {a} and {counts['b']} {b} of *{manifest['title']}*" + (
-        " (disjoint halves: training never sees a pair)" if disjoint else ""
-    )
+    return f"{counts['a']} {a} and {counts['b']} {b}" + (" (disjoint halves: training never sees a pair)" if disjoint else "")
 
 
 def _tables(params: Params, results: Results) -> list[dict[str, Any]]:
@@ -134,6 +157,7 @@ def _tables(params: Params, results: Results) -> list[dict[str, Any]]:
             "key": key,
             "heading": tables.plain(table.title) if scored else _plain_title(study.output(table.output), edges),
             "text": tables.of_scores(results, table) if scored else "",
+            "differences": tables.of_differences(results, table) if scored and table.against else "",
             "source": table.source and tables.plain(table.source),
             "grid": key in shown,
         }
@@ -177,7 +201,7 @@ def _noise(results: Results) -> dict[str, float]:
 
 
 def _gate(results: Results) -> str:
-    floor = results.scores.query("row == 'identity'").groupby("output").pixel_accuracy.mean()
+    floor = results.scores.query("row == 'identity'").groupby("output").pixel_accuracy.mean().dropna()
     floors = " and ".join(f"{floor[output.name]:.2f}" for output in results.study.outputs if output.name in floor)
     unchanged = f"Passing the input through unchanged scores {floors}."
     if not any(reads_photos(output) for output in results.study.outputs):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ganrepro.artifacts import paths
 from ganrepro.artifacts.fingerprint import PACKAGE, code_digest, key_of
 from ganrepro.evaluation.scores import SEGMENTATION, evaluators_of
+from ganrepro.outputs import Output
 from ganrepro.reporting.deviations import deviations
 from ganrepro.settings import Params, Study, find_study
 
@@ -16,11 +17,19 @@ def grids(study: Study) -> list[str]:
     return [name for name, table in study.tables.items() if table.scores == main or table.output not in shown]
 
 
+def renderings(study: Study) -> list[Output]:
+    """The outputs that render their own input, on the way to a translation."""
+    return [output for output in study.outputs if output.source == output.target]
+
+
 def closer_looks(params: Params, study: Study) -> list[str]:
-    """Figures of a report that only a dataset with classes can have."""
+    """Figures of a report that only some datasets and methods can have: with classes, with renderings of the input."""
     classes = paths.has_classes(params, study.dataset)
     scored = any(SEGMENTATION[0] in e.scores for output in study.outputs for e in evaluators_of(output, classes))
-    return ["classes.svg", "curves.svg", "extremes.png"] if scored else []
+    return [
+        *(["classes.svg", "curves.svg", "extremes.png"] if scored else []),
+        *(["renderings.png"] if renderings(study) else []),
+    ]
 
 
 def deviations_of(params: Params, study: Study) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,8 @@ class Results:
     curves: one line per output, row, seed and epoch that was looked back at, the last included.
     estimates[output, row][score]: of each training and of images drawn again.  by_image[output, row]: per-pixel
     accuracy of each test image, mean over seeds, (images,).
-    losses: one line per row, seed and epoch.  timing: by (row, seed).  manifest: the dataset's.
+    losses: one line per row, seed and epoch.  timing: by (row, seed).  pace: seconds that an image took to be made, by
+    (row, seed), where that was measured.  manifest: the dataset's.
     images: folder of translations by (row, seed).  published: the papers' own network scored, which reads real
     photos as published or scores nothing."""
 
@@ -55,12 +56,13 @@ class Results:
     manifest: dict[str, Any]
     images: dict[tuple[str, int], Path]
     published: bool = False
+    pace: dict[tuple[str, int], float] = field(default_factory=dict)
 
 
 def collect(params: Params, study: Study) -> Results:
     """Everything the report of `study` shows."""
     manifest = read_json(paths.dataset_dir(params, study.dataset) / "manifest.json")
-    scores, passes, classes, distances, curves, losses, timing, images = [], [], [], [], [], [], {}, {}
+    scores, passes, classes, distances, curves, losses, timing, pace, images = [], [], [], [], [], [], {}, {}, {}
     counts: dict[tuple[str, str], dict[str, list[np.ndarray]]] = {}
     for run in paths.runs(params, study):
         images[run.row, run.seed] = run.scores / "images"
@@ -85,6 +87,9 @@ def collect(params: Params, study: Study) -> Results:
                 then = found["epochs"] | {str(settings.epochs_constant + settings.epochs_decay): found}
                 curves += [line | {"epoch": int(e), "class_iou": one["class_iou"]} for e, one in then.items()]
     for run in paths.trained(params, study):
+        if (clock := run.scores / "images" / "timing.json").exists():
+            measured = read_json(clock)
+            pace[run.row, run.seed] = measured["seconds"] / measured["images"]
         timing[run.row, run.seed] = read_json(run.folder / "timing.json")
         losses += [{"row": run.row, "seed": run.seed} | row for row in history(run.folder)]
     head = ["output", "row", "seed"]
@@ -100,6 +105,7 @@ def collect(params: Params, study: Study) -> Results:
         by_image={at: _accuracies(by) for at, by in counts.items() if any(EVALUATORS[name].over_training for name in by)},
         losses=pd.DataFrame(losses),
         timing=timing,
+        pace=pace,
         manifest=manifest,
         images=images,
         published=isinstance(params.scorers[study.scorer], PublishedScorerSettings),
@@ -183,9 +189,9 @@ def title(results: Results, row: str, table: TableSettings | None = None) -> str
     return titles[row] if table is None else table.titles.get(row, titles[row])
 
 
-def images_per_epoch(results: Results) -> int:
-    """Images (of each domain, where they are unpaired) that an epoch of a study shows."""
-    method, manifest = next(iter(results.study.rows.values())).method, results.manifest
+def images_per_epoch(results: Results, row: str) -> int:
+    """Images (of each domain, where they are unpaired) that an epoch of a row shows."""
+    method, manifest = results.study.rows[row].method, results.manifest
     if method.settings.epoch_images:
         return int(method.settings.epoch_images)
     feed = method.feed()
@@ -232,10 +238,11 @@ def summary(results: Results) -> dict[str, dict[str, dict[str, float]]]:
 
 def write_tables(results: Results, folder: Path) -> None:
     """What the page and the figures show, as CSV files."""
-    results.scores.to_csv(folder / "scores.csv", index=False, float_format="%.6f")
+    scores = results.scores.dropna(axis=1, how="all")
+    scores.to_csv(folder / "scores.csv", index=False, float_format="%.6f")
     intervals(results).to_csv(folder / "intervals.csv", index=False, float_format="%.6f")
     results.distances.to_csv(folder / "distances.csv", index=False, float_format="%.6f")
-    means = results.scores.groupby(["output", "row"], sort=False)[list(COLUMNS)].mean().reset_index()
+    means = scores.groupby(["output", "row"], sort=False).mean(numeric_only=True).drop(columns="seed").reset_index()
     means.insert(0, "name", means.output + " " + means.row)
     means.to_csv(folder / "means.csv", index=False, float_format="%.6f")
     wide = results.losses.drop(columns="learning_rate").groupby(["row", "epoch"]).mean().drop(columns="seed")

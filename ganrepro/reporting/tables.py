@@ -9,7 +9,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from ganrepro.evaluation.scores import SCORES, SEGMENTATION
+from ganrepro.evaluation.intervals import difference, reach
+from ganrepro.evaluation.scores import EVALUATORS, SCORES, SEGMENTATION
+from ganrepro.reporting.plan import renderings
 from ganrepro.reporting.results import Results, intervals, spread, title
 from ganrepro.settings import REFERENCE_ROWS, Study, TableSettings
 
@@ -41,7 +43,8 @@ def of_scores(results: Results, table: TableSettings) -> str:
     """Per row and score the paper's value and ours, mean over seeds and 95 % interval."""
     published, found = any(table.rows.values()), intervals(results)
     sides = ("paper", "**ours**") if published else ("",)
-    head = ["Row"] + [f"{SCORES[s]}<br>{side}".removesuffix("<br>") for s in table.scores for side in sides] + ["n", "Wall time"]
+    head = ["Row", *(f"{SCORES[s]}<br>{side}".removesuffix("<br>") for s in table.scores for side in sides)]
+    head += ["n", "Training", "Per image"]
     lines = []
     for row in [*(r for r in table.rows if r not in REFERENCE_ROWS), *REFERENCE_ROWS]:
         cells = [plain(title(results, row, table))]
@@ -49,10 +52,36 @@ def of_scores(results: Results, table: TableSettings) -> str:
             cells += [f"{table.rows[row][i]:.2f}" if table.rows.get(row) else "–"] if published else []
             cells.append(cell(found, table.output, row, score))
         seconds = [t["seconds"] for (of, _), t in results.timing.items() if of == row]
+        each = [pace for (of, _), pace in results.pace.items() if of == row]
         seeds = found.query("output == @table.output and row == @row").seeds.max()
         cells += [f"{seeds:.0f}" if seeds > 0 else "0", f"{np.mean(seconds) / 60:.1f} min" if seconds else "–"]
-        lines.append(cells)
+        lines.append([*cells, f"{1000 * np.mean(each):.0f} ms" if each else "–"])
     return markdown(head, lines)
+
+
+def of_differences(results: Results, table: TableSettings) -> str:
+    """Every trained row of a table less the row it is held `against`: mean over seeds and 95 % interval of the difference."""
+    base = results.estimates.get((table.output, str(table.against)), {})
+    lines = []
+    for row in (r for r in table.rows if r not in (*REFERENCE_ROWS, table.against)):
+        own, cells = results.estimates[table.output, row], [plain(title(results, row, table))]
+        for score in table.scores:
+            one = difference(own[score], base[score])
+            about = reach(one)
+            told = f" <sub>{one.mean - about:+.3f} to {one.mean + about:+.3f}</sub>" if math.isfinite(about) else ""
+            cells.append(f"**{one.mean:+.3f}**{told}")
+        lines.append(cells)
+    return markdown([f"Less {plain(title(results, str(table.against), table))}", *(SCORES[s] for s in table.scores)], lines)
+
+
+def of_renderings(results: Results) -> str:
+    """How near the rows that translate by rendering their input come to it."""
+    found, lines, scores = intervals(results), [], EVALUATORS["inversion"].scores
+    for output in renderings(results.study):
+        for row in (r for r, variant in results.study.rows.items() if output in variant.method.outputs()):
+            cells = [cell(found, output.name, row, score) for score in scores]
+            lines.append([f"{plain(title(results, row))}: {output.title}", *cells])
+    return markdown(["Row", *scores.values()], lines)
 
 
 def of_front_page(found: pd.DataFrame, study: Study) -> str:
@@ -61,14 +90,18 @@ def of_front_page(found: pd.DataFrame, study: Study) -> str:
     Per-pixel accuracy and class IoU.  found: as from `intervals`, or read back from intervals.csv.
     """
     first = next(iter(study.tables.values()))
-    rows = [row for row in first.rows if row not in REFERENCE_ROWS]
-    tables = [t for t in study.tables.values() if set(rows) <= set(t.rows) and t.scores == list(SEGMENTATION)]
+    titles = {row: variant.title for row, variant in study.rows.items()} | REFERENCE_ROWS
+    names = [titles[row] for row in first.rows if row not in REFERENCE_ROWS]
+    # by table the rows of each title: a method of one direction has a row in each table
+    by_title = [(t, {titles[row]: row for row in (*t.rows, *REFERENCE_ROWS)}) for t in study.tables.values()]
+    tables = [(t, rows) for t, rows in by_title if set(names) <= set(rows) and t.scores == list(SEGMENTATION)]
     kept = ("pixel_accuracy", "class_iou")
-    headings = [f"{study.output(t.output).title}<br>{SCORES[s]}: paper / **ours**" for t in tables for s in kept]
+    headings = [f"{study.output(t.output).title}<br>{SCORES[s]}: paper / **ours**" for t, _ in tables for s in kept]
     lines = []
-    for row, name in ({row: study.rows[row].title for row in rows} | REFERENCE_ROWS).items():
+    for name in (*names, *REFERENCE_ROWS.values()):
         cells = [plain(name)]
-        for t in tables:
+        for t, rows in tables:
+            row = rows[name]
             published = t.rows.get(row)
             for score in kept:
                 theirs = f"{published[t.scores.index(score)]:.2f}" if published else "–"

@@ -18,10 +18,12 @@ from ruamel.yaml.error import YAMLError
 from ganrepro import methods
 from ganrepro.data.registry import FOLDER, registry
 from ganrepro.evaluation.scores import SCORES
+from ganrepro.methods.files import SEGMENTER, ReadsFiles
 from ganrepro.settings.errors import absent, build, refused, unknown
 from ganrepro.settings.models import (
     REFERENCE_ROWS,
     ConfigError,
+    DatasetSettings,
     Params,
     ParamsSettings,
     PublishedScorerSettings,
@@ -153,8 +155,8 @@ def _table(raw: object, where: str, variants: Mapping[str, Any]) -> TableSetting
         known(SCORES, score, f"{where}.scores")
         if table.scores.count(score) > 1:
             raise ConfigError(f"{where}.scores: names '{score}' twice")
-    for row in table.titles:
-        known(table.rows, row, f"{where}.titles")
+    for row in (*table.titles, *([table.against] if table.against else [])):
+        known(table.rows, row, f"{where}.{'titles' if row in table.titles else 'against'}")
     for row, scores in table.rows.items():
         if row not in variants and row not in REFERENCE_ROWS:
             raise absent(row, variants, f"{where}.rows")
@@ -190,7 +192,11 @@ def _study(name: str, top: Mapping[str, Any], params: ParamsSettings, paper: Map
     for row in study.rows or []:
         known(entries, row, f"{where}.rows")
     chosen = {row: entry for row, entry in entries.items() if study.rows is None or row in study.rows}
-    rows = {row: _row(f"variants.{study.variants}.{row}", entry, study.method, settings, where) for row, entry in chosen.items()}
+    for row in study.row_settings:
+        known(chosen, row, f"{where}.row_settings")
+    rows = {row: _row(f"variants.{study.variants}.{row}", entry, study, settings, where) for row, entry in chosen.items()}
+    for row, made_row in rows.items():
+        _check_segmenter(f"variants.{study.variants}.{row}", made_row, scorer, params.datasets[study.dataset])
     _check_settings(where, {key: value for key, value in settings.items() if key in own}, rows)
     sizes = {row.settings.crop_pixels: name for name, row in rows.items()}
     if len(sizes) > 1:
@@ -203,22 +209,37 @@ def _study(name: str, top: Mapping[str, Any], params: ParamsSettings, paper: Map
     return dataclasses.replace(made, tables=_tables(made, paper.get(study.variants, {})))
 
 
-def _row(place: str, entry: object, method: str, common: Mapping[str, Any], where: str) -> Row:
-    """A row: the settings of its study that its method has, and its own over them."""
-    own = dict(_mapping(entry, place))
-    name = place.rsplit(".", 1)[1]
+def has_label_maps(dataset: DatasetSettings) -> bool:
+    """Whether a dataset's domain a holds classes, so that it can be scored."""
+    entry = registry().get(dataset.source, {})
+    return dataset.edges is None and bool(dataset.palette or entry.get("palette") or entry.get("layout") == "streets")
+
+
+def _check_segmenter(place: str, row: Row, scorer: object, dataset: DatasetSettings) -> None:
+    """ConfigError for a row that reads a segmentation network which its study does not train."""
+    reads = isinstance(row.method, ReadsFiles) and SEGMENTER in row.method.reads()
+    if reads and (isinstance(scorer, PublishedScorerSettings) or not has_label_maps(dataset)):
+        why = "its scorer is a published network" if has_label_maps(dataset) else "its dataset has no label maps"
+        raise ConfigError(f"{place}: reads the segmentation network that its study trains, and {why}; choose other features")
+
+
+def _row(place: str, entry: object, study: StudySettings, common: Mapping[str, Any], where: str) -> Row:
+    """A row: the settings of its study that its method has, its own over them, and over both those of it in this study."""
+    own, name = dict(_mapping(entry, place)), place.rsplit(".", 1)[1]
     _check_name(name, place)
     if name in REFERENCE_ROWS:
         raise ConfigError(f"{place}: '{name}' is the name of a reference row; choose another")
     title = own.pop("title", None)
     if not isinstance(title, str) or "\n" in title:
         raise ConfigError(f"{place}.title: {'missing' if title is None else f'expected text of one line, got {_brief(title)}'}")
-    method = own.pop("method", method)
+    method = own.pop("method", study.method)
     if method not in methods.names():
         raise absent(method, methods.names(), f"{place}.method" if "method" in _mapping(entry, place) else f"{where}.method")
     model = methods.settings_of(method)
-    given = {key: value for key, value in common.items() if key in model.model_fields} | own
-    settings = build(model, given, place, {key: where for key in common if key not in own})
+    here = study.row_settings.get(name, {})
+    given = {key: value for key, value in common.items() if key in model.model_fields} | own | here
+    origins = {key: where for key in common if key not in own} | dict.fromkeys(here, f"{where}.row_settings.{name}")
+    settings = build(model, given, place, origins)
     return Row(title, methods.find(method)(settings))
 
 

@@ -123,6 +123,7 @@ class TableSettings(Closed):
     )
     rows: dict[str, list[Share]] = Field(description="row -> the paper's scores in that order, or [] where it has none")
     titles: dict[str, str] = Field({}, description="rows that are called otherwise in this table")
+    against: str | None = Field(None, description="a row that all others are compared with, by their differences")
 
 
 class StudySettings(Closed):
@@ -138,6 +139,9 @@ class StudySettings(Closed):
     seeds: list[Annotated[int, Field(ge=0, lt=2**31)]] = Field(min_length=1, description="each row is trained once with each")
     test_passes: Count = Field(
         1, description="how often a generator with dropout, its noise at test time, translates the test set; scores pool them"
+    )
+    row_settings: dict[str, dict[str, Any]] = Field(
+        {}, description="row -> settings that it has in this study alone; they go before the row's own"
     )
 
     @field_validator("title")

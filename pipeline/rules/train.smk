@@ -1,9 +1,19 @@
 """Prepared dataset -> checkpoint and losses, one job per row and seed."""
 
 
+def equal_training(run):
+    """The checkpoint of an equal training of another row or study, whose results this one takes over."""
+    first = FIRST[run.key]
+    return (
+        [] if first.folder == run.folder else ancient(f"{first.folder}/checkpoint.pt")
+    )
+
+
 rule train:
     input:
         lambda w: manifest_of(STUDIES[w.study].dataset),
+        lambda w: files_of(run_of(w)),
+        lambda w: equal_training(run_of(w)),
     output:
         checkpoint="runs/{study}/{row}-s{seed}-{key}/checkpoint.pt",
         history="runs/{study}/{row}-s{seed}-{key}/history.csv",

@@ -1,0 +1,57 @@
+"""How near a generator comes to an image that it was searched for: what a method translates badly it may not even render.
+
+For outputs that render their own input, as CoGAN's, which translates by looking for the input's code.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ganrepro.evaluation.base import Evaluator, Job, Measured
+from ganrepro.outputs import Output
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class Inversion(Evaluator):
+    """Root mean square difference to the input, 0 (equal) to 1 (black for white), and in what share of the images the
+    rendering is nearer to the input than the average test image is: where it is not, the search found nothing."""
+
+    scores = {"inversion_error": "Error (RMS)", "inverted": "Nearer than the average image"}
+
+    def applies(self, output: Output, classes: bool) -> bool:
+        return output.source == output.target
+
+    def measure(self, job: Job) -> Measured:
+        """Counts (passes, images, 4): squared differences, values, whether it is nearer than the average image, 1."""
+        import numpy as np
+
+        from ganrepro.data.images import read_rgb, resize
+
+        side = read_rgb(job.folders[0] / job.names[0]).width
+        given = np.stack([_levels(resize(read_rgb(job.data / "test" / job.output.target / n), side)) for n in job.names])
+        average = given.mean(0)
+        counts = []
+        for folder in job.folders:
+            made = np.stack([_levels(resize(read_rgb(folder / name), side)) for name in job.names])
+            error = np.square(made - given).sum((1, 2, 3))
+            nearer = error < np.square(average - given).sum((1, 2, 3))
+            counts.append(np.stack([error, np.full(len(error), average.size), nearer, np.ones(len(error))], 1))
+        return Measured(np.stack(counts), {})
+
+    def statistic(self, counts: np.ndarray) -> dict[str, np.ndarray]:
+        return {
+            "inversion_error": (counts[..., 0] / counts[..., 1]) ** 0.5,
+            "inverted": counts[..., 2] / counts[..., 3],
+        }
+
+
+def _levels(image: object) -> np.ndarray:
+    """An image as numbers from 0 to 1, (h, w, 3)."""
+    import numpy as np
+
+    return np.asarray(image, np.float64) / 255
+
+
+EVALUATOR = Inversion()

@@ -1,0 +1,86 @@
+"""BiGAN/ALI as CycleGAN's tables compare it: two generators against one discriminator that sees pairs of both domains.
+
+CycleGAN, section 5.1.2: "the same objective for mapping a source image x to a target image y". junyanz/CycleGAN
+models/bigan_model.lua: the pair (a, G(a)) is to be told from the pair (E(b), b); G makes photos, E makes labels, both
+CycleGAN's generators, without noise or code. Least squares, and nothing else: no reconstruction, no cycle.
+
+DEVIATION(pool-aliasing): the published code's history keeps references while it fills, so that its first 50 entries are
+all the present pair; here they are copies.
+DEVIATION(joint-generator-step): G and E step together, E before G's weights have changed; their losses share no weight.
+"""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from ganrepro.lazy import torch
+from ganrepro.methods.base import Batch, CountOrZero, DataSpec, Feed, Loss, Pixels, Player, Pool, Random
+from ganrepro.methods.players import Players
+from ganrepro.methods.translation import TranslationMethod, TranslationSettings
+from ganrepro.objectives.adversarial import least_squares
+from ganrepro.outputs import LABELS_TO_PHOTO, PHOTO_TO_LABELS, Output
+
+
+class Settings(TranslationSettings):
+    """CycleGAN's recipe at 128 × 128."""
+
+    load_pixels: Pixels = Field(143, description="jitter: images are resized to this square size, then cropped at random")
+    crop_pixels: Pixels = Field(128, description="side of the square crop that the networks see")
+    pool_images: CountOrZero = Field(50, description="history of generated pairs, of each kind, for the discriminator; 0: none")
+
+
+class BiGAN(TranslationMethod[Settings]):
+    """Pairs that begin with a real label map count as real (1), those that end with a real photo as fake (0).
+
+    Losses: the discriminator's on both kinds, and what each generator pays until its pair counts as the other kind.
+    """
+
+    title = "BiGAN/ALI, as compared with CycleGAN"
+    paper = "arXiv:1703.10593, section 5.1.2; arXiv:1605.09782; arXiv:1606.00704"
+
+    def feed(self) -> Feed:
+        return Feed(pools={made: Pool(self.settings.pool_images, ("a", "b")) for made in "ba"})
+
+    def outputs(self) -> tuple[Output, ...]:
+        return LABELS_TO_PHOTO, PHOTO_TO_LABELS
+
+    def losses(self) -> tuple[Loss, ...]:
+        return (
+            Loss("adversarial_b", "Generator, adversarial loss"),
+            Loss("adversarial_a", "Generator, adversarial loss"),
+            Loss("discriminator_b", "Discriminator, loss on pairs"),
+            Loss("discriminator_a", "Discriminator, loss on pairs"),
+        )
+
+    def networks(self, data: DataSpec, random: Random) -> dict[str, torch.nn.Module]:
+        return {
+            "g_ab": self.generator("g_ab", data, random),
+            "g_ba": self.generator("g_ba", data, random),
+            "d": self.discriminator("d_pairs", data.channels["a"] + data.channels["b"], "instance", random),
+        }
+
+    def players(self) -> dict[str, Player]:
+        return {"generators": Player(("g_ab", "g_ba"), self.adam()), "discriminator": Player(("d",), self.adam())}
+
+    def step(self, players: Players, batch: Batch) -> dict[str, torch.Tensor]:
+        a, b, discriminator = batch.images["a"], batch.images["b"], players.networks["d"]
+
+        players.turn("generators")
+        # by the domain of the generated side, and whether the discriminator is to take the pair for real
+        pairs = {
+            "b": (torch.cat([a, players.networks["g_ab"](a)], 1), True),
+            "a": (torch.cat([players.networks["g_ba"](b), b], 1), False),
+        }
+
+        players.turn("discriminator")
+        terms = {}
+        for made, (pair, is_real) in pairs.items():
+            shown = players.pools[made].query(pair.detach(), batch.pools[made])
+            terms[f"discriminator_{made}"] = least_squares(discriminator(shown), is_real)
+        losses = players.update("discriminator", dict.fromkeys(terms, 0.5), terms)
+
+        players.turn("generators")
+        terms = {
+            f"adversarial_{made}": least_squares(discriminator(pair), not is_real) for made, (pair, is_real) in pairs.items()
+        }
+        return losses | players.update("generators", dict.fromkeys(terms, 1.0), terms)

@@ -1,0 +1,121 @@
+"""What methods of one direction share: one generator against one least-squares discriminator, as junyanz/CycleGAN has them.
+
+Those are its models content_gan (SimGAN; feature loss) and pix2pix, compared with CycleGAN in Tables 2 and 3 "using
+the same architecture and details" (Zhu et al. 2017, section 5.1.2): generator, discriminator, squared distances,
+history of generated images, Adam.
+
+DEVIATION(fresh-discriminator): the generator is judged by a pass of its present image through the present
+discriminator, as the paper's text has it. The published code reuses the discriminator's own pass, on an image of
+the pool (`stale_discriminator`).
+DEVIATION(content-weight): 10 is the published code's default, set three weeks after its release; the weight behind
+the paper's numbers is UNCONFIRMED.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal, TypeVar
+
+from pydantic import Field
+
+from ganrepro.lazy import torch
+from ganrepro.methods.base import Batch, CountOrZero, DataSpec, Feed, Loss, Pixels, Player, Pool, Random
+from ganrepro.methods.players import Players
+from ganrepro.methods.translation import TranslationMethod, TranslationSettings
+from ganrepro.objectives.adversarial import least_squares
+from ganrepro.objectives.given_gradient import given_gradient
+from ganrepro.outputs import OUTPUTS, Output
+
+
+class OneWaySettings(TranslationSettings):
+    """CycleGAN's recipe at 128 × 128, for one direction."""
+
+    load_pixels: Pixels = Field(143, description="jitter: images are resized to this square size, then cropped at random")
+    crop_pixels: Pixels = Field(128, description="side of the square crop that the networks see")
+    direction: Literal["labels2photo", "photo2labels"] = Field("labels2photo", description="the way it learns to translate")
+    pool_images: CountOrZero = Field(50, description="history of generated images for the discriminator; 0: none (section 4)")
+    content_weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        10, description="weight of the loss beside the adversarial one (the published code's default); 0: a plain GAN"
+    )
+
+
+S = TypeVar("S", bound=OneWaySettings)
+
+
+class OneWay(TranslationMethod[S]):
+    """Losses: of the discriminator on real and generated images, 'adversarial' and 'content' of the generator.
+
+    paired: images form pairs, and the discriminator sees both sides.  stale: the generator is judged by the pass that
+    the discriminator learnt from, in which it saw an image of the pool instead of the present one.
+    """
+
+    content_panel: ClassVar[str] = "Content loss"
+    paired: ClassVar[bool] = False
+    stale = False
+
+    def __init__(self, settings: S):
+        super().__init__(settings)
+        self.output = OUTPUTS[settings.direction]
+        self.source, self.target = str(self.output.source), self.output.target
+        self.seen = (self.source, self.target) if self.paired else (self.target,)
+
+    def content(self, players: Players, given: torch.Tensor, fake: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+        """The loss beside the adversarial one, (n,).  given: the input.  wanted: a real image; of paired images the truth."""
+        raise NotImplementedError
+
+    def feed(self) -> Feed:
+        return Feed(paired=self.paired, pools={"fakes": Pool(self.settings.pool_images, self.seen)})
+
+    def outputs(self) -> tuple[Output, ...]:
+        return (self.output,)
+
+    def losses(self) -> tuple[Loss, ...]:
+        found = (
+            Loss("adversarial", "Generator, adversarial loss"),
+            Loss("discriminator_real", "Discriminator, loss on real images"),
+            Loss("discriminator_fake", "Discriminator, loss on fakes"),
+        )
+        return (*found, Loss("content", self.content_panel)) if self.settings.content_weight else found
+
+    def networks(self, data: DataSpec, random: Random) -> dict[str, torch.nn.Module]:
+        (generator,) = self.generators()
+        channels = sum(data.channels[domain] for domain in self.seen)
+        return {
+            generator: self.generator(generator, data, random),
+            "d": self.discriminator(f"d_{self.target}", channels, "instance", random),
+        }
+
+    def players(self) -> dict[str, Player]:
+        return {"generator": Player(self.generators(), self.adam()), "discriminator": Player(("d",), self.adam())}
+
+    def step(self, players: Players, batch: Batch) -> dict[str, torch.Tensor]:
+        given, wanted, discriminator = batch.images[self.source], batch.images[self.target], players.networks["d"]
+        (generator,) = self.generators()
+
+        def seen(image: torch.Tensor) -> torch.Tensor:
+            return torch.cat([given, image], 1) if self.paired else image
+
+        players.turn("generator")
+        fake = players.networks[generator](given)
+
+        players.turn("discriminator")
+        shown = players.pools["fakes"].query(seen(fake.detach()), batch.pools["fakes"]).requires_grad_(self.stale)
+        logits = discriminator(shown)
+        terms = {
+            "discriminator_real": least_squares(discriminator(seen(wanted)), True),
+            "discriminator_fake": least_squares(logits, False),
+        }
+        if self.stale:
+            judged = least_squares(logits, True)
+            (slope,) = torch.autograd.grad(judged.sum(), shown, retain_graph=True)
+        # halved in the published code's objective
+        losses = players.update("discriminator", dict.fromkeys(terms, 0.5), terms)
+
+        players.turn("generator")
+        if self.stale:
+            terms = {"adversarial": given_gradient(judged, fake, slope)}
+        else:
+            terms = {"adversarial": least_squares(discriminator(seen(fake)), True)}
+        weights = {"adversarial": 1.0}
+        if self.settings.content_weight:
+            terms["content"], weights["content"] = self.content(players, given, fake, wanted), self.settings.content_weight
+        return losses | players.update("generator", weights, terms)
