@@ -11,3 +11,15 @@ class WeightsError(UserError):
 
 class SourceError(UserError):
     """A dataset cannot be had or is not what it should be; the message says what to do."""
+
+
+def in_one_line(run: Callable[[], None], stopped: str = "stopped") -> None:
+    """Runs something; an error that the user can mend becomes one line and exit status 1.  stopped: said at Ctrl-C."""
+    try:
+        run()
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    except OSError as error:
+        sys.exit(f"error: {f'{error.filename}: ' if error.filename else ''}{error.strerror or error}")
+    except KeyboardInterrupt:
+        sys.exit(stopped)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from ganrepro.errors import UserError
+from ganrepro.errors import in_one_line
 from ganrepro.settings import ConfigError
 
 
@@ -36,11 +35,4 @@ def expect(out: Path, computed: Path) -> None:
 
 def run(main: Callable[[], None]) -> None:
     """Runs a stage; an error the user can mend becomes one line and exit status 1."""
-    try:
-        main()
-    except UserError as error:
-        sys.exit(f"error: {error}")
-    except OSError as error:
-        sys.exit(f"error: {f'{error.filename}: ' if error.filename else ''}{error.strerror or error}")
-    except KeyboardInterrupt:
-        sys.exit("stopped; start again to continue")
+    in_one_line(main, "stopped; start again to continue")

@@ -338,16 +338,19 @@ def test_cogans_networks_have_the_templates_layers():
     assert sizes == [
         *((32, 64, 64), (64, 32, 32), (128, 16, 16), (256, 8, 8), (512, 4, 4), (1024, 2, 2), (2048,), (1, 1, 1)),
     ]  # fmt: skip
+    judges = [discriminator_layers(128, 32, 3, on) for on in (True, False)]
+    shares = [[m.p for layer in judge for m in layer if isinstance(m, nn.Dropout)] for judge in judges]
+    assert shares[0] == [0.1, 0.3, 0.3, 0.5, 0.5] and not any(shares[1])
     kernels = [m.kernel_size[0] for layer in discriminator_layers(128, 32, 3) for m in layer if isinstance(m, nn.Conv2d)]
     assert kernels == [5, 5, 5, 3, 3, 3]
-    weights = coupled(32, {"a": 3, "b": 1}, (2, 2), 8, 8, 100, lambda purpose: stream(0, purpose))["g_shared"][0][0].weight
+    weights = coupled(32, {"a": 3, "b": 1}, (2, 2), 8, 8, 100, True, lambda purpose: stream(0, purpose))["g_shared"][0][0].weight
     assert weights.std().item() == pytest.approx(0.02, rel=0.02)
 
 
 def test_inversion_recovers_the_code_of_a_generated_image():
     """A generator's own images: the error falls below a thousandth of their variance, and the code is found to 0.01."""
     torch.manual_seed(0)
-    net = coupled(16, {"a": 3, "b": 3}, (1, 1), 16, 4, 4, lambda purpose: stream(0, purpose))
+    net = coupled(16, {"a": 3, "b": 3}, (1, 1), 16, 4, 4, True, lambda purpose: stream(0, purpose))
     made = nn.Sequential(net["g_shared"], net["g_a"]).eval()
     for module in made.modules():  # gains that let a code show
         if isinstance(module, (nn.Linear, nn.ConvTranspose2d, nn.Conv2d)):

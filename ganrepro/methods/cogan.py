@@ -1,8 +1,7 @@
 """CoGAN: two GANs from one code, with tied layers; it translates by looking for the code of the input (Liu and Tuzel 2016).
 
 The generators share their first layers, so that one code means the same in both domains; the discriminators share their last
-ones. Nothing else ties the domains: no pairs, no cycle. CycleGAN, section 5.1.2: to translate X to Y, find a code that
-generates x, then render it as Y.
+ones. Nothing else ties the domains. CycleGAN, section 5.1.2: find a code that generates x, then render it as Y.
 
 DEVIATION(cogan-recipe): how CycleGAN's authors ran CoGAN on Cityscapes is UNCONFIRMED. Recipe and networks are those of
 the authors' template for 128 × 128 (nets/cogan.py); how many layers are tied is a choice of ours.
@@ -58,6 +57,7 @@ class Settings(ScheduleSettings):
     untied_generator_layers: Count = Field(2, description="last layers that each generator has for itself; the others are shared")
     untied_discriminator_layers: Count = Field(2, description="first layers that each discriminator has for itself")
     learning_rate: Positive = Field(0.0002, description="of Adam")
+    discriminator_dropout: bool = Field(True, description="of the template, for long trainings of wide networks")
     inversion_starts: Count = Field(4, description="codes that a search begins at")
     inversion_steps: Count = Field(200, description="steps of that search")
     inversion_learning_rate: Positive = Field(0.05, description="of Adam, in that search")
@@ -82,7 +82,7 @@ class CoGAN(Method[Settings]):
 
     def __init__(self, settings: Settings):
         super().__init__(settings)
-        # a search is long, and two outputs need its result: kept as long as the network is
+        # what searches found, as long as the network lives: two outputs need it
         self._codes: weakref.WeakKeyDictionary[torch.nn.Module, dict[bytes, torch.Tensor]] = weakref.WeakKeyDictionary()
 
     def feed(self) -> Feed:
@@ -99,9 +99,9 @@ class CoGAN(Method[Settings]):
     def networks(self, data: DataSpec, random: Random) -> dict[str, torch.nn.Module]:
         from ganrepro.nets.cogan import coupled
 
-        s = self.settings
-        untied = s.untied_generator_layers, s.untied_discriminator_layers
-        return coupled(data.pixels, data.channels, untied, s.generator_filters, s.discriminator_filters, s.code_size, random)
+        s, channels = self.settings, data.channels
+        untied, sizes = (s.untied_generator_layers, s.untied_discriminator_layers), (s.generator_filters, s.discriminator_filters)
+        return coupled(data.pixels, channels, untied, *sizes, s.code_size, s.discriminator_dropout, random)
 
     def players(self) -> dict[str, Player]:
         adam = Adam(self.settings.learning_rate, 0.5, 0.999, weight_decay=1e-4)

@@ -36,7 +36,7 @@ def generator_layers(pixels: int, filters: int, code: int, channels: int) -> lis
     return [*layers, nn.Sequential(nn.Conv2d(width, channels, 3, 1, 1), nn.Tanh())]
 
 
-def discriminator_layers(pixels: int, filters: int, channels: int) -> list[nn.Module]:
+def discriminator_layers(pixels: int, filters: int, channels: int, dropout: bool = True) -> list[nn.Module]:
     """From an image (n, channels, pixels, pixels) to a logit (n, 1, 1, 1), to be chained.
 
     A convolution of stride 2 for each halving down to 2 × 2, a hidden linear layer, one that ends in the logit. Batch
@@ -47,30 +47,30 @@ def discriminator_layers(pixels: int, filters: int, channels: int) -> list[nn.Mo
     for i in range(halvings):
         kernel, outputs = 5 if i < WIDE_KERNELS else 3, filters * 2**i
         down = nn.Conv2d(width, outputs, kernel, 2, kernel // 2)
-        share = DROPOUT[i] if i < len(DROPOUT) else DROPOUT[-1]
+        share = DROPOUT[min(i, len(DROPOUT) - 1)] if dropout else 0.0
         norm = nn.BatchNorm2d(outputs, track_running_stats=False)
         layers.append(nn.Sequential(down, norm, nn.PReLU(outputs), *([nn.Dropout(share)] if share else [])))
         width = outputs
     hidden, norm1 = nn.Linear(width * 4, 2 * width), nn.BatchNorm1d(2 * width, track_running_stats=False)
-    layers.append(nn.Sequential(nn.Flatten(1), hidden, norm1, nn.PReLU(2 * width), nn.Dropout(DROPOUT[-1])))
+    layers.append(nn.Sequential(nn.Flatten(1), hidden, norm1, nn.PReLU(2 * width), nn.Dropout(DROPOUT[-1] if dropout else 0.0)))
     return [*layers, nn.Sequential(nn.Linear(2 * width, 1), nn.Unflatten(1, (1, 1, 1)))]
 
 
 def coupled(
-    pixels: int, channels: Mapping[str, int], untied: tuple[int, int], filters: int, judge_filters: int, code: int,
+    pixels: int, channels: Mapping[str, int], untied: tuple[int, int], filters: int, judge_filters: int, code: int, dropout: bool,
     random: Callable[[str], torch.Generator],
 ) -> dict[str, nn.Module]:  # fmt: skip
     """The networks of two domains: g_shared, then g_a or g_b; d_a or d_b, then d_shared.
 
     channels: by domain.  untied: how many last layers of a generator, and first ones of a discriminator, each domain has for
-    itself.  filters: of a generator, judge_filters: of a discriminator.  random: purpose -> the stream of its weights,
-    N(0, 0.02); biases are 0.
+    itself.  filters: of a generator; judge_filters, dropout: of a discriminator.  random: purpose -> the stream of its
+    weights, N(0, 0.02); biases are 0.
     """
     found: dict[str, nn.Module] = {}
     with torch.random.fork_rng(devices=[]):  # layers draw weights that are replaced
         for domain in "ab":
             made = generator_layers(pixels, filters, code, channels[domain])
-            judge = discriminator_layers(pixels, judge_filters, channels[domain])
+            judge = discriminator_layers(pixels, judge_filters, channels[domain], dropout)
             tied = len(made) - untied[0]
             parts = {f"g_{domain}": made[tied:], f"d_{domain}": judge[: untied[1]]}
             if domain == "a":

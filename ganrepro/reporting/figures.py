@@ -70,11 +70,12 @@ def _names(results: Results, source: str | None, folder: Path) -> list[str]:
 
 def sheet(titles: list[str], lines: Sequence[Sequence[Path | Image.Image]], side: int) -> Image.Image:
     """Images in lines of equal squares, under the titles of their columns."""
-    gap, header = 4, 22
+    names = [textwrap.wrap(words, max(8, side // 6)) for words in titles]
+    gap, header = 4, 8 + 14 * max(map(len, names))
     canvas = Image.new("RGB", (len(titles) * (side + gap) - gap, header + len(lines) * (side + gap) - gap), "white")
     draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(12)
-    for x, words in enumerate(titles):
-        draw.text((x * (side + gap) + side / 2, header / 2), words, INK, font, anchor="mm")
+    for x, name in enumerate(names):
+        draw.multiline_text((x * (side + gap) + side / 2, header / 2), "\n".join(name), INK, font, "mm", 2, "center")
         for y, line in enumerate(lines):
             canvas.paste(_square(line[x], side), (x * (side + gap), header + y * (side + gap)))
     # 256 colours keep a grid of photos under 200 KB; flat label colours stay exact to the eye

@@ -118,34 +118,36 @@ def _schedule(results: Results) -> str:
     return _mostly(results, lengths)
 
 
-def _mostly(results: Results, words: Mapping[str, str]) -> str:
-    """What is said of most rows, and of which rows something else.  words: by row."""
+def _mostly(results: Results, words: Mapping[str, str], of: str = "", *notes: str) -> str:
+    """What is said of most rows, and in brackets notes and of which rows something else.  words: by row.  of: put behind it."""
     common = Counter(words.values()).most_common(1)[0][0]
     others: dict[str, dict[str, None]] = {}
     for row, said in words.items():
         if said != common:
             others.setdefault(said, {})[tables.plain(title(results, row))] = None
-    return common + "".join(f" ({', '.join(rows)}: {said})" for said, rows in others.items())
+    told = "; ".join([*notes, *(f"{', '.join(rows)}: {said}" for said, rows in others.items())])
+    return f"{common}{of}" + (f" ({told})" if told else "")
 
 
 def _data(params: Params, results: Results) -> str:
     """'240 pairs of label maps and photos of *Streets*'; rows that see other images than most are named."""
-    words = {row: _data_of(params, results, variant.method.feed()) for row, variant in results.study.rows.items()}
-    return f"{_mostly(results, words)} of *{results.manifest['title']}*"
-
-
-def _data_of(params: Params, results: Results, feed: Feed) -> str:
     dataset, manifest = params.datasets[results.study.dataset], results.manifest
     known = bool(manifest["classes"]) or dataset.edges
     a, b = ("edges" if dataset.edges else "label maps", "photos") if known else ("images of domain A", "of domain B")
-    if feed.paired:
-        return f"{manifest['counts']['train']['a']} pairs of {a} and {b}"
-    counts = {d: len(manifest["unpaired" if len(feed.domains) > 1 else "names"].get(d, [])) for d in feed.domains}
-    if len(feed.domains) == 1:
-        (domain,) = feed.domains
-        return f"{manifest['counts']['train'][domain]} {a if domain == 'a' else b}"
-    disjoint = manifest["paired"] and dataset.unpaired == "disjoint"
-    return f"{counts['a']} {a} and {counts['b']} {b}" + (" (disjoint halves: training never sees a pair)" if disjoint else "")
+    feeds = {row: variant.method.feed() for row, variant in results.study.rows.items()}
+
+    def seen(feed: Feed) -> str:
+        if feed.paired:
+            return f"{manifest['counts']['train']['a']} pairs of {a} and {b}"
+        if len(feed.domains) == 1:
+            (domain,) = feed.domains
+            return f"{manifest['counts']['train'][domain]} {a if domain == 'a' else b}"
+        return f"{len(manifest['unpaired']['a'])} {a} and {len(manifest['unpaired']['b'])} {b}"
+
+    split = any(not feed.paired and len(feed.domains) == 2 for feed in feeds.values())
+    disjoint = split and manifest["paired"] and dataset.unpaired == "disjoint"
+    notes = ["disjoint halves: training never sees a pair"] if disjoint else []
+    return _mostly(results, {row: seen(feed) for row, feed in feeds.items()}, f" of *{manifest['title']}*", *notes)
 
 
 def _tables(params: Params, results: Results) -> list[dict[str, Any]]:
