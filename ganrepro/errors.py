@@ -1,5 +1,10 @@
 """Errors that whoever started a command can mend."""
 
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
 
 class UserError(Exception):
     """One line: what was expected, what came, what to do. Stages print it and exit with status 1."""

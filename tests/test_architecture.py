@@ -46,6 +46,9 @@ ALLOWED = {
     "evaluation": {"errors", "lazy", "outputs", "seeding", "settings", "artifacts.files", "checkpoints", "nets", "data",
                    "methods.base", "evaluation"},
     "tracking": {"artifacts", "methods.base", "provenance", "tracking"},
+    "use": {"__version__", "errors", "outputs", "seeding", "settings", "artifacts", "checkpoints", "methods.translation", "nets",
+            "data", "evaluation", "reporting", "tracking.client", "use"},
+    "__init__": {"use"},
     "reporting": {"errors", "outputs", "settings", "artifacts", "provenance", "tracking.runs", "methods.base", "data.images",
                   "data.edges", "evaluation.base", "evaluation.intervals", "evaluation.scores", "reporting"},
 }  # fmt: skip

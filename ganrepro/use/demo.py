@@ -1,0 +1,118 @@
+"""A page on this machine: upload a photo or draw one, and see what models make of it. Needs the extra `demo` (Gradio)."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import socket
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ganrepro.data.images import nearest_colour, resize
+from ganrepro.use.model import Model, ModelError
+
+SHOWN = 320  # pixels of a picture on the page
+LOOPBACK = "127.0.0.1"
+INK = "#000000"
+
+
+def check(host: str, port: int) -> None:
+    """ModelError where Gradio is missing or the port is taken."""
+    if importlib.util.find_spec("gradio") is None:
+        raise ModelError("demo: Gradio is not installed; pip install 'ganrepro[demo]'")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise ModelError(f"demo: {host}:{port} cannot be served on ({error.strerror}); choose another --port") from None
+
+
+def serve(models: Sequence[Model], examples: Sequence[Image.Image], host: str = LOOPBACK, port: int = 7860) -> None:
+    """Serves until it is stopped. examples: pictures of the source domain to begin with."""
+    check(host, port)
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    page = build(models, examples)
+    page.launch(server_name=host, server_port=port, share=False, show_error=True, quiet=True, prevent_thread_lock=False)
+
+
+def translations(models: Sequence[Model], picture: Image.Image, seed: int = 0) -> list[Image.Image]:
+    """What each model makes of a picture, at the size it was trained at, enlarged to be seen."""
+    made = []
+    for model in models:
+        given = resize(picture.convert("RGB"), model.pixels)
+        made.append(model(given, seed).resize((SHOWN, SHOWN), Image.Resampling.BICUBIC))
+    return made
+
+
+def drawn(model: Model, picture: Image.Image | np.ndarray) -> Image.Image:
+    """A drawing as the model saw such pictures: brush edges snap to the label colours; lines shrink without vanishing."""
+    image = Image.fromarray(picture) if isinstance(picture, np.ndarray) else picture
+    if image.mode == "RGBA":
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    image = image.convert("RGB")
+    if model.source == "a" and model.palette:
+        colours = np.array(list(model.palette.values()), np.uint8)
+        index, _ = nearest_colour(image.resize((model.pixels * 2, model.pixels * 2), Image.Resampling.NEAREST), colours)
+        return Image.fromarray(colours[index])
+    return image
+
+
+def blank(model: Model) -> Image.Image:
+    """What a drawing begins with: the lower half in one label colour, the upper in another; else white."""
+    page = np.full((SHOWN, SHOWN, 3), 255, np.uint8)
+    if model.source == "a" and model.palette:
+        colours = dict(model.palette)
+        page[:] = colours.get("sky", next(iter(colours.values())))
+        page[SHOWN // 2 :] = colours.get("road", list(colours.values())[-1])
+    return Image.fromarray(page)
+
+
+def build(models: Sequence[Model], examples: Sequence[Image.Image]) -> Any:
+    """The page, not yet served."""
+    import gradio as gr
+
+    first = models[0]
+    labels = first.source == "a" and bool(first.palette)
+    names = list(first.palette) if labels else ["pen"]
+    colours = ["#{:02x}{:02x}{:02x}".format(*colour) for colour in first.palette.values()] if labels else [INK]
+    start = (examples[0] if examples else blank(first)).convert("RGB").resize((SHOWN, SHOWN), Image.Resampling.NEAREST)
+    with gr.Blocks(title="ganrepro", analytics_enabled=False) as page:
+        gr.Markdown(
+            f"# {first.title if len(models) == 1 else 'Models side by side'}\n"
+            + ("Draw with the label colours" if labels else "Draw with the pen")
+            + ", or upload a picture; the translation follows. What it paints is invented, not seen."
+        )
+        with gr.Row():
+            with gr.Column(min_width=SHOWN):
+                brush = gr.Brush(16 if labels else 3, colors=[*colours], default_color=colours[0], color_mode="fixed")
+                canvas = gr.ImageEditor(
+                    value=start, type="pil", image_mode="RGBA", brush=brush, eraser=False, layers=False, sources=["upload"],
+                    canvas_size=(SHOWN, SHOWN), fixed_canvas=True, label="Input", transforms=(),
+                )  # fmt: skip
+            shown = [gr.Image(label=model.title, type="pil", format="png", width=SHOWN, height=SHOWN) for model in models]
+        if labels:
+            swatches = " ".join(
+                f'<span style="white-space:nowrap"><span style="display:inline-block;width:1em;height:1em;border:1px solid #8886;'
+                f'vertical-align:-2px;background:{colour}"></span> {name}</span> &nbsp; '
+                for name, colour in zip(names, colours, strict=True)
+            )
+            gr.HTML(f"<p>{swatches}</p>")
+        with gr.Row():
+            noise = gr.Slider(0, 9, 0, step=1, label="Noise (dropout)", visible=any(model.noisy for model in models))
+            again = gr.Button("Translate", variant="primary")
+        if len(examples) > 1:
+            gr.Examples([[one.resize((SHOWN, SHOWN), Image.Resampling.NEAREST)] for one in examples], [canvas])
+
+        def run(value: dict[str, Any] | None, seed: float) -> list[Image.Image]:
+            if not value or value.get("composite") is None:
+                raise gr.Error("Nothing to translate yet: draw, or upload a picture.")
+            picture = value["composite"]
+            return [made for model in models for made in translations([model], drawn(model, picture), int(seed))]
+
+        for event in (canvas.change, again.click, noise.change, page.load):
+            event(run, [canvas, noise], shown, show_progress="hidden", trigger_mode="always_last")
+    return page

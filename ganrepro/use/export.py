@@ -1,0 +1,254 @@
+"""A model as something others can use: a folder for the Hugging Face hub, an ONNX file, a torch.export program.
+
+What is exported is the function that was scored: norms use the statistics of the image at hand. Each export is run
+beside the original on real images, and refused where it computes something else.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import importlib.util
+import io
+import json
+import shutil
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from ganrepro import __version__
+from ganrepro.artifacts.files import filling, replacing
+from ganrepro.data.images import as_tensor, resize, to_float, write_png
+from ganrepro.reporting.templates import render
+from ganrepro.use.model import CONFIG, SCHEMA, WEIGHTS, Model, ModelError, read_folder
+
+Kind = Literal["folder", "onnx", "pt2"]
+EXAMPLES = "examples"  # folder of an exported model: pictures to try it on, where their licence allows
+TOLERANCE = 1e-3  # of values in [-1, 1]: an eighth of a level of 8 bits
+
+
+class Check(NamedTuple):
+    """The largest difference from the original over some images, in values of [-1, 1]."""
+
+    difference: float
+    images: int
+
+
+def export(model: Model, kind: Kind, path: Path, images: Sequence[Tensor]) -> Check:
+    """Writes the model and compares it with the original on images (c, h, w) in [-1, 1].
+
+    Nothing is left behind where the two differ by more than TOLERANCE, or a graph cannot hold the model (ModelError).
+    """
+    if not images:
+        raise ModelError("export: expected at least one image to compare on, got none")
+    {"folder": to_folder, "onnx": to_onnx, "pt2": to_pt2}[kind](model, path)
+    try:
+        check = compare(model, READERS[kind](path), images, kind == "pt2" and model.architecture.generator != "resnet")
+        if not check.difference <= TOLERANCE:
+            raise ModelError(f"{path}: differs from the original by {check.difference:.2g}, more than {TOLERANCE}; not kept")
+    except BaseException:
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        raise
+    return check
+
+
+def compare(model: Model, other: Callable[[Tensor], Tensor], images: Sequence[Tensor], own_size: bool = False) -> Check:
+    """On images cut to a size that the network takes as it is; where there is dropout, both meet the same.
+
+    own_size: resized to the size the network was built for.
+    """
+    worst, m = 0.0, model.architecture.multiple
+    for image in images:
+        size = [m if own_size else max(m, side - side % m) for side in image.shape[-2:]]
+        given = nn.functional.interpolate(image[None], size, mode="bilinear", align_corners=False)
+        with torch.no_grad():
+            torch.manual_seed(0)
+            mine = model.network(given)
+            torch.manual_seed(0)
+            worst = max(worst, float((mine - other(given)).abs().max()))
+    return Check(worst, len(images))
+
+
+def refuse_noise(model: Model, kind: str) -> None:
+    """A graph for others holds no random numbers of ours. ModelError for a model whose dropout stays on."""
+    if model.noisy:
+        raise ModelError(
+            f"{model.name}: its scores were made with dropout on, which {kind} runtimes switch off or draw otherwise: the graph "
+            "would be another function. `--to folder` keeps it; `--no-dropout` exports that other function, and marks it"
+        )
+
+
+# --- a folder -----------------------------------------------------------------------------------
+
+
+def config(model: Model) -> dict[str, object]:
+    """config.json: the architecture as arguments, what goes in and comes out, what is known of its making."""
+    return {
+        "schema": SCHEMA, "ganrepro": __version__, "architecture": model.architecture.as_values(),
+        "source": model.source, "target": model.target, "title": model.title, "pixels": model.pixels, "palette": model.palette,
+        "range": [-1, 1], "layout": "NCHW, RGB, float32", "multiple": model.architecture.multiple,
+        "mode": "train: norms use the image at hand" + (", dropout stays on" if model.noisy else ""),
+        "about": {name: value for name, value in model.about.items() if name != "dataset_folder"},
+    }  # fmt: skip
+
+
+def to_folder(model: Model, path: Path) -> None:
+    """Weights as safetensors, config.json, and a model card: what `huggingface_hub.upload_folder` takes as it is."""
+    from safetensors.torch import save_file
+
+    with filling(path) as folder:
+        weights = {name: value.contiguous() for name, value in model.network.state_dict().items()}
+        save_file(weights, folder / WEIGHTS, {"format": "pt"})
+        (folder / WEIGHTS).chmod(0o644)
+        (folder / CONFIG).write_text(json.dumps(config(model), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        (folder / "README.md").write_text(card(model), encoding="utf-8")
+        if model.about.get("drawn"):  # the embedded dataset, drawn by this program: free to pass on
+            (folder / EXAMPLES).mkdir()
+            for number, picture in enumerate(example_pictures(model)):
+                write_png(folder / EXAMPLES / f"{number}.png", picture)
+
+
+def card(model: Model) -> str:
+    """The model card: what it is for, what it was trained on, what it scored, how to call it."""
+    known = ("study", "imported", "dropout", "dataset", "key")
+    about = dict.fromkeys(known) | model.about
+    parameters = sum(p.numel() for p in model.network.parameters())
+    scores = model.about.get("scores", {})
+    return render("model_card.md.j2", model=model, about=about, scores=scores, parameters=parameters, version=__version__)
+
+
+# --- graphs -------------------------------------------------------------------------------------
+
+
+def to_onnx(model: Model, path: Path) -> None:
+    """One file, any height and width that the network takes, any number of images. Needs the extra `export`."""
+    _need("onnx", "onnxscript")
+    refuse_noise(model, "ONNX")
+    with replacing(path) as temporary, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            _plain(model.network), (_example(model),), dynamo=True, external_data=False, verbose=False,
+            input_names=["image"], output_names=["translation"], dynamic_shapes=_dynamic(model),
+        )  # fmt: skip
+        assert program is not None
+        program.save(str(temporary))
+
+
+def to_pt2(model: Model, path: Path) -> None:
+    """A torch.export program; of a U-Net, for images of the size it was built for."""
+    refuse_noise(model, "torch.export")
+    example, dynamic = _example(model), _dynamic(model)
+    if model.architecture.generator != "resnet":
+        example, dynamic = example[..., : model.architecture.multiple, : model.architecture.multiple], ({0: dynamic[0][0]},)
+    with replacing(path) as temporary, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.export.export(_plain(model.network), (example,), dynamic_shapes=dynamic)
+        torch.export.save(program, str(temporary) + ".pt2")
+        Path(str(temporary) + ".pt2").replace(temporary)
+
+
+class _ImageNorm(nn.Module):
+    """A norm over each image by itself, written out: at one image at a time the same as every norm of these networks."""
+
+    def __init__(self, norm: nn.BatchNorm2d | nn.InstanceNorm2d):
+        super().__init__()
+        self.eps, self.weight, self.bias = norm.eps, norm.weight, norm.bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        variance, mean = torch.var_mean(x, (2, 3), correction=0, keepdim=True)
+        x = (x - mean) * (variance + self.eps).rsqrt()
+        return x if self.weight is None else x * self.weight[:, None, None] + self.bias[:, None, None]
+
+
+def _plain(network: nn.Module) -> nn.Module:
+    """A copy whose norms a graph can hold for any number of images."""
+    made = copy.deepcopy(network)
+    for parent in list(made.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, (nn.BatchNorm2d, nn.InstanceNorm2d)):
+                setattr(parent, name, _ImageNorm(child))
+    return made
+
+
+def without_dropout(model: Model) -> Model:
+    """The same weights with dropout off: another function than the one that was scored, and so marked."""
+    network = copy.deepcopy(model.network)
+    for module in network.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    return dataclasses.replace(model, network=network, about=model.about | {"dropout": "off; its scores were made with it on"})
+
+
+def _example(model: Model) -> Tensor:
+    side = 2 * model.architecture.multiple  # a dimension of one would be taken for fixed
+    return torch.zeros(2, model.architecture.inputs, side, side)
+
+
+def _dynamic(model: Model) -> tuple[dict[int, object]]:
+    m, rows, columns = model.architecture.multiple, torch.export.Dim("rows", min=1), torch.export.Dim("columns", min=1)
+    return ({0: torch.export.Dim("images", min=1), 2: m * rows, 3: m * columns},)
+
+
+def _need(*modules: str) -> None:
+    missing = [name for name in modules if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ModelError(f"{', '.join(missing)}: not installed; pip install 'ganrepro[export]'")
+
+
+def read_onnx(path: Path) -> Callable[[Tensor], Tensor]:
+    """An ONNX file as a function, run by ONNX Runtime."""
+    _need("onnxruntime")
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return lambda image: torch.from_numpy(np.asarray(session.run(None, {"image": image.numpy()})[0]))
+
+
+def read_pt2(path: Path) -> Callable[[Tensor], Tensor]:
+    """A torch.export program as a function."""
+    program = torch.export.load(str(path)).module()
+    return lambda image: program(image)
+
+
+READERS: dict[str, Callable[[Path], Callable[[Tensor], Tensor]]] = {
+    "folder": lambda path: read_folder(path).network, "onnx": read_onnx, "pt2": read_pt2,
+}  # fmt: skip
+
+
+# --- images to compare on, or to begin with -------------------------------------------------------
+
+
+def real_images(model: Model, photos: Sequence[Path], most: int = 10) -> list[Tensor]:
+    """Images (c, h, w) in [-1, 1] of the model's source: those named, else test images of its study, else its examples."""
+    from ganrepro.use import files
+
+    chosen = [path for path, _ in files.find(list(photos))] if photos else _sources(model)
+    pictures: list[Image.Image]
+    if chosen:
+        pictures = [Image.open(io.BytesIO(path.read_bytes())) for path in chosen[:most]]
+    else:  # an imported model knows no images: noise of all frequencies, which any network tells apart
+        random = np.random.default_rng(0)
+        side = max(model.pixels, model.architecture.multiple)
+        pictures = [Image.fromarray(random.integers(0, 256, (side, side, 3), np.uint8)) for _ in range(3)]
+    mode = "L" if model.architecture.inputs == 1 else "RGB"
+    return [to_float(as_tensor(resize(picture.convert(mode), model.pixels))) for picture in pictures]
+
+
+def example_pictures(model: Model, most: int = 4) -> list[Image.Image]:
+    """Pictures of the model's source: its own examples, or test images of its study; none where there are none."""
+    return [Image.open(io.BytesIO(path.read_bytes())).convert("RGB") for path in _sources(model)[:most]]
+
+
+def _sources(model: Model) -> list[Path]:
+    """Files of the model's source domain, evenly from the first to the last."""
+    kept = sorted((Path(model.name) / EXAMPLES).glob("*.png"))
+    if kept or "dataset_folder" not in model.about:
+        return kept
+    found = sorted((Path(str(model.about["dataset_folder"])) / "test" / model.source).glob("*"))
+    return [found[i] for i in np.linspace(0, len(found) - 1, min(10, len(found))).round().astype(int)]

@@ -1,0 +1,88 @@
+"""The studies and their results as tables, and the two measures, for one's own scripts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ganrepro import settings
+from ganrepro.artifacts import paths
+from ganrepro.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+
+def studies(params: str | Path = "params.yaml") -> list[str]:
+    """Names of all studies of a parameter file.
+
+    >>> "camvid-64" in studies()
+    True
+    """
+    return list(settings.load(params).studies)
+
+
+def results(study: str, params: str | Path = "params.yaml") -> pd.DataFrame:
+    """Scores of a study, tidy: a line for each output, row and score, with mean over seeds, 95 % interval, n and the paper's.
+
+    Of what lies under scores/ where all of it was made; else of what is kept under reports/STUDY/. UserError where there is
+    neither.
+
+    >>> found = results("streets-tiny")
+    >>> list(found.columns)
+    ['output', 'row', 'score', 'mean', 'low', 'high', 'seeds', 'paper']
+    >>> bool(found.query("row == 'ground-truth' and score == 'pixel_accuracy'")["mean"].iloc[0] > 0.8)
+    True
+    """
+    import pandas as pd
+
+    from ganrepro.reporting.results import collect, intervals
+
+    loaded = settings.load(params)
+    found = settings.find_study(loaded, study)
+    kept = paths.report_folder(study) / "intervals.csv"
+    if all((run.scores / "metrics.json").exists() for run in paths.runs(loaded, found)):
+        table = intervals(collect(loaded, found))
+    elif kept.exists():
+        table = pd.read_csv(kept)
+    else:
+        raise UserError(f"{study}: not scored yet; name it under `reports` in params.yaml and run: snakemake --cores all")
+    published = {
+        (one.output, row, score): value
+        for one in found.tables.values()
+        for row, values in one.rows.items()
+        for score, value in zip(one.scores, values, strict=False)
+    }
+    keys = zip(table.output, table.row, table.score, strict=True)
+    return table.assign(paper=[published.get(key, float("nan")) for key in keys])
+
+
+def fcn_score(counts: np.ndarray) -> dict[str, float]:
+    """Per-pixel accuracy, per-class accuracy and class IoU of a confusion matrix, (classes, classes): truth by prediction.
+
+    Source: Long, Shelhamer and Darrell 2015, section 5, as the papers use it. A class that never occurs counts as 0.
+
+    >>> import numpy as np
+    >>> fcn_score(np.array([[3, 1], [0, 4]]))
+    {'pixel_accuracy': 0.875, 'class_accuracy': 0.875, 'class_iou': 0.775}
+    """
+    from ganrepro.evaluation.segmentation import rates
+
+    found = rates(counts)
+    return {name: round(float(found[name]), 12) for name in ("pixel_accuracy", "class_accuracy", "class_iou")}
+
+
+def frechet_distance(one: np.ndarray, other: np.ndarray) -> float:
+    """Squared Fréchet distance of two sets of features, (n, d) each, taken for Gaussian; covariances over n - 1.
+
+    FID where the features are Inception's (Heusel et al. 2017).
+
+    >>> import numpy as np
+    >>> a = np.array([[0.0, 0.0], [2.0, 0.0], [0.0, 2.0], [2.0, 2.0]])
+    >>> round(frechet_distance(a, a + [3, 0]), 6)
+    9.0
+    """
+    from ganrepro.evaluation.distances import frechet
+
+    return float(frechet(one, other))

@@ -1,0 +1,252 @@
+"""MODEL, the one kind of name that every command takes, and what stands behind it: a generator that can be called.
+
+A name is a row (`streets-tiny/cyclegan`, with a seed `streets-tiny/cyclegan/1`), a folder that `export` made, a published
+`.pth` of pytorch-CycleGAN-and-pix2pix, or an MLflow address (`models:/NAME/1`, `runs:/ID/generator`). Where a row makes several
+outputs, `:OUTPUT` behind it chooses one (`streets-tiny/cyclegan:photo2labels`).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from ganrepro import checkpoints, settings
+from ganrepro.artifacts import paths
+from ganrepro.artifacts.files import read_json
+from ganrepro.data.images import as_array, as_tensor, to_float, to_uint8
+from ganrepro.data.registry import DRAWN, registry
+from ganrepro.errors import UserError
+from ganrepro.methods.translation import TranslationMethod
+from ganrepro.outputs import OUTPUTS, Output
+from ganrepro.seeding import reseed
+from ganrepro.use.architecture import Architecture
+from ganrepro.use.published import read_published
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+SCHEMA = "ganrepro-model/1"
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+
+
+class ModelError(UserError):
+    """A model cannot be found or used; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A generator of one direction, in the mode its scores were made in: norms use the image at hand, dropout stays on.
+
+    name: as it was asked for.  source, target: domains, 'a' (label maps or edges) or 'b' (photos).  title: its row.
+    pixels: side of the images it was trained and scored at.  palette: class -> colour of the label maps, where there
+    are any.  about: what else is known: study, seed, scores, data, licence, provenance; plain values.
+    """
+
+    name: str
+    architecture: Architecture
+    network: nn.Module
+    source: str
+    target: str
+    title: str
+    pixels: int
+    palette: dict[str, list[int]]
+    about: dict[str, Any]
+
+    @property
+    def output(self) -> str:
+        """The kind of image it makes: 'labels2photo', or that of its domains."""
+        found = [o.name for o in OUTPUTS.values() if (o.source, o.target) == (self.source, self.target)]
+        return found[0]
+
+    @property
+    def noisy(self) -> bool:
+        """Whether two translations of one image differ."""
+        return any(isinstance(module, nn.Dropout) and module.p > 0 for module in self.network.modules())
+
+    def __call__(self, image: Any, seed: int = 0) -> Any:
+        """The translation of a PIL image (any size, any mode), or of a tensor (c, h, w) or (n, c, h, w) in [-1, 1].
+
+        The same type comes back, in the same size. seed: of the dropout of noisy models.
+        ModelError for a tensor of another shape.
+        """
+        if not isinstance(image, Tensor):
+            return self._picture(image, seed)
+        batch = image if image.ndim == 4 else image[None]
+        if batch.ndim != 4 or batch.shape[1] != self.architecture.inputs:
+            raise ModelError(f"expected (n, {self.architecture.inputs}, h, w) in [-1, 1], got {tuple(image.shape)}")
+        reseed(seed, "use/translate")
+        made = self.whole(batch.float())
+        return made if image.ndim == 4 else made[0]
+
+    def _picture(self, image: Image.Image, seed: int) -> Image.Image:
+        from PIL import Image as pillow
+
+        mode = "L" if self.architecture.inputs == 1 else "RGB"
+        made = self(to_float(as_tensor(image.convert(mode))), seed)
+        return pillow.fromarray(as_array(to_uint8(made)))
+
+    @torch.no_grad()
+    def whole(self, batch: Tensor) -> Tensor:
+        """(n, c, h, w) of any size: mirrored at its edges up to what the network needs, and cut back."""
+        height, width = batch.shape[-2:]
+        m = self.architecture.multiple
+        least = 2 * m if self.architecture.generator == "resnet" else m  # instance norm needs more than one value
+        down, right = (max(least, -(-size // m) * m) - size for size in (height, width))
+        made: Tensor = self.network(pad(batch, down, right))
+        return made[..., :height, :width]
+
+
+def pad(batch: Tensor, down: int, right: int) -> Tensor:
+    """Rows below and columns to the right, mirrored as often as it takes."""
+    for axis, extra in ((-2, down), (-1, right)):
+        size = batch.shape[axis]
+        if extra:
+            period = [*range(size), *range(size - 2, 0, -1)] if size > 1 else [0]
+            places = torch.tensor([period[i % len(period)] for i in range(size + extra)], device=batch.device)
+            batch = batch.index_select(axis, places)
+    return batch
+
+
+def load(name: str | Path, params: str | Path = "params.yaml") -> Model:
+    """The model of that name (see above). ModelError where there is none, with what is like it or the command that makes it."""
+    text = str(name)
+    place, _, chosen = text.rpartition(":")
+    output = chosen if place and chosen in OUTPUTS else None
+    text = place if output else text
+    if text.startswith(("models:/", "runs:/")):
+        return replace(_of_mlflow(text), name=str(name))
+    path = Path(text)
+    if (path / CONFIG).exists():
+        return replace(read_folder(path), name=str(name))
+    if path.suffix == ".pth":
+        return _of_published(path, output)
+    if path.exists():
+        raise ModelError(f"{text}: no exported model: it has no {CONFIG}")
+    return _of_row(text, output, params)
+
+
+def of_row(run: paths.Run, output: Output) -> Model:
+    """The generator of a trained row."""
+    method = run.method
+    if not isinstance(method, TranslationMethod):
+        raise ModelError(f"{run.study.name}/{run.row}: {method.title} translates by a search, not by a network; nothing to load")
+    name = f"g_{output.source}{output.target}"
+    file = run.folder / "checkpoint.pt"
+    if not file.exists():
+        equal = sorted(Path("runs").glob(f"*/*-s{run.seed}-{run.key}/checkpoint.pt"))
+        if not equal:
+            how = f"snakemake --cores all {file}"
+            if run.study.name not in run.params.reports.values():
+                how = f"name the study under `reports` in params.yaml, then: {how}"
+            raise ModelError(f"{run.study.name}/{run.row}/{run.seed}: not trained yet; {how}")
+        file = equal[0]
+    weights = checkpoints.load(file, run.spec)["players"]["networks"][name]
+    s, dataset = method.settings, run.params.datasets[run.study.dataset]
+    architecture = Architecture(
+        s.generator, s.generator_filters, blocks=s.generator_blocks, pixels=s.crop_pixels, flavour=s.network_flavour,
+        bottleneck_norm=s.bottleneck_norm,
+    )  # fmt: skip
+    network = architecture.build()
+    network.load_state_dict(weights)
+    entry = registry().get(dataset.source, {})
+    scores = _scores(run, output)
+    about = {
+        "study": run.study.name, "row": run.row, "seed": run.seed, "study_title": run.study.title,
+        "method": f"{method.title} ({method.paper})", "dataset": entry.get("title", run.study.dataset),
+        "licence": entry.get("licence", "that of the images it was trained on"), "scores": scores,
+        "settings": s.model_dump(), "key": run.key, "drawn": dataset.source == DRAWN,
+        "dataset_folder": str(paths.dataset_dir(run.params, run.study.dataset)), **_timing(file.parent),
+    }  # fmt: skip
+    palette = dataset.palette or entry.get("palette") or _manifest_palette(run)
+    title = run.study.rows[run.row].title
+    return Model(
+        f"{run.study.name}/{run.row}/{run.seed}:{output.name}", architecture, network.train().requires_grad_(False),
+        str(output.source), output.target, title, run.study.pixels, dict(palette or {}), about,
+    )  # fmt: skip
+
+
+def _manifest_palette(run: paths.Run) -> dict[str, list[int]]:
+    manifest = paths.dataset_dir(run.params, run.study.dataset) / "manifest.json"
+    return dict(read_json(manifest)["classes"]) if manifest.exists() else {}
+
+
+def _timing(folder: Path) -> dict[str, Any]:
+    found = read_json(folder / "timing.json")
+    return {"commit": found["commit"], "versions": found["versions"], "trained_on": found["device_name"]}
+
+
+def _scores(run: paths.Run, output: Output) -> dict[str, float]:
+    """What its own seed scored; empty where it was not scored yet."""
+    file = run.scores / "metrics.json"
+    found = read_json(file)["values"].get(output.name, {}) if file.exists() else {}
+    names = [score for evaluator in run.evaluators[output] for score in evaluator.scores]
+    return {name: float(found[name]) for name in names if isinstance(found.get(name), (int, float))}
+
+
+def _of_row(text: str, output: str | None, params: str | Path) -> Model:
+    loaded = settings.load(params)
+    parts = text.split("/")
+    if len(parts) not in (2, 3) or (len(parts) == 3 and not parts[2].isdecimal()):
+        raise ModelError(
+            f"{text}: no such file or folder, and no row: expected STUDY/ROW or STUDY/ROW/SEED (`ganrepro list` shows all)"
+        )
+    study = settings.find_study(loaded, parts[0])
+    seed = int(parts[2]) if len(parts) == 3 else study.seeds[0]
+    run = paths.find_run(loaded, parts[0], parts[1], seed)
+    if run.reference:
+        raise ModelError(f"{text}: a reference row, which nothing was trained for")
+    made = {o.name: o for o in run.outputs}
+    if output is not None and output not in made:
+        raise ModelError(f"{text}: makes {', '.join(made)}, not {output}")
+    return of_row(run, made[output] if output else run.outputs[0])
+
+
+def _of_published(file: Path, output: str | None) -> Model:
+    architecture, network = read_published(file)
+    way = OUTPUTS[output or "labels2photo"]
+    pixels = architecture.pixels if architecture.generator == "unet" else 256
+    about = {"imported": file.name, "licence": "unknown: that of whoever published the weights"}
+    return Model(str(file), architecture, network, str(way.source), way.target, file.stem, pixels, {}, about)
+
+
+def read_folder(folder: Path) -> Model:
+    """A folder that `export` made. ModelError or WeightsError where it is damaged or of another make."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        if config.get("schema") != SCHEMA:
+            raise ModelError(f"{folder}: expected {SCHEMA} in {CONFIG}, got {config.get('schema')!r}")
+        architecture = Architecture(**config["architecture"])
+        network = architecture.build()
+        network.load_state_dict(load_file(folder / WEIGHTS))
+        fields = {name: config[name] for name in ("source", "target", "title", "pixels", "palette", "about")}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{folder / CONFIG}: damaged ({str(error)[:100]}); export it again") from None
+    except (OSError, RuntimeError, SafetensorError) as error:
+        last = str(error).splitlines()[-1].strip()[:160]
+        raise ModelError(f"{folder / WEIGHTS}: no weights of that network ({last})") from None
+    return Model(str(folder), architecture, network.train().requires_grad_(False), **fields)
+
+
+def _of_mlflow(address: str) -> Model:
+    """An MLflow model that the report stage logged: the exported folder is one of its files."""
+    import mlflow
+
+    from ganrepro.tracking.client import tracking_uri
+
+    mlflow.set_tracking_uri(tracking_uri())
+    try:
+        place = Path(mlflow.artifacts.download_artifacts(artifact_uri=address))
+    except Exception as error:  # MLflow's own, and those of its stores
+        raise ModelError(f"{address}: not found in MLflow ({str(error).splitlines()[0][:160]})") from None
+    found = next(iter(sorted(place.rglob(CONFIG))), None)
+    if found is None:
+        raise ModelError(f"{address}: an MLflow model, but none that this project logged: it holds no {CONFIG}")
+    return read_folder(found.parent)

@@ -1,0 +1,149 @@
+"""A photo of any size through a network, piece by piece, in bounded memory and without seams.
+
+Pieces overlap; where they do, one fades into the next. Norms that use the image at hand would give every piece statistics of its
+own, which shows as patches of another brightness. So a first pass over some pieces takes each norm's mean and
+variance over all of them, and the last pass uses these everywhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ganrepro.seeding import reseed
+from ganrepro.use.model import Model
+
+STATISTICS_FROM = 16  # pieces, evenly over the photo
+ROUNDS = 2  # what passes a norm depends on the norms before it: once more with theirs put right
+Progress = Callable[[int, int], None]  # pieces done, of how many
+
+
+def translate(
+    model: Model, levels: np.ndarray, tile: int | None = None, overlap: int = 64, seed: int = 0,
+    progress: Progress = lambda done, of: None,
+) -> np.ndarray:  # fmt: skip
+    """The translation of uint8 or uint16 levels (h, w, c), with as many bits.
+
+    tile: side of the pieces (None: all at once), brought up to a multiple that the network can take.  overlap: pixels that
+    two neighbours share.  seed: of the dropout of noisy models.  ValueError unless 0 <= overlap < tile.
+    """
+    reseed(seed, "use/translate")
+    height, width = levels.shape[:2]
+    most = float(np.iinfo(levels.dtype).max)
+    if tile is None or (height <= tile and width <= tile):
+        progress(0, 1)
+        made = _back(model.whole(_forth(model, levels, most)[None])[0], levels.dtype)
+        progress(1, 1)
+        return made
+    if not 0 <= overlap < tile:
+        raise ValueError(f"overlap: expected 0 to {tile - 1}, less than a tile, got {overlap}")
+    m = model.architecture.multiple
+    side = -(-tile // m) * m
+    # the network is the same everywhere only at steps that it halves and doubles without rest
+    high, wide = (max(side, -(-size // m) * m) for size in (height, width))
+    levels = np.pad(levels, ((0, high - height), (0, wide - width), (0, 0)), "symmetric")
+    tops, lefts = places(high, side, overlap, m), places(wide, side, overlap, m)
+    pieces = [(top, left) for top in tops for left in lefts]
+
+    def piece(top: int, left: int) -> Tensor:
+        return _forth(model, levels[top : top + side, left : left + side], most)[None]
+
+    apart = [(top, left) for top in places(high, side, 0, m) for left in places(wide, side, 0, m)]
+    chosen = [apart[i] for i in np.linspace(0, len(apart) - 1, min(STATISTICS_FROM, len(apart))).round().astype(int)]
+    done, of = 0, len(pieces) + ROUNDS * len(chosen)
+    total = np.zeros((high, wide, model.architecture.outputs), np.float32)
+    down = {start: fade(tops, start, side, high) for start in tops}
+    across = {start: fade(lefts, start, side, wide) for start in lefts}
+    with fixed_norms(model.network) as fix, torch.no_grad():
+        for _ in range(ROUNDS):
+            for place in chosen:
+                model.network(piece(*place))
+                progress(done := done + 1, of)
+            fix()
+        for top, left in pieces:
+            made = model.network(piece(top, left))[0].permute(1, 2, 0).numpy()
+            total[top : top + side, left : left + side] += made * down[top][:, None, None] * across[left][None, :, None]
+            progress(done := done + 1, of)
+    return _back(torch.from_numpy(total[:height, :width]).permute(2, 0, 1), levels.dtype)
+
+
+def _forth(model: Model, levels: np.ndarray, most: float) -> Tensor:
+    """(c, h, w) in [-1, 1], with as many channels as the model takes: grey is repeated, colour becomes its luminance."""
+    values = torch.from_numpy(levels.astype(np.float32)).permute(2, 0, 1) / (most / 2) - 1
+    if values.shape[0] == model.architecture.inputs:
+        return values
+    if values.shape[0] == 1:
+        return values.expand(model.architecture.inputs, -1, -1)
+    weights = torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)  # ITU-R 601, as Pillow
+    return (values * weights).sum(0, keepdim=True)
+
+
+def _back(values: Tensor, kind: np.dtype) -> np.ndarray:
+    """[-1, 1] (clipped) -> levels (h, w, c), rounded to nearest."""
+    most = float(np.iinfo(kind).max)
+    levels: np.ndarray = values.permute(1, 2, 0).numpy().astype(np.float64)
+    return ((levels + 1) * (most / 2)).round().clip(0, most).astype(kind)
+
+
+def places(size: int, side: int, overlap: int, step: int = 1) -> list[int]:
+    """Where pieces begin along one axis, at multiples of `step`, so that neighbours share `overlap` pixels or more."""
+    onward = max(step, (side - overlap) // step * step)
+    return [*range(0, size - side, onward), size - side]
+
+
+def fade(starts: list[int], start: int, side: int, size: int) -> np.ndarray:
+    """A piece's share of each of its pixels along one axis, float32 (side,): of all pieces they add up to 1."""
+
+    def bump(at: int) -> np.ndarray:
+        """Rises from the piece's edge to its middle, and is zero outside."""
+        inside = np.arange(size) - at
+        return np.where((inside >= 0) & (inside < side), np.minimum(inside + 0.5, side - inside - 0.5), 0.0)
+
+    total = np.sum([bump(at) for at in starts if abs(at - start) < side], 0)
+    end = min(start + side, size)
+    share: np.ndarray = (bump(start)[start:end] / total[start:end]).astype(np.float32)
+    return share
+
+
+@contextlib.contextmanager
+def fixed_norms(network: nn.Module) -> Iterator[Callable[[], None]]:
+    """Norms take note of mean and variance of what passes. The function that comes with it makes them use what they noted since
+    it was called last. What was theirs before comes back at the end.
+    """
+    norms = [m for m in network.modules() if isinstance(m, (nn.BatchNorm2d, nn.InstanceNorm2d))]
+    notes: dict[nn.Module, list[Tensor]] = {norm: [] for norm in norms}
+
+    def take(norm: nn.Module, given: tuple[Tensor]) -> None:
+        x = given[0]
+        notes[norm].append(torch.stack([x.mean((0, 2, 3)), x.square().mean((0, 2, 3))]))
+
+    hooks = [norm.register_forward_pre_hook(take) for norm in norms]
+
+    def fix() -> None:
+        for norm in norms:
+            mean, square = torch.stack(notes[norm]).mean(0)
+            norm.__dict__["forward"] = _fixed(norm, mean, (square - mean.square()).clamp(min=0))
+            notes[norm].clear()
+
+    try:
+        yield fix
+    finally:
+        for hook in hooks:
+            hook.remove()
+        for norm in norms:
+            norm.__dict__.pop("forward", None)
+
+
+def _fixed(norm: nn.Module, mean: Tensor, variance: Tensor) -> Callable[[Tensor], Tensor]:
+    weight, bias, eps = (getattr(norm, name) for name in ("weight", "bias", "eps"))
+    scale = (weight if weight is not None else torch.ones_like(mean)) / (variance + eps).sqrt()
+    shift = (bias if bias is not None else torch.zeros_like(mean)) - mean * scale
+
+    def forward(x: Tensor) -> Tensor:
+        return x * scale[:, None, None] + shift[:, None, None]
+
+    return forward

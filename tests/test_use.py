@@ -1,0 +1,525 @@
+"""Trained models in people's hands: loaded, imported, exported, applied to photos of any kind."""
+
+import itertools
+import json
+import re
+import socket
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from conftest import ROOT
+from PIL import Image
+from torch.nn import functional as F
+
+import ganrepro
+from ganrepro.data.images import ImageError
+from ganrepro.errors import UserError, WeightsError
+from ganrepro.use import cli, demo, export, files, tiles
+from ganrepro.use.architecture import Architecture
+from ganrepro.use.model import Model, ModelError, load, pad
+from ganrepro.use.published import read_published
+
+torch.set_num_threads(1)
+
+
+def a_model(architecture=None, pixels=32, **about):
+    """A small generator with weights that make themselves felt."""
+    architecture = architecture or Architecture("resnet", 4, blocks=1)
+    torch.manual_seed(0)
+    network = architecture.build().train().requires_grad_(False)
+    for parameter in network.parameters():
+        parameter.data.add_(0.1 * torch.randn_like(parameter))
+    palette = {"sky": [0, 0, 255], "road": [9, 9, 9]}
+    return Model("toy", architecture, network, "a", "b", "Toy", pixels, palette, {"licence": "MIT"} | about)
+
+
+UNET = Architecture("unet", 4, pixels=32)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    export.to_folder(a_model(), tmp_path / "toy")
+    return tmp_path / "toy"
+
+
+def photo(path, size=(41, 30), seed=0, **options):
+    levels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), np.uint8)
+    Image.fromarray(levels).save(path, **options)
+    return levels
+
+
+# --- published weights ---------------------------------------------------------------------------
+
+# What pytorch-CycleGAN-and-pix2pix names its layers: name -> (outputs, inputs, kernel); transposed ones the other way round.
+
+
+def resnet_layers(blocks, width, block=("1", "5")):
+    found = {"model.1": (width, 3, 7), "model.4": (2 * width, width, 3), "model.7": (4 * width, 2 * width, 3)}
+    for i in range(blocks):
+        found |= {f"model.{10 + i}.conv_block.{j}": (4 * width, 4 * width, 3) for j in block}
+    up = 10 + blocks
+    found |= {f"model.{up}": (4 * width, 2 * width, 3), f"model.{up + 3}": (2 * width, width, 3)}
+    return found | {f"model.{up + 7}": (3, width, 7)}
+
+
+def resnet_norms(blocks, width, block=("2", "6")):
+    found = {"model.2": width, "model.5": 2 * width, "model.8": 4 * width}
+    found |= {f"model.{10 + i}.conv_block.{j}": 4 * width for i in range(blocks) for j in block}
+    return found | {f"model.{11 + blocks}": 2 * width, f"model.{14 + blocks}": width}
+
+
+def unet_layers(levels, width):
+    widths = [width * min(2**i, 8) for i in range(levels)]
+    found = {"model.model.0": (width, 3, 4), "model.model.3": (2 * width, 3, 4)}
+    norms, place = {}, "model.model.1.model"
+    for i in range(1, levels):
+        last = i == levels - 1
+        found[f"{place}.1"] = (widths[i], widths[i - 1], 4)
+        found[f"{place}.{3 if last else 5}"] = (widths[i] * (1 if last else 2), widths[i - 1], 4)
+        norms |= {f"{place}.{4 if last else 6}": widths[i - 1]} | ({} if last else {f"{place}.2": widths[i]})
+        place += ".3.model"
+    return found, norms
+
+
+def published(layers, norms, norm):
+    """A state dict with random weights, as its training saves it with that norm."""
+    random = torch.Generator().manual_seed(0)
+    state, last = {}, list(layers)[-1] if "model.model.3" not in layers else "model.model.3"
+    for name, (one, two, kernel) in layers.items():
+        number = int(name.rsplit(".", 1)[1])
+        up = number in (3, 5) if kernel == 4 else kernel == 3 and number > 10
+        state[f"{name}.weight"] = 0.1 * torch.randn(one, two, kernel, kernel, generator=random)
+        if norm == "instance" or name == last:
+            state[f"{name}.bias"] = 0.1 * torch.randn(two if up else one, generator=random)
+    for name, width in norms.items() if norm == "batch" else ():
+        state[f"{name}.weight"] = torch.rand(width, generator=random) + 0.5
+        state[f"{name}.bias"] = torch.rand(width, generator=random)
+        state |= {f"{name}.running_mean": torch.zeros(width), f"{name}.running_var": torch.ones(width)}
+        state[f"{name}.num_batches_tracked"] = torch.tensor(3)
+    return state
+
+
+def normed(state, name, x, norm):
+    if norm == "none":
+        return x
+    if norm == "instance":
+        return F.instance_norm(x)
+    return F.batch_norm(x, None, None, state[f"{name}.weight"], state[f"{name}.bias"], training=True)
+
+
+def run_resnet(state, x, blocks, norm, block=("1", "2", "5", "6")):
+    def conv(name, x, up=False, **options):
+        one = F.conv_transpose2d if up else F.conv2d
+        return one(x, state[f"{name}.weight"], state.get(f"{name}.bias"), **options)
+
+    def mirror(x, by):
+        return F.pad(x, (by,) * 4, "reflect")
+
+    x = F.relu(normed(state, "model.2", conv("model.1", mirror(x, 3)), norm))
+    for i in (4, 7):
+        x = F.relu(normed(state, f"model.{i + 1}", conv(f"model.{i}", x, stride=2, padding=1), norm))
+    for i in range(blocks):
+        at, (c1, n1, c2, n2) = f"model.{10 + i}.conv_block", block
+        y = F.relu(normed(state, f"{at}.{n1}", conv(f"{at}.{c1}", mirror(x, 1)), norm))
+        x = x + normed(state, f"{at}.{n2}", conv(f"{at}.{c2}", mirror(y, 1)), norm)
+    for i in (10 + blocks, 13 + blocks):
+        x = F.relu(normed(state, f"model.{i + 1}", conv(f"model.{i}", x, True, stride=2, padding=1, output_padding=1), norm))
+    return torch.tanh(conv(f"model.{17 + blocks}", mirror(x, 3)))
+
+
+def run_unet(state, x, norm):
+    def conv(name, x, up=False):
+        one = F.conv_transpose2d if up else F.conv2d
+        return one(x, state[f"{name}.weight"], state.get(f"{name}.bias"), stride=2, padding=1)
+
+    def inside(place, x):
+        last = f"{place}.3.weight" in state
+        down = conv(f"{place}.1", F.leaky_relu(x, 0.2))
+        middle = down if last else inside(f"{place}.3.model", normed(state, f"{place}.2", down, norm))
+        up, after = ("3", "4") if last else ("5", "6")
+        return torch.cat([x, normed(state, f"{place}.{after}", conv(f"{place}.{up}", F.relu(middle), True), norm)], 1)
+
+    return torch.tanh(conv("model.model.3", F.relu(inside("model.model.1.model", conv("model.model.0", x))), True))
+
+
+def without_dropout(network):
+    for module in network.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    return network
+
+
+@pytest.mark.parametrize("norm", ["batch", "instance", "none"])
+@pytest.mark.parametrize("blocks", [6, 9])
+def test_published_resnets_are_read_from_their_weights(tmp_path, blocks, norm):
+    """Forward as written out from the names above; 1e-5."""
+    state = published(resnet_layers(blocks, 4), resnet_norms(blocks, 4), norm)
+    torch.save(state, tmp_path / "latest_net_G.pth")
+    architecture, network = read_published(tmp_path / "latest_net_G.pth")
+    assert (architecture.blocks, architecture.filters, architecture.norm) == (blocks, 4, norm)
+    x = torch.rand(1, 3, 24, 36) * 2 - 1
+    assert torch.allclose(network(x), run_resnet(state, x, blocks, norm), atol=1e-5)
+
+
+@pytest.mark.parametrize("norm", ["batch", "instance", "none"])
+@pytest.mark.parametrize("pixels", [128, 256])
+def test_published_unets_are_read_from_their_weights(tmp_path, pixels, norm):
+    state = published(*unet_layers(pixels.bit_length() - 1, 2), norm)
+    torch.save(state, tmp_path / "x.pth")
+    architecture, network = read_published(tmp_path / "x.pth")
+    assert (architecture.generator, architecture.pixels, architecture.norm) == ("unet", pixels, norm)
+    dropouts = [i for i, up in enumerate(network.decoder) if any(isinstance(m, torch.nn.Dropout) for m in up)]
+    assert dropouts == list(range(1, pixels.bit_length() - 5))  # as many as halvings beyond five
+    x = torch.rand(1, 3, pixels, pixels) * 2 - 1
+    assert torch.allclose(without_dropout(network)(x), run_unet(state, x, norm), atol=1e-5)
+
+
+def test_older_names_and_several_gpus(tmp_path):
+    """Prefixes of DataParallel, statistics that torch before 0.4 saved for instance norms, blocks with dropout."""
+    layers, norms = resnet_layers(6, 4, ("1", "6")), resnet_norms(6, 4, ("2", "7"))
+    state = published(layers, norms, "instance")
+    old = {f"module.{name}": value for name, value in state.items()}
+    old |= {f"module.{name}.running_mean": torch.ones(width) for name, width in norms.items()}
+    torch.save(old, tmp_path / "x.pth")
+    architecture, network = read_published(tmp_path / "x.pth")
+    assert architecture.block_dropout and sum(isinstance(m, torch.nn.Dropout) for m in network.modules()) == 6
+    x = torch.rand(1, 3, 16, 16)
+    made = run_resnet(state, x, 6, "instance", ("1", "2", "6", "7"))
+    assert torch.allclose(without_dropout(network)(x), made, atol=1e-5)
+
+
+def discriminator(kind):
+    """Of its three discriminators: names and shapes."""
+    if kind == "pixel":
+        return {"net.0": (8, 3, 1), "net.2": (16, 8, 1), "net.5": (1, 16, 1)}
+    count = {"basic": 3, "n_layers": 5}[kind]
+    widths = [8 * min(2**i, 8) for i in range(count + 1)]
+    found = {"model.0": (8, 3, 4)} | {f"model.{3 * i - 1}": (widths[i], widths[i - 1], 4) for i in range(1, count + 1)}
+    return found | {f"model.{3 * count + 2}": (1, widths[-1], 4)}
+
+
+@pytest.mark.parametrize("kind", ["basic", "n_layers", "pixel"])
+def test_discriminators_are_told_from_generators(tmp_path, kind):
+    state = {f"{name}.weight": torch.zeros(*shape, shape[-1]) for name, shape in discriminator(kind).items()}
+    torch.save(state, tmp_path / "latest_net_D.pth")
+    with pytest.raises(WeightsError, match="a discriminator, which judges images and makes none"):
+        read_published(tmp_path / "latest_net_D.pth")
+
+
+def test_files_that_are_no_generator_are_named(tmp_path):
+    class Bomb:
+        def __reduce__(self):
+            return (exec, ("raise SystemExit('ran')",))
+
+    file, good = tmp_path / "x.pth", published(resnet_layers(6, 4), resnet_norms(6, 4), "instance")
+    for content, message in (
+        ({"x": Bomb()}, "no plain weights"),
+        ([1], "expected the weights of one generator by name"),
+        ({"model.1.weight": "x"}, "expected the weights of one generator"),
+        ({"conv1.weight": torch.zeros(3)}, r"layer conv1\.weight: no network of pytorch-CycleGAN-and-pix2pix"),
+        ({"model.1.weight": torch.zeros(4, 3, 3, 3)}, "neither a ResNet nor a U-Net"),
+        (good | {"model.4.weight": torch.zeros(9, 4, 3, 3)}, r"layer model\.4\.weight: expected \(8, 4, 3, 3\) in a ResNet of 6"),
+        ({k: v for k, v in good.items() if k != "model.7.weight"}, r"a ResNet of 6 blocks lacks 7\.weight"),
+        (good | {"model.99.weight": torch.zeros(3)}, r"layer model\.99\.weight: a ResNet of 6 blocks has none such"),
+        ({k.replace("conv_block.5", "conv_block.9"): v for k, v in good.items()}, r"convolutions at \[1, 9\]"),
+    ):
+        torch.save(content, file)
+        with pytest.raises(WeightsError, match=message):
+            read_published(file)
+    file.write_bytes(b"PK\x03\x04 cut short")
+    with pytest.raises(WeightsError, match="no plain weights"):
+        read_published(file)
+    with pytest.raises(WeightsError, match="no such file"):
+        read_published(tmp_path / "absent.pth")
+
+
+# --- sizes, tiles, files -------------------------------------------------------------------------
+
+
+def test_any_size_is_padded_by_mirroring_and_cut_back():
+    x = torch.arange(6.0).view(1, 1, 2, 3)
+    assert pad(x, 1, 5)[0, 0].tolist() == [[0, 1, 2, 1, 0, 1, 2, 1], [3, 4, 5, 4, 3, 4, 5, 4], [0, 1, 2, 1, 0, 1, 2, 1]]
+    model = a_model()
+    image = torch.rand(3, 21, 34) * 2 - 1
+    made = model(image)
+    assert made.shape == image.shape
+    assert torch.equal(made, model.network(F.pad(image[None], (0, 2, 0, 3), "reflect"))[0, :, :21, :34])
+    assert model(torch.rand(2, 3, 8, 8)).shape == (2, 3, 8, 8) and model(torch.rand(1, 3, 1, 1)).shape == (1, 3, 1, 1)
+    assert model(Image.new("L", (13, 7), 200)).size == (13, 7)
+    with pytest.raises(ModelError, match=r"expected \(n, 3, h, w\) in \[-1, 1\], got \(1, 8, 8\)"):
+        model(torch.rand(1, 8, 8))
+    noisy = a_model(UNET)
+    picture = Image.fromarray(photo_levels())
+    assert noisy.noisy and noisy(picture, 1).tobytes() == noisy(picture, 1).tobytes() != noisy(picture, 2).tobytes()
+
+
+def photo_levels(size=(32, 32), seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (*size, 3), np.uint8)
+
+
+def test_at_its_own_size_an_unchecked_unet_is_the_unet():
+    from ganrepro.nets.generators import UNet
+
+    torch.manual_seed(0)
+    made = UNET.build()
+    plain = UNet(32, 4)
+    plain.load_state_dict(made.state_dict())
+    x = torch.rand(1, 3, 32, 32)
+    for network in (made, plain):
+        without_dropout(network)
+    assert torch.equal(made(x), plain(x)) and made(torch.rand(1, 3, 64, 96)).shape == (1, 3, 64, 96)
+
+
+@pytest.mark.parametrize(
+    ("size", "side", "overlap", "step"),
+    [(100, 32, 8, 4), (6000, 512, 64, 4), (33, 32, 0, 1), (64, 32, 31, 1), (512, 256, 64, 128)],
+)
+def test_pieces_cover_everything_and_their_shares_add_up_to_one(size, side, overlap, step):
+    starts = tiles.places(size, side, overlap, step)
+    assert all(start % step == 0 for start in starts)
+    total = np.zeros(size)
+    for start in starts:
+        share = tiles.fade(starts, start, side, size)
+        assert (share > 0).all()
+        total[start : start + side] += share
+    assert np.allclose(total, 1, atol=1e-6) and starts[-1] + side >= size
+    assert all(one + side - other >= overlap for one, other in itertools.pairwise(starts))
+
+
+def smooth(height, width, seed=0):
+    """Levels of a picture without hard edges, uint8."""
+    random = np.random.default_rng(seed)
+    small = Image.fromarray(random.integers(0, 256, (height // 16, width // 16, 3), np.uint8))
+    return np.asarray(small.resize((width, height), Image.Resampling.BICUBIC))
+
+
+def test_tiles_show_no_seam():
+    """Against the whole: a few levels of 255 for weights as wild as these, and no step where two pieces meet."""
+    model, levels = a_model(), smooth(256, 384)
+    whole = tiles.translate(model, levels).astype(int)
+    tiled = tiles.translate(model, levels, 128, 64).astype(int)
+    difference = np.abs(whole - tiled)
+    assert difference.mean() < 3 and np.percentile(difference, 99) < 16
+
+    def jumps(made):
+        """From column to column of the error alone: the largest, over the median."""
+        steps = np.abs(np.diff(made - whole, axis=1)).mean((0, 2))
+        return steps.max() / np.median(steps)
+
+    # by its own statistics each piece would have another brightness
+    alone = np.concatenate([tiles.translate(model, levels[:, i : i + 128]) for i in (0, 128, 256)], 1).astype(int)
+    assert jumps(tiled) < 2 and jumps(alone) > 2 * jumps(tiled)
+    again = tiles.translate(model, levels)
+    assert np.array_equal(again, whole)  # norms are put back
+
+
+def test_tiles_keep_every_bit_where_nothing_is_to_be_seen():
+    """A network that changes nothing: tiled or not, 8 or 16 bits, every level comes back."""
+    model = a_model()
+    object.__setattr__(model, "network", torch.nn.Identity())
+    for kind in (np.uint8, np.uint16):
+        levels = np.random.default_rng(0).integers(0, np.iinfo(kind).max + 1, (70, 90, 3), kind)
+        assert np.array_equal(tiles.translate(model, levels), levels)
+        assert np.abs(tiles.translate(model, levels, 32, 8).astype(int) - levels).max() <= 1
+    with pytest.raises(ValueError, match="overlap: expected 0 to 31"):
+        tiles.translate(model, photo_levels((64, 64)), 32, 32)
+
+
+def test_photos_of_all_kinds_are_read_as_they_are(tmp_path):
+    deep = np.random.default_rng(0).integers(0, 65536, (6, 5, 3), np.uint16)
+    for suffix in ("png", "tif"):
+        cv2.imwrite(str(tmp_path / f"deep.{suffix}"), deep[..., ::-1])
+        assert np.array_equal(files.read(tmp_path / f"deep.{suffix}"), deep)
+    cv2.imwrite(str(tmp_path / "grey.png"), deep[..., 0])
+    assert np.array_equal(files.read(tmp_path / "grey.png"), deep[..., :1])
+    shallow = photo(tmp_path / "rgb.png")
+    assert np.array_equal(files.read(tmp_path / "rgb.png"), shallow)
+    Image.fromarray(shallow[..., 0]).save(tmp_path / "l.png")
+    assert files.read(tmp_path / "l.png").shape == (30, 41, 1)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by a quarter
+    photo(tmp_path / "turned.jpg", exif=exif)
+    assert files.read(tmp_path / "turned.jpg").shape == (41, 30, 3)
+    for levels in (deep, deep[..., :1], shallow, shallow[..., :1]):
+        files.write(tmp_path / "out" / "x.png", levels)
+        assert np.array_equal(files.read(tmp_path / "out" / "x.png"), levels)
+    (tmp_path / "no.png").write_text("no image")
+    with pytest.raises(ImageError, match="not a readable image"):
+        files.read(tmp_path / "no.png")
+    Image.new("1", (20000, 6000)).save(tmp_path / "huge.png")
+    with pytest.raises(ImageError, match="more than 100 megapixels"):
+        files.read(tmp_path / "huge.png")
+
+
+def test_translate_keeps_names_and_makes_a_contact_sheet(tmp_path, folder, capsys):
+    (tmp_path / "in" / "sub").mkdir(parents=True)
+    photo(tmp_path / "in" / "one & two.jpg")
+    cv2.imwrite(str(tmp_path / "in/sub/deep.tif"), np.full((9, 8, 3), 40000, np.uint16))
+    cli.main(["translate", str(folder), str(tmp_path / "in"), "--and", str(folder), "--out", str(tmp_path / "out")])
+    made = sorted(str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*.png") if "sheet" not in p.parts)
+    assert made == ["1-Toy/one & two.png", "1-Toy/sub/deep.png", "2-Toy/one & two.png", "2-Toy/sub/deep.png"]
+    assert files.read(tmp_path / "out/1-Toy/sub/deep.png").dtype == np.uint16
+    assert files.read(tmp_path / "out/1-Toy/one & two.png").shape == (30, 41, 3)
+    page = (tmp_path / "out/index.html").read_text()
+    assert "one &amp; two" in page and len(re.findall('href="([^"]+)"', page)) == 4
+    assert "2 photos translated" in capsys.readouterr().out
+    for link in re.findall('(?:href|src)="([^"]+)"', page):
+        assert (tmp_path / "out" / link.replace("&amp;", "&")).exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["translate", "{toy}", "absent.png", "--out", "{tmp}/new"], "absent.png: no such file or folder"),
+        (["translate", "{toy}", "{tmp}", "--out", "{tmp}/toy"], "not empty"),
+        (["translate", "{toy}", "{tmp}/empty", "--out", "{tmp}/new"], "holds no image"),
+        (["translate", "{toy}", "{tmp}/zero.png", "--out", "{tmp}/new"], "not a readable image"),
+        (["translate", "{toy}", "{tmp}/a.png", "{tmp}/a.jpg", "--out", "{tmp}/new"], "would get the name"),
+        (["translate", "{toy}", "{tmp}/a.png", "--out", "{tmp}/new", "--tile", "32", "--overlap", "32"], "--overlap: expected 0"),
+        (["translate", "streets-tiny/cycelgan", "{tmp}/a.png", "--out", "{tmp}/new"], "did you mean 'cyclegan'"),
+        (["translate", "street-tiny/cyclegan", "{tmp}/a.png", "--out", "{tmp}/new"], "did you mean 'streets-tiny'"),
+        (["translate", "streets-tiny", "{tmp}/a.png", "--out", "{tmp}/new"], "expected STUDY/ROW or STUDY/ROW/SEED"),
+        (["translate", "streets-tiny/cyclegan/9", "{tmp}/a.png", "--out", "{tmp}/new"], "has no seed 9"),
+        (["translate", "camvid-128/cyclegan", "{tmp}/a.png", "--out", "{tmp}/new"], "not trained yet; name the study"),
+        (["translate", "streets-tiny/ground-truth", "{tmp}/a.png", "--out", "{tmp}/new"], "a reference row"),
+        (["translate", "streets-comparison/cogan", "{tmp}/a.png", "--out", "{tmp}/new"], "translates by a search"),
+        (["translate", "{tmp}/empty", "{tmp}/a.png", "--out", "{tmp}/new"], "no exported model: it has no config.json"),
+        (["translate", "streets-comparison/simgan:photo2labels", "{tmp}/a.png", "--out", "{tmp}/new"], "makes labels2photo, not"),
+        (["export", "{toy}", "--out", "{tmp}/toy"], "is there already"),
+        (["import", "{tmp}/a.png", "--out", "{tmp}/new"], "no exported model"),
+        (["score", "{tmp}/empty", "--study", "streets-tinny"], "did you mean 'streets-tiny'"),
+        (["demo", "{toy}", "--host", "256.1.1.1"], "cannot be served on"),
+    ],
+)  # fmt: skip
+def test_bad_input_gets_one_line(tmp_path, folder, words, message, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "zero.png").touch()
+    photo(tmp_path / "a.png")
+    photo(tmp_path / "a.jpg")
+    with pytest.raises(SystemExit) as ended:
+        cli.main([word.format(tmp=tmp_path, toy=folder) for word in words])
+    text = str(ended.value.code)
+    assert text.startswith("error: ") and message in text and "\n" not in text
+    assert not (tmp_path / "new").exists()
+
+
+# --- export ----------------------------------------------------------------------------------------
+
+ONE_OF_EACH = [
+    ("resnet", Architecture("resnet", 4, blocks=2)),
+    ("unet", UNET),
+    ("imported", Architecture("resnet", 4, blocks=2, flavour="pytorch", norm="batch", biased=False)),
+    ("imported unet", Architecture("unet", 4, pixels=64, flavour="pytorch", norm="batch", biased=False)),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["folder", "onnx", "pt2"])
+@pytest.mark.parametrize(("name", "architecture"), ONE_OF_EACH, ids=[name for name, _ in ONE_OF_EACH])
+def test_what_is_exported_computes_the_same(tmp_path, name, architecture, kind):
+    """Safetensors to the bit, dropout included; graphs to 1e-4 in other sizes and numbers of images, dropout off."""
+    model = a_model(architecture)
+    target = tmp_path / f"x{'' if kind == 'folder' else '.' + kind}"
+    images = [torch.rand(3, 64, 64) * 2 - 1 for _ in range(3)]
+    if model.noisy and kind != "folder":
+        with pytest.raises(ModelError, match=r"made with dropout on.*--no-dropout"):
+            export.export(model, kind, target, images)
+        assert not target.exists()
+        model = export.without_dropout(model)
+    check = export.export(model, kind, target, images)
+    assert check.images == 3 and check.difference <= (0 if kind == "folder" else 1e-4)
+    run = export.READERS[kind](target)
+    if kind == "onnx" or (kind == "pt2" and architecture.generator == "resnet"):
+        x = torch.rand(3, 3, 64, 192) * 2 - 1
+        made = torch.cat([model.network(one[None]) for one in x])  # each image by itself
+        assert torch.allclose(run(x), made, atol=1e-4)
+
+
+def test_an_export_that_differs_is_not_kept(tmp_path, monkeypatch):
+    model = a_model()
+    monkeypatch.setitem(export.READERS, "folder", lambda path: lambda image: model.network(image) + 0.01)
+    with pytest.raises(ModelError, match=r"differs from the original by 0\.01"):
+        export.export(model, "folder", tmp_path / "x", [torch.zeros(3, 8, 8)])
+    assert not (tmp_path / "x").exists()
+    with pytest.raises(ModelError, match="at least one image"):
+        export.export(model, "folder", tmp_path / "x", [])
+
+
+def test_a_missing_runtime_says_how_to_install_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(export.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ModelError, match=r"onnx, onnxscript: not installed; pip install 'ganrepro\[export\]'"):
+        export.to_onnx(a_model(), tmp_path / "x.onnx")
+    with pytest.raises(ModelError, match=r"Gradio is not installed; pip install 'ganrepro\[demo\]'"):
+        demo.check("127.0.0.1", 0)
+
+
+def test_a_folder_says_what_it_is_and_loads_back(folder, tmp_path):
+    config = json.loads((folder / "config.json").read_text())
+    assert config["architecture"]["generator"] == "resnet" and config["range"] == [-1, 1] and config["multiple"] == 4
+    card = (folder / "README.md").read_text()
+    assert card.startswith("---\nlibrary_name: ganrepro") and "## Intended use" in card and "MIT" in card
+    x, model = torch.rand(1, 3, 16, 16), load(folder)
+    assert torch.equal(model(x), a_model()(x)) and model.palette["sky"] == [0, 0, 255]
+    weights = (folder / "model.safetensors").read_bytes()
+    for damage, message in ((weights[:100], "no weights of that network"), (weights[:-8], "no weights of that network")):
+        (folder / "model.safetensors").write_bytes(damage)
+        with pytest.raises(ModelError, match=message):
+            load(folder)
+    (folder / "model.safetensors").write_bytes(weights)
+    wider = config | {"architecture": config["architecture"] | {"filters": 8}}
+    for text, message in (
+        (json.dumps(wider), r"size mismatch.*no weights|no weights of that network"),
+        ("{", "damaged"),
+        (json.dumps(config | {"schema": "x/1"}), "expected ganrepro-model/1"),
+        (json.dumps({k: v for k, v in config.items() if k != "pixels"}), "damaged"),
+    ):
+        (folder / "config.json").write_text(text)
+        with pytest.raises(ModelError, match=message):
+            load(folder)
+
+
+# --- the library, the page ---------------------------------------------------------------------------
+
+
+def test_examples_in_docstrings_are_true(monkeypatch):
+    import doctest
+
+    from ganrepro.use import library
+
+    monkeypatch.chdir(ROOT)
+    for module in (ganrepro, library):
+        found = doctest.testmod(module)
+        assert found.attempted > 1 and found.failed == 0
+
+
+def test_importing_the_library_waits_for_nothing():
+    import subprocess
+    import sys
+
+    code = "import sys, ganrepro; ganrepro.studies(); sys.exit(any(m in sys.modules for m in ('torch', 'pandas', 'mlflow')))"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+    with pytest.raises(AttributeError, match="has no attribute 'lod'; it has"):
+        ganrepro.lod  # noqa: B018
+
+
+def test_drawings_become_label_maps():
+    model = a_model()
+    page = np.zeros((64, 64, 4), np.uint8)
+    page[..., 3], page[:32, :, 2], page[32:, :, :3] = 255, 250, 20
+    found = np.asarray(demo.drawn(model, page))
+    assert {tuple(colour) for colour in found.reshape(-1, 3)} == {(0, 0, 255), (9, 9, 9)}
+    (made,) = demo.translations([model], Image.fromarray(found))
+    assert made.size == (demo.SHOWN, demo.SHOWN)
+    start = np.asarray(demo.blank(model))
+    assert start[0, 0].tolist() == [0, 0, 255] and start[-1, 0].tolist() == [9, 9, 9]
+
+
+def test_a_port_in_use_is_said(folder):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(UserError, match=r"cannot be served on.*choose another --port"):
+            demo.check("127.0.0.1", taken.getsockname()[1])
