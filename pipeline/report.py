@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from ganrepro import settings
 from ganrepro.artifacts import paths
 from ganrepro.artifacts.files import filling, replacing
@@ -22,6 +24,10 @@ def main() -> None:
         with replacing(paths.report_page(args.report)) as temporary:
             temporary.write_text(page.page(params, args.report, results), encoding="utf-8")
     mirror(results, args.out)
+    if os.environ.get("GANREPRO_MLFLOW") != "off":  # with torch, which the report needs for nothing else
+        from ganrepro.use.logged import log_generators
+
+        log_generators(params, study)
 
 
 if __name__ == "__main__":

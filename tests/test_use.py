@@ -523,3 +523,40 @@ def test_a_port_in_use_is_said(folder):
         taken.listen()
         with pytest.raises(UserError, match=r"cannot be served on.*choose another --port"):
             demo.check("127.0.0.1", taken.getsockname()[1])
+
+
+# --- MLflow ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of MLflow's own dependencies
+def test_a_generator_logged_to_mlflow_loads_and_translates(tmp_path, folder, monkeypatch):
+    """As a pyfunc, by its address, and through this project's own loader; logged once; the run keeps its end."""
+    import mlflow
+
+    from ganrepro.tracking import client as tracking
+    from ganrepro.use import logged
+
+    monkeypatch.delenv("GANREPRO_MLFLOW", raising=False)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    monkeypatch.chdir(tmp_path)
+    model = load(folder)
+    ended = []
+    for _ in range(2):
+        run = tracking.start("exp", "CycleGAN, seed 0", "key", {}, {}, note="A study")
+        run.model(folder, logged.SERVED, np.zeros((2, 3, 16, 16), np.float32), logged.description(model), "key")
+        run.close()
+        found = mlflow.tracking.MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
+        ended.append(found.get_run(run.run_id).info.end_time)
+    assert ended[0] is not None and ended[0] == ended[1]
+    (experiment,) = [e for e in found.search_experiments() if e.name == "exp"]
+    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
+    assert experiment.tags["mlflow.note.content"] == "A study"
+    (kept,) = mlflow.search_logged_models([experiment.experiment_id], output_format="list")
+    x = (torch.rand(2, 3, 10, 14) * 2 - 1).numpy()
+    served = mlflow.pyfunc.load_model(kept.model_uri)
+    assert np.allclose(served.predict(x), model(torch.from_numpy(x)).numpy(), atol=1e-6)
+    again = load(kept.model_uri)
+    assert torch.equal(again(torch.from_numpy(x)), model(torch.from_numpy(x)))
+    with pytest.raises(ModelError, match="models:/none/1: not found in MLflow"):
+        load("models:/none/1")

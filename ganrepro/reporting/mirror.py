@@ -41,7 +41,7 @@ def mirror(results: Results, folder: Path) -> None:
 
 def by_name(scores: pd.DataFrame) -> dict[str, float]:
     """Lines by output -> one mapping, as MLflow shows it."""
-    return {f"{output}.{name}": value for output, line in scores.iterrows() for name, value in line.dropna().items()}
+    return {f"{output}/{name}": value for output, line in scores.iterrows() for name, value in line.dropna().items()}
 
 
 def distances_of(results: Results, row: str, seed: int) -> dict[str, float]:
@@ -49,4 +49,4 @@ def distances_of(results: Results, row: str, seed: int) -> dict[str, float]:
     if not len(results.distances):
         return {}
     lines = results.distances.query("row == @row and seed == @seed").to_dict("records")
-    return {f"{one['output']}.{name}_{one['of']}": float(one[name]) for one in lines for name in DISTANCES if name in one}
+    return {f"{one['output']}/{name}_{one['of']}": float(one[name]) for one in lines for name in DISTANCES if name in one}

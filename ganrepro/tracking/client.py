@@ -13,11 +13,20 @@ import os
 import re
 import sys
 import time
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-KEY, PARENT = "ganrepro.key", "mlflow.parentRunId"
+from ganrepro import __version__
+
+if TYPE_CHECKING:
+    import numpy as np
+
+KEY, PARENT, MODEL = "ganrepro.key", "mlflow.parentRunId", "ganrepro.model"
+NOTE = "mlflow.note.content"
+# what opens an experiment in the view for trainings, not in that for language models
+KIND = {"mlflow.experimentKind": "custom_model_development"}
 FLUSH_SECONDS = 5.0
 _away = False  # once a call has failed, this process does not wait for another
 
@@ -81,6 +90,33 @@ class Tracker:
             with self._surviving():
                 self._client.log_artifact(self._run, str(path))
 
+    def model(self, folder: Path, code: Path, example: np.ndarray, description: str, key: str) -> None:
+        """An exported generator as an MLflow model of this run, unless it has that of this key already.
+
+        code: file that defines the model; it finds the folder as artifact 'folder'.  example: two images.
+        """
+        if self._client is None:
+            return
+        with self._surviving():
+            before = self._client.get_run(self._run)
+            if before.data.tags.get(MODEL) == key:
+                return
+            import mlflow
+            from mlflow.models.signature import ModelSignature
+            from mlflow.types.schema import ParamSchema, ParamSpec, Schema, TensorSpec
+
+            shape = (-1, example.shape[1], -1, -1)
+            spec = Schema([TensorSpec(example.dtype, shape)])
+            mlflow.set_tracking_uri(tracking_uri())
+            with quiet(), mlflow.start_run(run_id=self._run):
+                mlflow.pyfunc.log_model(
+                    name="generator", python_model=str(code), artifacts={"folder": str(folder)}, input_example=example,
+                    signature=ModelSignature(spec, spec, ParamSchema([ParamSpec("seed", "integer", 0)])),
+                    pip_requirements=[f"ganrepro=={__version__}"], metadata={"description": description}, tags={KEY: key},
+                )  # fmt: skip
+            self._client.set_tag(self._run, MODEL, key)
+            self._client.set_terminated(self._run, "FINISHED", before.info.end_time)
+
     def close(self, status: str = "FINISHED") -> None:
         self.flush()
         if self._client is not None and not self._finished:
@@ -94,6 +130,21 @@ class Tracker:
         except Exception as error:  # whatever a server does, a training must not stop for it
             self._client = None
             _say(error)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Without MLflow's own advice and warnings."""
+    with warnings.catch_warnings(action="ignore"):
+        loggers = [logging.getLogger(name) for name in ("mlflow", "mlflow.models.model", "mlflow.pyfunc")]
+        levels = [logger.level for logger in loggers]
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
 
 
 def _say(error: Exception) -> None:
@@ -120,8 +171,12 @@ def start(
     tags: Mapping[str, str],
     parent: Tracker | None = None,
     dataset: DatasetName | None = None,
+    note: str = "",
 ) -> Tracker:
-    """The run tagged `key` in `experiment`, made if there is none. A no-op tracker if MLflow is off or away."""
+    """The run tagged `key` in `experiment`, made if there is none. A no-op tracker if MLflow is off or away.
+
+    note: description of the experiment, in Markdown.
+    """
     if _away or os.environ.get("GANREPRO_MLFLOW") == "off" or (parent is not None and parent.run_id is None):
         return Tracker()
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
@@ -140,11 +195,13 @@ def start(
             found = client.get_experiment_by_name(experiment)
             if found is None:
                 place = Path(uri.removeprefix("sqlite:///")).resolve().with_name("mlruns").as_uri() if local else None
-                experiment_id = client.create_experiment(
-                    experiment, artifact_location=place and f"{place}/{experiment.replace('/', '-')}"
-                )
+                location = place and f"{place}/{experiment.replace('/', '-')}"
+                experiment_id = client.create_experiment(experiment, location, {**KIND, NOTE: note})
             else:
                 experiment_id = found.experiment_id
+                if note and found.tags.get(NOTE) != note:
+                    for name, value in {**KIND, NOTE: note}.items():
+                        client.set_experiment_tag(experiment_id, name, value)
             runs = client.search_runs([experiment_id], f"tags.`{KEY}` = '{key}'", max_results=1)
             if runs:
                 run_id = runs[0].info.run_id

@@ -10,13 +10,12 @@ from ganrepro.artifacts.files import read_json
 from ganrepro.artifacts.fingerprint import key_of
 from ganrepro.methods.base import Method
 from ganrepro.provenance import git_commit
+from ganrepro.settings import Study
 from ganrepro.tracking import client
 
 
 def start_run(run: paths.Run) -> client.Tracker:
     """The MLflow run of one training: a child of its row's, found by the run's key."""
-    data = paths.dataset_dir(run.params, run.study.dataset)
-    digest_of_data = read_json(data / "manifest.json")["digest"]
     tags = {
         "study": run.study.name,
         "row": run.row,
@@ -24,13 +23,13 @@ def start_run(run: paths.Run) -> client.Tracker:
         "rule": "train",
         "mlflow.source.git.commit": git_commit(),
         "mlflow.source.name": "pipeline.train",
-        "data.digest": digest_of_data,
+        "data.digest": _dataset(run).digest,
         "launcher": "dvc" if "DVC_STAGE" in os.environ else "snakemake",
     }
     parent = start_row(run)
-    dataset = client.DatasetName(run.study.dataset, digest_of_data, str(data))
     settings = _settings(run.method, run.study.dataset) | {"seed": run.seed}
-    child = client.start(experiment(run), f"{run.row} seed {run.seed}", run.folder.name, settings, tags, parent, dataset)
+    title = f"{run.study.rows[run.row].title}, seed {run.seed}"
+    child = client.start(experiment(run), title, run.folder.name, settings, tags, parent, _dataset(run), note(run.study))
     parent.close()  # nothing runs under its name; it only holds its seeds together
     return child
 
@@ -41,7 +40,21 @@ def start_row(run: paths.Run) -> client.Tracker:
     tags = {"study": run.study.name, "row": run.row, "rule": "report", "mlflow.source.name": "pipeline.report"}
     tags |= {"mlflow.source.git.commit": git_commit(), "data.key": paths.dataset_key(run.params, run.study.dataset)}
     settings = _settings(run.method, run.study.dataset)
-    return client.start(experiment(run), run.row, f"{run.row}-{key_of(spec)}", settings, tags)
+    title, key = run.study.rows[run.row].title, f"{run.row}-{key_of(spec)}"
+    return client.start(experiment(run), title, key, settings, tags, dataset=_dataset(run), note=note(run.study))
+
+
+def _dataset(run: paths.Run) -> client.DatasetName:
+    data = paths.dataset_dir(run.params, run.study.dataset)
+    return client.DatasetName(run.study.dataset, read_json(data / "manifest.json")["digest"], str(data))
+
+
+def note(study: Study) -> str:
+    """What an experiment is, for its page in MLflow."""
+    return (
+        f"**{study.title}** (`{study.name}`): {len(study.rows)} rows of {study.variants}, a run for each, below it one for each "
+        f"seed. Losses by epoch; scores as `OUTPUT/SCORE`. Kept report: `reports/{study.name}/README.md`."
+    )
 
 
 def experiment(run: paths.Run) -> str:

@@ -35,8 +35,10 @@ def serve(models: Sequence[Model], examples: Sequence[Image.Image], host: str = 
     """Serves until it is stopped. examples: pictures of the source domain to begin with."""
     check(host, port)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    page = build(models, examples)
-    page.launch(server_name=host, server_port=port, share=False, show_error=True, quiet=True, prevent_thread_lock=False)
+    import gradio as gr
+
+    page, theme = build(models, examples), gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"])
+    page.launch(server_name=host, server_port=port, share=False, show_error=True, quiet=True, footer_links=[], theme=theme)
 
 
 def translations(models: Sequence[Model], picture: Image.Image, seed: int = 0) -> list[Image.Image]:
@@ -83,17 +85,20 @@ def build(models: Sequence[Model], examples: Sequence[Image.Image]) -> Any:
     with gr.Blocks(title="ganrepro", analytics_enabled=False) as page:
         gr.Markdown(
             f"# {first.title if len(models) == 1 else 'Models side by side'}\n"
-            + ("Draw with the label colours" if labels else "Draw with the pen")
+            + ("Draw with the label colours, which the palette beside the drawing holds" if labels else "Draw with the pen")
             + ", or upload a picture; the translation follows. What it paints is invented, not seen."
         )
         with gr.Row():
             with gr.Column(min_width=SHOWN):
                 brush = gr.Brush(16 if labels else 3, colors=[*colours], default_color=colours[0], color_mode="fixed")
                 canvas = gr.ImageEditor(
-                    value=start, type="pil", image_mode="RGBA", brush=brush, eraser=False, layers=False, sources=["upload"],
-                    canvas_size=(SHOWN, SHOWN), fixed_canvas=True, label="Input", transforms=(),
+                    value=start, type="pil", image_mode="RGBA", brush=brush, layers=False, sources=["upload"], height=SHOWN + 120,
+                    canvas_size=(SHOWN, SHOWN), label="Input", transforms=(),
                 )  # fmt: skip
-            shown = [gr.Image(label=model.title, type="pil", format="png", width=SHOWN, height=SHOWN) for model in models]
+            shown = [
+                gr.Image(label=model.title, type="pil", format="png", height=SHOWN + 120, buttons=["download", "fullscreen"])
+                for model in models
+            ]
         if labels:
             swatches = " ".join(
                 f'<span style="white-space:nowrap"><span style="display:inline-block;width:1em;height:1em;border:1px solid #8886;'
@@ -107,11 +112,12 @@ def build(models: Sequence[Model], examples: Sequence[Image.Image]) -> Any:
         if len(examples) > 1:
             gr.Examples([[one.resize((SHOWN, SHOWN), Image.Resampling.NEAREST)] for one in examples], [canvas])
 
-        def run(value: dict[str, Any] | None, seed: float) -> list[Image.Image]:
+        def run(value: dict[str, Any] | None, seed: float) -> list[Image.Image] | Image.Image:
             if not value or value.get("composite") is None:
                 raise gr.Error("Nothing to translate yet: draw, or upload a picture.")
             picture = value["composite"]
-            return [made for model in models for made in translations([model], drawn(model, picture), int(seed))]
+            made = [translations([model], drawn(model, picture), int(seed))[0] for model in models]
+            return made if len(made) > 1 else made[0]
 
         for event in (canvas.change, again.click, noise.change, page.load):
             event(run, [canvas, noise], shown, show_progress="hidden", trigger_mode="always_last")
