@@ -525,6 +525,33 @@ def test_a_port_in_use_is_said(folder):
             demo.check("127.0.0.1", taken.getsockname()[1])
 
 
+def test_running_and_failed_jobs_are_read_from_their_logs(tmp_path, capsys):
+    import os
+
+    from ganrepro.use import watch
+
+    bar = "x s0:  28%|##8   | 336/1200 [01:00<02:29,  5.78it/s, loss=0.7]"
+    for name, text, age in (
+        ("train/study/one.log", f"x s0:   0%|      | 0/1200 [00:00<?, ?it/s]\r{bar}", 5),
+        ("train/study/done.log", bar.replace("336/", "1200/"), 5),
+        ("train/study/old.log", bar, 500),
+        ("evaluate/study/failed.log", "Traceback\nerror: scores: no such thing; do that", 500),
+        ("prepare/new.log", "", 1),
+    ):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        os.utime(path, (1000 - age, 1000 - age))
+    found = {job.name: job for job in watch.jobs(tmp_path, 1000)}
+    assert set(found) == {"study/one", "study/failed", "new"}
+    assert (found["study/one"].percent, found["study/one"].left, found["study/one"].rest) == (28, "02:29", "5.78it/s, loss=0.7")
+    assert found["study/failed"].error == "error: scores: no such thing; do that"
+    cli.main(["watch", "--logs", str(tmp_path), "--once"])
+    assert "no such thing" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="no such folder; start snakemake first"):
+        cli.main(["watch", "--logs", str(tmp_path / "none")])
+
+
 # --- MLflow ----------------------------------------------------------------------------------------
 
 

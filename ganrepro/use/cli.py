@@ -119,6 +119,15 @@ def demo(args: argparse.Namespace) -> None:
     page.serve(models, example_pictures(models[0]), args.host, args.port)
 
 
+def watch(args: argparse.Namespace) -> None:
+    """The progress of every running job, and how long it will take still."""
+    from ganrepro.use import watch as watching
+
+    if not args.logs.is_dir():
+        raise UserError(f"{args.logs}: no such folder; start snakemake first, and watch from the same place")
+    watching.watch(args.logs, once=args.once)
+
+
 def _models(args: argparse.Namespace) -> list[Model]:
     from ganrepro.use.model import load
 
@@ -173,6 +182,9 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("models", metavar="MODEL", nargs="+", help=MODEL)
     one.add_argument("--host", default="127.0.0.1", help="address to serve on; another is open to the network")
     one.add_argument("--port", type=_whole(1), default=7860, help="(default: %(default)s)")
+    one = command("watch", watch)
+    one.add_argument("--logs", type=Path, default=Path("logs"), help="(default: %(default)s)")
+    one.add_argument("--once", action="store_true", help="print once and stop")
     return main_
 
 

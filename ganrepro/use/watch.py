@@ -1,0 +1,70 @@
+"""What the workflow is at: the progress bar of every running job, read from its log, with the time that is left."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ALIVE_SECONDS = 120  # a job writes its bar every half minute
+# of tqdm: '28%|██▊ | 336/1200 [01:00<02:29, 5.78it/s, adversarial_b=0.711]', the name of the job before it
+BAR = re.compile(
+    r"(?P<percent>\d+)%\|[^|]*\| (?P<done>\d+)/(?P<of>\d+) \[(?P<spent>[\d:]+)<(?P<left>[\d:?]+),\s*(?P<rest>[^\]]*)\]"
+)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One log: which stage and row it is of, and how far it says it is."""
+
+    stage: str
+    name: str
+    percent: int
+    spent: str
+    left: str
+    rest: str
+    error: str
+
+
+def jobs(logs: Path, now: float) -> list[Job]:
+    """Every job that is running or has failed, those that began last at the end.  now: seconds since 1970."""
+    found = []
+    for path in sorted(logs.rglob("*.log"), key=lambda path: path.stat().st_mtime):
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 4000))
+            text = file.read().decode("utf-8", "replace")
+        bars = list(BAR.finditer(text))
+        error = next((line for line in reversed(text.splitlines()) if line.startswith("error: ")), "")
+        alive = now - path.stat().st_mtime < ALIVE_SECONDS
+        last = bars[-1] if bars else None
+        done = last is not None and last["done"] == last["of"]
+        if (alive and not done) or error:
+            stage, *name = path.relative_to(logs).with_suffix("").parts
+            told = (int(last["percent"]), last["spent"], last["left"], last["rest"].strip()) if last else (0, "–", "–", "")
+            found.append(Job(stage, "/".join(name) or stage, *told, error))
+    return found
+
+
+def watch(logs: Path, seconds: float = 2.0, once: bool = False) -> None:
+    """Shows the jobs until it is stopped."""
+    from rich.console import Group
+    from rich.live import Live
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+
+    def picture() -> Group:
+        table = Table("stage", "job", "", "%", "spent", "left", "losses", box=None, padding=(0, 1))
+        found = jobs(logs, time.time())
+        for job in found:
+            if job.error:
+                table.add_row(job.stage, job.name, "", "", "", "", job.error, style="red")
+            else:
+                bar = ProgressBar(total=100, completed=job.percent, width=20)
+                table.add_row(job.stage, job.name, bar, f"{job.percent}", job.spent, job.left, job.rest)
+        return Group(table if found else "nothing is running")
+
+    with Live(picture(), refresh_per_second=4) as live:
+        while not once:
+            time.sleep(seconds)
+            live.update(picture())
