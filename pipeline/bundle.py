@@ -42,7 +42,7 @@ def jobs(params: Params, study: Study) -> list[dict[str, object]]:
         words = ["--dataset", study.dataset, "--scorer", study.scorer, "--pixels", str(study.pixels)]
         found.append(("segmenter", [*words, "--out", str(network)], [], f"{network}/segmenter.pt"))
     for run in sorted(paths.trained(params, study), key=lambda run: -len(run.method.losses())):
-        needed = [str(file) for file in run.files.values() if file.suffix]
+        needed = [str(file) for file in run.files.values() if file.name == "segmenter.pt"]
         found.append(("train", [*_words(run), str(run.folder)], needed, f"{run.folder}/checkpoint.pt"))
     for run in paths.runs(params, study):
         images = f"{run.scores}/images"
@@ -66,10 +66,10 @@ def make(params: Params, study: Study, path: Path) -> None:
         raise ConfigError(
             f"datasets.{study.dataset}: a folder of your own cannot be packed; copy the checkout and the folder instead"
         )
-    downloads = {file for run in paths.trained(params, study) for file in run.files.values() if not file.suffix}
-    for folder in sorted(downloads):
-        if not (folder / "source.json").exists():
-            raise ConfigError(f"{folder}: not fetched yet; run: snakemake --cores all {folder}/source.json")
+    read = {file for run in paths.trained(params, study) for file in run.files.values() if file.name != "segmenter.pt"}
+    for place in sorted(read):
+        if not (place / "source.json").exists() and not place.is_file():
+            raise ConfigError(f"{place}: not there yet; run: snakemake --cores all --until download, or put it there")
     names = read_json(data / "manifest.json")["names"]["test"]
     shown = sorted({name for of in names.values() for name in [*of[:6], *figures.shown(of)]})
     plan = {"data": str(data), "jobs": jobs(params, study), "shown": [f"/{n}" for n in shown], "returned": RETURNED}
@@ -83,7 +83,7 @@ def make(params: Params, study: Study, path: Path) -> None:
             for file in sorted(folder.rglob("*")):
                 if file.suffix in (".py", ".yaml"):
                     pack.write(file, f"{inside}/{file.relative_to(folder).as_posix()}")
-        for file in sorted(p for folder in downloads for p in folder.rglob("*") if p.is_file()):
+        for file in sorted(p for place in read for p in (place, *place.rglob("*")) if p.is_file()):
             pack.write(file, str(file))
         for file in sorted(p for p in data.rglob("*") if p.is_file()):
             if file.suffix == ".png":

@@ -1,4 +1,4 @@
-"""Equal trainings of several rows or studies are made once: the others take the results over."""
+"""Rows that need no training of their own: equal to one that is made already, or of weights that somebody else trained."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import shutil
 import sys
 from pathlib import Path
 
-from ganrepro import checkpoints
+from ganrepro import checkpoints, provenance
 from ganrepro.artifacts import paths
-from ganrepro.artifacts.files import filling, write_json
+from ganrepro.artifacts.files import filling, read_json, write_json
+from ganrepro.methods.base import DataSpec
+from ganrepro.seeding import stream
 from ganrepro.tracking.runs import start_run
 
 
@@ -28,3 +30,16 @@ def take_over(run: paths.Run, checkpoint: Path, out: Path) -> None:
                 shutil.copyfile(file, folder / file.name)
         write_json(folder / "run.json", {"schema": "run/2", "study": run.study.name, "row": run.row} | run.spec)
     print(f"{run.row} s{run.seed}: equal to {checkpoint.parent}, taken over from there", file=sys.stderr)
+
+
+def import_weights(run: paths.Run, out: Path) -> None:
+    """The results of a row without players: its networks are read, so that a wrong file is named here, and nothing is trained."""
+    manifest = read_json(paths.dataset_dir(run.params, run.study.dataset) / "manifest.json")
+    run.method.networks(DataSpec.of(manifest, run.method.settings), lambda purpose: stream(run.seed, purpose))
+    rows = [{"epoch": 1, "learning_rate": 0.0}]
+    start_run(run).close()
+    with filling(out) as folder:
+        checkpoints.save(folder / "checkpoint.pt", run.spec, {"players": {"networks": {}}, "progress": {"rows": rows}})
+        (folder / "history.csv").write_text("epoch,learning_rate\n1,0.0\n", encoding="utf-8")
+        write_json(folder / "run.json", {"schema": "run/2", "study": run.study.name, "row": run.row} | run.spec)
+        write_json(folder / "timing.json", provenance.machine("cpu", 1) | {"seconds": 0.0, "resumed": 0})

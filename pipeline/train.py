@@ -20,7 +20,7 @@ from ganrepro.training.batches import load_images
 from ganrepro.training.loop import Progress, fit
 from ganrepro.training.schedule import milestones
 from pipeline import stage
-from pipeline.take_over import take_over
+from pipeline.take_over import import_weights, take_over
 
 # A killed training repeats at most this much, or more where saving would take more than a fiftieth of the time.
 SAVE_EVERY_SECONDS = float(os.environ.get("GANREPRO_SAVE_SECONDS", "60"))
@@ -37,6 +37,8 @@ def main() -> None:
             equal = sorted(Path("runs").glob(f"*/*-s{run.seed}-{run.key}/checkpoint.pt"))
             if equal:
                 take_over(run, equal[0], args.out)
+            elif not run.method.players():
+                import_weights(run, args.out)
             else:
                 train(run, args.out, args.threads)
     shutil.rmtree(run.work, ignore_errors=True)

@@ -17,6 +17,7 @@ from ganrepro import checkpoints
 from ganrepro.evaluation.segmenter import Segmenter
 from ganrepro.methods.base import Method
 from ganrepro.methods.files import SEGMENTER, ReadsFiles
+from ganrepro.nets.architecture import Architecture
 
 ROOT = Path(__file__).resolve().parent.parent
 os.environ.setdefault("GANREPRO_MLFLOW", "off")  # tests that want MLflow say so
@@ -40,6 +41,16 @@ def small_segmenter() -> Path:
     return file
 
 
+@functools.cache
+def published_generator() -> Path:
+    """A ResNet of six blocks with random weights, named as pytorch-CycleGAN-and-pix2pix names its layers."""
+    file = Path(tempfile.mkdtemp(prefix="ganrepro-tests-")) / "latest_net_G.pth"
+    network = Architecture("resnet", 4, blocks=6, flavour="pytorch").build()
+    state = {f"model.{name.replace('body', 'conv_block')}": value for name, value in network.state_dict().items()}
+    torch.save(state, file)
+    return file
+
+
 def tiny(method: Method[Any], **changes: Any) -> Method[Any]:
     """The same experiment at 16 x 16 with narrow networks: seconds instead of hours. Features are a small segmenter's."""
     small = {
@@ -50,4 +61,5 @@ def tiny(method: Method[Any], **changes: Any) -> Method[Any]:
     small["batch_images"] = min(method.settings.batch_images, 2)
     known = type(method.settings).model_fields
     made = method.with_settings(**({name: value for name, value in small.items() if name in known} | changes))
-    return made.placed({SEGMENTER: small_segmenter()}) if isinstance(made, ReadsFiles) else made
+    files = {SEGMENTER: small_segmenter(), "latest_net_G.pth": published_generator()}
+    return made.placed(files) if isinstance(made, ReadsFiles) else made

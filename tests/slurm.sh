@@ -20,7 +20,7 @@ stop() {
     [ $status = 0 ] || tail -n 30 "$work"/*.log $(find "$work/cluster/.snakemake/slurm_logs" -name '*.log' 2> /dev/null)
     scancel --user=root 2> /dev/null || true
     kill $(cat "$work"/*.pid 2> /dev/null) 2> /dev/null || true
-    rm -rf "$work" $conf
+    for _ in $(seq 20); do rm -rf "$work" $conf 2> /dev/null && break; sleep 0.5; done  # daemons write until they have stopped
 }
 trap stop EXIT
 

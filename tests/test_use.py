@@ -4,22 +4,23 @@ import itertools
 import json
 import re
 import socket
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT
+from conftest import ROOT, published_generator
 from PIL import Image
 from torch.nn import functional as F
 
 import ganrepro
 from ganrepro.data.images import ImageError
 from ganrepro.errors import UserError, WeightsError
+from ganrepro.nets.architecture import Architecture
+from ganrepro.nets.published import read_published
 from ganrepro.use import cli, demo, export, files, tiles
-from ganrepro.use.architecture import Architecture
 from ganrepro.use.model import Model, ModelError, load, pad
-from ganrepro.use.published import read_published
 
 torch.set_num_threads(1)
 
@@ -233,6 +234,35 @@ def test_files_that_are_no_generator_are_named(tmp_path):
         read_published(file)
     with pytest.raises(WeightsError, match="no such file"):
         read_published(tmp_path / "absent.pth")
+
+
+def test_an_imported_generator_is_a_row_of_a_study(tmp_path, raw, monkeypatch):
+    """Its key follows the content of the file; it is generated as its network translates; nothing is trained."""
+    import shutil
+
+    from ganrepro import settings
+    from ganrepro.artifacts import paths
+    from ganrepro.evaluation.generation import generate
+    from ganrepro.methods.base import DataSpec
+
+    raw["variants"]["cyclegan-ablation"]["theirs"] = {"title": "Theirs", "method": "imported", "weights": "x.pth"}
+    params = settings.parse(raw)
+    monkeypatch.chdir(tmp_path)
+    run = paths.find_run(params, "streets-tiny", "theirs", 0)
+    without = run.key
+    (tmp_path / "downloads/archives").mkdir(parents=True)
+    shutil.copy(published_generator(), "downloads/archives/x.pth")
+    assert run.key != without and run.files == {"x.pth": Path("downloads/archives/x.pth")}
+    (tmp_path / "test/a").mkdir(parents=True)
+    photo(tmp_path / "test/a/0.png", (64, 64))
+    manifest = {"names": {"test": {"a": ["0.png"]}}}
+    data, cpu = DataSpec({"a": 3, "b": 3}, 64), torch.device("cpu")
+    generate(run.method, {}, data, 0, tmp_path / "test", manifest, tmp_path / "made", cpu)
+    direct = load("downloads/archives/x.pth")(Image.open(tmp_path / "test/a/0.png"))
+    assert np.abs(np.asarray(Image.open(tmp_path / "made/labels2photo/0.png"), int) - np.asarray(direct)).max() <= 1
+    raw["variants"]["cyclegan-ablation"]["theirs"]["weights"] = "../x.pth"
+    with pytest.raises(settings.ConfigError, match=r"variants\.cyclegan-ablation\.theirs\.weights"):
+        settings.parse(raw)
 
 
 # --- sizes, tiles, files -------------------------------------------------------------------------

@@ -8,6 +8,7 @@ a folder that carries it. So existence means up to date, for Snakemake and DVC a
 from __future__ import annotations
 
 import functools
+import hashlib
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,12 +66,14 @@ class Run:
 
     @property
     def files(self) -> dict[str, Path]:
-        """What its training reads besides the images, by name: folders of downloads, the segmenter of its study."""
+        """What it reads besides the images, by name: folders of downloads, files in downloads/archives, its study's segmenter."""
         method = None if self.reference else self.study.rows[self.row].method
         found = {}
         for name in method.reads() if isinstance(method, ReadsFiles) else ():
-            own = name == SEGMENTER
-            found[name] = segmenter_dir(self.params, self.study) / "segmenter.pt" if own else download_dir(name)
+            if name == SEGMENTER:
+                found[name] = segmenter_dir(self.params, self.study) / "segmenter.pt"
+            else:
+                found[name] = inside("downloads", "archives", name) if name.endswith(".pth") else download_dir(name)
         return found
 
     @property
@@ -87,7 +90,8 @@ class Run:
     def spec(self) -> dict[str, Any]:
         """Everything that determines its training, as it is hashed and stored beside the checkpoint."""
         method = self.method
-        files = {name: str(path) for name, path in self.files.items()}  # their keys are in their paths
+        # their keys are in their paths, but of what somebody put there
+        files = {name: _content(path) if name.endswith(".pth") else str(path) for name, path in self.files.items()}
         return {
             "method": method.name,
             "settings": changed(method.settings),
@@ -212,6 +216,14 @@ def downloads_of(params: Params, name: str) -> list[str]:
     """Sources that a dataset is prepared from, and weights where edges are to be found."""
     dataset = params.datasets[name]
     return [source for source in (dataset.source, dataset.edges) if source and source not in NOT_DOWNLOADED]
+
+
+def _content(path: Path) -> str:
+    """sha256 of a file; 'none' where there is none."""
+    if not path.is_file():
+        return "none"
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def dataset_key(params: Params, name: str) -> str:

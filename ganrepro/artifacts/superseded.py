@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ganrepro.artifacts import paths
-from ganrepro.data.registry import INCEPTION
-from ganrepro.methods.files import SEGMENTER
+from ganrepro.data.registry import INCEPTION, registry
 from ganrepro.settings import Params, PublishedScorerSettings
 
 # where results lie; the parts of a study that was removed altogether too
@@ -27,7 +26,7 @@ def superseded(params: Params, root: Path = Path()) -> list[Path]:
     live |= {paths.work_dir(path) for path in live}
     wanted = {source for name in params.datasets for source in paths.downloads_of(params, name)}
     wanted |= {scorer.weights for scorer in params.scorers.values() if isinstance(scorer, PublishedScorerSettings)}
-    wanted |= {n for s in params.studies.values() for run in paths.trained(params, s) for n in run.files if n != SEGMENTER}
+    wanted |= {n for s in params.studies.values() for run in paths.trained(params, s) for n in run.files if n in registry()}
     wanted |= {*ALWAYS} | ({INCEPTION} if params.distance != "segmenter" else set())
     live |= {paths.download_dir(source) for source in wanted} | {Path("downloads/archives")}
     found = {path.relative_to(root) for pattern in PATTERNS for path in root.glob(pattern)}

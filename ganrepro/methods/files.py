@@ -23,7 +23,7 @@ class ReadsFiles(Method[S]):
     files: Mapping[str, Path] = {}
 
     def reads(self) -> tuple[str, ...]:
-        """Names: a source of the registry (its folder is given), or SEGMENTER (its checkpoint is)."""
+        """Names: a source of the registry (its folder is given), SEGMENTER, or a .pth file of downloads/archives."""
         raise NotImplementedError
 
     def placed(self, files: Mapping[str, Path]) -> Self:

@@ -125,7 +125,7 @@ def losses(results: Results, path: Path) -> None:
     sets = _sets(study)
     size = (11.5, 2.7 * len(sets))  # 1104 pixels: a page of text is about as wide
     with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
-        figure, grid = plt.subplots(len(sets), len(headings), figsize=size, layout="constrained", squeeze=False)
+        figure, grid = plt.subplots(len(sets), max(1, len(headings)), figsize=size, layout="constrained", squeeze=False)
         for axes, (names, one) in zip(grid, sets.items(), strict=True):
             for axis, (heading, terms) in zip(axes, headings.items(), strict=True):
                 for name, colour in zip(names, COLOURS * 3, strict=False):

@@ -114,7 +114,8 @@ def _schedule(results: Results) -> str:
     """'5 epochs of 120 images'; rows that have another schedule than most are named."""
     lengths = {}
     for row, variant in results.study.rows.items():
-        lengths[row] = f"{epochs(variant.settings)} epochs of {images_per_epoch(results, row)} images"
+        trained = f"{epochs(variant.settings)} epochs of {images_per_epoch(results, row)} images"
+        lengths[row] = trained if variant.method.players() else "not trained here"
     return _mostly(results, lengths)
 
 

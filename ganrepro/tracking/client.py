@@ -16,12 +16,9 @@ import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from ganrepro import __version__
-
-if TYPE_CHECKING:
-    import numpy as np
 
 KEY, PARENT, MODEL = "ganrepro.key", "mlflow.parentRunId", "ganrepro.model"
 NOTE = "mlflow.note.content"
@@ -90,10 +87,10 @@ class Tracker:
             with self._surviving():
                 self._client.log_artifact(self._run, str(path))
 
-    def model(self, folder: Path, code: Path, example: np.ndarray, description: str, key: str) -> None:
+    def model(self, folder: Path, code: Path, example: Any, description: str, key: str) -> None:
         """An exported generator as an MLflow model of this run, unless it has that of this key already.
 
-        code: file that defines the model; it finds the folder as artifact 'folder'.  example: two images.
+        code: file that defines the model; it finds the folder as artifact 'folder'.  example: two images, an array.
         """
         if self._client is None:
             return

@@ -21,11 +21,12 @@ from ganrepro.artifacts.files import read_json
 from ganrepro.data.images import as_array, as_tensor, to_float, to_uint8
 from ganrepro.data.registry import DRAWN, registry
 from ganrepro.errors import UserError
+from ganrepro.methods.imported import Imported
 from ganrepro.methods.translation import TranslationMethod
+from ganrepro.nets.architecture import Architecture
+from ganrepro.nets.published import read_published
 from ganrepro.outputs import OUTPUTS, Output
 from ganrepro.seeding import reseed
-from ganrepro.use.architecture import Architecture
-from ganrepro.use.published import read_published
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -133,6 +134,8 @@ def load(name: str | Path, params: str | Path = "params.yaml") -> Model:
 def of_row(run: paths.Run, output: Output) -> Model:
     """The generator of a trained row."""
     method = run.method
+    if isinstance(method, Imported):
+        return _of_published(method.files[method.settings.weights], output.name)
     if not isinstance(method, TranslationMethod):
         raise ModelError(f"{run.study.name}/{run.row}: {method.title} translates by a search, not by a network; nothing to load")
     name = f"g_{output.source}{output.target}"

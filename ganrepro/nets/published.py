@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from ganrepro.errors import WeightsError
-from ganrepro.use.architecture import Architecture
+from ganrepro.nets.architecture import Architecture
 
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 JUDGE = "a discriminator, which judges images and makes none; import the generator (…_net_G.pth)"

@@ -1,0 +1,68 @@
+"""A published generator as a row: nothing is trained, its weights come from a file, and it is scored like any other row.
+
+The file is one that pytorch-CycleGAN-and-pix2pix saved (…_net_G.pth); its network is read from the weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ganrepro.lazy import torch
+from ganrepro.methods.base import Batch, CountOrZero, DataSpec, Feed, Loss, Player, Random, ScheduleSettings
+from ganrepro.methods.files import ReadsFiles
+from ganrepro.methods.players import Players
+from ganrepro.outputs import OUTPUTS, Output
+
+
+class Settings(ScheduleSettings):
+    """Which file, and what it translates."""
+
+    epochs_constant: CountOrZero = Field(1, description="no meaning here: nothing is trained")
+    epochs_decay: CountOrZero = Field(0, description="no meaning here")
+    weights: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\.pth$")] = Field(
+        "latest_net_G.pth", description="name of the file in downloads/archives/"
+    )
+    direction: Literal["labels2photo", "photo2labels"] = Field("labels2photo", description="the way it translates")
+
+
+class Imported(ReadsFiles[Settings]):
+    """No players: the workflow writes its checkpoint without a step."""
+
+    title = "Imported weights"
+    paper = "whoever published them"
+
+    def reads(self) -> tuple[str, ...]:
+        return (self.settings.weights,)
+
+    def feed(self) -> Feed:
+        return Feed()
+
+    def outputs(self) -> tuple[Output, ...]:
+        return (OUTPUTS[self.settings.direction],)
+
+    def losses(self) -> tuple[Loss, ...]:
+        return ()
+
+    def networks(self, data: DataSpec, random: Random) -> dict[str, torch.nn.Module]:
+        from ganrepro.nets.published import read_published
+
+        return {"generator": read_published(self.files[self.settings.weights])[1]}
+
+    def players(self) -> dict[str, Player]:
+        return {}
+
+    def step(self, players: Players, batch: Batch) -> dict[str, torch.Tensor]:
+        return {}
+
+    def generators(self) -> tuple[str, ...]:
+        return ("generator",)
+
+    def generate(
+        self, output: Output, networks: Mapping[str, torch.nn.Module], batch: Batch, random: torch.Generator
+    ) -> torch.Tensor:
+        # as its own test command runs it: norms of the image at hand, dropout on
+        made: torch.Tensor = networks["generator"].train()(batch.images[str(output.source)])
+        return made
