@@ -19,6 +19,7 @@ from ganrepro.settings import REFERENCE_ROWS, Study, TableSettings
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
+WIDE = 10.2  # inches of 96 pixels: a page of text is no wider
 INK = "#7d8590"  # readable on a white and on a dark page
 # Okabe and Ito's palette, told apart by colour-blind readers
 COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#F0E442")
@@ -123,11 +124,17 @@ def losses(results: Results, path: Path) -> None:
     """Mean loss per epoch, by term and row, a line of panels for each set of rows; bands span the seeds. SVG."""
     study, headings = results.study, panels(results.study)
     sets = _sets(study)
-    size = (11.5, 2.7 * len(sets))  # 1104 pixels: a page of text is about as wide
+    across = len(headings) if len(headings) < 5 else 3
+    down = -(-len(headings) // max(1, across))
     with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
-        figure, grid = plt.subplots(len(sets), max(1, len(headings)), figsize=size, layout="constrained", squeeze=False)
-        for axes, (names, one) in zip(grid, sets.items(), strict=True):
+        shape = (len(sets) * max(1, down), max(1, across))
+        figure, grid = plt.subplots(*shape, figsize=(WIDE, 2.6 * shape[0]), layout="constrained", squeeze=False)
+        for axis in grid.flat:
+            axis.set_visible(False)
+        for part, (names, one) in zip(np.split(grid, len(sets)), sets.items(), strict=True):
+            axes = list(part.flat)[: len(headings)]
             for axis, (heading, terms) in zip(axes, headings.items(), strict=True):
+                axis.set_visible(True)
                 for name, colour in zip(names, COLOURS * 3, strict=False):
                     rows = results.losses[results.losses.row == name]
                     for term in (loss for loss in terms if loss in study.rows[name].method.losses()):
@@ -143,7 +150,7 @@ def losses(results: Results, path: Path) -> None:
                 axis.patch.set_alpha(0)
             found = {label: h for axis in axes for h, label in zip(*axis.get_legend_handles_labels(), strict=True)}
             handles = {label: found[label] for label in (words(title(results, name, one)) for name in names) if label in found}
-            legend = axes[-1].legend(handles.values(), handles.keys(), loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+            legend = part[0, -1].legend(handles.values(), handles.keys(), loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
             if len(sets) > 1:
                 legend.set_title(textwrap.fill(words(one.title), 30), {"size": 9})
                 legend.set_alignment("left")
@@ -183,7 +190,7 @@ def classes(results: Results, path: Path) -> None:
     """IoU of every class, mean over seeds, a panel for each table; real images as a line above the bars. SVG."""
     study, tables = results.study, _segmented(results)
     with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
-        figure, axes = plt.subplots(len(tables), 1, figsize=(11.5, 2.4 * len(tables)), layout="constrained", squeeze=False)
+        figure, axes = plt.subplots(len(tables), 1, figsize=(WIDE, 2.4 * len(tables)), layout="constrained", squeeze=False)
         for axis, one in zip(axes[:, 0], tables, strict=True):
             names = list(dict(results.manifest["classes"]))
             rows = [row for row in one.rows if row in study.rows]
@@ -210,7 +217,7 @@ def curves(results: Results, path: Path) -> None:
     across = min(3, len(tables))
     down = -(-len(tables) // across)
     with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
-        figure, axes = plt.subplots(down, across, figsize=(11.5, 3.1 * down), layout="constrained", squeeze=False)
+        figure, axes = plt.subplots(down, across, figsize=(WIDE, 3.1 * down), layout="constrained", squeeze=False)
         for axis in axes.flat[len(tables) :]:
             axis.set_visible(False)
         for axis, one in zip(axes.flat, tables, strict=False):
