@@ -29,8 +29,10 @@ def main() -> None:
             weights = checkpoints.load(run.folder / "checkpoint.pt", run.spec)["players"]["networks"]
             started = time.monotonic()
             generate(method, weights, *common, images, device, run.study.test_passes)
-            seconds, made = time.monotonic() - started, sum(1 for _ in images.rglob("*.png"))
-            write_json(images / "timing.json", {"schema": "generation/1", "images": made, "seconds": round(seconds, 3)})
+            # what renders its own input on the way is not counted apart
+            onward = [output.name for output in run.outputs if output.source != output.target]
+            counted, seconds = sum(path.parent.name in onward for path in images.rglob("*.png")), time.monotonic() - started
+            write_json(images / "timing.json", {"schema": "generation/1", "images": counted, "seconds": round(seconds, 3)})
             for epoch in run.looks_back:
                 then = checkpoints.load(run.folder / paths.milestone(epoch), run.spec)["networks"]
                 generate(method, then, *common, images / f"epoch-{epoch}", device)

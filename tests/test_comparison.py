@@ -164,7 +164,9 @@ def vgg(tmp_path_factory):
             nn.init.kaiming_normal_(module.weight)
             nn.init.normal_(module.bias, 0, 0.1)
     folder = tmp_path_factory.mktemp("vgg")
-    torch.save({f"features.{k}": v for k, v in network.features.state_dict().items()}, folder / "vgg16-397923af.pth")
+    state = {f"features.{k}": v for k, v in network.features.state_dict().items()}
+    # the published file is of the time before torch wrote zip archives
+    torch.save(state, folder / "vgg16-397923af.pth", _use_new_zipfile_serialization=False)
     return network, folder
 
 
@@ -308,6 +310,14 @@ def test_tied_layers_receive_the_sum_of_both_domains_gradients():
         assert torch.allclose(both, a + b, rtol=1e-4, atol=1e-4)
 
 
+def test_as_many_layers_as_settings_count():
+    """At every size the last number that is allowed leaves one layer to share."""
+    for pixels in (16, 64, 128):
+        doublings = pixels.bit_length() - 1
+        assert len(generator_layers(pixels, 1, 4, 3)) == doublings
+        assert len(discriminator_layers(pixels, 1, 3)) == doublings + 1
+
+
 @pytest.mark.parametrize(("untied", "untied_judge"), [(1, 1), (3, 4)])
 def test_how_many_layers_are_tied_is_a_setting(untied, untied_judge):
     given = {"untied_generator_layers": untied, "untied_discriminator_layers": untied_judge}
@@ -421,7 +431,8 @@ def test_unusable_settings_are_named(raw):
 
     refused("row_settings: there is no 'cogen'; did you mean 'cogan'", row_settings={"cogen": {}})
     refused(r"row_settings\.cogan\.batch_images: expected 2 or more, got 1", row_settings={"cogan": {"batch_images": 1}})
-    refused("untied_generator_layers: of the 7 layers at 64 pixels", row_settings={"cogan": {"untied_generator_layers": 7}})
+    refused("untied_generator_layers: of the 6 layers at 64 pixels", row_settings={"cogan": {"untied_generator_layers": 6}})
+    refused("untied_discriminator_layers: of the 7 layers", row_settings={"cogan": {"untied_discriminator_layers": 7}})
     refused("need a power of two from 16, got 48", crop_pixels=48)
     refused(r"variants\.cyclegan-comparison\.feature-segmenter: reads the segmentation network that its study trains, and its "
             "dataset has no label maps", dataset="facades-edges")  # fmt: skip

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import hashlib
 import json
 import os
 import shutil
@@ -79,3 +81,15 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise UserError(f"{path}: expected a mapping, got {type(found).__name__}; remove {path.parent} and run snakemake again")
     return found
+
+
+def sha256(path: Path) -> str:
+    """Of a file's content, read once for as long as it does not change; 'none' where there is no file."""
+    found = path.stat() if path.is_file() else None
+    return _sha256(path, found.st_mtime_ns, found.st_size) if found else "none"
+
+
+@functools.cache
+def _sha256(path: Path, changed_at: int, size: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -8,12 +8,12 @@ a folder that carries it. So existence means up to date, for Snakemake and DVC a
 from __future__ import annotations
 
 import functools
-import hashlib
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ganrepro.artifacts.files import sha256
 from ganrepro.artifacts.fingerprint import changed, code_digest, digest, key_of
 from ganrepro.data.registry import INCEPTION, NOT_DOWNLOADED, NOT_HASHED, registry
 from ganrepro.evaluation.base import Evaluator
@@ -83,15 +83,16 @@ class Run:
 
     @property
     def looks_back(self) -> list[int]:
-        """Epochs whose generators are scored too, for curves: those of a study's first seed."""
-        return milestones(epochs(self.method.settings)) if self.seed == self.study.seeds[0] else []
+        """Epochs whose generators are scored too, for curves: those of a study's first seed; none where nothing is trained."""
+        trained_here = self.seed == self.study.seeds[0] and self.method.players()
+        return milestones(epochs(self.method.settings)) if trained_here else []
 
     @property
     def spec(self) -> dict[str, Any]:
         """Everything that determines its training, as it is hashed and stored beside the checkpoint."""
         method = self.method
         # their keys are in their paths, but of what somebody put there
-        files = {name: _content(path) if name.endswith(".pth") else str(path) for name, path in self.files.items()}
+        files = {name: sha256(path) if name.endswith(".pth") else str(path) for name, path in self.files.items()}
         return {
             "method": method.name,
             "settings": changed(method.settings),
@@ -148,19 +149,24 @@ class Run:
         return inside("scores", study.name, f"{self.row}-s{self.seed}-{key_of('score', made_by, measured_by)}")
 
 
+def seeds_of(study: Study, row: str) -> list[int]:
+    """The seeds that a row is trained with: one where nothing is trained, or equal results would count as several."""
+    return study.seeds if study.rows[row].method.players() else study.seeds[:1]
+
+
 def find_run(params: Params, study: str, row: str, seed: int) -> Run:
     """The run of those names. ConfigError where params.yaml has none."""
     found = find_study(params, study)
     known({**found.rows, **REFERENCE_ROWS}, row, f"rows of {found.name}")
-    seeds = [0] if row in REFERENCE_ROWS else found.seeds
+    seeds = [0] if row in REFERENCE_ROWS else seeds_of(found, row)
     if seed not in seeds:
         raise ConfigError(f"studies.{found.name}: row '{row}' has no seed {seed}; there are: {', '.join(map(str, seeds))}")
     return Run(params, found, row, seed)
 
 
 def trained(params: Params, study: Study) -> list[Run]:
-    """Every training of a study."""
-    return [Run(params, study, row, seed) for row in study.rows for seed in study.seeds]
+    """Every training of a study; a row of somebody else's weights once, whatever the number of seeds."""
+    return [Run(params, study, row, seed) for row in study.rows for seed in seeds_of(study, row)]
 
 
 def runs(params: Params, study: Study) -> list[Run]:
@@ -216,14 +222,6 @@ def downloads_of(params: Params, name: str) -> list[str]:
     """Sources that a dataset is prepared from, and weights where edges are to be found."""
     dataset = params.datasets[name]
     return [source for source in (dataset.source, dataset.edges) if source and source not in NOT_DOWNLOADED]
-
-
-def _content(path: Path) -> str:
-    """sha256 of a file; 'none' where there is none."""
-    if not path.is_file():
-        return "none"
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def dataset_key(params: Params, name: str) -> str:

@@ -5,6 +5,7 @@ For outputs that render their own input, as CoGAN's, which translates by looking
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganrepro.evaluation.base import Evaluator, Job, Measured
@@ -29,29 +30,26 @@ class Inversion(Evaluator):
 
         from ganrepro.data.images import read_rgb, resize
 
-        side = read_rgb(job.folders[0] / job.names[0]).width
-        given = np.stack([_levels(resize(read_rgb(job.data / "test" / job.output.target / n), side)) for n in job.names])
-        average = given.mean(0)
-        counts = []
-        for folder in job.folders:
-            made = np.stack([_levels(resize(read_rgb(folder / name), side)) for name in job.names])
-            error = np.square(made - given).sum((1, 2, 3))
-            nearer = error < np.square(average - given).sum((1, 2, 3))
-            counts.append(np.stack([error, np.full(len(error), average.size), nearer, np.ones(len(error))], 1))
-        return Measured(np.stack(counts), {})
+        side, inputs = read_rgb(job.folders[0] / job.names[0]).width, job.data / "test" / job.output.target
+
+        def levels(path: Path) -> np.ndarray:
+            """From 0 to 1, (h, w, 3)."""
+            return np.asarray(resize(read_rgb(path), side), np.float64) / 255
+
+        average = sum(levels(inputs / name) for name in job.names) / len(job.names)
+        counts = np.ones((len(job.folders), len(job.names), 4))
+        for number, folder in enumerate(job.folders):
+            for i, name in enumerate(job.names):
+                given = levels(inputs / name)
+                error = np.square(levels(folder / name) - given).sum()
+                counts[number, i, :3] = error, given.size, error < np.square(average - given).sum()
+        return Measured(counts, {})
 
     def statistic(self, counts: np.ndarray) -> dict[str, np.ndarray]:
         return {
             "inversion_error": (counts[..., 0] / counts[..., 1]) ** 0.5,
             "inverted": counts[..., 2] / counts[..., 3],
         }
-
-
-def _levels(image: object) -> np.ndarray:
-    """An image as numbers from 0 to 1, (h, w, 3)."""
-    import numpy as np
-
-    return np.asarray(image, np.float64) / 255
 
 
 EVALUATOR = Inversion()

@@ -67,8 +67,8 @@ class Settings(ScheduleSettings):
         size = self.crop_pixels
         if size < 16 or size & (size - 1):
             raise ValueError(f"crop_pixels: CoGAN's networks need a power of two from 16, got {size}")
-        layers = size.bit_length()  # of either network
-        for name in ("untied_generator_layers", "untied_discriminator_layers"):
+        doublings = size.bit_length() - 1
+        for name, layers in (("untied_generator_layers", doublings), ("untied_discriminator_layers", doublings + 1)):
             if (untied := getattr(self, name)) >= layers:
                 raise ValueError(f"{name}: of the {layers} layers at {size} pixels at least one is shared; got {untied}")
         return self

@@ -8,6 +8,7 @@ code it is too small by 127.5 squared (`feature_gradient_scale`) and goes throug
 DEVIATION(feature-weights): torchvision's ImageNet weights and their normalisation of colours. The paper cites VGG, its
 code fetches one trained on Places; which of them made the numbers is UNCONFIRMED. `features: segmenter` takes the
 first layers of the study's own segmentation network instead, where weights cannot be had.
+DEVIATION(feature-resize): images are enlarged bilinearly with torch's rule for corners; Lua Torch's aligns them.
 """
 
 from __future__ import annotations

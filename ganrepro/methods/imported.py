@@ -49,7 +49,7 @@ class Imported(ReadsFiles[Settings]):
     def networks(self, data: DataSpec, random: Random) -> dict[str, torch.nn.Module]:
         from ganrepro.nets.published import read_published
 
-        return {"generator": read_published(self.files[self.settings.weights])[1]}
+        return {"generator": read_published(self.files[self.settings.weights], data.pixels)[1]}
 
     def players(self) -> dict[str, Player]:
         return {}

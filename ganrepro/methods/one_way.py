@@ -6,9 +6,12 @@ history of generated images, Adam.
 
 DEVIATION(fresh-discriminator): the generator is judged by a pass of its present image through the present
 discriminator, as the paper's text has it. The published code reuses the discriminator's own pass, on an image of
-the pool (`stale_discriminator`).
-DEVIATION(content-weight): 10 is the published code's default, set three weeks after its release; the weight behind
+the pool (`stale_discriminator`); so for SimGAN and the feature loss, not for pix2pix.
+DEVIATION(stale-weights): with that setting, activations and weights are those of before the discriminator's update; the
+published code has the activations of before and the weights of after it.
+DEVIATION(content-weight): 10 is the published code's default, set twelve days after its release; the weight behind
 the paper's numbers is UNCONFIRMED.
+DEVIATION(rgb-one-way): images are RGB; the Lua code trains in BGR.
 """
 
 from __future__ import annotations
@@ -107,7 +110,7 @@ class OneWay(TranslationMethod[S]):
         if self.stale:
             judged = least_squares(logits, True)
             (slope,) = torch.autograd.grad(judged.sum(), shown, retain_graph=True)
-        # halved in the published code's objective
+        # halved as in the paper's section 4; the published code halves what it prints, not the gradient (no matter under Adam)
         losses = players.update("discriminator", dict.fromkeys(terms, 0.5), terms)
 
         players.turn("generator")

@@ -32,10 +32,18 @@ JUDGE = "a discriminator, which judges images and makes none; import the generat
 State = Mapping[str, Tensor]
 
 
-def read_published(file: Path) -> tuple[Architecture, nn.Module]:
-    """Architecture and network of a published generator. WeightsError says what it is instead, or which layer differs first."""
+def read_published(file: Path, pixels: int | None = None) -> tuple[Architecture, nn.Module]:
+    """Architecture and network of a published generator. WeightsError says what it is instead, or which layer differs first.
+
+    pixels: size of the colour images that it has to take, refused where it cannot.
+    """
     state = _read(file)
-    architecture = _resnet(file, state) if any(".conv_block." in name for name in state) else _unet(file, state)
+    blocks = any(re.match(r"model\.\d+\.conv_block\.", name) for name in state)
+    architecture = _resnet(file, state) if blocks else _unet(file, state)
+    channels = architecture.inputs, architecture.outputs
+    if pixels is not None and (pixels % architecture.multiple or channels != (3, 3)):
+        it = f"{_named(architecture)}, {channels[0]} to {channels[1]} channels"
+        raise WeightsError(f"{file}: {it}: does not take colour images of {pixels} × {pixels}; choose another crop_pixels")
     network = architecture.build()
     names = _unet_names(len(network.encoder)) if architecture.generator == "unet" else {}  # type: ignore[arg-type]
     wanted, found = network.state_dict(), {}
@@ -67,7 +75,8 @@ def _read(file: Path) -> dict[str, Tensor]:
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
         first = (str(error).splitlines() or [""])[0][:100]
         raise WeightsError(f"{file}: no plain weights ({first}); a file that runs code when it is read is not read") from None
-    if not isinstance(state, dict) or not state or not all(isinstance(v, Tensor) for v in state.values()):
+    known = isinstance(state, dict) and state and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items())
+    if not known or any(v.ndim not in (0, 1, 4) or (v.ndim == 0) != k.endswith(STATISTICS[2]) for k, v in state.items()):
         raise WeightsError(f"{file}: expected the weights of one generator by name (latest_net_G.pth), got something else")
     plain = {name.removeprefix("module."): value for name, value in state.items()}
     if "net.0.weight" in plain and any(v.ndim == 4 and len(v) == 1 for v in plain.values()):
@@ -96,25 +105,25 @@ def _resnet(file: Path, state: State) -> Architecture:
     # pad, conv, norm, relu, (dropout,) pad, conv, norm; without pads where zeros are padded
     places = {(1, 5): (False, False), (1, 6): (True, False), (0, 3): (False, True), (0, 4): (True, True)}
     key = tuple(sorted(inside))
-    first, last = state.get("model.1.weight"), [v for v in state.values() if v.ndim == 4][-1]
-    if key not in places or first is None or first.shape[-1] != 7:
+    first, last = state.get("model.1.weight"), [v for v in state.values() if v.ndim == 4][-1:]
+    if key not in places or first is None or first.ndim != 4 or first.shape[-1] != 7:
         raise WeightsError(f"{file}: layer model.{numbers[0]}.conv_block: convolutions at {sorted(inside)}: no ResNet known")
     norm, biased = _norm(state, "model.1")
     dropout, zeros = places[key]
     return Architecture(
-        "resnet", first.shape[0], first.shape[1], last.shape[0], blocks=len(numbers), flavour="pytorch",
+        "resnet", first.shape[0], first.shape[1], last[0].shape[0], blocks=len(numbers), flavour="pytorch",
         norm=norm, biased=biased, block_dropout=dropout, zero_padding=zeros,
     )  # fmt: skip
 
 
 def _unet(file: Path, state: State) -> Architecture:
     first = state.get("model.model.0.weight")
-    if first is None or first.shape[-1] != 4:
+    last = state.get("model.model.3.weight")
+    if first is None or last is None or first.ndim != 4 or last.ndim != 4 or first.shape[-1] != 4:
         if any(v.ndim == 4 and v.shape[0] == 1 and v.shape[-1] in (1, 4) for v in state.values()):
             raise WeightsError(f"{file}: {JUDGE}")
         raise WeightsError(f"{file}: layer {next(iter(state))}: neither a ResNet nor a U-Net of pytorch-CycleGAN-and-pix2pix")
     levels = 1 + max(name.count(".3.model") for name in state) + 1
-    last = state["model.model.3.weight"]
     norm, biased = _norm(state, "model.model.0")
     return Architecture(
         "unet", first.shape[0], first.shape[1], last.shape[1], pixels=2**levels, flavour="pytorch", norm=norm, biased=biased

@@ -51,7 +51,7 @@ def vgg_features(folder: Path, pixels: int) -> nn.Module:
         raise WeightsError(f"{folder}: expected one .pth file, got {len(files)}; remove the folder and run snakemake again")
     (file,) = files
     try:
-        state = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+        state = torch.load(file, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
         raise WeightsError(f"{file}: not readable as weights ({str(error).splitlines()[0][:100]}); fetch it again") from None
     with torch.device("meta"):

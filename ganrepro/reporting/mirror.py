@@ -19,7 +19,7 @@ def mirror(results: Results, folder: Path) -> None:
     """All runs of a study.  folder: of its report."""
     study = results.study
     for row in study.rows:
-        for seed in study.seeds:
+        for seed in paths.seeds_of(study, row):
             found = paths.Run(results.params, study, row, seed)
             run = start_run(found)
             for epoch in history(found.folder):

@@ -272,7 +272,7 @@ def _tables(study: Study, paper: Mapping[str, TableSettings]) -> dict[str, Table
                     f"paper.{study.variants}.{name}.output: row '{row}' makes {', '.join(made)}, not {table.output}"
                 )
         if len(set(kept) - set(REFERENCE_ROWS)) > 1:
-            found[name] = table.model_copy(update={"rows": kept})
+            found[name] = table.model_copy(update={"rows": kept, "against": table.against if table.against in kept else None})
     if not found:
         for output in study.outputs:
             rows: dict[str, list[float]] = {r: [] for r, row in study.rows.items() if output in row.method.outputs()}

@@ -87,21 +87,27 @@ class Tracker:
             with self._surviving():
                 self._client.log_artifact(self._run, str(path))
 
+    def has_model(self, key: str) -> bool:
+        """Whether MLflow has the model of that key already; also where it is off or away."""
+        if self._client is None:
+            return True
+        with self._surviving():
+            return bool(self._client.get_run(self._run).data.tags.get(MODEL) == key)
+        return True
+
     def model(self, folder: Path, code: Path, example: Any, description: str, key: str) -> None:
-        """An exported generator as an MLflow model of this run, unless it has that of this key already.
+        """An exported generator as an MLflow model of this run.
 
         code: file that defines the model; it finds the folder as artifact 'folder'.  example: two images, an array.
         """
         if self._client is None:
             return
         with self._surviving():
-            before = self._client.get_run(self._run)
-            if before.data.tags.get(MODEL) == key:
-                return
             import mlflow
             from mlflow.models.signature import ModelSignature
             from mlflow.types.schema import ParamSchema, ParamSpec, Schema, TensorSpec
 
+            before = self._client.get_run(self._run)
             shape = (-1, example.shape[1], -1, -1)
             spec = Schema([TensorSpec(example.dtype, shape)])
             mlflow.set_tracking_uri(tracking_uri())
@@ -109,7 +115,8 @@ class Tracker:
                 mlflow.pyfunc.log_model(
                     name="generator", python_model=str(code), artifacts={"folder": str(folder)}, input_example=example,
                     signature=ModelSignature(spec, spec, ParamSchema([ParamSpec("seed", "integer", 0)])),
-                    pip_requirements=[f"ganrepro=={__version__}"], metadata={"description": description}, tags={KEY: key},
+                    pip_requirements=["torch", "safetensors", "pillow"], tags={KEY: key},
+                    metadata={"description": description, "made_by": f"ganrepro {__version__}"},
                 )  # fmt: skip
             self._client.set_tag(self._run, MODEL, key)
             self._client.set_terminated(self._run, "FINISHED", before.info.end_time)
@@ -127,6 +134,15 @@ class Tracker:
         except Exception as error:  # whatever a server does, a training must not stop for it
             self._client = None
             _say(error)
+
+
+@contextlib.contextmanager
+def surviving() -> Iterator[None]:
+    """Whatever fails while something is prepared for MLflow is said, and stops nothing."""
+    try:
+        yield
+    except Exception as error:
+        _say(error)
 
 
 @contextlib.contextmanager
@@ -197,8 +213,8 @@ def start(
             else:
                 experiment_id = found.experiment_id
                 if note and found.tags.get(NOTE) != note:
-                    for name, value in {**KIND, NOTE: note}.items():
-                        client.set_experiment_tag(experiment_id, name, value)
+                    for tag, value in {**KIND, NOTE: note}.items():
+                        client.set_experiment_tag(experiment_id, tag, value)
             runs = client.search_runs([experiment_id], f"tags.`{KEY}` = '{key}'", max_results=1)
             if runs:
                 run_id = runs[0].info.run_id

@@ -51,10 +51,11 @@ def _dataset(run: paths.Run) -> client.DatasetName:
 
 def note(study: Study) -> str:
     """What an experiment is, for its page in MLflow."""
+    kept = paths.report_folder(study.name) / "README.md"
     return (
         f"**{study.title}** (`{study.name}`): {len(study.rows)} rows of {study.variants}, a run for each, below it one for each "
-        f"seed. Losses by epoch; scores as `OUTPUT/SCORE`. Kept report: `reports/{study.name}/README.md`."
-    )
+        f"seed. Losses by epoch; scores as `OUTPUT/SCORE`."
+    ) + (f" Kept report: `{kept}`." if kept.exists() else "")
 
 
 def experiment(run: paths.Run) -> str:

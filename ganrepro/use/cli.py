@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from ganrepro.use.model import Model
 
+LARGE, LARGE_TILE = 2_000_000, 1024  # pixels of a photo beyond which it is translated in pieces, and the side of these
 MODEL = "a row (streets-tiny/cyclegan, streets-tiny/cyclegan/1:photo2labels), an exported folder, a .pth, models:/… or runs:/…"
 
 
@@ -47,6 +48,7 @@ def translate(args: argparse.Namespace) -> None:
     """Photos of any size through one model or several; a contact sheet beside the results."""
     from tqdm import tqdm
 
+    from ganrepro.data.images import ImageError
     from ganrepro.use import files, sheet, tiles
 
     if args.out.exists() and any(args.out.iterdir() if args.out.is_dir() else [args.out]):
@@ -54,28 +56,38 @@ def translate(args: argparse.Namespace) -> None:
     if args.tile is not None and not 0 <= args.overlap < args.tile:
         raise UserError(f"--overlap: expected 0 to {args.tile - 1}, less than --tile, got {args.overlap}")
     models, photos = _models(args), list(files.find(args.photos))
-    columns = [(f"{number}-{m.title}" if len(models) > 1 else "") for number, m in enumerate(models, 1)]
-    lines = []
-    with tqdm(total=len(photos) * len(models) * args.passes, unit="photo", disable=None) as bar:
+    columns = []
+    for place, model in enumerate(models, 1):
+        folder = args.out / _slug(f"{place}-{model.title}") if len(models) > 1 else args.out
+        columns += [(model, n, folder / str(n) if args.passes > 1 else folder) for n in range(1, args.passes + 1)]
+    page = sheet.Sheet(args.out, ["Input", *(f"{m.title} {n}" if args.passes > 1 else m.title for m, n, _ in columns)])
+    failed = []
+    with tqdm(total=len(photos) * len(columns), unit="photo", disable=None) as bar:
         for photo, name in photos:
-            levels, made = files.read(photo), []
-            for model, column in zip(models, columns, strict=True):
-                for number in range(1, args.passes + 1):
-                    place = args.out / "".join(c if c.isalnum() or c in "-._" else "-" for c in column)
-                    target = (place / str(number) if args.passes > 1 else place) / name
-                    bar.set_postfix_str(photo.name)
-                    files.write(target, tiles.translate(model, levels, args.tile, args.overlap, number - 1))
-                    made.append(target)
-                    bar.update()
-            lines.append((str(name), [levels if levels.size < 4_000_000 else _smaller(levels), *made]))
-    heads = ["Input", *(f"{m.title} {n}" if args.passes > 1 else m.title for m in models for n in range(1, args.passes + 1))]
-    print(f"{len(photos)} photos translated; {sheet.write(args.out, heads, lines)}")
+            bar.set_postfix_str(photo.name)
+            try:
+                levels = files.read(photo)
+            except ImageError as error:  # the others are translated first
+                failed.append(str(error))
+                continue
+            pictures: list[tuple[np.ndarray, Path | None]] = [(levels, None)]
+            # a large photo goes in pieces unasked: whole it could take more memory than there is
+            tile = args.tile or (LARGE_TILE if levels.shape[0] * levels.shape[1] > LARGE else None)
+            for model, number, folder in columns:
+                made = tiles.translate(model, levels, tile, args.overlap, number - 1)
+                files.write(folder / name, made)
+                pictures.append((made, folder / name))
+                bar.update()
+            page.add(str(name), pictures)
+    if page.rows:
+        print(f"{len(page.rows)} photos translated; {page.close()}")
+    if failed:
+        raise UserError(f"{len(failed)} of {len(photos)} photos were left out; the first: {failed[0]}")
 
 
-def _smaller(levels: np.ndarray) -> np.ndarray:
-    """Of a large photo every so many pixels: enough for a thumbnail, without keeping it in memory."""
-    step = max(1, max(levels.shape[:2]) // 512)
-    return levels[::step, ::step].copy()
+def _slug(text: str) -> str:
+    """A title as a folder."""
+    return "".join(c if c.isalnum() or c in "-._" else "-" for c in text)
 
 
 def export(args: argparse.Namespace) -> None:
@@ -84,7 +96,7 @@ def export(args: argparse.Namespace) -> None:
 
     (model,) = _models(args)
     suffix = {"folder": "", "onnx": ".onnx", "pt2": ".pt2"}[args.to]
-    out = args.out or Path(f"{model.title.lower().replace(' ', '-').replace('/', '-')}{suffix}")
+    out = args.out or Path(f"{_slug(model.title.lower())}{suffix}")
     if out.exists():
         raise UserError(f"{out}: is there already; name another place with --out")
     model = exports.without_dropout(model) if args.no_dropout else model
@@ -134,10 +146,10 @@ def _models(args: argparse.Namespace) -> list[Model]:
     return [load(name, args.params) for name in args.models]
 
 
-def _whole(low: int) -> Callable[[str], int]:
+def _whole(low: int, high: int = 10**6) -> Callable[[str], int]:
     def number(text: str) -> int:
-        if not text.isdecimal() or not low <= int(text) < 10**6:
-            raise argparse.ArgumentTypeError(f"expected a whole number from {low}, got {text!r}")
+        if not text.isdecimal() or not low <= int(text[:9]) <= high:
+            raise argparse.ArgumentTypeError(f"expected a whole number from {low} to {high}, got {text!r}")
         return int(text)
 
     return number
@@ -157,11 +169,11 @@ def parser() -> argparse.ArgumentParser:
 
     command("list", list_rows)
     one = command("translate", translate)
-    one.add_argument("models", metavar="MODEL", type=lambda text: text, nargs=1, help=MODEL)
+    one.add_argument("models", metavar="MODEL", nargs=1, help=MODEL)
     one.add_argument("photos", metavar="PHOTO", nargs="+", type=Path, help="files and folders")
     one.add_argument("--and", dest="others", metavar="MODEL", action="append", default=[], help="another model, one column more")
     one.add_argument("--out", type=Path, required=True, help="folder for the translations; new or empty")
-    one.add_argument("--tile", type=_whole(16), help="translate in pieces of this size, for large photos")
+    one.add_argument("--tile", type=_whole(16), help="translate in pieces of this size (large photos are unasked, of 1024)")
     one.add_argument("--overlap", type=_whole(0), default=64, help="pixels that two pieces share (default: %(default)s)")
     one.add_argument("--passes", type=_whole(1), default=1, help="translations of each photo, where dropout makes them differ")
     one = command("export", export)
@@ -181,7 +193,7 @@ def parser() -> argparse.ArgumentParser:
     one = command("demo", demo)
     one.add_argument("models", metavar="MODEL", nargs="+", help=MODEL)
     one.add_argument("--host", default="127.0.0.1", help="address to serve on; another is open to the network")
-    one.add_argument("--port", type=_whole(1), default=7860, help="(default: %(default)s)")
+    one.add_argument("--port", type=_whole(1, 65535), default=7860, help="(default: %(default)s)")
     one = command("watch", watch)
     one.add_argument("--logs", type=Path, default=Path("logs"), help="(default: %(default)s)")
     one.add_argument("--once", action="store_true", help="print once and stop")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import importlib.util
 import os
 import socket
@@ -51,7 +52,7 @@ def translations(models: Sequence[Model], picture: Image.Image, seed: int = 0) -
 
 
 def drawn(model: Model, picture: Image.Image | np.ndarray) -> Image.Image:
-    """A drawing as the model saw such pictures: brush edges snap to the label colours; lines shrink without vanishing."""
+    """A drawing as the model saw such pictures: colours that a brush's edges mix snap to those of the labels."""
     image = Image.fromarray(picture) if isinstance(picture, np.ndarray) else picture
     if image.mode == "RGBA":
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
@@ -102,7 +103,7 @@ def build(models: Sequence[Model], examples: Sequence[Image.Image]) -> Any:
         if labels:
             swatches = " ".join(
                 f'<span style="white-space:nowrap"><span style="display:inline-block;width:1em;height:1em;border:1px solid #8886;'
-                f'vertical-align:-2px;background:{colour}"></span> {name}</span> &nbsp; '
+                f'vertical-align:-2px;background:{colour}"></span> {html.escape(name)}</span> &nbsp; '
                 for name, colour in zip(names, colours, strict=True)
             )
             gr.HTML(f"<p>{swatches}</p>")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 import importlib.util
-import io
 import json
 import shutil
 import warnings
@@ -24,12 +23,13 @@ from torch import Tensor, nn
 
 from ganrepro import __version__
 from ganrepro.artifacts.files import filling, replacing
-from ganrepro.data.images import as_tensor, resize, to_float, write_png
+from ganrepro.data.images import as_tensor, read_rgb, resize, to_float, write_png
 from ganrepro.reporting.templates import render
 from ganrepro.use.model import CONFIG, SCHEMA, WEIGHTS, Model, ModelError, read_folder
 
 Kind = Literal["folder", "onnx", "pt2"]
 EXAMPLES = "examples"  # folder of an exported model: pictures to try it on, where their licence allows
+TRANSLATED = "translated"  # what the model made of them when it was exported
 TOLERANCE = 1e-3  # of values in [-1, 1]: an eighth of a level of 8 bits
 
 
@@ -67,9 +67,10 @@ def compare(model: Model, other: Callable[[Tensor], Tensor], images: Sequence[Te
     for image in images:
         size = [m if own_size else max(m, side - side % m) for side in image.shape[-2:]]
         given = nn.functional.interpolate(image[None], size, mode="bilinear", align_corners=False)
+        given = torch.cat([given, given.flip(-1)])  # two, which must not depend on one another
         with torch.no_grad():
             torch.manual_seed(0)
-            mine = model.network(given)
+            mine = model.whole(given)
             torch.manual_seed(0)
             worst = max(worst, float((mine - other(given)).abs().max()))
     return Check(worst, len(images))
@@ -94,7 +95,7 @@ def config(model: Model) -> dict[str, object]:
         "source": model.source, "target": model.target, "title": model.title, "pixels": model.pixels, "palette": model.palette,
         "range": [-1, 1], "layout": "NCHW, RGB, float32", "multiple": model.architecture.multiple,
         "mode": "train: norms use the image at hand" + (", dropout stays on" if model.noisy else ""),
-        "about": {name: value for name, value in model.about.items() if name != "dataset_folder"},
+        "about": {name: value for name, value in model.about.items() if name not in ("folder", "dataset_folder")},
     }  # fmt: skip
 
 
@@ -109,9 +110,11 @@ def to_folder(model: Model, path: Path) -> None:
         (folder / CONFIG).write_text(json.dumps(config(model), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         (folder / "README.md").write_text(card(model), encoding="utf-8")
         if model.about.get("drawn"):  # the embedded dataset, drawn by this program: free to pass on
-            (folder / EXAMPLES).mkdir()
+            for name in (EXAMPLES, TRANSLATED):
+                (folder / name).mkdir()
             for number, picture in enumerate(example_pictures(model)):
-                write_png(folder / EXAMPLES / f"{number}.png", picture)
+                write_png(folder / EXAMPLES / f"{number}.png", resize(picture, model.pixels))
+                write_png(folder / TRANSLATED / f"{number}.png", model(resize(picture, model.pixels)))
 
 
 def card(model: Model) -> str:
@@ -217,7 +220,7 @@ def read_pt2(path: Path) -> Callable[[Tensor], Tensor]:
 
 
 READERS: dict[str, Callable[[Path], Callable[[Tensor], Tensor]]] = {
-    "folder": lambda path: read_folder(path).network, "onnx": read_onnx, "pt2": read_pt2,
+    "folder": lambda path: read_folder(path).whole, "onnx": read_onnx, "pt2": read_pt2,
 }  # fmt: skip
 
 
@@ -225,13 +228,13 @@ READERS: dict[str, Callable[[Path], Callable[[Tensor], Tensor]]] = {
 
 
 def real_images(model: Model, photos: Sequence[Path], most: int = 10) -> list[Tensor]:
-    """Images (c, h, w) in [-1, 1] of the model's source: those named, else test images of its study, else its examples."""
+    """Images (c, h, w) in [-1, 1] of the model's source: those named, else its examples, else test images of its study."""
     from ganrepro.use import files
 
     chosen = [path for path, _ in files.find(list(photos))] if photos else _sources(model)
     pictures: list[Image.Image]
     if chosen:
-        pictures = [Image.open(io.BytesIO(path.read_bytes())) for path in chosen[:most]]
+        pictures = [read_rgb(path) for path in chosen[:most]]
     else:  # an imported model knows no images: noise of all frequencies, which any network tells apart
         random = np.random.default_rng(0)
         side = max(model.pixels, model.architecture.multiple)
@@ -242,12 +245,12 @@ def real_images(model: Model, photos: Sequence[Path], most: int = 10) -> list[Te
 
 def example_pictures(model: Model, most: int = 4) -> list[Image.Image]:
     """Pictures of the model's source: its own examples, or test images of its study; none where there are none."""
-    return [Image.open(io.BytesIO(path.read_bytes())).convert("RGB") for path in _sources(model)[:most]]
+    return [read_rgb(path) for path in _sources(model)[:most]]
 
 
 def _sources(model: Model) -> list[Path]:
     """Files of the model's source domain, evenly from the first to the last."""
-    kept = sorted((Path(model.name) / EXAMPLES).glob("*.png"))
+    kept = sorted((Path(str(model.about["folder"])) / EXAMPLES).glob("*.png")) if "folder" in model.about else []
     if kept or "dataset_folder" not in model.about:
         return kept
     found = sorted((Path(str(model.about["dataset_folder"])) / "test" / model.source).glob("*"))

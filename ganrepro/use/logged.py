@@ -11,32 +11,38 @@ import numpy as np
 from ganrepro.artifacts import paths
 from ganrepro.methods.translation import TranslationMethod
 from ganrepro.settings import Params, Study
+from ganrepro.tracking import client
 from ganrepro.tracking.runs import start_run
 from ganrepro.use import export
 from ganrepro.use.model import Model, of_row
 
 SERVED = Path(__file__).with_name("served.py")
-MOST_MEGABYTES = float(os.environ.get("GANREPRO_MLFLOW_MODEL_MB", "50"))  # a larger generator is not copied into MLflow
+SIZE = "GANREPRO_MLFLOW_MODEL_MB"  # environment: a generator of more megabytes is not copied into MLflow (default 50)
 
 
 def log_generators(params: Params, study: Study) -> None:
-    """Logs what MLflow does not have yet; nothing where MLflow is off or away."""
-    if os.environ.get("GANREPRO_MLFLOW") == "off":
-        return
+    """Logs what MLflow does not have yet; nothing where MLflow is off or away. A failure is said and stops nothing."""
+    text = os.environ.get(SIZE, "50")
+    most = float(text) if text.replace(".", "", 1).isdecimal() else 50.0
     for row, variant in study.rows.items():
-        if not isinstance(variant.method, TranslationMethod):
-            continue
         run = paths.Run(params, study, row, study.seeds[0])
+        if not isinstance(variant.method, TranslationMethod) or not (run.folder / "checkpoint.pt").exists():
+            continue  # a search is no network; a bundle brings no checkpoint back
         tracker = start_run(run)
-        if tracker.run_id is not None and (run.folder / "checkpoint.pt").exists():  # a bundle brings none back
-            model = of_row(run, run.outputs[0])
-            with tempfile.TemporaryDirectory() as scratch:
-                folder = Path(scratch) / "generator"
-                export.to_folder(model, folder)
-                size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
-                if size <= MOST_MEGABYTES:
-                    tracker.model(folder, SERVED, example(model), description(model), run.folder.name)
+        if not tracker.has_model(run.key):
+            with client.surviving():
+                _log(run, tracker, most)
         tracker.close()
+
+
+def _log(run: paths.Run, tracker: client.Tracker, most: float) -> None:
+    model = of_row(run, run.outputs[0])
+    if sum(p.numel() * p.element_size() for p in model.network.parameters()) / 1e6 > most:
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "generator"
+        export.to_folder(model, folder)
+        tracker.model(folder, SERVED, example(model), description(model), run.key)
 
 
 def example(model: Model) -> np.ndarray:

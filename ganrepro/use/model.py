@@ -61,8 +61,7 @@ class Model:
     @property
     def output(self) -> str:
         """The kind of image it makes: 'labels2photo', or that of its domains."""
-        found = [o.name for o in OUTPUTS.values() if (o.source, o.target) == (self.source, self.target)]
-        return found[0]
+        return next(o.name for o in OUTPUTS.values() if (o.source, o.target) == (self.source, self.target))
 
     @property
     def noisy(self) -> bool:
@@ -93,12 +92,15 @@ class Model:
 
     @torch.no_grad()
     def whole(self, batch: Tensor) -> Tensor:
-        """(n, c, h, w) of any size: mirrored at its edges up to what the network needs, and cut back."""
+        """(n, c, h, w) of any size: mirrored at its edges up to what the network needs, and cut back; each image by itself."""
         height, width = batch.shape[-2:]
         m = self.architecture.multiple
         least = 2 * m if self.architecture.generator == "resnet" else m  # instance norm needs more than one value
         down, right = (max(least, -(-size // m) * m) - size for size in (height, width))
-        made: Tensor = self.network(pad(batch, down, right))
+        padded = pad(batch, down, right)
+        # batch norm would let the images of a batch depend on one another
+        mixed = any(isinstance(module, nn.BatchNorm2d) for module in self.network.modules())
+        made = torch.cat([self.network(one) for one in padded[:, None]]) if mixed else self.network(padded)
         return made[..., :height, :width]
 
 
@@ -119,11 +121,12 @@ def load(name: str | Path, params: str | Path = "params.yaml") -> Model:
     place, _, chosen = text.rpartition(":")
     output = chosen if place and chosen in OUTPUTS else None
     text = place if output else text
-    if text.startswith(("models:/", "runs:/")):
-        return replace(_of_mlflow(text), name=str(name))
     path = Path(text)
-    if (path / CONFIG).exists():
-        return replace(read_folder(path), name=str(name))
+    if text.startswith(("models:/", "runs:/")) or (path / CONFIG).exists():
+        model = _of_mlflow(text) if text.startswith(("models:/", "runs:/")) else read_folder(path)
+        if output not in (None, model.output):
+            raise ModelError(f"{text}: makes {model.output}, not {output}")
+        return replace(model, name=str(name))
     if path.suffix == ".pth":
         return _of_published(path, output)
     if path.exists():
@@ -224,13 +227,17 @@ def read_folder(folder: Path) -> Model:
 
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        if config.get("schema") != SCHEMA:
-            raise ModelError(f"{folder}: expected {SCHEMA} in {CONFIG}, got {config.get('schema')!r}")
+        if not isinstance(config, dict) or config.get("schema") != SCHEMA:
+            raise ModelError(f"{folder}: expected {SCHEMA} in {CONFIG}, got {str(config)[:60]}")
         architecture = Architecture(**config["architecture"])
         network = architecture.build()
         network.load_state_dict(load_file(folder / WEIGHTS))
         fields = {name: config[name] for name in ("source", "target", "title", "pixels", "palette", "about")}
-    except (ValueError, KeyError, TypeError) as error:
+        if {config["source"], config["target"]} != {"a", "b"}:
+            raise ValueError(f"source and target: expected a and b, got {config['source']!r} and {config['target']!r}")
+        fields["palette"] = {str(name): [int(level) for level in colour][:3] for name, colour in config["palette"].items()}
+        fields["about"] = {**config["about"], "folder": str(folder)}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"{folder / CONFIG}: damaged ({str(error)[:100]}); export it again") from None
     except (OSError, RuntimeError, SafetensorError) as error:
         last = str(error).splitlines()[-1].strip()[:160]

@@ -56,7 +56,8 @@ def score(folder: Path, study_name: str, output_name: str | None = None, params_
     found = {name: values[name] for evaluator in used for name in evaluator.scores if isinstance(values.get(name), (int, float))}
     distance = {name: value for name, value in values.get("distance", {}).items() if name in SCORES}
     found |= {"images": len(manifest["names"]["test"][str(output.source)]), **distance}
-    if reads_photos(output) and paths.has_classes(params, study.dataset):
+    published = isinstance(params.scorers[study.scorer], settings.PublishedScorerSettings)  # which passed its own gate
+    if reads_photos(output) and paths.has_classes(params, study.dataset) and not published:
         found["gate"] = _gate(job, used, study.pixels, data / "test", manifest, output)
     return {"study": study.name, "output": output.name, "folder": str(folder), "scores": found}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 from PIL import Image
@@ -12,35 +13,42 @@ from PIL import Image
 from ganrepro.reporting.templates import render
 
 THUMBNAIL = 256  # pixels of the longer side
+PLACE = ".sheet"  # folder of the thumbnails: no translation lies there
 
 
-def write(folder: Path, heads: Sequence[str], lines: Sequence[tuple[str, Sequence[Path | np.ndarray]]]) -> Path:
-    """folder/index.html, with thumbnails in folder/sheet/.
+class Sheet:
+    """FOLDER/index.html, written by `close`; thumbnails are made as lines are added, so that no photo is kept.
 
-    heads: title of each column.  lines: name of a photo, and its pictures: files below `folder`, which are linked to, or levels.
+    heads: title of each column.
     """
-    place = folder / "sheet"
-    place.mkdir(parents=True, exist_ok=True)
-    rows = []
-    for number, (name, pictures) in enumerate(lines):
+
+    def __init__(self, folder: Path, heads: Sequence[str]):
+        self.folder, self.heads = folder, heads
+        self.rows: list[dict[str, object]] = []
+
+    def add(self, name: str, pictures: Sequence[tuple[np.ndarray, Path | None]]) -> None:
+        """One line: the name of a photo; levels of each picture, and its file below the folder, which it links to."""
+        (self.folder / PLACE).mkdir(parents=True, exist_ok=True)
         cells = []
-        for column, picture in enumerate(pictures):
-            small = place / f"{number:05d}-{column}.png"
-            _thumbnail(picture).save(small)
-            link = picture.relative_to(folder).as_posix() if isinstance(picture, Path) else None
-            cells.append({"small": small.relative_to(folder).as_posix(), "link": link and html.escape(link, quote=True)})
-        rows.append({"name": html.escape(name), "cells": cells})
-    page = folder / "index.html"
-    page.write_text(render("sheet.html.j2", heads=[html.escape(head) for head in heads], rows=rows), encoding="utf-8")
-    return page
+        for column, (levels, file) in enumerate(pictures):
+            small = f"{PLACE}/{len(self.rows):05d}-{column}.png"
+            _thumbnail(levels).save(self.folder / small)
+            cells.append({"small": small, "link": file and quote(file.relative_to(self.folder).as_posix())})
+        self.rows.append({"name": html.escape(name), "cells": cells})
+
+    def close(self) -> Path:
+        """Writes the page and returns its place."""
+        page = self.folder / "index.html"
+        heads = [html.escape(head) for head in self.heads]
+        page.write_text(render("sheet.html.j2", heads=heads, rows=self.rows), encoding="utf-8")
+        return page
 
 
-def _thumbnail(picture: Path | np.ndarray) -> Image.Image:
-    if isinstance(picture, Path):
-        from ganrepro.use.files import read
-
-        picture = read(picture)
-    levels = (picture // 257).astype(np.uint8) if picture.dtype == np.uint16 else picture
-    image = Image.fromarray(levels.squeeze(-1) if levels.shape[-1] == 1 else levels)
+def _thumbnail(levels: np.ndarray) -> Image.Image:
+    """Of every so many pixels first: enough for its size."""
+    step = max(1, max(levels.shape[:2]) // (4 * THUMBNAIL))
+    few = levels[::step, ::step]
+    few = (few // 257).astype(np.uint8) if few.dtype == np.uint16 else few
+    image = Image.fromarray(np.ascontiguousarray(few.squeeze(-1) if few.shape[-1] == 1 else few))
     image.thumbnail((THUMBNAIL, THUMBNAIL))
     return image

@@ -19,12 +19,10 @@ from ganrepro.use.model import Model
 
 STATISTICS_FROM = 16  # pieces, evenly over the photo
 ROUNDS = 2  # what passes a norm depends on the norms before it: once more with theirs put right
-Progress = Callable[[int, int], None]  # pieces done, of how many
 
 
 def translate(
-    model: Model, levels: np.ndarray, tile: int | None = None, overlap: int = 64, seed: int = 0,
-    progress: Progress = lambda done, of: None,
+    model: Model, levels: np.ndarray, tile: int | None = None, overlap: int = 64, seed: int = 0
 ) -> np.ndarray:  # fmt: skip
     """The translation of uint8 or uint16 levels (h, w, c), with as many bits.
 
@@ -35,14 +33,13 @@ def translate(
     height, width = levels.shape[:2]
     most = float(np.iinfo(levels.dtype).max)
     if tile is None or (height <= tile and width <= tile):
-        progress(0, 1)
-        made = _back(model.whole(_forth(model, levels, most)[None])[0], levels.dtype)
-        progress(1, 1)
-        return made
+        return _back(model.whole(_forth(model, levels, most)[None])[0], levels.dtype)
     if not 0 <= overlap < tile:
         raise ValueError(f"overlap: expected 0 to {tile - 1}, less than a tile, got {overlap}")
     m = model.architecture.multiple
     side = -(-tile // m) * m
+    if overlap and side - overlap < m:  # pieces go on in steps of m: of a size that leaves them an overlap
+        side = -(-(overlap + m) // m) * m
     # the network is the same everywhere only at steps that it halves and doubles without rest
     high, wide = (max(side, -(-size // m) * m) for size in (height, width))
     levels = np.pad(levels, ((0, high - height), (0, wide - width), (0, 0)), "symmetric")
@@ -54,7 +51,6 @@ def translate(
 
     apart = [(top, left) for top in places(high, side, 0, m) for left in places(wide, side, 0, m)]
     chosen = [apart[i] for i in np.linspace(0, len(apart) - 1, min(STATISTICS_FROM, len(apart))).round().astype(int)]
-    done, of = 0, len(pieces) + ROUNDS * len(chosen)
     total = np.zeros((high, wide, model.architecture.outputs), np.float32)
     down = {start: fade(tops, start, side, high) for start in tops}
     across = {start: fade(lefts, start, side, wide) for start in lefts}
@@ -62,12 +58,10 @@ def translate(
         for _ in range(ROUNDS):
             for place in chosen:
                 model.network(piece(*place))
-                progress(done := done + 1, of)
             fix()
         for top, left in pieces:
             made = model.network(piece(top, left))[0].permute(1, 2, 0).numpy()
             total[top : top + side, left : left + side] += made * down[top][:, None, None] * across[left][None, :, None]
-            progress(done := done + 1, of)
     return _back(torch.from_numpy(total[:height, :width]).permute(2, 0, 1), levels.dtype)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ALIVE_SECONDS = 120  # a job writes its bar every half minute
+SILENT_SECONDS = 3600  # of a job that writes none
 # of tqdm: '28%|██▊ | 336/1200 [01:00<02:29, 5.78it/s, adversarial_b=0.711]', the name of the job before it
 BAR = re.compile(
     r"(?P<percent>\d+)%\|[^|]*\| (?P<done>\d+)/(?P<of>\d+) \[(?P<spent>[\d:]+)<(?P<left>[\d:?]+),\s*(?P<rest>[^\]]*)\]"
@@ -28,22 +29,32 @@ class Job:
 
 
 def jobs(logs: Path, now: float) -> list[Job]:
-    """Every job that is running or has failed, those that began last at the end.  now: seconds since 1970."""
+    """Every job that is running or failed within the hour, those that wrote last at the end.  now: seconds since 1970.
+
+    Snakemake writes a .tsv beside the log of a job that is done.
+    """
     found = []
-    for path in sorted(logs.rglob("*.log"), key=lambda path: path.stat().st_mtime):
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - 4000))
-            text = file.read().decode("utf-8", "replace")
-        bars = list(BAR.finditer(text))
+    for path, written in sorted(((path, _time(path)) for path in logs.rglob("*.log")), key=lambda one: one[1]):
+        silent = now - written
+        if silent > SILENT_SECONDS or _time(path.with_suffix(".tsv")) >= written:
+            continue
+        text = path.read_bytes()[-4000:].decode("utf-8", "replace")
+        last = next(reversed(list(BAR.finditer(text))), None)
         error = next((line for line in reversed(text.splitlines()) if line.startswith("error: ")), "")
-        alive = now - path.stat().st_mtime < ALIVE_SECONDS
-        last = bars[-1] if bars else None
-        done = last is not None and last["done"] == last["of"]
-        if (alive and not done) or error:
-            stage, *name = path.relative_to(logs).with_suffix("").parts
-            told = (int(last["percent"]), last["spent"], last["left"], last["rest"].strip()) if last else (0, "–", "–", "")
-            found.append(Job(stage, "/".join(name) or stage, *told, error))
+        if not error and last and (silent > ALIVE_SECONDS or last["done"] == last["of"]):
+            continue
+        stage, *name = path.relative_to(logs).with_suffix("").parts
+        told = (int(last["percent"]), last["spent"], last["left"], last["rest"].strip()) if last else (0, "–", "–", "")
+        found.append(Job(stage, "/".join(name) or stage, *told, error))
     return found
+
+
+def _time(path: Path) -> float:
+    """When a file was written; 0 where there is none (any more)."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def watch(logs: Path, seconds: float = 2.0, once: bool = False) -> None:
@@ -52,16 +63,17 @@ def watch(logs: Path, seconds: float = 2.0, once: bool = False) -> None:
     from rich.live import Live
     from rich.progress_bar import ProgressBar
     from rich.table import Table
+    from rich.text import Text
 
     def picture() -> Group:
         table = Table("stage", "job", "", "%", "spent", "left", "losses", box=None, padding=(0, 1))
         found = jobs(logs, time.time())
         for job in found:
             if job.error:
-                table.add_row(job.stage, job.name, "", "", "", "", job.error, style="red")
+                table.add_row(job.stage, job.name, "", "", "", "", Text(job.error), style="red")
             else:
                 bar = ProgressBar(total=100, completed=job.percent, width=20)
-                table.add_row(job.stage, job.name, bar, f"{job.percent}", job.spent, job.left, job.rest)
+                table.add_row(job.stage, job.name, bar, f"{job.percent}", job.spent, job.left, Text(job.rest))
         return Group(table if found else "nothing is running")
 
     with Live(picture(), refresh_per_second=4) as live:
