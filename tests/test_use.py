@@ -653,7 +653,7 @@ def test_a_generator_logged_to_mlflow_loads_and_translates(tmp_path, folder, mon
     for _ in range(2):
         run = tracking.start("exp", "CycleGAN, seed 0", "key", {}, {}, note="A study")
         if not run.has_model("key"):
-            run.model(folder, logged.SERVED, np.zeros((2, 3, 16, 16), np.float32), logged.description(model), "key")
+            run.model("L1: 70/70", folder, logged.SERVED, np.zeros((2, 3, 16, 16), np.float32), logged.description(model), "key")
         run.close()
         found = mlflow.tracking.MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
         ended.append(found.get_run(run.run_id).info.end_time)
@@ -663,6 +663,7 @@ def test_a_generator_logged_to_mlflow_loads_and_translates(tmp_path, folder, mon
     assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
     assert experiment.tags["mlflow.note.content"] == "A study"
     (kept,) = mlflow.search_logged_models([experiment.experiment_id], output_format="list")
+    assert kept.name == "L1  70 70"
     x = (torch.rand(2, 3, 10, 14) * 2 - 1).numpy()
     served = mlflow.pyfunc.load_model(kept.model_uri)
     assert np.allclose(served.predict(x), model(torch.from_numpy(x)).numpy(), atol=1e-6)

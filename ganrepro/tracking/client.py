@@ -22,7 +22,7 @@ from ganrepro import __version__
 
 KEY, PARENT, MODEL = "ganrepro.key", "mlflow.parentRunId", "ganrepro.model"
 NOTE = "mlflow.note.content"
-# what opens an experiment in the view for trainings, not in that for language models
+# that it is of trainings, not of language models; which view opens is up to the page's own switch (MLflow 3.17)
 KIND = {"mlflow.experimentKind": "custom_model_development"}
 FLUSH_SECONDS = 5.0
 _away = False  # once a call has failed, this process does not wait for another
@@ -95,10 +95,11 @@ class Tracker:
             return bool(self._client.get_run(self._run).data.tags.get(MODEL) == key)
         return True
 
-    def model(self, folder: Path, code: Path, example: Any, description: str, key: str) -> None:
+    def model(self, name: str, folder: Path, code: Path, example: Any, description: str, key: str) -> None:
         """An exported generator as an MLflow model of this run.
 
-        code: file that defines the model; it finds the folder as artifact 'folder'.  example: two images, an array.
+        name: as MLflow lists it.  code: file that defines the model; it finds the folder as artifact 'folder'.  example: two
+        images, an array.
         """
         if self._client is None:
             return
@@ -113,7 +114,8 @@ class Tracker:
             mlflow.set_tracking_uri(tracking_uri())
             with quiet(), mlflow.start_run(run_id=self._run):
                 mlflow.pyfunc.log_model(
-                    name="generator", python_model=str(code), artifacts={"folder": str(folder)}, input_example=example,
+                    name=re.sub(r"[/:.%\"']", " ", name), python_model=str(code), artifacts={"folder": str(folder)},
+                    input_example=example,
                     signature=ModelSignature(spec, spec, ParamSchema([ParamSpec("seed", "integer", 0)])),
                     pip_requirements=["torch", "safetensors", "pillow"], tags={KEY: key},
                     metadata={"description": description, "made_by": f"ganrepro {__version__}"},

@@ -42,7 +42,7 @@ def _log(run: paths.Run, tracker: client.Tracker, most: float) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "generator"
         export.to_folder(model, folder)
-        tracker.model(folder, SERVED, example(model), description(model), run.key)
+        tracker.model(model.title, folder, SERVED, example(model), description(model), run.key)
 
 
 def example(model: Model) -> np.ndarray:
