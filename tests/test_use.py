@@ -571,14 +571,25 @@ def test_examples_in_docstrings_are_true(monkeypatch):
         assert found.attempted > 1 and found.failed == 0
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of Jupyter's own dependencies
+def test_the_notebook_runs_from_end_to_end(monkeypatch):
+    nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
+    notebook = nbformat.read(ROOT / "docs" / "use.ipynb", as_version=4)
+    nbclient.NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(ROOT / "docs")}}).execute()
+    told = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+    assert any("image/png" in output.get("data", {}) for output in told)
+    assert any("'class_iou': 0.775" in output.get("text", "") for output in told)
+
+
 def test_importing_the_library_waits_for_nothing():
     import subprocess
     import sys
 
     code = "import sys, ganrepro; ganrepro.studies(); sys.exit(any(m in sys.modules for m in ('torch', 'pandas', 'mlflow')))"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
-    with pytest.raises(AttributeError, match="has no attribute 'lod'; it has"):
-        ganrepro.lod  # noqa: B018
+    with pytest.raises(AttributeError, match="has no attribute 'loads'; it has"):
+        ganrepro.loads  # noqa: B018
 
 
 def test_drawings_become_label_maps():
