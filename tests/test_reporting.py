@@ -200,10 +200,16 @@ def test_claims_are_judged_and_printed(tmp_path):
     assert failed["L1 + cGAN beats L1 on class IoU"] == "not judged"
     assert failed["L1 + cGAN has truer colours than L1 (a)"] == "reproduced"  # asks no network
     text = claims.table(list(found.values()))
-    assert (
-        "| L1 + cGAN beats L1 on class IoU<br><sub>pix2pix Table 1</sub> | +0.06 | **+0.100** | +0.094 to +0.106 | ✓ reproduced"
-        in text
+    # the made-up identity scores more than most rows, which is said
+    floor = "<br><sub>the other row is no better than the untouched input</sub>"
+    line = "| L1 + cGAN beats L1 on class IoU<br><sub>pix2pix Table 1</sub>"
+    assert f"{line}{floor} | +0.06 | **+0.100** | +0.094 to +0.106 | ✓ reproduced" in text
+    assert "**At the floor**, no better than the input passed through unchanged: L1, GAN" in tables.floor_of(
+        results, results.study.tables["objective"]
     )
+    better = {at: {n: e._replace(trainings=e.trainings + 1.0) for n, e in of.items()} for at, of in results.estimates.items()}
+    raised = replace(results, estimates=better | {k: v for k, v in results.estimates.items() if k[1] == "identity"})
+    assert tables.floor_of(raised, results.study.tables["objective"]) == ""
     assert claims.tally([{"verdict": v} for v in ("reproduced", "undecided", "reproduced")]) == (
         "2 reproduced, 0 contradicted, 1 undecided, 0 not judged"
     )

@@ -184,15 +184,17 @@ def test_bad_values_get_one_line(raw, path, value, message):
 
 def test_the_readmes_examples_work_as_printed(raw):
     blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     for block in blocks:
         for section, entries in YAML(typ="safe", pure=True).load(block).items():
-            raw[section] |= entries
+            for name, entry in entries.items():  # rows go to those that are there
+                raw[section][name] = raw[section].get(name, {}) | entry
     raw["studies"]["own"] = {"base": "cityscapes-128", "variants": "cycle-weights"}
     params = settings.parse(raw)
     assert params.datasets["mine"].source == "folder"
     assert [v.title for v in params.studies["own"].rows.values()] == ["λ = 1", "λ = 30"]
     assert params.studies["mine"].dataset == "mine"
+    assert params.studies["streets-tiny"].rows["theirs"].settings.weights == "latest_net_G.pth"
     assert params.datasets["sketches"].edges and list(params.studies["sketches"].rows) == ["l1-cgan"]
 
 

@@ -227,7 +227,8 @@ def downloads_of(params: Params, name: str) -> list[str]:
 def dataset_key(params: Params, name: str) -> str:
     """Key of a prepared dataset: its settings, its source, the code that prepares it."""
     dataset = params.datasets[name]
-    code = [code_digest("data.prepare"), registry_digest(dataset.source), folder_digest(dataset.path)]
+    module = "data.digits" if registry().get(dataset.source, {}).get("layout") == "digits" else "data.prepare"
+    code = [code_digest(module), registry_digest(dataset.source), folder_digest(dataset.path)]
     if dataset.edges is not None:
         code += [code_digest("data.edges"), registry_digest(dataset.edges)]
     return key_of("dataset", changed(dataset), code)

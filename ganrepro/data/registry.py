@@ -10,8 +10,8 @@ from ruamel.yaml import YAML
 
 from ganrepro.errors import SourceError
 
-DRAWN, FOLDER = "streets", "folder"  # drawn by the pipeline; the user's own
-NOT_DOWNLOADED = (DRAWN, FOLDER)
+DRAWN, FOLDER = ("streets", "digits"), "folder"  # drawn by the pipeline; the user's own
+NOT_DOWNLOADED = (*DRAWN, FOLDER)
 INCEPTION = "inception-2015-12-05"
 # of an entry, what says nothing about the data
 NOT_HASHED = ("title", "licence", "archives", "mirror_archives")

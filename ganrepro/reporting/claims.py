@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 
 from ganrepro.evaluation.intervals import FEWEST_IMAGES, LEVEL, Difference, corrected, difference, p_value, reach
 from ganrepro.evaluation.scores import evaluators_of
-from ganrepro.reporting.results import Results, trusted
+from ganrepro.reporting.results import Results, at_floor, trusted
 from ganrepro.reporting.tables import markdown, plain
 from ganrepro.reporting.templates import render
 from ganrepro.settings import Study
@@ -94,6 +94,7 @@ def judged(results: Results) -> list[dict[str, Any]]:
             "p": _known(verdict.p),
             "verdict": verdict.word,
             "reason": verdict.reason,
+            "floor": at_floor(results, claim.output, claim.than),
             "seeds": len(study.seeds),
             "images": len(results.by_image[claim.output, claim.better]),
         }
@@ -142,6 +143,7 @@ def table(lines: Sequence[Mapping[str, Any]]) -> str:
         interval = "–" if one["low"] is None else f"{one['low']:+.3f} to {one['high']:+.3f}"
         verdict = f"{VERDICTS[one['verdict']]} {one['verdict']}"
         seeds = f"{one['seeds']} seed{'s' if one['seeds'] > 1 else ''}"
+        words += "<br><sub>the other row is no better than the untouched input</sub>" if one.get("floor") else ""
         told = f"{one['reason']}: not judged" if one["reason"] else f"{verdict}<br><sub>{seeds}, p {_p(one['p'])}</sub>"
         rows.append([words, paper, f"**{one['difference']:+.3f}**", interval, told])
     return markdown(["Claim", "Paper", "Ours", "95 % interval", "Verdict"], rows)

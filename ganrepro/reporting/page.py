@@ -160,6 +160,8 @@ def _tables(params: Params, results: Results) -> list[dict[str, Any]]:
             "key": key,
             "heading": tables.plain(table.title) if scored else _plain_title(study.output(table.output), edges),
             "text": tables.of_scores(results, table) if scored else "",
+            "note": table.note and tables.plain(table.note),
+            "floor": tables.floor_of(results, table) if scored else "",
             "differences": tables.of_differences(results, table) if scored and table.against else "",
             "source": table.source and tables.plain(table.source),
             "grid": key in shown,

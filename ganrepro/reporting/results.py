@@ -183,6 +183,16 @@ def trusted(results: Results) -> bool:
     return results.published or gate(results) >= GATE
 
 
+FLOOR = 0.02  # a row no further above the untouched input in any score has done nothing
+
+
+def at_floor(results: Results, output: str, row: str) -> bool:
+    """Whether a row scores no better than the input passed through unchanged."""
+    floor, own = (results.estimates.get((output, name), {}) for name in ("identity", row))
+    shared = [name for name in SEGMENTATION if name in floor and name in own]
+    return bool(shared) and all(own[name].mean < floor[name].mean + FLOOR for name in shared)
+
+
 def title(results: Results, row: str, table: TableSettings | None = None) -> str:
     """What a row is called (in a table)."""
     titles = {name: variant.title for name, variant in results.study.rows.items()} | REFERENCE_ROWS

@@ -12,7 +12,7 @@ import pandas as pd
 from ganrepro.evaluation.intervals import difference, reach
 from ganrepro.evaluation.scores import EVALUATORS, SCORES, SEGMENTATION
 from ganrepro.reporting.plan import renderings
-from ganrepro.reporting.results import Results, intervals, spread, title
+from ganrepro.reporting.results import Results, at_floor, intervals, spread, title
 from ganrepro.settings import REFERENCE_ROWS, Study, TableSettings
 
 
@@ -57,6 +57,13 @@ def of_scores(results: Results, table: TableSettings) -> str:
         cells += [f"{seeds:.0f}" if seeds > 0 else "0", f"{np.mean(seconds) / 60:.1f} min" if seconds else "–"]
         lines.append([*cells, f"{1000 * np.mean(each):.0f} ms" if each else "–"])
     return markdown(head, lines)
+
+
+def floor_of(results: Results, table: TableSettings) -> str:
+    """A sentence that names the rows of a table that have done nothing; '' where there is none."""
+    rows = [row for row in table.rows if row not in REFERENCE_ROWS and at_floor(results, table.output, row)]
+    named = ", ".join(dict.fromkeys(plain(title(results, row, table)) for row in rows))
+    return f"**At the floor**, no better than the input passed through unchanged: {named}." if named else ""
 
 
 def of_differences(results: Results, table: TableSettings) -> str:

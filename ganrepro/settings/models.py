@@ -86,8 +86,8 @@ class DatasetSettings(Closed):
         if twice := next((c for c in colours if colours.count(c) > 1), None):
             raise ValueError(f"palette: the colour {twice} stands for two classes, or for a class and void")
         for name in ("train_images", "test_images"):
-            if self.source == DRAWN and getattr(self, name) is None:
-                raise ValueError(f"{name}: 'streets' is drawn on demand; say how many images")
+            if self.source in DRAWN and getattr(self, name) is None:
+                raise ValueError(f"{name}: '{self.source}' is drawn on demand; say how many images")
         return self
 
 
@@ -123,6 +123,7 @@ class TableSettings(Closed):
     )
     rows: dict[str, list[Share]] = Field(description="row -> the paper's scores in that order, or [] where it has none")
     titles: dict[str, str] = Field({}, description="rows that are called otherwise in this table")
+    note: str | None = Field(None, description="what the reader has to know of its rows, printed above it")
     against: str | None = Field(None, description="a row that all others are compared with, by their differences")
 
 

@@ -96,7 +96,9 @@ def export(args: argparse.Namespace) -> None:
 
     (model,) = _models(args)
     suffix = {"folder": "", "onnx": ".onnx", "pt2": ".pt2"}[args.to]
-    out = args.out or Path(f"{_slug(model.title.lower())}{suffix}")
+    named = Path(model.name).name if Path(model.name).exists() else model.name
+    out = args.out or Path(f"{_slug(named.removesuffix('.pth'))}{suffix}")
+    out = out if out.suffix == suffix or not suffix else out.with_name(out.name + suffix)
     if out.exists():
         raise UserError(f"{out}: is there already; name another place with --out")
     model = exports.without_dropout(model) if args.no_dropout else model
@@ -180,14 +182,14 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("models", metavar="MODEL", nargs=1, help=MODEL)
     one.add_argument("--to", choices=["folder", "onnx", "pt2"], default="folder", help="(default: %(default)s)")
     one.add_argument("--out", type=Path, help="where to (default: named after the row)")
-    one.add_argument("--photos", nargs="*", type=Path, default=[], help="images to compare on (default: ten test images)")
+    one.add_argument("--photos", nargs="*", type=Path, default=[], help="images to compare on (default: test images)")
     one.add_argument("--no-dropout", action="store_true", help="export the weights with dropout off: another function, marked so")
     one = command("import", imported)
     one.add_argument("file", metavar="FILE.pth", type=Path)
     one.add_argument("--out", type=Path, help="folder to write (default: named after the file)")
     one = command("score", score)
     one.add_argument("folder", metavar="FOLDER", type=Path, help="images named like the study's test images")
-    one.add_argument("--study", required=True)
+    one.add_argument("--study", required=True, help="a name under studies in params.yaml")
     one.add_argument("--output", help="labels2photo, photo2labels (default: the study's first)")
     one.add_argument("--json", type=Path, help="write the scores there too")
     one = command("demo", demo)

@@ -69,6 +69,8 @@ def fcn_score(counts: np.ndarray) -> dict[str, float]:
     """
     from ganrepro.evaluation.segmentation import rates
 
+    if counts.ndim != 2 or counts.shape[0] != counts.shape[1]:
+        raise UserError(f"fcn_score: expected a confusion matrix (classes, classes), got {counts.shape}")
     found = rates(counts)
     return {name: round(float(found[name]), 12) for name in ("pixel_accuracy", "class_accuracy", "class_iou")}
 
@@ -85,4 +87,6 @@ def frechet_distance(one: np.ndarray, other: np.ndarray) -> float:
     """
     from ganrepro.evaluation.distances import frechet
 
+    if one.ndim != 2 or other.ndim != 2 or one.shape[1] != other.shape[1] or min(len(one), len(other)) < 2:
+        raise UserError(f"frechet_distance: expected (n, d) and (m, d) with n and m from 2, got {one.shape} and {other.shape}")
     return float(frechet(one, other))

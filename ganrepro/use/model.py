@@ -7,6 +7,7 @@ outputs, `:OUTPUT` behind it chooses one (`streets-tiny/cyclegan:photo2labels`).
 
 from __future__ import annotations
 
+import difflib
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -74,14 +75,20 @@ class Model:
         The same type comes back, in the same size. seed: of the dropout of noisy models.
         ModelError for a tensor of another shape.
         """
-        if not isinstance(image, Tensor):
+        if hasattr(image, "convert"):
             return self._picture(image, seed)
+        if not isinstance(image, Tensor) or not image.is_floating_point():
+            got = image.dtype if isinstance(image, Tensor) else type(image).__name__
+            raise ModelError(f"expected a PIL image, or a tensor of floats in [-1, 1]; got {got}")
         batch = image if image.ndim == 4 else image[None]
         if batch.ndim != 4 or batch.shape[1] != self.architecture.inputs:
             raise ModelError(f"expected (n, {self.architecture.inputs}, h, w) in [-1, 1], got {tuple(image.shape)}")
         reseed(seed, "use/translate")
         made = self.whole(batch.float())
         return made if image.ndim == 4 else made[0]
+
+    def __repr__(self) -> str:
+        return f"Model({self.name!r}: {self.title}, {self.output}, {self.architecture.generator} for {self.pixels} pixels)"
 
     def _picture(self, image: Image.Image, seed: int) -> Image.Image:
         from PIL import Image as pillow
@@ -130,7 +137,7 @@ def load(name: str | Path, params: str | Path = "params.yaml") -> Model:
     if path.suffix == ".pth":
         return _of_published(path, output)
     if path.exists():
-        raise ModelError(f"{text}: no exported model: it has no {CONFIG}")
+        raise ModelError(f"{text}: no exported model: it has no {CONFIG}; of exports the folder is read, not .onnx or .pt2")
     return _of_row(text, output, params)
 
 
@@ -165,7 +172,7 @@ def of_row(run: paths.Run, output: Output) -> Model:
         "study": run.study.name, "row": run.row, "seed": run.seed, "study_title": run.study.title,
         "method": f"{method.title} ({method.paper})", "dataset": entry.get("title", run.study.dataset),
         "licence": entry.get("licence", "that of the images it was trained on"), "scores": scores,
-        "settings": s.model_dump(), "key": run.key, "drawn": dataset.source == DRAWN,
+        "settings": s.model_dump(), "key": run.key, "drawn": dataset.source in DRAWN,
         "dataset_folder": str(paths.dataset_dir(run.params, run.study.dataset)), **_timing(file.parent),
     }  # fmt: skip
     palette = dataset.palette or entry.get("palette") or _manifest_palette(run)
@@ -201,6 +208,10 @@ def _of_row(text: str, output: str | None, params: str | Path) -> Model:
         raise ModelError(
             f"{text}: no such file or folder, and no row: expected STUDY/ROW or STUDY/ROW/SEED (`ganrepro list` shows all)"
         )
+    if parts[0] not in loaded.studies and Path(text).parent.is_dir():
+        beside = difflib.get_close_matches(Path(text).name, [path.name for path in Path(text).parent.iterdir()], n=1)
+        hint = f"; did you mean {Path(text).parent / beside[0]}?" if beside else ""
+        raise ModelError(f"{text}: no such file or folder, and no study '{parts[0]}'{hint}")
     study = settings.find_study(loaded, parts[0])
     seed = int(parts[2]) if len(parts) == 3 else study.seeds[0]
     run = paths.find_run(loaded, parts[0], parts[1], seed)

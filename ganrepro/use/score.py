@@ -35,6 +35,8 @@ def score(folder: Path, study_name: str, output_name: str | None = None, params_
     The images have the names of the study's test images, and any one size. UserError where some are missing, or where the
     dataset or the network that reads photos was not made yet, with the command that makes it.
     """
+    if not folder.is_dir():
+        raise ImageError(f"{folder}: no such folder")
     params = settings.load(params_file)
     study = settings.find_study(params, study_name)
     outputs = {output.name: output for output in study.outputs if output.source not in (None, output.target)}
@@ -80,8 +82,6 @@ def _made(file: Path) -> Path:
 
 
 def _check_names(folder: Path, names: list[str]) -> None:
-    if not folder.is_dir():
-        raise ImageError(f"{folder}: no such folder")
     missing = [name for name in names if not (folder / name).exists()]
     if missing:
         raise ImageError(
