@@ -77,10 +77,10 @@ def _forth(model: Model, levels: np.ndarray, most: float) -> Tensor:
 
 
 def _back(values: Tensor, kind: np.dtype) -> np.ndarray:
-    """[-1, 1] (clipped) -> levels (h, w, c), rounded to nearest."""
+    """[-1, 1] (clipped) -> levels (h, w, c), rounded to nearest; in place, since a large photo fills the memory."""
     most = float(np.iinfo(kind).max)
-    levels: np.ndarray = values.permute(1, 2, 0).numpy().astype(np.float64)
-    return ((levels + 1) * (most / 2)).round().clip(0, most).astype(kind)
+    scaled = values.add_(1).mul_(most / 2).round_().clamp_(0, most)
+    return np.ascontiguousarray(scaled.permute(1, 2, 0).numpy().astype(kind))
 
 
 def places(size: int, side: int, overlap: int, step: int = 1) -> list[int]:
