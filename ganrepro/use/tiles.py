@@ -55,10 +55,10 @@ def translate(
     down = {start: fade(tops, start, side, high) for start in tops}
     across = {start: fade(lefts, start, side, wide) for start in lefts}
     with fixed_norms(model.network) as fix, torch.no_grad():
-        for _ in range(ROUNDS):
+        for left_over in reversed(range(ROUNDS)):
             for place in chosen:
                 model.network(piece(*place))
-            fix()
+            fix(left_over == 0)
         for top, left in pieces:
             made = model.network(piece(top, left))[0].permute(1, 2, 0).numpy()
             total[top : top + side, left : left + side] += made * down[top][:, None, None] * across[left][None, :, None]
@@ -104,9 +104,9 @@ def fade(starts: list[int], start: int, side: int, size: int) -> np.ndarray:
 
 
 @contextlib.contextmanager
-def fixed_norms(network: nn.Module) -> Iterator[Callable[[], None]]:
+def fixed_norms(network: nn.Module) -> Iterator[Callable[[bool], None]]:
     """Norms take note of mean and variance of what passes. The function that comes with it makes them use what they noted since
-    it was called last. What was theirs before comes back at the end.
+    it was called last, and, called with True, take no more notes. What was theirs before comes back at the end.
     """
     norms = [m for m in network.modules() if isinstance(m, (nn.BatchNorm2d, nn.InstanceNorm2d))]
     notes: dict[nn.Module, list[Tensor]] = {norm: [] for norm in norms}
@@ -117,7 +117,9 @@ def fixed_norms(network: nn.Module) -> Iterator[Callable[[], None]]:
 
     hooks = [norm.register_forward_pre_hook(take) for norm in norms]
 
-    def fix() -> None:
+    def fix(last: bool) -> None:
+        for hook in hooks if last else []:
+            hook.remove()
         for norm in norms:
             mean, square = torch.stack(notes[norm]).mean(0)
             norm.__dict__["forward"] = _fixed(norm, mean, (square - mean.square()).clamp(min=0))
