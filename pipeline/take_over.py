@@ -28,7 +28,7 @@ def take_over(run: paths.Run, checkpoint: Path, out: Path) -> None:
                 os.link(file, folder / file.name)  # results are replaced as a whole, never written into
             except OSError:
                 shutil.copyfile(file, folder / file.name)
-        write_json(folder / "run.json", {"schema": "run/2", "study": run.study.name, "row": run.row} | run.spec)
+        write_json(folder / "run.json", run.record)
     print(f"{run.row} s{run.seed}: equal to {checkpoint.parent}, taken over from there", file=sys.stderr)
 
 
@@ -41,5 +41,5 @@ def import_weights(run: paths.Run, out: Path) -> None:
     with filling(out) as folder:
         checkpoints.save(folder / "checkpoint.pt", run.spec, {"players": {"networks": {}}, "progress": {"rows": rows}})
         (folder / "history.csv").write_text("epoch,learning_rate\n1,0.0\n", encoding="utf-8")
-        write_json(folder / "run.json", {"schema": "run/2", "study": run.study.name, "row": run.row} | run.spec)
+        write_json(folder / "run.json", run.record)
         write_json(folder / "timing.json", provenance.machine("cpu", 1) | {"seconds": 0.0, "resumed": 0})

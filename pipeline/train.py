@@ -34,9 +34,9 @@ def main() -> None:
     run.work.mkdir(parents=True, exist_ok=True)
     with FileLock(run.work / "lock"):  # a training that outlived a killed workflow finishes first
         if not (args.out / "checkpoint.pt").exists():
-            equal = sorted(Path("runs").glob(f"*/*-s{run.seed}-{run.key}/checkpoint.pt"))
+            equal = run.equal_checkpoint()
             if equal:
-                take_over(run, equal[0], args.out)
+                take_over(run, equal, args.out)
             elif not run.method.players():
                 import_weights(run, args.out)
             else:
@@ -89,7 +89,7 @@ def train(run: paths.Run, out: Path, threads: int) -> None:
             writer = csv.DictWriter(file, list(rows[-1]), lineterminator="\n")
             writer.writeheader()
             writer.writerows(rows)
-        write_json(folder / "run.json", {"schema": "run/2", "study": run.study.name, "row": run.row} | spec)
+        write_json(folder / "run.json", run.record)
         machine |= {"seconds": round(before + time.monotonic() - started, 1), "resumed": resumed}
         write_json(folder / "timing.json", machine)
 

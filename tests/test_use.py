@@ -598,7 +598,7 @@ def test_drawings_become_label_maps():
     page[..., 3], page[:32, :, 2], page[32:, :, :3] = 255, 250, 20
     found = np.asarray(demo.drawn(model, page))
     assert {tuple(colour) for colour in found.reshape(-1, 3)} == {(0, 0, 255), (9, 9, 9)}
-    (made,) = demo.translations([model], Image.fromarray(found))
+    made = demo.translation(model, Image.fromarray(found))
     assert made.size == (demo.SHOWN, demo.SHOWN)
     start = np.asarray(demo.blank(model))
     assert start[0, 0].tolist() == [0, 0, 255] and start[-1, 0].tolist() == [9, 9, 9]

@@ -113,6 +113,15 @@ class Run:
         """Checkpoint, losses and spec of its training."""
         return inside("runs", self.study.name, f"{self.row}-s{self.seed}-{self.key}")
 
+    def equal_checkpoint(self) -> Path | None:
+        """The checkpoint of an equal training that is made already, of whatever row and study."""
+        return min(Path("runs").glob(f"*/*-s{self.seed}-{self.key}/checkpoint.pt"), default=None)
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What run.json, beside the checkpoint, says of it."""
+        return {"schema": "run/2", "study": self.study.name, "row": self.row} | self.spec
+
     @property
     def work(self) -> Path:
         """Resume state of its unfinished training."""

@@ -109,7 +109,7 @@ def _change_norms(network: nn.Module, kind: str) -> None:
 
 
 def _change_biases(network: nn.Module, biased: bool) -> None:
-    """Of all convolutions but those that no norm may follow: the first and the last of a U-Net keep theirs as built."""
+    """Gives every convolution a bias, or takes it away from all but the last, which no norm follows."""
     convolutions = [m for m in network.modules() if isinstance(m, (nn.Conv2d, nn.ConvTranspose2d))]
     for module in convolutions:
         width = module.out_channels

@@ -42,13 +42,10 @@ def serve(models: Sequence[Model], examples: Sequence[Image.Image], host: str = 
     page.launch(server_name=host, server_port=port, share=False, show_error=True, quiet=True, footer_links=[], theme=theme)
 
 
-def translations(models: Sequence[Model], picture: Image.Image, seed: int = 0) -> list[Image.Image]:
-    """What each model makes of a picture, at the size it was trained at, enlarged to be seen."""
-    made = []
-    for model in models:
-        given = resize(picture.convert("RGB"), model.pixels)
-        made.append(model(given, seed).resize((SHOWN, SHOWN), Image.Resampling.BICUBIC))
-    return made
+def translation(model: Model, picture: Image.Image, seed: int = 0) -> Image.Image:
+    """What a model makes of a picture, at the size it was trained at, enlarged to be seen."""
+    made: Image.Image = model(resize(picture.convert("RGB"), model.pixels), seed)
+    return made.resize((SHOWN, SHOWN), Image.Resampling.BICUBIC)
 
 
 def drawn(model: Model, picture: Image.Image | np.ndarray) -> Image.Image:
@@ -117,7 +114,7 @@ def build(models: Sequence[Model], examples: Sequence[Image.Image]) -> Any:
             if not value or value.get("composite") is None:
                 raise gr.Error("Nothing to translate yet: draw, or upload a picture.")
             picture = value["composite"]
-            made = [translations([model], drawn(model, picture), int(seed))[0] for model in models]
+            made = [translation(model, drawn(model, picture), int(seed)) for model in models]
             return made if len(made) > 1 else made[0]
 
         for event in (canvas.change, again.click, noise.change, page.load):

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
+from ganrepro.artifacts.files import replacing
 from ganrepro.data.images import ImageError, read_rgb
 from ganrepro.data.layouts import IMAGE_SUFFIXES
 
@@ -68,10 +69,8 @@ def write(path: Path, levels: np.ndarray) -> None:
     done, content = cv2.imencode(".png", np.ascontiguousarray(channels))
     if not done:
         raise ImageError(f"{path}: cannot be written as PNG")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_bytes(content.tobytes())
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        temporary.write_bytes(content.tobytes())
 
 
 def find(places: list[Path]) -> Iterator[tuple[Path, Path]]:

@@ -151,13 +151,13 @@ def of_row(run: paths.Run, output: Output) -> Model:
     name = f"g_{output.source}{output.target}"
     file = run.folder / "checkpoint.pt"
     if not file.exists():
-        equal = sorted(Path("runs").glob(f"*/*-s{run.seed}-{run.key}/checkpoint.pt"))
-        if not equal:
+        equal = run.equal_checkpoint()
+        if equal is None:
             how = f"snakemake --cores all {file}"
             if run.study.name not in run.params.reports.values():
                 how = f"name the study under `reports` in params.yaml, then: {how}"
             raise ModelError(f"{run.study.name}/{run.row}/{run.seed}: not trained yet; {how}")
-        file = equal[0]
+        file = equal
     weights = checkpoints.load(file, run.spec)["players"]["networks"][name]
     s, dataset = method.settings, run.params.datasets[run.study.dataset]
     architecture = Architecture(
