@@ -13,7 +13,7 @@ from snakemake.utils import min_version
 sys.path.insert(0, workflow.basedir)
 
 from ganrepro import settings
-from ganrepro.artifacts import paths
+from ganrepro.artifacts import datasets, paths
 from ganrepro.reporting import plan
 
 min_version("9.27")
@@ -51,7 +51,7 @@ def run_of(wildcards):
 
 def manifest_of(dataset):
     """What says that a dataset is prepared. Ancient: its key says whether it is current."""
-    return ancient(f"{paths.dataset_dir(PARAMS, dataset)}/manifest.json")
+    return ancient(f"{datasets.dataset_dir(PARAMS, dataset)}/manifest.json")
 
 
 def files_of(run):

@@ -24,5 +24,9 @@ class Output(NamedTuple):
 
 LABELS_TO_PHOTO = Output("labels2photo", "a", "b", "Labels → photo")
 PHOTO_TO_LABELS = Output("photo2labels", "b", "a", "Photo → labels")
+SAMPLES = Output("samples", None, "b", "Samples")
+BY_CLASS = Output("samples-by-class", None, "b", "Samples, class by class")  # of the class that was asked for
+BY_CODE = Output("samples-by-code", None, "b", "Samples, code by code")  # of a code that was learnt without classes
+RECONSTRUCTIONS = Output("reconstructions", "b", "b", "Reconstructions")
 # In the order of tables and figures. A method may name others of its own.
 OUTPUTS = {output.name: output for output in (LABELS_TO_PHOTO, PHOTO_TO_LABELS)}

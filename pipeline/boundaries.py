@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ganrepro import process, provenance
-from ganrepro.artifacts import paths
+from ganrepro.artifacts import datasets
 from ganrepro.artifacts.files import filling, write_json
 from ganrepro.data.edges import EdgeDetector
 from ganrepro.data.layouts import find_root
@@ -15,8 +15,8 @@ from pipeline import stage
 
 def main() -> None:
     args = stage.arguments(__doc__ or "", "weights")
-    folder = find_root(paths.download_dir("bsds500"), registry()["bsds500"]["root"]) / "data"
-    detector = EdgeDetector(args.weights, paths.download_dir(args.weights), 256)
+    folder = find_root(datasets.download_dir("bsds500"), registry()["bsds500"]["root"]) / "data"
+    detector = EdgeDetector(args.weights, datasets.download_dir(args.weights), 256)
     process.configure(1)  # one thread for each of the workers, which inherit it
     found = benchmark(folder, detector, args.threads)
     scores = {name: summary(counts) for name, counts in found.counts.items()}

@@ -22,7 +22,7 @@ from pathlib import Path
 import ruamel.yaml
 
 from ganrepro import settings
-from ganrepro.artifacts import paths
+from ganrepro.artifacts import datasets, paths
 from ganrepro.artifacts.files import read_json, replacing
 from ganrepro.artifacts.fingerprint import PACKAGE
 from ganrepro.bundle import as_webp
@@ -37,7 +37,7 @@ def jobs(params: Params, study: Study) -> list[dict[str, object]]:
     """Every stage after preparation, costliest first: module, its words, files it needs and the one it makes."""
     network = paths.segmenter_dir(params, study)
     found: list[tuple[str, list[str], list[str], str]] = []
-    labelled = paths.has_classes(params, study.dataset)
+    labelled = datasets.has_classes(params, study.dataset)
     if labelled:
         words = ["--dataset", study.dataset, "--scorer", study.scorer, "--pixels", str(study.pixels)]
         found.append(("segmenter", [*words, "--out", str(network)], [], f"{network}/segmenter.pt"))
@@ -59,7 +59,7 @@ def _words(run: paths.Run) -> list[str]:
 
 def make(params: Params, study: Study, path: Path) -> None:
     """Writes the bundle. ConfigError if the dataset is not prepared."""
-    data = paths.dataset_dir(params, study.dataset)
+    data = datasets.dataset_dir(params, study.dataset)
     if not (data / "manifest.json").exists():
         raise ConfigError(f"{data}: not prepared yet; run: snakemake --cores all --until prepare")
     if params.datasets[study.dataset].source == "folder":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from ganrepro import settings
-from ganrepro.artifacts import paths
+from ganrepro.artifacts import datasets
 from ganrepro.artifacts.files import write_json
 from ganrepro.data.registry import NOT_DOWNLOADED, entry
 from ganrepro.data.sources import obtain, obtain_file
@@ -18,7 +18,7 @@ def main() -> None:
     if source in NOT_DOWNLOADED:
         raise settings.ConfigError(f"source '{source}' is not downloaded; prepare a dataset of it")
     fetch = obtain_file if entry(source).get("layout") == "file" else obtain
-    stage.expect(args.out, paths.download_dir(source))
+    stage.expect(args.out, datasets.download_dir(source))
     content = fetch(source, os.environ.get("GANREPRO_MIRROR") or params.mirror, args.out)
     write_json(args.out / "source.json", {"schema": "source/1", "source": source, "content": content})
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from ganrepro import settings
-from ganrepro.artifacts import paths
+from ganrepro.artifacts import datasets, paths
 from ganrepro.reporting.plan import report_is_current
 
 
@@ -16,11 +16,11 @@ def complete_stages() -> list[str]:
     params = settings.load()
     studies = {name: settings.find_study(params, study) for name, study in params.reports.items()}
     made = {
-        "data": all((paths.dataset_dir(params, s.dataset) / "manifest.json").exists() for s in studies.values()),
+        "data": all((datasets.dataset_dir(params, s.dataset) / "manifest.json").exists() for s in studies.values()),
         "segmenters": all(
             (paths.segmenter_dir(params, s) / "segmenter.pt").exists()
             for s in studies.values()
-            if paths.has_classes(params, s.dataset)
+            if datasets.has_classes(params, s.dataset)
         ),
     }
     for name, study in studies.items():

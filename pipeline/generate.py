@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 
 from ganrepro import checkpoints, process, settings
-from ganrepro.artifacts import paths
+from ganrepro.artifacts import datasets, paths
 from ganrepro.artifacts.files import filling, read_json, write_json
+from ganrepro.evaluation import samples
 from ganrepro.evaluation.generation import generate, reference
 from ganrepro.methods.base import DataSpec
+from ganrepro.methods.encodes import Encodes
 from pipeline import stage
 
 
@@ -17,7 +19,7 @@ def main() -> None:
     run = paths.find_run(settings.load(args.params), args.study, args.row, args.seed)
     stage.expect(args.out, run.scores / "images")
     process.configure(args.threads)
-    folder = paths.dataset_dir(run.params, run.study.dataset)
+    folder = datasets.dataset_dir(run.params, run.study.dataset)
     manifest = read_json(folder / "manifest.json")
     test = folder / "test"
     with filling(args.out) as images:
@@ -28,14 +30,21 @@ def main() -> None:
             common = DataSpec.of(manifest, method.settings), run.seed, test, manifest
             weights = checkpoints.load(run.folder / "checkpoint.pt", run.spec)["players"]["networks"]
             started = time.monotonic()
-            generate(method, weights, *common, images, device, run.study.test_passes)
+            if run.study.from_noise:
+                samples.make(method, weights, *common, images, device)
+                if isinstance(method, Encodes):
+                    samples.write_codes(method, weights, *common[:2], folder, manifest, images / "codes.npz", device)
+            else:
+                generate(method, weights, *common, images, device, run.study.test_passes)
             # what renders its own input on the way is not counted apart
             onward = [output.name for output in run.outputs if output.source != output.target]
             counted, seconds = sum(path.parent.name in onward for path in images.rglob("*.png")), time.monotonic() - started
             write_json(images / "timing.json", {"schema": "generation/1", "images": counted, "seconds": round(seconds, 3)})
             for epoch in run.looks_back:
                 then = checkpoints.load(run.folder / paths.milestone(epoch), run.spec)["networks"]
-                generate(method, then, *common, images / f"epoch-{epoch}", device)
+                place = images / f"epoch-{epoch}"
+                make = samples.make if run.study.from_noise else generate
+                make(method, then, *common, place, device)
         (images / "done").touch()
 
 

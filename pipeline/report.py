@@ -7,7 +7,7 @@ import os
 from ganrepro import settings
 from ganrepro.artifacts import paths
 from ganrepro.artifacts.files import filling, replacing
-from ganrepro.reporting import page
+from ganrepro.reporting import noise_page, page
 from ganrepro.reporting.mirror import mirror
 from ganrepro.reporting.results import collect
 from pipeline import stage
@@ -19,10 +19,11 @@ def main() -> None:
     study = settings.find_study(params, settings.known(params.reports, args.report, "reports"))
     stage.expect(args.out, paths.report_folder(args.report))
     results = collect(params, study)
+    pages = noise_page if study.from_noise else page
     with filling(args.out) as folder:
-        page.write_figures_and_tables(params, results, folder)
+        pages.write_figures_and_tables(params, results, folder)
         with replacing(paths.report_page(args.report)) as temporary:
-            temporary.write_text(page.page(params, args.report, results), encoding="utf-8")
+            temporary.write_text(pages.page(params, args.report, results), encoding="utf-8")
     mirror(results, args.out)
     if os.environ.get("GANREPRO_MLFLOW") != "off":  # with torch, which the report needs for nothing else
         from ganrepro.use.logged import log_generators

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from ganrepro import checkpoints, provenance
-from ganrepro.artifacts import paths
+from ganrepro.artifacts import datasets, paths
 from ganrepro.artifacts.files import filling, read_json, write_json
 from ganrepro.methods.base import DataSpec
 from ganrepro.seeding import stream
@@ -34,7 +34,7 @@ def take_over(run: paths.Run, checkpoint: Path, out: Path) -> None:
 
 def import_weights(run: paths.Run, out: Path) -> None:
     """The results of a row without players: its networks are read, so that a wrong file is named here, and nothing is trained."""
-    manifest = read_json(paths.dataset_dir(run.params, run.study.dataset) / "manifest.json")
+    manifest = read_json(datasets.dataset_dir(run.params, run.study.dataset) / "manifest.json")
     run.method.networks(DataSpec.of(manifest, run.method.settings), lambda purpose: stream(run.seed, purpose))
     rows = [{"epoch": 1, "learning_rate": 0.0}]
     start_run(run).close()

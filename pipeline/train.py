@@ -11,7 +11,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from ganrepro import checkpoints, process, provenance, settings
-from ganrepro.artifacts import paths
+from ganrepro.artifacts import datasets, paths
 from ganrepro.artifacts.files import filling, write_json
 from ganrepro.methods.base import epochs
 from ganrepro.methods.players import Players
@@ -19,6 +19,7 @@ from ganrepro.tracking.runs import start_run
 from ganrepro.training.batches import load_images
 from ganrepro.training.loop import Progress, fit
 from ganrepro.training.schedule import milestones
+from ganrepro.training.upright import upright
 from pipeline import stage
 from pipeline.take_over import import_weights, take_over
 
@@ -47,7 +48,8 @@ def main() -> None:
 def train(run: paths.Run, out: Path, threads: int) -> None:
     spec, method, device = run.spec, run.method, process.device(run.params.device)
     process.configure(threads, reproducible=method.settings.engine == "plain")
-    images = load_images(paths.dataset_dir(run.params, run.study.dataset), method.feed(), method.settings, device)
+    images = load_images(datasets.dataset_dir(run.params, run.study.dataset), method.feed(), method.settings, device)
+    images = upright(images, method.settings) if run.upright else images
     players, progress, before, resumed = Players(method, images.spec, run.seed, device), Progress(), 0.0, 0
     resume = run.work / "checkpoint.pt"
     if resume.exists():

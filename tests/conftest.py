@@ -17,6 +17,7 @@ from ganrepro import checkpoints
 from ganrepro.evaluation.segmenter import Segmenter
 from ganrepro.methods.base import Method
 from ganrepro.methods.files import SEGMENTER, ReadsFiles
+from ganrepro.methods.from_noise import NoiseSettings
 from ganrepro.nets.architecture import Architecture
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -56,8 +57,11 @@ def tiny(method: Method[Any], **changes: Any) -> Method[Any]:
     small = {
         "generator_blocks": 1, "generator_filters": 4, "discriminator_filters": 4, "discriminator_receptive_field": 16,
         "load_pixels": 18, "crop_pixels": 16, "epoch_images": 4, "epochs_constant": 1, "epochs_decay": 2, "pool_images": 2,
-        "features": SEGMENTER, "feature_pixels": 32, "inversion_steps": 3,
+        "features": SEGMENTER, "feature_pixels": 32, "inversion_steps": 3, "filters": 4, "width": 16, "generator_width": 24,
+        "discriminator_width": 8,
     }  # fmt: skip
+    if isinstance(method.settings, NoiseSettings):
+        small["load_pixels"] = 16  # no jitter
     small["batch_images"] = min(method.settings.batch_images, 2)
     known = type(method.settings).model_fields
     made = method.with_settings(**({name: value for name, value in small.items() if name in known} | changes))

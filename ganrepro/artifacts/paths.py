@@ -7,15 +7,15 @@ a folder that carries it. So existence means up to date, for Snakemake and DVC a
 
 from __future__ import annotations
 
-import functools
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ganrepro.artifacts import datasets
 from ganrepro.artifacts.files import sha256
-from ganrepro.artifacts.fingerprint import changed, code_digest, digest, key_of
-from ganrepro.data.registry import INCEPTION, NOT_DOWNLOADED, NOT_HASHED, registry
+from ganrepro.artifacts.fingerprint import changed, code_digest, key_of
+from ganrepro.data.registry import INCEPTION
 from ganrepro.evaluation.base import Evaluator
 from ganrepro.evaluation.scores import evaluators_of
 from ganrepro.methods.base import Method, epochs
@@ -28,20 +28,11 @@ from ganrepro.settings import (
     PublishedScorerSettings,
     Study,
     find_study,
-    has_label_maps,
     known,
 )
 from ganrepro.training.schedule import milestones
 
 REPORTS = Path("reports")
-
-
-def inside(root: str, *parts: str) -> Path:
-    """A path below a folder of the project. ConfigError if the parts lead out of it."""
-    path = Path(root, *parts)
-    if not all(part and part not in (".", "..") and not set(part) & {"/", "\\"} for part in parts):
-        raise ConfigError(f"{'/'.join(parts)!r}: leads out of {root}/; names may hold a-z, 0-9, '-', '_' and '.'")
-    return path
 
 
 @dataclass(frozen=True)
@@ -65,6 +56,11 @@ class Run:
         return method.placed(self.files) if isinstance(method, ReadsFiles) else method
 
     @property
+    def upright(self) -> bool:
+        """Whether its training images are never mirrored: digits would be other signs."""
+        return datasets.has_image_classes(self.params, self.study.dataset)
+
+    @property
     def files(self) -> dict[str, Path]:
         """What it reads besides the images, by name: folders of downloads, files in downloads/archives, its study's segmenter."""
         method = None if self.reference else self.study.rows[self.row].method
@@ -73,7 +69,8 @@ class Run:
             if name == SEGMENTER:
                 found[name] = segmenter_dir(self.params, self.study) / "segmenter.pt"
             else:
-                found[name] = inside("downloads", "archives", name) if name.endswith(".pth") else download_dir(name)
+                weights = name.endswith(".pth")
+                found[name] = datasets.inside("downloads", "archives", name) if weights else datasets.download_dir(name)
         return found
 
     @property
@@ -98,8 +95,8 @@ class Run:
             "settings": changed(method.settings),
             "outputs": [[output.name, output.source, output.target] for output in method.outputs()],
             "seed": self.seed,
-            "dataset": dataset_key(self.params, self.study.dataset),
-            "code": code_digest("training.loop", f"methods.{method.name}"),
+            "dataset": datasets.dataset_key(self.params, self.study.dataset),
+            "code": code_digest("training.loop", f"methods.{method.name}", *(["training.upright"] if self.upright else [])),
             **({"files": files} if files else {}),
         }
 
@@ -111,7 +108,7 @@ class Run:
     @property
     def folder(self) -> Path:
         """Checkpoint, losses and spec of its training."""
-        return inside("runs", self.study.name, f"{self.row}-s{self.seed}-{self.key}")
+        return datasets.inside("runs", self.study.name, f"{self.row}-s{self.seed}-{self.key}")
 
     def equal_checkpoint(self) -> Path | None:
         """The checkpoint of an equal training that is made already, of whatever row and study."""
@@ -130,32 +127,40 @@ class Run:
     @property
     def evaluators(self) -> dict[Output, list[Evaluator]]:
         """What measures each of its outputs."""
-        classes = has_classes(self.params, self.study.dataset)
-        return {output: evaluators_of(output, classes) for output in self.outputs}
+        return {output: evaluators_for(self.params, self.study, output) for output in self.outputs}
 
     @property
     def scores(self) -> Path:
         """Its translated images and metrics."""
         params, study = self.params, self.study
         if self.reference:
-            made_by: list[object] = [self.row, study.pixels, dataset_key(params, study.dataset)]
+            made_by: list[object] = [self.row, study.pixels, datasets.dataset_key(params, study.dataset)]
             made_by += [[output.name, output.source, output.target] for output in self.outputs]
         else:
             made_by = [self.spec, study.test_passes, self.looks_back]
         used = sorted({(e.name, e.reads) for of in self.evaluators.values() for e in of})
         features = params.distance if any("features" in reads for _, reads in used) else None
+        digits = datasets.has_image_classes(params, study.dataset)
         # Inception's features need no network of our own, and a dataset without label maps has none
         own = [reads for _, reads in used if "reader" in reads and ("features" not in reads or features == "segmenter")]
-        reader = bool(own) and has_classes(params, study.dataset)
-        modules = [*(f"evaluation.{name}" for name, _ in used), *(["evaluation.readers"] if reader else [])]
+        reader = bool(own) and (digits or datasets.has_classes(params, study.dataset))
+        network = "evaluation.digit_classifier" if digits else "evaluation.readers"
+        made_in = ["evaluation.samples"] if study.from_noise else []
+        modules = [*(f"evaluation.{name}" for name, _ in used), *([network] if reader else []), *made_in]
         measured_by = [
             [name for name, _ in used],
             scorer_spec(params, study) if reader else None,
             features,
-            registry_digest(INCEPTION) if features not in (None, "segmenter") else None,
+            datasets.registry_digest(INCEPTION) if features not in (None, "segmenter") else None,
             code_digest("evaluation.generation", "evaluation.scoring", *modules),
         ]
-        return inside("scores", study.name, f"{self.row}-s{self.seed}-{key_of('score', made_by, measured_by)}")
+        return datasets.inside("scores", study.name, f"{self.row}-s{self.seed}-{key_of('score', made_by, measured_by)}")
+
+
+def evaluators_for(params: Params, study: Study, output: Output) -> list[Evaluator]:
+    """What measures an output of a study."""
+    labelled = (of(params, study.dataset) for of in (datasets.has_classes, datasets.has_image_classes))
+    return evaluators_of(output, *labelled)
 
 
 def seeds_of(study: Study, row: str) -> list[int]:
@@ -166,7 +171,7 @@ def seeds_of(study: Study, row: str) -> list[int]:
 def find_run(params: Params, study: str, row: str, seed: int) -> Run:
     """The run of those names. ConfigError where params.yaml has none."""
     found = find_study(params, study)
-    known({**found.rows, **REFERENCE_ROWS}, row, f"rows of {found.name}")
+    known({**found.rows, **dict.fromkeys(found.references)}, row, f"rows of {found.name}")
     seeds = [0] if row in REFERENCE_ROWS else seeds_of(found, row)
     if seed not in seeds:
         raise ConfigError(f"studies.{found.name}: row '{row}' has no seed {seed}; there are: {', '.join(map(str, seeds))}")
@@ -180,7 +185,7 @@ def trained(params: Params, study: Study) -> list[Run]:
 
 def runs(params: Params, study: Study) -> list[Run]:
     """Every scored row of a study: reference rows once, the others once per seed."""
-    return [Run(params, study, row, 0) for row in REFERENCE_ROWS] + trained(params, study)
+    return [Run(params, study, row, 0) for row in study.references] + trained(params, study)
 
 
 def first_trainings(params: Params) -> dict[str, Run]:
@@ -192,21 +197,6 @@ def first_trainings(params: Params) -> dict[str, Run]:
     return found
 
 
-def download_dir(source: str) -> Path:
-    """Verified, extracted files of one registered source."""
-    return inside("downloads", f"{source}-{registry_digest(source)[:8]}")
-
-
-def registry_digest(source: str) -> str:
-    """Digest of what shapes a source's data: its registry entry without title, licence and addresses."""
-    return digest({k: v for k, v in registry().get(source, {}).items() if k not in NOT_HASHED})
-
-
-def has_classes(params: Params, name: str) -> bool:
-    """Whether a dataset has label maps, so that it can be scored."""
-    return has_label_maps(params.datasets[name])
-
-
 def gpu_slots(device: str) -> int:
     """GPUs a training asks of the workflow engine: 1 where it is to have one, else 0.
 
@@ -215,42 +205,9 @@ def gpu_slots(device: str) -> int:
     return int(device == "cuda" or (device == "auto" and shutil.which("nvidia-smi") is not None))
 
 
-@functools.cache
-def folder_digest(path: str | None) -> str:
-    """Digest of names and sizes in a bring-your-own folder, so that a changed folder is prepared again.
-
-    An edit that keeps the size of a file to the byte (uncompressed formats) is not noticed.
-    """
-    root = Path(path or "").expanduser()
-    if path is None or not root.is_dir():
-        return "none"
-    return digest(sorted((p.relative_to(root).as_posix(), p.stat().st_size) for p in root.rglob("*") if p.is_file()))
-
-
-def downloads_of(params: Params, name: str) -> list[str]:
-    """Sources that a dataset is prepared from, and weights where edges are to be found."""
-    dataset = params.datasets[name]
-    return [source for source in (dataset.source, dataset.edges) if source and source not in NOT_DOWNLOADED]
-
-
-def dataset_key(params: Params, name: str) -> str:
-    """Key of a prepared dataset: its settings, its source, the code that prepares it."""
-    dataset = params.datasets[name]
-    module = "data.digits" if registry().get(dataset.source, {}).get("layout") == "digits" else "data.prepare"
-    code = [code_digest(module), registry_digest(dataset.source), folder_digest(dataset.path)]
-    if dataset.edges is not None:
-        code += [code_digest("data.edges"), registry_digest(dataset.edges)]
-    return key_of("dataset", changed(dataset), code)
-
-
-def dataset_dir(params: Params, name: str) -> Path:
-    """Prepared images, label maps and manifest."""
-    return inside("data", f"{name}-{dataset_key(params, name)}")
-
-
 def features_dir() -> Path:
     """Features of real photos that are kept, by the code that made them."""
-    return inside("work", "features", code_digest("evaluation.distances")[:12])
+    return datasets.inside("work", "features", code_digest("evaluation.distances")[:12])
 
 
 def milestone(epoch: object) -> str:
@@ -261,13 +218,16 @@ def milestone(epoch: object) -> str:
 def segmenter_spec(params: Params, dataset: str, scorer: str, pixels: int) -> dict[str, Any]:
     """Everything that determines a segmentation network. pixels: crop size of the study that it scores."""
     chosen = params.scorers[scorer]
+    if datasets.has_image_classes(params, dataset):
+        code = code_digest("evaluation.digit_classifier")
+        return {"scorer": chosen.model_dump(), "dataset": datasets.dataset_key(params, dataset), "code": code}
     if isinstance(chosen, PublishedScorerSettings):
         code = code_digest("nets.fcn8s", "nets.foreign_weights", "evaluation.gate")
-        source = registry_digest(chosen.weights)
-        return {"scorer": chosen.model_dump(), "source": source, "dataset": dataset_key(params, dataset), "code": code}
+        source = datasets.registry_digest(chosen.weights)
+        return {"scorer": chosen.model_dump(), "source": source, "dataset": datasets.dataset_key(params, dataset), "code": code}
     recipe = chosen.model_dump()
     recipe["pixels"] = recipe["pixels"] or pixels
-    return {"scorer": recipe, "dataset": dataset_key(params, dataset), "code": code_digest("evaluation.segmenter")}
+    return {"scorer": recipe, "dataset": datasets.dataset_key(params, dataset), "code": code_digest("evaluation.segmenter")}
 
 
 def scorer_spec(params: Params, study: Study) -> dict[str, Any]:
@@ -277,7 +237,7 @@ def scorer_spec(params: Params, study: Study) -> dict[str, Any]:
 
 def segmenter_place(dataset: str, spec: dict[str, Any]) -> Path:
     """Where the segmentation network of `segmenter_spec` lies."""
-    return inside("scores", "segmenters", f"{dataset}-{key_of('segmenter', spec)}")
+    return datasets.inside("scores", "segmenters", f"{dataset}-{key_of('segmenter', spec)}")
 
 
 def segmenter_dir(params: Params, study: Study) -> Path:
@@ -287,14 +247,14 @@ def segmenter_dir(params: Params, study: Study) -> Path:
 
 def report_page(name: str) -> Path:
     """The Markdown page of a report; its figures lie in the folder of the same name."""
-    return inside(str(REPORTS), f"{name}.md")
+    return datasets.inside(str(REPORTS), f"{name}.md")
 
 
 def report_folder(name: str) -> Path:
     """Tables as CSV and figures of a report."""
-    return inside(str(REPORTS), name)
+    return datasets.inside(str(REPORTS), name)
 
 
 def work_dir(key_dir: Path) -> Path:
     """Resume state of an unfinished stage: never a declared output, so no engine deletes it."""
-    return inside("work", key_dir.name)
+    return datasets.inside("work", key_dir.name)

@@ -17,7 +17,7 @@ Source: Efron and Tibshirani 1993, chapter 6; Welch 1947.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -80,6 +80,17 @@ def estimates(counts: np.ndarray, statistic: Statistic, images_of: dict[str, int
         for name, values in drawn[0].items()
         if values.ndim == 1
     }
+
+
+def of_errors(values: Sequence[float], errors: Sequence[float], images: int, purpose: str) -> Estimate:
+    """The estimate of a score that is no function of sums over images: its trainings, each with a standard error of images.
+
+    What the trainings share is not known then: normal draws of the mean error, for each purpose (a row, say) others, so that a
+    difference of two rows counts the images of both.
+    """
+    random, trainings = np.random.default_rng([*purpose.encode()]), np.array(values, float)
+    error = float(np.sqrt(np.mean(np.square(np.array(errors, float)))))
+    return Estimate(trainings, trainings.mean() + error * random.standard_normal(REPLICATES), images)
 
 
 def interval(one: Estimate) -> tuple[float, float]:

@@ -12,7 +12,7 @@ import numpy as np
 from ruamel.yaml import YAML
 
 from ganrepro.evaluation.intervals import FEWEST_IMAGES, LEVEL, Difference, corrected, difference, p_value, reach
-from ganrepro.evaluation.scores import evaluators_of
+from ganrepro.evaluation.scores import LOWER_IS_BETTER, evaluators_of
 from ganrepro.reporting.results import Results, at_floor, trusted
 from ganrepro.reporting.tables import markdown, plain
 from ganrepro.reporting.templates import render
@@ -22,7 +22,8 @@ VERDICTS = {"reproduced": "✓", "contradicted": "✗", "undecided": "·", "not 
 FEWEST_SEEDS = 3
 SCHEMA = "claims/2"  # of claims.json
 RULE = (
-    "A claim says that one row scores higher than another, in some cases by at least a margin. It is **reproduced** where the "
+    "A claim says that one row scores higher than another (lower, for a distance), in some cases by at least a margin. It is "
+    "**reproduced** where the "
     "difference lies above the margin (0 where none is named) and **contradicted** where it lies below, in either case only if "
     "that could not be chance: trainings and test images are both taken as drawn at random (Student's t over the trainings, "
     "joined with a bootstrap over images that both rows share), and Holm's correction keeps one wrong verdict in all the claims "
@@ -34,7 +35,7 @@ RULE = (
 
 @dataclass(frozen=True)
 class Claim:
-    """`better` scores more than `than`, by more than `margin`."""
+    """`better` scores more than `than`, by more than `margin`; less, where less is better."""
 
     text: str
     output: str
@@ -80,7 +81,7 @@ def judge(found: Sequence[tuple[Difference, float]], reasons: Sequence[str]) -> 
 def judged(results: Results) -> list[dict[str, Any]]:
     """Every claim that a study has both rows of, with the paper's difference, ours and the verdict."""
     study, listed = results.study, [claim for claim in claims(results.study.variants) if _has(results, claim)]
-    pairs = [tuple(results.estimates[claim.output, row][claim.score] for row in (claim.better, claim.than)) for claim in listed]
+    pairs = [tuple(results.estimates[claim.output, row][claim.score] for row in _higher_first(claim)) for claim in listed]
     found = [difference(better, than) for better, than in pairs]
     reasons = [_reason(results, claim, one) for claim, one in zip(listed, found, strict=True)]
     verdicts = judge([(one, claim.margin) for one, claim in zip(found, listed, strict=True)], reasons)
@@ -96,14 +97,25 @@ def judged(results: Results) -> list[dict[str, Any]]:
             "reason": verdict.reason,
             "floor": at_floor(results, claim.output, claim.than),
             "seeds": len(study.seeds),
-            "images": len(results.by_image[claim.output, claim.better]),
+            "images": _images(results, claim),
         }
         for claim, one, verdict in zip(listed, found, verdicts, strict=True)
     ]
 
 
+def _higher_first(claim: Claim) -> tuple[str, str]:
+    """Both rows, that first which the claim says to score higher."""
+    return (claim.than, claim.better) if claim.score in LOWER_IS_BETTER else (claim.better, claim.than)
+
+
 def _has(results: Results, claim: Claim) -> bool:
     return all(claim.score in results.estimates.get((claim.output, row), {}) for row in (claim.better, claim.than))
+
+
+def _images(results: Results, claim: Claim) -> int:
+    """How many test images the rows of a claim were scored on."""
+    seen = results.by_image.get((claim.output, claim.better))
+    return results.estimates[claim.output, claim.better][claim.score].images if seen is None else len(seen)
 
 
 def _known(value: float) -> float | None:
@@ -116,8 +128,9 @@ def _reason(results: Results, claim: Claim, found: Difference) -> str:
     seeds = len(results.study.seeds)
     if seeds < FEWEST_SEEDS:
         return "one training" if seeds == 1 else f"{seeds} trainings"
-    used = [e for e in evaluators_of(results.study.output(claim.output), True) if claim.score in e.scores]
-    if any("reader" in e.reads for e in used) and not trusted(results):
+    used = [e for e in evaluators_of(results.study.output(claim.output), True, True) if claim.score in e.scores]
+    # a digit classifier that failed its gate has measured nothing
+    if any("reader" in e.reads for e in used) and not results.study.from_noise and not trusted(results):
         return "gate failed"
     return "" if np.isfinite(found.error) else f"a class in fewer than {FEWEST_IMAGES} images"
 
@@ -126,7 +139,7 @@ def published(study: Study, claim: Claim) -> float | None:
     """The paper's difference, from the table that prints both rows (None where none does)."""
     for table in study.tables.values():
         if table.output == claim.output and claim.score in table.scores:
-            better, than = (table.rows.get(row) for row in (claim.better, claim.than))
+            better, than = (table.rows.get(row) for row in _higher_first(claim))
             if better and than:
                 at = table.scores.index(claim.score)
                 return round(better[at] - than[at], 2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,8 @@ import matplotlib.pyplot as plt
 
 WIDE = 10.2  # inches of 96 pixels: a page of text is no wider
 INK = "#7d8590"  # readable on a white and on a dark page
-# Okabe and Ito's palette, told apart by colour-blind readers
-COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#F0E442")
+# Okabe and Ito's palette, told apart by colour-blind readers, and three of Tol's where there are more rows
+COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#F0E442", "#882255", "#999933", "#AA4499")
 STYLE: dict[str, Any] = {
     "svg.hashsalt": "ganrepro", "svg.fonttype": "none", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False,
     "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": INK, "xtick.color": INK, "ytick.color": INK,
@@ -96,7 +96,7 @@ def samples(results: Results, row: str, seed: int, images: int = 6) -> Image.Ima
     for output in results.study.rows[row].method.outputs():
         folder = results.images[row, seed]
         names = _names(results, output.source, folder / output.name)[:images]
-        above = [] if output.source is None else [results.images["identity", 0]]
+        above = [] if output.source is None else [results.images[results.study.references[-1], 0]]
         lines += [[place / output.name / name for name in names] for place in (*above, folder)]
     side = 96
     canvas = Image.new("RGB", (side * max(map(len, lines)), side * len(lines)), "white")
@@ -106,10 +106,10 @@ def samples(results: Results, row: str, seed: int, images: int = 6) -> Image.Ima
     return canvas
 
 
-def panels(study: Study) -> dict[str, list[Loss]]:
-    """The losses of a study's rows by the heading they are drawn under, in the methods' order."""
+def panels(study: Study, rows: Iterable[str]) -> dict[str, list[Loss]]:
+    """The losses of some rows of a study by the heading they are drawn under, in the methods' order."""
     found: dict[str, list[Loss]] = {}
-    for loss in dict.fromkeys(loss for row in study.rows.values() for loss in row.method.losses()):
+    for loss in dict.fromkeys(loss for row in rows for loss in study.rows[row].method.losses()):
         found.setdefault(loss.panel, []).append(loss)
     return found
 
@@ -122,18 +122,21 @@ def dash_of(study: Study, row: str, loss: Loss) -> str:
 
 def losses(results: Results, path: Path) -> None:
     """Mean loss per epoch, by term and row, a line of panels for each set of rows; bands span the seeds. SVG."""
-    study, headings = results.study, panels(results.study)
-    sets = _sets(study)
-    across = len(headings) if len(headings) < 5 else 3
-    down = -(-len(headings) // max(1, across))
+    study, sets = results.study, _sets(results.study)
+    # of each set of rows, the panels that some of them have a loss for
+    headings = {names: panels(study, names) for names in sets}
+    most = max(map(len, headings.values()))
+    across = max(1, most if most < 5 else 3)
+    down = {names: max(1, -(-len(found) // across)) for names, found in headings.items()}
     with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
-        shape = (len(sets) * max(1, down), max(1, across))
+        shape = (sum(down.values()), across)
         figure, grid = plt.subplots(*shape, figsize=(WIDE, 2.6 * shape[0]), layout="constrained", squeeze=False)
         for axis in grid.flat:
             axis.set_visible(False)
-        for part, (names, one) in zip(np.split(grid, len(sets)), sets.items(), strict=True):
-            axes = list(part.flat)[: len(headings)]
-            for axis, (heading, terms) in zip(axes, headings.items(), strict=True):
+        parts = np.split(grid, np.cumsum(list(down.values()))[:-1])
+        for part, (names, one) in zip(parts, sets.items(), strict=True):
+            axes = list(part.flat)[: len(headings[names])]
+            for axis, (heading, terms) in zip(axes, headings[names].items(), strict=True):
                 axis.set_visible(True)
                 for name, colour in zip(names, COLOURS * 3, strict=False):
                     rows = results.losses[results.losses.row == name]
@@ -154,7 +157,7 @@ def losses(results: Results, path: Path) -> None:
             if len(sets) > 1:
                 legend.set_title(textwrap.fill(words(one.title), 30), {"size": 9})
                 legend.set_alignment("left")
-        _save(figure, path)
+        save(figure, path)
 
 
 def _sets(study: Study) -> dict[tuple[str, ...], TableSettings]:
@@ -181,7 +184,8 @@ def words(text: str) -> str:
     return text.replace("$", r"\$")
 
 
-def _save(figure: Any, path: Path) -> None:
+def save(figure: Any, path: Path) -> None:
+    """Writes an SVG that is the same whenever it is drawn."""
     figure.savefig(path, format="svg", transparent=True, metadata={"Date": None})
     plt.close(figure)
 
@@ -208,7 +212,7 @@ def classes(results: Results, path: Path) -> None:
             axis.set_title(words(one.title), fontsize=9, color=INK)
             axis.patch.set_alpha(0)
             axis.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
-        _save(figure, path)
+        save(figure, path)
 
 
 def curves(results: Results, path: Path) -> None:
@@ -234,7 +238,7 @@ def curves(results: Results, path: Path) -> None:
             axis.set_ylim(bottom=0)
             axis.patch.set_alpha(0)
             axis.legend(frameon=False, fontsize=8)
-        _save(figure, path)
+        save(figure, path)
 
 
 def extremes(results: Results) -> Image.Image:
@@ -286,4 +290,4 @@ def verdicts(lines: Sequence[Any], path: Path) -> None:
         axis.set_xlabel("difference of the two rows, 95 % interval")
         axis.patch.set_alpha(0)
         axis.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
-        _save(figure, path)
+        save(figure, path)

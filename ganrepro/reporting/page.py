@@ -66,7 +66,7 @@ def page(params: Params, name: str, results: Results) -> str:
         rows=f"{len(study.rows)} row{'s' if len(study.rows) > 1 else ''}",
         seeds=f"{len(study.seeds)} seed{'s' if len(study.seeds) > 1 else ''}",
         data=_data(params, results),
-        schedule=_schedule(results),
+        schedule=schedule(results),
         pixels=study.pixels,
         scored=scored,
         segmented=bool(best),
@@ -78,7 +78,7 @@ def page(params: Params, name: str, results: Results) -> str:
         distances=_distances(results),
         renderings=tables.of_renderings(results) if renderings(study) else "",
         best=", ".join(best),
-        lines=_lines(results),
+        lines=lines_of_losses(results),
         reader=READERS[results.published],
         outputs=[output.name for output in study.outputs],
         colours=any("intersection_l" in table.scores for table in study.tables.values()),
@@ -110,7 +110,7 @@ def footer(params: Params, results: Results) -> dict[str, str]:
     }
 
 
-def _schedule(results: Results) -> str:
+def schedule(results: Results) -> str:
     """'5 epochs of 120 images'; rows that have another schedule than most are named."""
     lengths = {}
     for row, variant in results.study.rows.items():
@@ -187,7 +187,7 @@ def _distances(results: Results) -> dict[str, Any] | None:
     return {"table": tables.of_distances(results), "of": of, "features": found.features.iloc[0]}
 
 
-def _lines(results: Results) -> str:
+def lines_of_losses(results: Results) -> str:
     """What solid and dotted lines mean, in the panels that have several."""
     words = {"-": "solid", ":": "dotted", "--": "dashed", "-.": "dash-dotted"}
     found: dict[str, dict[str, None]] = {}

@@ -13,15 +13,15 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
-from ganrepro.artifacts import paths
+from ganrepro.artifacts import datasets, paths
 from ganrepro.artifacts.files import read_json
 from ganrepro.errors import UserError
-from ganrepro.evaluation.intervals import LEVEL, Estimate, estimates, interval
-from ganrepro.evaluation.scores import COUNTED, EVALUATORS, SEGMENTATION
+from ganrepro.evaluation.intervals import LEVEL, Estimate, estimates, interval, of_errors
+from ganrepro.evaluation.scores import COUNTED, EVALUATORS, SEGMENTATION, UNBOUNDED
 from ganrepro.outputs import Output
 from ganrepro.settings import REFERENCE_ROWS, Params, PublishedScorerSettings, Study, TableSettings
 
-COLUMNS = COUNTED  # of a line of scores; empty where not measured
+COLUMNS = (*COUNTED, *EVALUATORS["digit_distance"].scores)  # of a line of scores; empty where not measured
 DISTANCES = tuple(EVALUATORS["distance"].scores)  # the last where the network classifies
 JACKKNIFE_GROUPS = 10  # of evaluation.distances
 GATE = 0.80  # pixel accuracy of real test photos below which no score that a network read off photos can be trusted
@@ -34,7 +34,8 @@ class Results:
     scores: one line per output, row and seed (none where a dataset has no classes).  passes: one line
     for each translation of the test set that those pool.  classes: one line per output, row, seed and class.
     distances: one line per output, row and seed, of generated from real photos (evaluation.distances.measure).
-    curves: one line per output, row, seed and epoch that was looked back at, the last included.
+    curves: one line per output, row, seed and epoch that was looked back at, the last included.  over_training: the same of
+    samples' Fréchet distance, without the last.
     estimates[output, row][score]: of each training and of images drawn again.  by_image[output, row]: per-pixel
     accuracy of each test image, mean over seeds, (images,).
     losses: one line per row, seed and epoch.  timing: by (row, seed).  pace: seconds that an image took to be made, by
@@ -49,6 +50,7 @@ class Results:
     classes: pd.DataFrame
     distances: pd.DataFrame
     curves: pd.DataFrame
+    over_training: pd.DataFrame
     estimates: dict[tuple[str, str], dict[str, Estimate]]
     by_image: dict[tuple[str, str], np.ndarray]
     losses: pd.DataFrame
@@ -61,9 +63,11 @@ class Results:
 
 def collect(params: Params, study: Study) -> Results:
     """Everything the report of `study` shows."""
-    manifest = read_json(paths.dataset_dir(params, study.dataset) / "manifest.json")
+    manifest = read_json(datasets.dataset_dir(params, study.dataset) / "manifest.json")
     scores, passes, classes, distances, curves, losses, timing, pace, images = [], [], [], [], [], [], {}, {}, {}
+    over_training: list[dict[str, Any]] = []
     counts: dict[tuple[str, str], dict[str, list[np.ndarray]]] = {}
+    digit_distances: dict[tuple[str, str], list[dict[str, float]]] = {}
     for run in paths.runs(params, study):
         images[run.row, run.seed] = run.scores / "images"
         values = read_json(run.scores / "metrics.json")["values"]
@@ -74,9 +78,14 @@ def collect(params: Params, study: Study) -> Results:
             line = {"output": output, "row": run.row, "seed": run.seed}
             if found.get("distance"):
                 distances.append(line | found["distance"])
+            if found.get("digit_distance"):
+                digit_distances.setdefault((output, run.row), []).append(found["digit_distance"])
+            then = found.get("over_training", {})
+            over_training += [line | {"epoch": int(epoch), "digit_frechet": value} for epoch, value in then.items()]
             if "passes" not in found:
                 continue
-            scores.append(line | {name: float(found.get(name, "nan")) for name in COLUMNS})
+            told = found | found.get("digit_distance", {})
+            scores.append(line | {name: float(told.get(name, "nan")) for name in COLUMNS})
             if "class_ious" not in found:
                 continue  # counted, but not class by class
             passes += [line | {name: float(one[name]) for name in SEGMENTATION} for one in found["passes"]]
@@ -92,6 +101,10 @@ def collect(params: Params, study: Study) -> Results:
             pace[run.row, run.seed] = measured["seconds"] / measured["images"]
         timing[run.row, run.seed] = read_json(run.folder / "timing.json")
         losses += [{"row": run.row, "seed": run.seed} | row for row in history(run.folder)]
+    estimates_of = {at: _estimates(by_evaluator) for at, by_evaluator in counts.items()}
+    for at, found in digit_distances.items():
+        values, errors = ([one[f"digit_frechet{end}"] for one in found] for end in ("", "_error"))
+        estimates_of.setdefault(at, {})["digit_frechet"] = of_errors(values, errors, int(found[0]["made"]), at[1])
     head = ["output", "row", "seed"]
     return Results(
         params=params,
@@ -101,7 +114,8 @@ def collect(params: Params, study: Study) -> Results:
         classes=pd.DataFrame(classes, columns=[*head, "class", "iou"]),
         distances=pd.DataFrame(distances),
         curves=pd.DataFrame(curves, columns=[*head, "epoch", "class_iou"]),
-        estimates={at: _estimates(by_evaluator) for at, by_evaluator in counts.items()},
+        over_training=pd.DataFrame(over_training, columns=[*head, "epoch", "digit_frechet"]),
+        estimates=estimates_of,
         by_image={at: _accuracies(by) for at, by in counts.items() if any(EVALUATORS[name].over_training for name in by)},
         losses=pd.DataFrame(losses),
         timing=timing,
@@ -140,8 +154,9 @@ def intervals(results: Results) -> pd.DataFrame:
     for (output, row), by_score in results.estimates.items():
         for name, one in by_score.items():
             low, high = interval(one)
-            # a share is no less than 0 and no more than 1
-            lines.append([output, row, name, one.mean, max(0.0, low), min(1.0, high), len(one.trainings)])
+            if name not in UNBOUNDED:  # a share is no less than 0 and no more than 1
+                low, high = max(0.0, low), min(1.0, high)
+            lines.append([output, row, name, one.mean, low, high, len(one.trainings)])
     if len(results.distances):
         for (output, row), one in results.distances.groupby(["output", "row"], sort=False):
             for name in (name for name in DISTANCES if name in one and one[name].notna().all()):

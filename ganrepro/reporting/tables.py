@@ -46,16 +46,19 @@ def of_scores(results: Results, table: TableSettings) -> str:
     head = ["Row", *(f"{SCORES[s]}<br>{side}".removesuffix("<br>") for s in table.scores for side in sides)]
     head += ["n", "Training", "Per image"]
     lines = []
-    for row in [*(r for r in table.rows if r not in REFERENCE_ROWS), *REFERENCE_ROWS]:
+    for row in [*(r for r in table.rows if r not in REFERENCE_ROWS), *results.study.references]:
         cells = [plain(title(results, row, table))]
         for i, score in enumerate(table.scores):
             cells += [f"{table.rows[row][i]:.2f}" if table.rows.get(row) else "–"] if published else []
             cells.append(cell(found, table.output, row, score))
+        if row in REFERENCE_ROWS and all(cell(found, table.output, row, score) == "–" for score in table.scores):
+            continue  # real digits have no codes
         seconds = [t["seconds"] for (of, _), t in results.timing.items() if of == row]
-        each = [pace for (of, _), pace in results.pace.items() if of == row]
+        each = [took for (of, _), took in results.pace.items() if of == row]
         seeds = found.query("output == @table.output and row == @row").seeds.max()
         cells += [f"{seeds:.0f}" if seeds > 0 else "0", f"{np.mean(seconds) / 60:.1f} min" if seconds else "–"]
-        lines.append([*cells, f"{1000 * np.mean(each):.0f} ms" if each else "–"])
+        pace = 1000 * float(np.mean(each)) if each else float("nan")
+        lines.append([*cells, "–" if not each else f"{pace:.0f} ms" if pace >= 0.5 else "< 1 ms"])
     return markdown(head, lines)
 
 
@@ -79,6 +82,19 @@ def of_differences(results: Results, table: TableSettings) -> str:
             cells.append(f"**{one.mean:+.3f}**{told}")
         lines.append(cells)
     return markdown([f"Less {plain(title(results, str(table.against), table))}", *(SCORES[s] for s in table.scores)], lines)
+
+
+def of_codes(results: Results) -> str:
+    """What codes tell, of the rows that have any; '' where there is none."""
+    names = ("asked", "code_tells_class", "nearest_code", "bound", "inversion_error")
+    found = intervals(results)
+    found = found[found.row.isin(results.study.rows) & found.score.isin(names)]
+    scores = [name for name in names if name in set(found.score)]
+    lines = []
+    for row in dict.fromkeys(found.row):
+        outputs = {one.score: one.output for one in found.query("row == @row").itertuples()}
+        lines.append([plain(title(results, row)), *(cell(found, outputs.get(name, ""), row, name) for name in scores)])
+    return markdown(["Row", *(SCORES[name] for name in scores)], lines) if lines else ""
 
 
 def of_renderings(results: Results) -> str:

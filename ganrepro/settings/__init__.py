@@ -1,6 +1,6 @@
 """params.yaml: parsed once, checked completely, frozen. No torch."""
 
-from ganrepro.settings.load import find_study, has_label_maps, known, load, parse, rule_name
+from ganrepro.settings.load import find_study, known, load, parse, rule_name
 from ganrepro.settings.models import (
     REFERENCE_ROWS,
     ConfigError,
@@ -11,6 +11,8 @@ from ganrepro.settings.models import (
     ScorerSettings,
     Study,
     TableSettings,
+    has_digits,
+    has_label_maps,
 )
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "Study",
     "TableSettings",
     "find_study",
+    "has_digits",
     "has_label_maps",
     "known",
     "load",

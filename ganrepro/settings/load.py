@@ -17,13 +17,12 @@ from ruamel.yaml.error import YAMLError
 
 from ganrepro import methods
 from ganrepro.data.registry import FOLDER, registry
-from ganrepro.evaluation.scores import SCORES
-from ganrepro.methods.files import SEGMENTER, ReadsFiles
+from ganrepro.evaluation.scores import OF_SAMPLES, SCORES
+from ganrepro.settings.checks import check_domains, check_segmenter
 from ganrepro.settings.errors import absent, build, refused, unknown
 from ganrepro.settings.models import (
     REFERENCE_ROWS,
     ConfigError,
-    DatasetSettings,
     Params,
     ParamsSettings,
     PublishedScorerSettings,
@@ -196,7 +195,7 @@ def _study(name: str, top: Mapping[str, Any], params: ParamsSettings, paper: Map
         known(chosen, row, f"{where}.row_settings")
     rows = {row: _row(f"variants.{study.variants}.{row}", entry, study, settings, where) for row, entry in chosen.items()}
     for row, made_row in rows.items():
-        _check_segmenter(f"variants.{study.variants}.{row}", made_row, scorer, params.datasets[study.dataset])
+        check_segmenter(f"variants.{study.variants}.{row}", made_row, scorer, params.datasets[study.dataset])
     _check_settings(where, {key: value for key, value in settings.items() if key in own}, rows)
     sizes = {row.settings.crop_pixels: name for name, row in rows.items()}
     if len(sizes) > 1:
@@ -206,21 +205,8 @@ def _study(name: str, top: Mapping[str, Any], params: ParamsSettings, paper: Map
         )
     kept = {field: getattr(study, field) for field in ("title", "dataset", "variants", "scorer", "seeds", "test_passes")}
     made = Study(name=name, rows=rows, tables={}, **kept)
+    check_domains(where, made, params.datasets[study.dataset], scorer)
     return dataclasses.replace(made, tables=_tables(made, paper.get(study.variants, {})))
-
-
-def has_label_maps(dataset: DatasetSettings) -> bool:
-    """Whether a dataset's domain a holds classes, so that it can be scored."""
-    entry = registry().get(dataset.source, {})
-    return dataset.edges is None and bool(dataset.palette or entry.get("palette") or entry.get("layout") == "streets")
-
-
-def _check_segmenter(place: str, row: Row, scorer: object, dataset: DatasetSettings) -> None:
-    """ConfigError for a row that reads a segmentation network which its study does not train."""
-    reads = isinstance(row.method, ReadsFiles) and SEGMENTER in row.method.reads()
-    if reads and (isinstance(scorer, PublishedScorerSettings) or not has_label_maps(dataset)):
-        why = "its scorer is a published network" if has_label_maps(dataset) else "its dataset has no label maps"
-        raise ConfigError(f"{place}: reads the segmentation network that its study trains, and {why}; choose other features")
 
 
 def _row(place: str, entry: object, study: StudySettings, common: Mapping[str, Any], where: str) -> Row:
@@ -274,9 +260,10 @@ def _tables(study: Study, paper: Mapping[str, TableSettings]) -> dict[str, Table
         if len(set(kept) - set(REFERENCE_ROWS)) > 1:
             found[name] = table.model_copy(update={"rows": kept, "against": table.against if table.against in kept else None})
     if not found:
-        for output in study.outputs:
+        for output in study.outputs[:1] if study.from_noise else study.outputs:
             rows: dict[str, list[float]] = {r: [] for r, row in study.rows.items() if output in row.method.outputs()}
-            found[output.name] = TableSettings(title=output.title, output=output.name, rows=rows)
+            table = TableSettings(title=output.title, output=output.name, rows=rows)
+            found[output.name] = table.model_copy(update={"scores": list(OF_SAMPLES)}) if study.from_noise else table
     return found
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from ganrepro.data.registry import DRAWN, FOLDER
+from ganrepro.data.registry import DRAWN, FOLDER, registry
 from ganrepro.errors import UserError
 from ganrepro.methods.base import Closed, Count, CountOrZero, Method, Pixels, Positive, ScheduleSettings, Width
 from ganrepro.outputs import OUTPUTS, Output
@@ -89,6 +89,17 @@ class DatasetSettings(Closed):
             if self.source in DRAWN and getattr(self, name) is None:
                 raise ValueError(f"{name}: '{self.source}' is drawn on demand; say how many images")
         return self
+
+
+def has_label_maps(dataset: DatasetSettings) -> bool:
+    """Whether a dataset's domain a holds classes, so that it can be scored."""
+    entry = registry().get(dataset.source, {})
+    return dataset.edges is None and bool(dataset.palette or entry.get("palette") or entry.get("layout") == "streets")
+
+
+def has_digits(dataset: DatasetSettings) -> bool:
+    """Whether a dataset's images have a class each."""
+    return bool(registry().get(dataset.source, {}).get("layout") == "digits")
 
 
 class ScorerSettings(Closed):
@@ -210,6 +221,16 @@ class Study:
     def output(self, name: str) -> Output:
         """The output of that name."""
         return next(output for output in self.outputs if output.name == name)
+
+    @property
+    def from_noise(self) -> bool:
+        """Whether its rows make images of nothing but noise (and of the images themselves)."""
+        return all(output.source in (None, output.target) for output in self.outputs)
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """Reference rows that its outputs can have: what is made from noise has no input to pass through unchanged."""
+        return ("ground-truth",) if self.from_noise else tuple(REFERENCE_ROWS)
 
     @property
     def pixels(self) -> int:

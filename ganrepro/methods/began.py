@@ -1,0 +1,101 @@
+"""BEGAN: D is an auto-encoder, and its error is what tells real from generated images (Berthelot et al., arXiv:1703.10717).
+
+    D goes down  L(x) - k L(G(z)),   G down  L(G(z)),   k <- k + lambda (gamma L(x) - L(G(z))), kept in [0, 1], from 0
+
+L is the mean absolute error of the auto-encoder, of pixels in [0, 1]. The error that falls with training is
+L(x) + |gamma L(x) - L(G(z))|, the paper's measure of convergence.
+
+DEVIATION(began-networks): the auto-encoder of Lucic et al. (google/compare_gan, src/gans/BEGAN.py), which, they say, is not
+the paper's; the generator is the one of their comparison.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from ganrepro.lazy import torch
+from ganrepro.methods.base import (
+    Adam,
+    Batch,
+    Beta,
+    Count,
+    DataSpec,
+    Feed,
+    Loss,
+    Player,
+    Positive,
+    Random,
+    Uniform,
+)
+from ganrepro.methods.from_noise import FromNoise, NoiseSettings
+from ganrepro.methods.players import Players
+
+
+class Settings(NoiseSettings):
+    """The first guess of Lucic et al., but that D and G step by turns (they have five steps of D for each of G)."""
+
+    code_size: Count = Field(64, description="numbers of a code z, each U(-1, 1), and of the auto-encoder's")
+    filters: Count = Field(64, le=512, description="channels next to the images; other layers are multiples of it")
+    critic_steps: Count = Field(1, le=100, description="steps of D for each of G; an epoch counts steps of G")
+    balance: Annotated[float, Field(gt=0, le=1)] = Field(0.75, description="gamma: L(G(z)) over L(x) that k aims at")
+    balance_rate: Positive = Field(0.001, description="lambda: how fast k moves")
+    learning_rate: Positive = Field(0.0001, description="of Adam")
+    beta1: Beta = Field(0.5, description="of Adam")
+
+
+class BEGAN(FromNoise[Settings]):
+    """Losses: both errors, k, and the measure of convergence."""
+
+    title = "BEGAN"
+    paper = "arXiv:1703.10717"
+
+    def feed(self) -> Feed:
+        return Feed(("b",), noise={"z": Uniform((self.settings.code_size,))}, batches=self.settings.critic_steps)
+
+    def losses(self) -> tuple[Loss, ...]:
+        names = ("real", "fake", "generator", "k", "convergence")
+        panels = ("Discriminator", "Discriminator", "Generator", "Balance of BEGAN", "Balance of BEGAN")
+        return tuple(Loss(name, panel) for name, panel in zip(names, panels, strict=True))
+
+    def networks(self, data: DataSpec, random: Random) -> dict[str, torch.nn.Module]:
+        from torch import nn
+
+        from ganrepro.nets import small
+
+        s, channels, side = self.settings, data.channels["b"], data.pixels
+        make = small.lucic_generator(s.code_size, channels, side, s.filters, nn.BatchNorm1d, nn.BatchNorm2d)
+        judge = small.autoencoder(s.code_size, channels, side, s.filters)
+        return {
+            "generator": small.initialise(make, random("generator")),
+            "discriminator": small.initialise(judge, random("discriminator")),
+        }
+
+    def players(self) -> dict[str, Player]:
+        kind = Adam(self.settings.learning_rate, self.settings.beta1)
+        return {name: Player((name,), kind) for name in ("discriminator", "generator")}
+
+    def buffers(self) -> dict[str, torch.Tensor]:
+        return {"k": torch.zeros(())}
+
+    def step(self, players: Players, batch: Batch) -> dict[str, torch.Tensor]:
+        s, k = self.settings, players.buffers["k"]
+        judge, make = players.networks["discriminator"], players.networks["generator"]
+
+        def error(images: torch.Tensor) -> torch.Tensor:
+            """L, (n,): halved, since pixels are in [-1, 1] here."""
+            return 0.5 * (judge(images) - images).abs().mean((1, 2, 3))
+
+        for part in batch.split(s.critic_steps):
+            players.turn("generator")
+            fake = make(part.noise["z"])
+            players.turn("discriminator")
+            real, made = error(part.images["b"]), error(fake.detach())
+            players.descend("discriminator", (real - k * made).mean())
+        players.turn("generator")
+        losses = players.update("generator", {"generator": 1.0}, {"generator": error(fake)})
+        of_real, of_made = real.mean().detach(), made.mean().detach()
+        apart = s.balance * of_real - of_made
+        k.copy_((k + s.balance_rate * apart).clamp(0, 1))
+        return losses | {"real": of_real, "fake": of_made, "k": k.clone(), "convergence": of_real + apart.abs()}

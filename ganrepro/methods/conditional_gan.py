@@ -1,0 +1,104 @@
+"""The conditional GAN: both players are told the class y (Mirza and Osindero, arXiv:1411.1784).
+
+    min over G, max over D of  V(D, G) = E log D(x | y) + E log(1 - D(G(z | y)))            (equation 2)
+
+Section 4.1, MNIST: z, 100 numbers, to 200 ReLU; y to 1000; both to 1200; 784 sigmoids. In D x goes to a maxout layer of 240
+units and 5 pieces, y to one of 50 and 5, both to one of 240 and 4. SGD with momentum, batches of 100, dropout 0.5 in both.
+
+DEVIATION(cgan-schedule): learning rate and momentum stay 0.1 and 0.5; the paper's go to 1e-6 and 0.7.
+DEVIATION(cgan-loss): G goes up log D, as in the code that the paper builds on; the paper prints equation 2 alone.
+DEVIATION(cgan-dropout): dropout in D alone by default, so that a code and a class make one image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import Field
+
+from ganrepro.lazy import torch
+from ganrepro.methods.base import (
+    SGD,
+    Batch,
+    Beta,
+    Categorical,
+    Count,
+    DataSpec,
+    Feed,
+    Loss,
+    Player,
+    Positive,
+    Random,
+    Uniform,
+    Width,
+)
+from ganrepro.methods.from_noise import FromNoise, NoiseSettings
+from ganrepro.methods.players import Players
+from ganrepro.objectives.gan_losses import LOSSES
+from ganrepro.outputs import BY_CLASS, SAMPLES, Output
+
+
+class Settings(NoiseSettings):
+    """The paper's MNIST recipe."""
+
+    batch_images: Count = Field(100, description="images of a step")
+    epoch_images: Count | None = Field(50000, description="images of an epoch")
+    code_size: Count = Field(100, description="numbers of a code z, each U(-1, 1)")
+    generator_width: Width = Field(1200, description="units of G's joint layer; a sixth of it for z, the rest for y")
+    discriminator_width: Width = Field(240, description="maxout units of D for x, and of its joint layer; for y, 50")
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.5, description="share of D's units left out")
+    learning_rate: Positive = Field(0.1, description="of both players")
+    momentum: Beta = Field(0.5, description="of both players")
+
+
+class ConditionalGAN(FromNoise[Settings]):
+    """Losses: -log D(x | y), -log(1 - D(G(z | y))), -log D(G(z | y))."""
+
+    title = "Conditional GAN"
+    paper = "arXiv:1411.1784"
+
+    def feed(self) -> Feed:
+        # real images come with their class; the class that G is asked for is drawn apart
+        return Feed(("b",), labels=True, noise={"z": Uniform((self.settings.code_size,)), "asked": Categorical(10)})
+
+    def outputs(self) -> tuple[Output, ...]:
+        return SAMPLES, BY_CLASS
+
+    def losses(self) -> tuple[Loss, ...]:
+        return Loss("real", "Discriminator"), Loss("fake", "Discriminator"), Loss("generator", "Generator")
+
+    def networks(self, data: DataSpec, random: Random) -> dict[str, torch.nn.Module]:
+        from ganrepro.nets import conditional, small
+
+        s = self.settings
+        shape = data.channels["b"], data.pixels
+        G = conditional.Maker(s.code_size, 10, s.generator_width, *shape)
+        D = conditional.Judge(10, s.discriminator_width, s.dropout, *shape)
+        return {
+            "G": small.initialise_uniform(G, random("generator"), 0.05),
+            "D": small.initialise_uniform(D, random("discriminator"), 0.005),
+        }
+
+    def players(self) -> dict[str, Player]:
+        kind = SGD(self.settings.learning_rate, self.settings.momentum)
+        return {"discriminator": Player(("D",), kind), "generator": Player(("G",), kind)}
+
+    def generators(self) -> tuple[str, ...]:
+        return ("G",)
+
+    def step(self, players: Players, batch: Batch) -> dict[str, torch.Tensor]:
+        D, G, loss = players.networks["D"], players.networks["G"], LOSSES["non-saturating"]
+        x, y, z, asked = batch.images["b"], batch.labels["b"], batch.noise["z"], batch.noise["asked"]
+        players.turn("discriminator")
+        terms = {"real": loss.real(D(x, y)), "fake": loss.fake(D(G(z, asked), asked))}
+        losses = players.update("discriminator", dict.fromkeys(terms, 1.0), terms)
+        players.turn("generator")
+        return losses | players.update("generator", {"generator": 1.0}, {"generator": loss.generator(D(G(z, asked), asked))})
+
+    def generate(
+        self, output: Output, networks: Mapping[str, torch.nn.Module], batch: Batch, random: torch.Generator
+    ) -> torch.Tensor:
+        asked = batch.labels.get("b", batch.noise["asked"])
+        made: torch.Tensor = networks["G"](batch.noise["z"], asked)
+        return made

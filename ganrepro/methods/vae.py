@@ -1,0 +1,117 @@
+"""The variational auto-encoder (Kingma and Welling, arXiv:1312.6114).
+
+The encoder says of an image which codes could have made it, N(mean, sigma²) in each number; the decoder makes an image of a
+code. Both go up the bound on the log likelihood (equation 3),
+
+    log p(x)  >=  E log p(x | z)  -  KL(N(mean, sigma²) || N(0, 1)),   z = mean + sigma e,   e ~ N(0, 1),
+
+in nats, pixels taken for probabilities of being white (Bernoulli). Networks are those of Lucic et al. (google/compare_gan,
+src/gans/VAE.py): their discriminator's layers, and a decoder with ReLU.
+
+DEVIATION(vae-recipe): the paper's training details are UNCONFIRMED; learning rate and length are those of the comparison.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import Field
+
+from ganrepro.lazy import torch
+from ganrepro.methods.base import (
+    Adam,
+    Batch,
+    Beta,
+    Count,
+    DataSpec,
+    Feed,
+    Loss,
+    Normal,
+    Player,
+    Positive,
+    Random,
+)
+from ganrepro.methods.encodes import Encodes
+from ganrepro.methods.from_noise import NoiseSettings
+from ganrepro.methods.players import Players
+from ganrepro.outputs import RECONSTRUCTIONS, SAMPLES, Output
+
+PLANE = Output("plane", None, "b", "The plane of the first two numbers of the code, each from -2 to 2")
+
+
+class Settings(NoiseSettings):
+    """As in the comparison of Lucic et al."""
+
+    code_size: Count = Field(64, ge=2, description="numbers of a code z, each N(0, 1)")
+    filters: Count = Field(64, le=512, description="channels next to the images; other layers are multiples of it")
+    learning_rate: Positive = Field(0.0002, description="of Adam")
+    beta1: Beta = Field(0.5, description="of Adam")
+
+
+class VAE(Encodes[Settings]):
+    """Losses, nats for an image: -log p(x | z) and the divergence; their sum is the bound, negated."""
+
+    title = "Variational auto-encoder"
+    paper = "arXiv:1312.6114"
+
+    def feed(self) -> Feed:
+        return Feed(("b",), noise={"e": Normal((self.settings.code_size,))})
+
+    def outputs(self) -> tuple[Output, ...]:
+        return SAMPLES, RECONSTRUCTIONS, PLANE
+
+    def losses(self) -> tuple[Loss, ...]:
+        return Loss("reconstruction", "Reconstruction, nats"), Loss("divergence", "Divergence from the prior, nats")
+
+    def networks(self, data: DataSpec, random: Random) -> dict[str, torch.nn.Module]:
+        from torch import nn
+
+        from ganrepro.nets import small
+
+        s, channels, side = self.settings, data.channels["b"], data.pixels
+        features, width = small.lucic_features(channels, side, s.filters, norm=True)
+        decoder = small.lucic_generator(s.code_size, channels, side, s.filters, nn.BatchNorm1d, nn.BatchNorm2d, nn.ReLU)
+        parts = {"encoder": nn.Sequential(features, nn.Linear(width, 2 * s.code_size)), "decoder": decoder[:-1]}
+        return {name: small.initialise(part, random(name)) for name, part in parts.items()}
+
+    def players(self) -> dict[str, Player]:
+        return {"both": Player(("encoder", "decoder"), Adam(self.settings.learning_rate, self.settings.beta1))}
+
+    def generators(self) -> tuple[str, ...]:
+        return "encoder", "decoder"
+
+    def step(self, players: Players, batch: Batch) -> dict[str, torch.Tensor]:
+        players.turn("both")
+        terms, _ = self._bound(players.networks, batch.images["b"], batch.noise["e"])
+        return players.update("both", dict.fromkeys(terms, 1.0), terms)
+
+    def _bound(
+        self, networks: Mapping[str, torch.nn.Module], x: torch.Tensor, e: torch.Tensor
+    ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        """The two parts of the negated bound, (n,) each, and the means of the codes."""
+        mean, raw = networks["encoder"](x).chunk(2, 1)
+        sigma = torch.nn.functional.softplus(raw) + 1e-6
+        logits = networks["decoder"](mean + sigma * e)
+        white = torch.nn.functional.binary_cross_entropy_with_logits(logits, (x + 1) / 2, reduction="none")
+        divergence = 0.5 * (mean.square() + sigma.square() - 2 * sigma.log() - 1).sum(1)
+        return {"reconstruction": white.flatten(1).sum(1), "divergence": divergence}, mean
+
+    def encode(
+        self, networks: Mapping[str, torch.nn.Module], images: torch.Tensor, random: torch.Generator
+    ) -> dict[str, torch.Tensor]:
+        e = torch.randn((len(images), self.settings.code_size), generator=random).to(images.device)
+        terms, mean = self._bound({name: network.eval() for name, network in networks.items()}, images, e)
+        return {"code": mean, "bound": -(terms["reconstruction"] + terms["divergence"])}
+
+    def generate(
+        self, output: Output, networks: Mapping[str, torch.nn.Module], batch: Batch, random: torch.Generator
+    ) -> torch.Tensor:
+        code, encoder, decoder = batch.noise["e"], networks["encoder"].eval(), networks["decoder"].eval()
+        if output == RECONSTRUCTIONS:
+            code = encoder(batch.images["b"]).chunk(2, 1)[0]
+        if output == PLANE:  # ten by ten, all other numbers 0
+            steps = torch.arange(len(code), device=code.device)
+            at = torch.stack([steps % 10, steps // 10], 1) * 4 / 9 - 2
+            code = torch.cat([at, torch.zeros_like(code[:, 2:])], 1)
+        made: torch.Tensor = (decoder(code) / 2).tanh()  # 2 sigmoid - 1
+        return made

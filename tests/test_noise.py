@@ -1,0 +1,568 @@
+"""Methods that start from noise: their losses, penalties and steps against formulas, and what is measured of samples."""
+
+import copy
+import itertools
+import json
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from conftest import tiny
+from PIL import Image
+from torch import nn
+from torch.nn import functional
+
+from ganrepro import methods, settings
+from ganrepro.data import digits
+from ganrepro.data.images import ImageError, write_png
+from ganrepro.evaluation import digit_classifier, samples
+from ganrepro.evaluation.base import Job
+from ganrepro.evaluation.intervals import difference, of_errors
+from ganrepro.evaluation.readers import Reader
+from ganrepro.evaluation.scores import EVALUATORS, evaluators_of
+from ganrepro.methods.base import Batch, DataSpec
+from ganrepro.methods.players import Players
+from ganrepro.nets import small
+from ganrepro.nets.cpu_convolutions import accelerate
+from ganrepro.objectives.gan_losses import LOSSES, smoothed
+from ganrepro.objectives.penalties import PENALTIES
+from ganrepro.outputs import BY_CLASS, BY_CODE, RECONSTRUCTIONS, SAMPLES
+from ganrepro.reporting.noise_figures import play
+from ganrepro.training.batches import TrainingImages
+from ganrepro.training.upright import upright
+
+CPU = torch.device("cpu")
+NOISY = [name for name in methods.names() if all(o.source in (None, o.target) for o in
+         methods.find(name)(methods.settings_of(name)()).outputs())]  # fmt: skip
+
+
+# --- losses and penalties ------------------------------------------------------------------------
+
+
+def sigmoid(s):
+    return 1 / (1 + math.exp(-s))
+
+
+FORMULAS = {  # Lucic et al., Table 1 and code: D on real, D on fake, G; by the logit s
+    "minimax": (lambda s: -math.log(sigmoid(s)), lambda s: -math.log(1 - sigmoid(s)), lambda s: math.log(1 - sigmoid(s))),
+    "non-saturating": (lambda s: -math.log(sigmoid(s)), lambda s: -math.log(1 - sigmoid(s)), lambda s: -math.log(sigmoid(s))),
+    "least-squares": (lambda s: (s - 1) ** 2 / 2, lambda s: s**2 / 2, lambda s: (s - 1) ** 2 / 2),
+    "least-squares-sigmoid": (
+        lambda s: (sigmoid(s) - 1) ** 2 / 2, lambda s: sigmoid(s) ** 2 / 2, lambda s: (sigmoid(s) - 1) ** 2 / 2
+    ),
+    "wasserstein": (lambda s: -s, lambda s: s, lambda s: -s),
+    "hinge": (lambda s: max(0, 1 - s), lambda s: max(0, 1 + s), lambda s: -s),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_losses_are_the_formulas(name):
+    """To 1e-6."""
+    s = torch.tensor([-3.0, -0.4, 0.0, 0.7, 2.5])
+    for loss, formula in zip(LOSSES[name][:3], FORMULAS[name], strict=True):
+        assert loss(s).tolist() == pytest.approx([formula(float(x)) for x in s], abs=1e-6)
+
+
+def test_a_smoothed_label_moves_the_best_logit_to_its_own():
+    """The loss is least where D = 0.9, to 1e-3; Salimans et al., 3.4."""
+    s = torch.linspace(-5, 5, 20001)
+    best = s[smoothed(LOSSES["non-saturating"], s, 0.9).argmin()]
+    assert float(best.sigmoid()) == pytest.approx(0.9, abs=1e-3)
+    assert torch.equal(smoothed(LOSSES["minimax"], s, 1.0), LOSSES["minimax"].real(s))
+
+
+def test_minimax_saturates_where_the_discriminator_is_sure():
+    """Slopes in the logit: sigmoid(s) and 1 - sigmoid(s), which is near 1 (Goodfellow et al., section 3)."""
+    s = torch.tensor([-8.0], requires_grad=True)
+    slopes = {n: float(torch.autograd.grad(LOSSES[n].generator(s).sum(), s)[0]) for n in ("minimax", "non-saturating")}
+    assert slopes["minimax"] == pytest.approx(-sigmoid(-8), rel=1e-4) and slopes["non-saturating"] == pytest.approx(-1, abs=1e-3)
+
+
+def test_penalties_of_a_linear_critic_are_closed_forms():
+    """Its slope is w everywhere; that of sigmoid(w x + b) is D (1 - D) w. To 1e-5."""
+    torch.manual_seed(0)
+    w, real, fake = torch.randn(1, 4, 4), torch.randn(6, 1, 4, 4), torch.randn(6, 1, 4, 4)
+    found = PENALTIES["gradient"](lambda x: (x * w).sum((1, 2, 3)), real, fake)
+    assert found.tolist() == pytest.approx([(math.sqrt(1e-4 + float(w.square().sum())) - 1) ** 2] * 6, abs=1e-5)
+    at = []
+
+    def judge(x):
+        at.append(x.detach())
+        return (x * w).sum((1, 2, 3))
+
+    found = PENALTIES["local-gradient"](judge, real, fake)
+    moved = at[0] - real
+    assert (moved >= 0).all() and moved.max() <= 0.5 * real.std()
+    d = (at[0] * w).sum((1, 2, 3)).sigmoid()
+    slope = d * (1 - d) * w.norm()
+    assert found.tolist() == pytest.approx(((slope.square() + 1e-4).sqrt() - 1).square().tolist(), abs=1e-5)
+
+
+def critic(kind, engine, dtype=torch.float64):
+    torch.manual_seed(1)
+    layers = [nn.Conv2d(1, 16, 3, 1, 1), nn.Softplus(), nn.Conv2d(16, 16, 3, 1, 1), nn.Softplus(), nn.Conv2d(16, 2, 4, 2, 1)]
+    network = nn.Sequential(*layers, nn.Flatten(1), nn.Linear(32, 1)).to(dtype)
+    if engine == "fast":
+        accelerate(network)
+        network.to(memory_format=torch.channels_last)
+    return network
+
+
+@pytest.mark.parametrize("kind", PENALTIES)
+@pytest.mark.parametrize("engine", ["plain", "fast"])
+def test_a_penalty_has_the_right_slope_in_the_weights(kind, engine):
+    """The gradient of a gradient, against finite differences (torch's gradcheck, its tolerances), by both engines."""
+    network = critic(kind, engine)
+    real, fake = torch.rand(2, 1, 8, 8, dtype=torch.float64), torch.rand(2, 1, 8, 8, dtype=torch.float64)
+    weight = network[4].weight  # of a convolution; the first ones have many
+
+    def penalty(value):
+        torch.manual_seed(2)
+
+        def judge(images):
+            return torch.func.functional_call(network, {"4.weight": value}, (images,))[:, 0]
+
+        return PENALTIES[kind](judge, real, fake)
+
+    assert torch.autograd.gradcheck(penalty, (weight.detach().clone().requires_grad_(),), fast_mode=True)
+
+
+@pytest.mark.parametrize("kind", PENALTIES)
+def test_both_engines_have_the_same_penalty_and_slope(kind):
+    """To 1e-5 of the largest, float32."""
+    slopes = {}
+
+    def judged(network):
+        return lambda images: network(images)[:, 0]
+
+    for engine in ("plain", "fast"):
+        network = critic(kind, engine, torch.float32)
+        torch.manual_seed(3)
+        real, fake = torch.rand(4, 1, 8, 8), torch.rand(4, 1, 8, 8)
+        PENALTIES[kind](judged(network), real, fake).mean().backward()
+        slopes[engine] = torch.cat([p.grad.flatten() for p in network.parameters() if p.grad is not None])
+    assert (slopes["plain"] - slopes["fast"]).abs().max() < 1e-5 * slopes["plain"].abs().max()
+
+
+# --- networks ------------------------------------------------------------------------------------
+
+
+def test_minibatch_features_count_the_others_that_are_near():
+    """Against loops over pairs and kernels, 1e-5."""
+    torch.manual_seed(0)
+    layer, x = small.MinibatchFeatures(5, 3, 2), torch.randn(4, 5)
+    m = layer.projection(x).view(4, 3, 2).detach()
+
+    def near(i, k):
+        return sum(math.exp(-float((m[i, k] - m[j, k]).abs().sum())) for j in range(4) if j != i)
+
+    wanted = [[near(i, k) for k in range(3)] for i in range(4)]
+    assert torch.allclose(layer(x), torch.cat([x, torch.tensor(wanted)], 1), atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(7,), (7, 3, 3)])
+def test_virtual_batch_norm_is_of_the_reference_and_the_image_alone(shape):
+    """Reference images as batch norm has them; another by the statistics of 5 + 1 images; to 1e-5."""
+    torch.manual_seed(0)
+    layer, x = small.VirtualBatchNorm(7, 5), torch.randn(8, *shape) * 2 + 1
+    made = layer(x)
+    assert torch.allclose(made[:5], functional.batch_norm(x[:5], None, None, training=True), atol=1e-5)
+    for i in (5, 7):
+        six = torch.cat([x[:5], x[i : i + 1]])
+        assert torch.allclose(made[i], functional.batch_norm(six, None, None, training=True)[5], atol=1e-5)
+    assert torch.allclose(layer(torch.cat([x[:5], x[6:7]]))[5], made[6], atol=1e-6)
+
+
+def test_maxout_is_the_largest_piece():
+    layer, x = small.Maxout(4, 3, 2), torch.randn(5, 4)
+    pieces = functional.linear(x, layer.linear.weight, layer.linear.bias)
+    assert torch.equal(layer(x), torch.stack([pieces[:, 2 * i : 2 * i + 2].amax(1) for i in range(3)], 1))
+
+
+# --- steps ---------------------------------------------------------------------------------------
+
+
+def game(name, **changes):
+    """A method at 8 × 8 with players and one batch."""
+    sizes = {"load_pixels": 8, "crop_pixels": 8, "batch_images": 6, "epoch_images": 6}
+    method = tiny(methods.find(name)(methods.settings_of(name)()), **(sizes | changes))
+    spec, random = DataSpec({"a": 1, "b": 1}, 8, 10), torch.Generator().manual_seed(5)
+    feed = method.feed()
+    count = 6 * feed.batches
+    images = {"b": torch.rand(count, 1, 8, 8, generator=random) * 2 - 1}
+    noise = {key: kind.draw(count, random) for key, kind in feed.noise.items()}
+    return method, Players(method, spec, 0, CPU), Batch(images, {"b": torch.arange(count) % 10}, noise)
+
+
+@pytest.mark.parametrize("name", ["lucic_gan", "dcgan"])
+def test_a_step_of_the_game_is_written_out_torch(name):
+    """Losses and weights after one step of D and of G, against the same in plain torch, 2e-6."""
+    method, players, batch = game(name, engine="plain", loss="non-saturating")
+    D, G = (players.networks[n] for n in ("discriminator", "generator"))
+    d, g = copy.deepcopy(D), copy.deepcopy(G)
+    losses = method.step(players, batch)
+    rate = method.settings.learning_rate
+    one = torch.optim.Adam(d.parameters(), rate, (0.5, 0.999))
+    other = torch.optim.Adam(g.parameters(), rate, (0.5, 0.999))
+    for p in itertools.chain(d.parameters(), g.parameters()):
+        p.requires_grad_(True)
+    x, z = batch.images["b"], batch.noise["z"]
+    fake = g(z)
+    bce = functional.binary_cross_entropy_with_logits
+    of_real, of_fake = bce(d(x), torch.ones(6)), bce(d(fake.detach()), torch.zeros(6))
+    one.zero_grad()
+    (of_real + of_fake).backward()
+    one.step()
+    of_g = bce(d(fake), torch.ones(6))
+    other.zero_grad()
+    of_g.backward()
+    other.step()
+    wanted = {"real": of_real, "fake": of_fake, "generator": of_g}
+    assert {n: float(v) for n, v in losses.items()} == pytest.approx({n: float(v.detach()) for n, v in wanted.items()}, abs=2e-6)
+    for made, wanted in ((D, d), (G, g)):
+        for a, b in zip(made.parameters(), wanted.parameters(), strict=True):
+            # a bias before batch norm has no slope but rounding, of which Adam makes whole steps
+            assert a.ndim == 1 or torch.allclose(a, b, atol=2e-6)
+
+
+def test_a_clipped_critic_stays_within_its_bound():
+    method, players, batch = game("lucic_gan", loss="wasserstein", clip=0.01, critic_steps=3)
+    method.step(players, batch)
+    assert max(float(p.abs().max()) for p in players.parameters["discriminator"]) <= 0.01 + 1e-9
+
+
+def test_history_is_the_mean_of_past_weights():
+    """After t steps the mean of t weights (1e-6), and the loss is the squared distance from the mean before."""
+    method, players, batch = game("dcgan", historical_averaging=0.1)
+    seen, told = [], []
+    for _ in range(3):
+        before = [p.detach().clone() for p in players.parameters["discriminator"]]
+        mean = [p.detach().clone() for p in players.networks["discriminator_mean"].parameters()]
+        moved = float(method.step(players, batch)["discriminator_moved"])
+        told.append((moved, sum(float((a - b).square().sum()) for a, b in zip(before, mean, strict=True))))
+        seen.append([p.detach().clone() for p in players.parameters["discriminator"]])
+    for i, past in enumerate(players.networks["discriminator_mean"].parameters()):
+        assert torch.allclose(past, torch.stack([one[i] for one in seen]).mean(0), atol=1e-6)
+    assert all(a == pytest.approx(b, rel=1e-4, abs=1e-7) for a, b in told) and told[2][0] > 0
+
+
+def test_feature_matching_pulls_means_together():
+    method, players, batch = game("dcgan", feature_matching=True)
+    D, G = players.networks["discriminator"], players.networks["generator"]
+    losses = method.step(players, batch)
+    again = players.networks["discriminator"].features
+    assert D is players.networks["discriminator"] and isinstance(G, nn.Module) and losses["generator"] >= 0
+    with torch.no_grad():
+        gap = (again(batch.images["b"]).mean(0) - again(G(batch.noise["z"])).mean(0)).square().sum()
+    assert math.isfinite(float(gap))
+
+
+def test_the_first_gan_measures_both_slopes():
+    """Against autograd on a copy, D after its step; 1e-5 of the value."""
+    method, players, batch = game("gan", dropout=0.0, engine="plain")
+    G = copy.deepcopy(players.networks["G"])
+    losses = method.step(players, batch)
+    for p in G.parameters():
+        p.requires_grad_(True)
+    D = players.networks["D"]
+    judged = D(G(batch.noise["z"]))
+    for name, term in (("minimax", (1 - judged.sigmoid()).log()), ("non_saturating", -judged.sigmoid().log())):
+        slopes = torch.autograd.grad(term.mean(), list(G.parameters()), retain_graph=True)
+        wanted = math.sqrt(sum(float(s.square().sum()) for s in slopes))
+        assert float(losses[f"slope_{name}"]) == pytest.approx(wanted, rel=1e-4)
+
+
+def test_began_balances_by_the_formula():
+    method, players, batch = game("began", critic_steps=1)
+    losses = {}
+    k = 0.0
+    for _ in range(3):
+        losses = method.step(players, batch)
+        apart = 0.75 * float(losses["real"]) - float(losses["fake"])
+        k = min(1.0, max(0.0, k + 0.001 * apart))
+        assert float(players.buffers["k"]) == pytest.approx(k, abs=1e-7)
+        assert float(losses["convergence"]) == pytest.approx(float(losses["real"]) + abs(apart), abs=1e-6)
+
+
+def test_d2gan_has_the_papers_terms():
+    """D's losses before its step, from the networks' own outputs, 1e-5."""
+    method, players, batch = game("d2gan", alpha=0.3, beta=0.2, engine="plain")
+    d1, d2, make = (copy.deepcopy(players.networks[n]) for n in ("d1", "d2", "generator"))
+    losses = method.step(players, batch)
+    with torch.no_grad():
+        x, fake = batch.images["b"], make(batch.noise["z"])
+        wanted = {"d1": (d1(fake) - 0.3 * d1(x).log()).mean(), "d2": (d2(x) - 0.2 * d2(fake).log()).mean()}
+        assert (d1(x) > 0).all()
+    assert [float(losses[n]) for n in wanted] == pytest.approx([float(v) for v in wanted.values()], abs=1e-5)
+
+
+def test_the_bound_of_a_vae_is_torchs_own_distributions():
+    """Bernoulli likelihood and divergence of normals, nats, to 1e-3 of some hundred."""
+    method, players, batch = game("vae", engine="plain")
+    net, x = players.networks, batch.images["b"]
+    terms, mean = method._bound(net, x, batch.noise["e"])
+    raw = net["encoder"](x).chunk(2, 1)[1]
+    q = torch.distributions.Normal(mean, functional.softplus(raw) + 1e-6)
+    divergence = torch.distributions.kl_divergence(q, torch.distributions.Normal(0.0, 1.0)).sum(1)
+    logits = net["decoder"](mean + q.scale * batch.noise["e"])
+    white = torch.distributions.Bernoulli(logits=logits, validate_args=False).log_prob((x + 1) / 2).sum((1, 2, 3))
+    assert torch.allclose(terms["divergence"], divergence, atol=1e-3)
+    assert torch.allclose(-terms["reconstruction"], white, atol=1e-3)
+
+
+def test_lapgan_judges_what_adds_up_to_the_image():
+    """Real differences and enlarged images make the real image again; D sees both."""
+    method, players, batch = game("lapgan")
+    seen = {}
+    for level in (1, 2):
+
+        def keep(_, given, level=level):
+            seen.setdefault(level, given[0].detach())
+
+        players.networks[f"d_{level}"].register_forward_pre_hook(keep)
+    losses = method.step(players, batch)
+    real = batch.images["b"]
+    assert torch.allclose(seen[2].sum(1, keepdim=True), real, atol=1e-6)
+    assert torch.allclose(seen[1].sum(1, keepdim=True), functional.avg_pool2d(real, 2), atol=1e-6)
+    assert set(losses) == {loss.name for loss in method.losses()}
+
+
+def test_a_gan_with_codes_judges_pairs():
+    """(x, E(x)) counts as real, (G(z), z) as generated; G and E want the opposite. To 1e-5."""
+    method, players, batch = game("bigan_codes", engine="plain")
+    E, G, D = (copy.deepcopy(players.networks[n]) for n in ("encoder", "generator", "discriminator"))
+    losses = method.step(players, batch)
+    x, z = batch.images["b"], batch.noise["z"]
+    bce = functional.binary_cross_entropy_with_logits
+    with torch.no_grad():
+        real, fake = D(torch.cat([x.flatten(1), E(x)], 1))[:, 0], D(torch.cat([G(z).flatten(1), z], 1))[:, 0]
+    assert float(losses["real"]) == pytest.approx(float(bce(real, torch.ones(6))), abs=1e-5)
+    assert float(losses["fake"]) == pytest.approx(float(bce(fake, torch.zeros(6))), abs=1e-5)
+
+
+@pytest.mark.parametrize("name", NOISY)
+def test_training_changes_every_player(name):
+    method, players, batch = game(name)
+    before = {n: [p.detach().clone() for p in parameters] for n, parameters in players.parameters.items()}
+    for _ in range(2):
+        assert all(torch.isfinite(value) for value in method.step(players, batch).values())
+    for n, parameters in players.parameters.items():
+        assert any(not torch.equal(a, b) for a, b in zip(parameters, before[n], strict=True)), n
+
+
+def test_losses_and_penalties_that_do_not_fit_are_refused(raw):
+    def refused(message, **changes):
+        raw["variants"]["gan-losses"] = {"one": {"title": "One", **changes}, "two": {"title": "Two"}}
+        raw["paper"].pop("gan-losses", None)
+        study = raw["studies"]["digits-losses"]
+        for key in ("row_settings", "generator_width", "discriminator_width"):
+            study.pop(key, None)
+        with pytest.raises(settings.ConfigError, match=message):
+            settings.parse(raw)
+
+    refused(r"variants.gan-losses.one.loss: wasserstein needs a critic of bounded slope; set clip", loss="wasserstein")
+    refused(r"one.clip: bounds a critic, and loss hinge|one.clip: bounds a critic, and loss non-saturating", clip=0.01)
+    refused(r"one.penalty: local-gradient is on a probability; loss hinge has none", loss="hinge", penalty="local-gradient")
+    refused(r"one.penalty: gradient is of each image alone, which batch norm forbids", penalty="gradient")
+    refused(r"one.real_target: labels are smoothed in a log loss; loss is hinge", loss="hinge", real_target=0.9)
+    refused(r"one.crop_pixels: expected a multiple of 4", crop_pixels=30, load_pixels=30)
+    refused(
+        r"studies.digits-losses.rows: 'two' starts from noise and others translate",
+        method="simgan",
+        crop_pixels=28,
+        load_pixels=28,
+    )
+
+
+def test_noise_needs_digits_and_translation_two_domains(raw):
+    raw["studies"]["digits-losses"]["dataset"] = "streets"
+    with pytest.raises(settings.ConfigError, match=r"digits-losses.dataset: 'streets' has none; its rows start from noise"):
+        settings.parse(raw)
+    raw["studies"]["digits-losses"]["dataset"] = "digits"
+    raw["studies"]["streets-tiny"]["dataset"] = "digits"
+    with pytest.raises(settings.ConfigError, match="holds digits alone, and its rows translate between two domains"):
+        settings.parse(raw)
+
+
+# --- data ----------------------------------------------------------------------------------------
+
+
+def test_digits_are_never_mirrored_and_drawn_in_the_same_order():
+    method, _, _ = game("lucic_gan")
+    source = {"b": torch.arange(20 * 64, dtype=torch.uint8).view(20, 8, 8, 1)}
+    images = TrainingImages(source, method.feed(), method.settings, CPU)
+    plan, plain = upright(images, method.settings).plan(3, 1, 30), images.plan(3, 1, 30)
+    assert plain.draws["b"][..., 3].any() and not plan.draws["b"][..., 3].any()
+    assert torch.equal(plain.draws["b"][..., :3], plan.draws["b"][..., :3])
+    draws = {"b": plan.draws["b"][0]}
+    assert torch.equal(upright(images, method.settings).crops(draws)["b"], images.crops(draws)["b"])
+    first = source["b"][draws["b"][:, 0]].permute(0, 3, 1, 2).float() / 127.5 - 1
+    assert torch.allclose(images.crops(draws)["b"], first, atol=1e-6)
+
+
+# --- what is measured ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """Drawn digits, and a classifier trained on them."""
+    folder = tmp_path_factory.mktemp("digits")
+    wanted = settings.DatasetSettings(source="digits", pixels=28, train_images=1500, test_images=300)
+    manifest = digits.prepare_digits(wanted, None, folder)
+    recipe = settings.ScorerSettings(filters=8, epochs=12, batch_images=50, learning_rate=0.004, pixels=None, seed=0)
+    network, accuracy = digit_classifier.train_classifier(folder, manifest, recipe, CPU)
+    return SimpleNamespace(folder=folder, manifest=manifest, network=network, accuracy=accuracy)
+
+
+def job(prepared, folder, output=SAMPLES, row=None):
+    reader = Reader(prepared.network)
+    data = prepared.folder, prepared.manifest
+    return Job(output, [folder], *data, 28, CPU, row, lambda: reader, "segmenter", folder, folder, "")
+
+
+def copies(folder, files):
+    folder.mkdir(parents=True, exist_ok=True)
+    for i, file in enumerate(files):
+        (folder / f"{i:05d}.png").write_bytes(file.read_bytes())
+    return folder
+
+
+def scores_of(name, one):
+    measured = EVALUATORS[name].measure(one)
+    return {k: float(v) for k, v in EVALUATORS[name].statistic(measured.counts.sum((0, 1))).items()}
+
+
+def test_a_generator_stuck_on_one_digit_is_caught(prepared, tmp_path):
+    test = prepared.folder / "test" / "b"
+    every = [test / name for name in prepared.manifest["names"]["test"]["b"]]
+    threes = [file for file in every if prepared.manifest["labels"][file.name] == 3]
+    stuck = job(prepared, copies(tmp_path / "stuck", [*threes] * 10))
+    whole = job(prepared, copies(tmp_path / "whole", every))
+    of_stuck, of_whole = scores_of("digit_classes", stuck), scores_of("digit_classes", whole)
+    assert of_stuck["classes_covered"] <= 2 and of_stuck["class_imbalance"] > 0.85
+    assert of_whole["classes_covered"] == 10 and of_whole["class_imbalance"] < 0.05
+    measure = EVALUATORS["digit_distance"].measure
+    distances = {one: measure(of).values["digit_frechet"] for one, of in (("stuck", stuck), ("whole", whole))}
+    real = EVALUATORS["digit_distance"].measure(job(prepared, tmp_path / "whole", row="ground-truth")).values
+    # samples lie class by class in turn, and still the jackknife leaves out no class as a whole
+    blurred = job(prepared, copies(tmp_path / "blurred", [*every[:290], *every[:10]]))
+    assert real["digit_frechet_error"] < real["digit_frechet"] and measure(blurred).values["digit_frechet_error"] < 1
+    assert distances["whole"] < 1e-3 < real["digit_frechet"] < distances["stuck"] / 5  # copies, other digits, one digit
+    known = [prepared.folder / "train" / "b" / name for name in prepared.manifest["names"]["train"]["b"][:50]]
+    copied = job(prepared, copies(tmp_path / "copied", known))
+    assert scores_of("novelty", copied)["novelty"] == pytest.approx(0, abs=1e-3)
+    assert scores_of("novelty", whole)["novelty"] == pytest.approx(1, abs=1e-6)
+
+
+def test_what_is_asked_for_is_counted_by_the_number_of_the_sample(prepared, tmp_path):
+    """Samples in turn of the classes 0 to 9, and the same with classes 1 to 9 and 0: none as asked, but a perfect code."""
+    test, labels = prepared.folder / "test" / "b", prepared.manifest["labels"]
+    names = prepared.manifest["names"]["test"]["b"]
+    by_class = {c: [test / n for n in names if labels[n] == c] for c in range(10)}
+    right = copies(tmp_path / "right", [by_class[i % 10][i // 10] for i in range(100)])
+    shifted = copies(tmp_path / "shifted", [by_class[(i + 1) % 10][i // 10] for i in range(100)])
+    assert scores_of("digit_asked", job(prepared, right, BY_CLASS))["asked"] >= 0.95
+    assert scores_of("digit_asked", job(prepared, shifted, BY_CLASS))["asked"] <= 0.05
+    assert scores_of("digit_code", job(prepared, shifted, BY_CODE))["code_tells_class"] >= 0.95
+    assert EVALUATORS["digit_asked"].measure(job(prepared, right, BY_CLASS, "ground-truth")).counts is None
+
+
+def test_codes_and_classes_are_matched_as_well_as_can_be():
+    """Against all permutations of 4."""
+    table = np.random.default_rng(0).integers(0, 9, (2, 4, 4)).astype(float)
+    found = EVALUATORS["digit_code"].statistic(table)["code_tells_class"]
+    for one, value in zip(table, found, strict=True):
+        best = max(sum(one[i, p[i]] for i in range(4)) for p in itertools.permutations(range(4)))
+        assert value == pytest.approx(best / one.sum())
+
+
+def test_nearest_is_scikit_learns():
+    from sklearn.neighbors import NearestNeighbors
+
+    random = np.random.default_rng(1)
+    codes, others = random.normal(size=(700, 5)), random.normal(size=(90, 5))
+    distances, places = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(others).kneighbors(codes)
+    found = samples.nearest(codes, others)
+    assert np.array_equal(found[0], places[:, 0]) and np.allclose(found[1], distances[:, 0], atol=1e-6)
+
+
+def test_codes_of_an_encoder_are_compared_by_their_neighbours(prepared, tmp_path):
+    """Codes that are the class itself: all right; the same for every digit: as many as share the first one's class."""
+    labels, names = prepared.manifest["labels"], prepared.manifest["names"]
+    folder = tmp_path / "reconstructions"
+    folder.mkdir()
+    codes = {f"{s}.code": np.array([[labels[n]] for n in names[s]["b"]], float) for s in ("train", "test")}
+    np.savez(tmp_path / "codes.npz", **codes, **{"test.bound": np.full(300, -90.0)})
+    one = job(prepared, folder, RECONSTRUCTIONS)
+    assert scores_of("digit_codes_nearest", one)["nearest_code"] == 1
+    assert scores_of("likelihood_bound", one)["bound"] == pytest.approx(-90)
+    np.savez(tmp_path / "codes.npz", **{name: values * 0 for name, values in codes.items()})
+    share = np.mean([labels[n] == labels[names["train"]["b"][0]] for n in names["test"]["b"]])
+    assert scores_of("digit_codes_nearest", one)["nearest_code"] == pytest.approx(share)
+    assert EVALUATORS["likelihood_bound"].measure(one).counts is None
+
+
+def test_only_a_classifier_that_reads_real_digits_measures(prepared):
+    assert prepared.accuracy >= digit_classifier.GATE
+    recipe = settings.ScorerSettings(filters=1, epochs=1, batch_images=500, learning_rate=1e-6, pixels=None, seed=0)
+    told = r"gate: the classifier reads \d+\.\d% of 300 held-out digits right, 97%"
+    with pytest.raises(digit_classifier.ClassifierError, match=told):
+        digit_classifier.train_classifier(prepared.folder, prepared.manifest, recipe, CPU)
+
+
+def test_samples_of_wrong_size_or_too_few_are_named(prepared, tmp_path):
+    write_png(tmp_path / "00000.png", Image.new("L", (28, 28)))
+    with pytest.raises(ImageError, match=r"a distance needs at least 2 images on each side, got 1 samples and 300 test digits"):
+        EVALUATORS["digit_distance"].measure(job(prepared, tmp_path))
+    write_png(tmp_path / "00001.png", Image.new("L", (20, 28)))
+    with pytest.raises(ImageError, match=r"00001.png: 20 × 28 pixels; expected squares of one size, as 00000.png"):
+        digit_classifier.load_digits(tmp_path, ["00000.png", "00001.png"])
+
+
+@pytest.mark.parametrize("name", NOISY)
+def test_samples_are_as_many_as_test_digits_and_the_same_again(name, prepared, tmp_path):
+    few = json.loads(json.dumps(prepared.manifest))
+    few["names"]["test"]["b"] = few["names"]["test"]["b"][:12]
+    few["names"]["train"]["b"] = few["names"]["train"]["b"][:30]
+    method = tiny(methods.find(name)(methods.settings_of(name)()), load_pixels=28, crop_pixels=28)
+    spec = DataSpec({"a": 1, "b": 1}, 28, 10)
+    weights = Players(method, spec, 0, CPU).generators()
+    for folder in ("one", "two"):
+        samples.make(method, weights, spec, 0, prepared.folder / "test", few, tmp_path / folder, CPU)
+    for output in method.outputs():
+        files = sorted((tmp_path / "one" / output.name).iterdir())
+        assert len(files) == (12 if output in (SAMPLES, BY_CLASS, BY_CODE, RECONSTRUCTIONS) else 100)
+        for file in files:
+            assert file.read_bytes() == (tmp_path / "two" / output.name / file.name).read_bytes()
+            with Image.open(file) as image:
+                assert (image.mode, image.size) == ("L", (28, 28))
+    if hasattr(method, "encode"):
+        samples.write_codes(method, weights, spec, 0, prepared.folder, few, tmp_path / "codes.npz", CPU)
+        with np.load(tmp_path / "codes.npz") as codes:
+            assert len(codes["train.code"]) == 30 and len(codes["test.code"]) == 12
+
+
+def test_digits_have_their_evaluators_and_translations_keep_theirs():
+    named = {o.name: [e.name for e in evaluators_of(o, False, True)] for o in (SAMPLES, BY_CLASS, BY_CODE, RECONSTRUCTIONS)}
+    assert named["samples"] == ["distance", "digit_distance", "digit_classes", "novelty"]
+    assert named["samples-by-class"][-1] == "digit_asked" and named["samples-by-code"][-1] == "digit_code"
+    assert named["reconstructions"] == ["inversion", "digit_codes_nearest", "likelihood_bound"]
+
+
+def test_an_error_of_images_widens_a_difference():
+    """Equal trainings: the error is that of both rows' images, to 5 % (2000 draws)."""
+    a, b = of_errors([10.0, 10.0, 10.0], [0.3] * 3, 2000, "a"), of_errors([12.0] * 3, [0.4] * 3, 2000, "b")
+    found = difference(b, a)
+    assert found.mean == pytest.approx(2.0) and found.error == pytest.approx(0.5, rel=0.05)
+
+
+# --- the game x · y ------------------------------------------------------------------------------
+
+
+def test_steps_at_once_leave_the_solution_by_the_exact_factor():
+    """(1 + η²)^(t / 2) to 1e-9; by turns the distance stays within 1 ± η."""
+    once, turns = play(0.1, 200)
+    assert np.allclose(np.hypot(*once.T), 1.01 ** (np.arange(201) / 2), rtol=1e-9)
+    assert np.abs(np.hypot(*turns.T) - 1).max() < 0.1
