@@ -372,10 +372,10 @@ def test_the_table_of_evaluators_says_what_applies_to_what():
         ("found", True): ["inversion"],  # a rendering of the input is compared with it, and with nothing else
         ("found", False): ["inversion"],
     }
-    assert list(COUNTED) == [
-        score for name in ("fcn_score", "colour_histograms", "inversion") for score in EVALUATORS[name].scores
-    ]
-    assert set(SCORES) == {*COUNTED, "frechet", "kernel", "inception_score"}
+    counted = ("fcn_score", "colour_histograms", "inversion", "digit_classes", "novelty", "digit_asked", "digit_code")
+    counted += ("digit_codes_nearest", "likelihood_bound")
+    assert list(COUNTED) == [score for name in counted for score in EVALUATORS[name].scores]
+    assert set(SCORES) == {*COUNTED, "frechet", "kernel", "inception_score", "digit_frechet"}
     assert all(isinstance(e, Evaluator) and e.name == name for name, e in EVALUATORS.items())
 
 

@@ -17,7 +17,7 @@ from torch.nn import functional
 from ganrepro import methods, settings
 from ganrepro.data import digits
 from ganrepro.data.images import ImageError, write_png
-from ganrepro.evaluation import digit_classifier, samples
+from ganrepro.evaluation import digit_classifier, digit_images, samples
 from ganrepro.evaluation.base import Job
 from ganrepro.evaluation.intervals import difference, of_errors
 from ganrepro.evaluation.readers import Reader
@@ -484,7 +484,7 @@ def test_nearest_is_scikit_learns():
     random = np.random.default_rng(1)
     codes, others = random.normal(size=(700, 5)), random.normal(size=(90, 5))
     distances, places = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(others).kneighbors(codes)
-    found = samples.nearest(codes, others)
+    found = digit_images.nearest(codes, others)
     assert np.array_equal(found[0], places[:, 0]) and np.allclose(found[1], distances[:, 0], atol=1e-6)
 
 
@@ -518,7 +518,7 @@ def test_samples_of_wrong_size_or_too_few_are_named(prepared, tmp_path):
         EVALUATORS["digit_distance"].measure(job(prepared, tmp_path))
     write_png(tmp_path / "00001.png", Image.new("L", (20, 28)))
     with pytest.raises(ImageError, match=r"00001.png: 20 × 28 pixels; expected squares of one size, as 00000.png"):
-        digit_classifier.load_digits(tmp_path, ["00000.png", "00001.png"])
+        digit_images.load_digits(tmp_path, ["00000.png", "00001.png"])
 
 
 @pytest.mark.parametrize("name", NOISY)

@@ -87,6 +87,7 @@ def made_up(study, tmp_path):
             for row in study.rows
             for seed in study.seeds
         ),
+        over_training=pd.DataFrame(columns=[*keys, "epoch", "digit_frechet"]),
         curves=pd.concat([table[[*keys, "class_iou"]].assign(epoch=e) for e in (1, 2)])[lambda lines: lines.row.isin(study.rows)],
         estimates=estimates,
         by_image={at: np.array([0.25, 0.75]) for at in estimates},

@@ -24,7 +24,7 @@ class DigitAsked(Evaluator):
         import numpy as np
 
         from ganrepro.evaluation.digit_classes import read_classes
-        from ganrepro.evaluation.samples import asked_class
+        from ganrepro.evaluation.digit_images import asked_class
 
         if job.row is not None:
             return Measured(None, {})  # nobody asked for the real digits

@@ -37,7 +37,8 @@ def read_classes(job: Job) -> np.ndarray:
     """The class of each image as the classifier reads it, one-hot, (images, classes)."""
     import numpy as np
 
-    from ganrepro.evaluation.digit_classifier import CLASSES, load_digits, readings
+    from ganrepro.evaluation.digit_classifier import CLASSES, readings
+    from ganrepro.evaluation.digit_images import load_digits
 
     read = readings(job.reader().network, load_digits(job.folders[0], job.names), job.device).argmax(1)
     return np.eye(CLASSES)[read.numpy()]

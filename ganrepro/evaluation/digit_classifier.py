@@ -9,13 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ganrepro.data.images import ImageError, read_rgb, to_float
+from ganrepro.data.images import to_float
 from ganrepro.errors import UserError
+from ganrepro.evaluation.digit_images import load_digits
 from ganrepro.seeding import stream
 from ganrepro.settings.models import ScorerSettings
 
@@ -44,16 +44,6 @@ class DigitClassifier(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         logits: Tensor = self.head(self.features(images))
         return logits
-
-
-def load_digits(folder: Path, names: list[str]) -> Tensor:
-    """Grey images of one size, uint8 (n, 1, side, side). ImageError names one that is missing or of another size."""
-    found = [np.asarray(read_rgb(folder / name).convert("L")) for name in names]
-    for name, image in zip(names, found, strict=True):
-        if image.shape != found[0].shape or image.shape[0] != image.shape[1]:
-            size = f"{image.shape[1]} × {image.shape[0]} pixels"
-            raise ImageError(f"{folder / name}: {size}; expected squares of one size, as {names[0]}")
-    return torch.from_numpy(np.stack(found))[:, None]
 
 
 def train_classifier(

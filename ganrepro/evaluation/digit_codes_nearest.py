@@ -22,7 +22,7 @@ class DigitCodesNearest(Evaluator):
     def measure(self, job: Job) -> Measured:
         import numpy as np
 
-        from ganrepro.evaluation.samples import nearest
+        from ganrepro.evaluation.digit_images import nearest
 
         file = job.folders[0].parent / "codes.npz"
         if job.row is not None or not file.exists():

@@ -47,7 +47,8 @@ def frechet_of(job: Job, folder: Path) -> float:
 def _both(job: Job, folder: Path | None) -> tuple[np.ndarray, np.ndarray]:
     """Features of samples and of real test digits, (n, d) and (m, d).  folder: None: the job's own."""
     from ganrepro.data.images import ImageError
-    from ganrepro.evaluation.digit_classifier import load_digits, readings
+    from ganrepro.evaluation.digit_classifier import readings
+    from ganrepro.evaluation.digit_images import load_digits
 
     names, network = job.manifest["names"], job.reader().network.get_submodule("features")
     real = load_digits(job.data / "test" / "b", names["test"]["b"])

@@ -25,7 +25,7 @@ class Novelty(Evaluator):
     def measure(self, job: Job) -> Measured:
         import numpy as np
 
-        from ganrepro.evaluation.samples import nearest, pixels
+        from ganrepro.evaluation.digit_images import nearest, pixels
 
         names = job.manifest["names"]
         known = pixels(job.data / "train" / "b", names["train"]["b"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,9 @@ from ganrepro import checkpoints
 from ganrepro.artifacts.files import replacing
 from ganrepro.data.images import as_array, to_float, to_uint8, write_png
 from ganrepro.evaluation.base import Job
-from ganrepro.evaluation.digit_classifier import BATCH, DigitClassifier, load_digits
+from ganrepro.evaluation.digit_classifier import BATCH, DigitClassifier
 from ganrepro.evaluation.digit_distance import frechet_of
+from ganrepro.evaluation.digit_images import load_digits
 from ganrepro.evaluation.generation import load_networks
 from ganrepro.evaluation.readers import Reader
 from ganrepro.methods.base import Batch, DataSpec, Method
@@ -82,26 +83,3 @@ def write_codes(
 def over_training(job: Job, folders: Mapping[int, Path]) -> dict[str, float]:
     """Fréchet distance of the samples of each epoch that is looked back at."""
     return {str(epoch): frechet_of(job, folder) for epoch, folder in folders.items()}
-
-
-def asked_class(name: str, classes: int) -> int:
-    """The class that a sample of this name was asked for."""
-    return int(Path(name).stem) % classes
-
-
-def nearest(codes: np.ndarray, others: np.ndarray, chunk: int = 500) -> tuple[np.ndarray, np.ndarray]:
-    """For each row of codes (n, d) the place of the nearest of others (m, d), and its distance: (n,) each."""
-    places, distances = [], []
-    squares = np.square(others, dtype=np.float64).sum(1)
-    for first in range(0, len(codes), chunk):
-        part = codes[first : first + chunk].astype(np.float64)
-        between = np.square(part).sum(1)[:, None] + squares - 2 * part @ others.T.astype(np.float64)
-        places.append(between.argmin(1))
-        distances.append(np.sqrt(np.maximum(between.min(1), 0)))
-    return np.concatenate(places), np.concatenate(distances)
-
-
-def pixels(folder: Path, names: Sequence[str]) -> np.ndarray:
-    """Digits as lines of numbers from 0 to 1, (n, side²)."""
-    levels: np.ndarray = load_digits(folder, list(names)).flatten(1).numpy().astype(np.float32) / 255
-    return levels

@@ -8,11 +8,12 @@ Source: Lucic et al., arXiv:1711.10337, Table 1, and their code (google/compare_
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ganrepro.lazy import torch
 
-Logits = Callable[[torch.Tensor], torch.Tensor]
+if TYPE_CHECKING:
+    Logits = Callable[[torch.Tensor], torch.Tensor]
 
 
 class GanLoss(NamedTuple):

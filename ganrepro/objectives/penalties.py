@@ -8,11 +8,13 @@ Source: google/compare_gan at d6c5976 (WGAN_GP.py, DRAGAN.py), whose root has 1e
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from ganrepro.lazy import torch
 
-Judge = Callable[[torch.Tensor], torch.Tensor]
-Penalty = Callable[[Judge, torch.Tensor, torch.Tensor], torch.Tensor]
+if TYPE_CHECKING:
+    Judge = Callable[[torch.Tensor], torch.Tensor]
+    Penalty = Callable[[Judge, torch.Tensor, torch.Tensor], torch.Tensor]
 INSIDE_THE_ROOT = 1e-4
 
 
