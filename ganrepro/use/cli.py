@@ -51,8 +51,7 @@ def translate(args: argparse.Namespace) -> None:
     from ganrepro.data.images import ImageError
     from ganrepro.use import files, sheet, tiles
 
-    if args.out.exists() and any(args.out.iterdir() if args.out.is_dir() else [args.out]):
-        raise UserError(f"{args.out}: not empty; name another folder, or remove it first")
+    _expect_empty(args.out)
     if args.tile is not None and not 0 <= args.overlap < args.tile:
         raise UserError(f"--overlap: expected 0 to {args.tile - 1}, less than --tile, got {args.overlap}")
     models, photos = _models(args), list(files.find(args.photos))
@@ -85,6 +84,12 @@ def translate(args: argparse.Namespace) -> None:
         raise UserError(f"{len(failed)} of {len(photos)} photos were left out; the first: {failed[0]}")
 
 
+def _expect_empty(out: Path) -> None:
+    """UserError where results would lie among other files."""
+    if out.exists() and any(out.iterdir() if out.is_dir() else [out]):
+        raise UserError(f"{out}: not empty; name another folder, or remove it first")
+
+
 def _slug(text: str) -> str:
     """A title as a folder."""
     return "".join(c if c.isalnum() or c in "-._" else "-" for c in text)
@@ -110,6 +115,19 @@ def imported(args: argparse.Namespace) -> None:
     """A published generator as a folder that every command takes."""
     args.models, args.to, args.no_dropout, args.photos = [str(args.file)], "folder", False, []
     export(args)
+
+
+def sample(args: argparse.Namespace) -> None:
+    """New images from a row that starts from noise (digits-losses/ns)."""
+    from ganrepro.artifacts.files import filling
+    from ganrepro.use.samples import of_row
+
+    _expect_empty(args.out)
+    images = of_row(args.row, args.count, args.seed, args.label, args.params)
+    with filling(args.out) as folder:
+        for number, image in enumerate(images):
+            image.save(folder / f"{number:05d}.png")
+    print(f"{args.count} images in {args.out}")
 
 
 def score(args: argparse.Namespace) -> None:
@@ -187,6 +205,12 @@ def parser() -> argparse.ArgumentParser:
     one = command("import", imported)
     one.add_argument("file", metavar="FILE.pth", type=Path)
     one.add_argument("--out", type=Path, help="folder to write (default: named after the file)")
+    one = command("sample", sample)
+    one.add_argument("row", metavar="ROW", help="STUDY/ROW or STUDY/ROW/SEED")
+    one.add_argument("--out", type=Path, required=True, help="folder for the images; new or empty")
+    one.add_argument("--count", type=_whole(1, 100_000), default=100, help="(default: %(default)s)")
+    one.add_argument("--seed", type=_whole(0, 2**31 - 1), default=0, help="of the noise (default: %(default)s)")
+    one.add_argument("--label", type=_whole(0, 9), help="the class to ask for, where the method takes one")
     one = command("score", score)
     one.add_argument("folder", metavar="FOLDER", type=Path, help="images named like the study's test images")
     one.add_argument("--study", required=True, help="a name under studies in params.yaml")

@@ -146,6 +146,9 @@ def of_row(run: paths.Run, output: Output) -> Model:
     method = run.method
     if isinstance(method, Imported):
         return _of_published(method.files[method.settings.weights], output.name)
+    if run.study.from_noise:
+        where = f"{run.study.name}/{run.row}"
+        raise ModelError(f"{where}: {method.title} starts from noise, not from a photo; ganrepro sample {where} makes images")
     if not isinstance(method, TranslationMethod):
         raise ModelError(f"{run.study.name}/{run.row}: {method.title} translates by a search, not by a network; nothing to load")
     name = f"g_{output.source}{output.target}"

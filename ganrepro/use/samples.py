@@ -1,0 +1,57 @@
+"""New images from a row that starts from noise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from ganrepro import checkpoints, settings
+from ganrepro.artifacts import datasets, paths
+from ganrepro.artifacts.files import read_json
+from ganrepro.data.images import as_array, to_uint8
+from ganrepro.evaluation.generation import load_networks
+from ganrepro.methods.base import Batch, DataSpec
+from ganrepro.seeding import reseed, stream
+from ganrepro.use.model import ModelError
+
+AT_ONCE = 100
+
+
+def of_row(
+    name: str, count: int, seed: int = 0, label: int | None = None, params: str | Path = "params.yaml"
+) -> Iterator[Image.Image]:
+    """So many images of STUDY/ROW or STUDY/ROW/SEED; the same again for the same seed.
+
+    label: the class to ask for, where the method takes one; None: each in turn.  ModelError with one line for anything unusable.
+    """
+    loaded, parts = settings.load(params), name.split("/")
+    if len(parts) not in (2, 3) or (len(parts) == 3 and not parts[2].isdecimal()):
+        raise ModelError(f"{name}: expected STUDY/ROW or STUDY/ROW/SEED (`ganrepro list` shows all)")
+    study = settings.find_study(loaded, parts[0])
+    run = paths.find_run(loaded, parts[0], parts[1], int(parts[2]) if len(parts) == 3 else study.seeds[0])
+    if not study.from_noise or run.reference:
+        raise ModelError(f"{name}: makes images of images, or was never trained; ganrepro translate is for the first")
+    file = run.folder / "checkpoint.pt" if (run.folder / "checkpoint.pt").exists() else run.equal_checkpoint()
+    if file is None:
+        raise ModelError(f"{name}: not trained yet; snakemake --cores all {run.folder / 'checkpoint.pt'}")
+    method, cpu = run.method, torch.device("cpu")
+    manifest = read_json(datasets.dataset_dir(loaded, study.dataset) / "manifest.json")
+    data = DataSpec.of(manifest, method.settings)
+    if label is not None and not 0 <= label < data.classes:
+        raise ModelError(f"--label: expected a class from 0 to {data.classes - 1}, got {label}")
+    if label is not None and not any(output.name.startswith("samples-by") for output in method.outputs()):
+        raise ModelError(f"{name}: {method.title} takes no class; leave --label out")
+    output = method.outputs()[0] if label is None else method.outputs()[1]
+    networks = load_networks(method, checkpoints.load(file, run.spec)["players"]["networks"], data, run.seed, cpu)
+    for first in range(0, count, AT_ONCE):
+        of = range(first, min(count, first + AT_ONCE))
+        random = stream(seed, f"sample/{first}")
+        noise = {kind: draw.draw(len(of), random) for kind, draw in method.feed().noise.items()}
+        asked = torch.tensor([number % data.classes if label is None else label for number in of])
+        reseed(seed, f"sample/{first}/dropout")
+        with torch.no_grad():
+            made = method.generate(output, networks, Batch({}, {"b": asked}, noise), random)
+        yield from (Image.fromarray(as_array(to_uint8(image))) for image in made)
