@@ -6,6 +6,7 @@ depends on, so a file that exists is up to date.
 
 import os
 import sys
+from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version

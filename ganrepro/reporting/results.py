@@ -154,8 +154,8 @@ def intervals(results: Results) -> pd.DataFrame:
     for (output, row), by_score in results.estimates.items():
         for name, one in by_score.items():
             low, high = interval(one)
-            if name not in UNBOUNDED:  # a share is no less than 0 and no more than 1
-                low, high = max(0.0, low), min(1.0, high)
+            low = low if name == "bound" else max(0.0, low)  # no other score can be less than 0
+            high = high if name in UNBOUNDED else min(1.0, high)  # nor a share more than 1
             lines.append([output, row, name, one.mean, low, high, len(one.trainings)])
     if len(results.distances):
         for (output, row), one in results.distances.groupby(["output", "row"], sort=False):

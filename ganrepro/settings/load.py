@@ -78,7 +78,7 @@ def parse(raw: object) -> Params:
         if key not in fields:
             raise unknown(key, fields, "params.yaml")
     for key in fields:
-        if key not in top:
+        if key not in top and key != "perceptual":
             raise ConfigError(f"params.yaml.{key}: missing")
     for section in ("reports", "datasets"):
         _mapping(top[section], section)

@@ -17,7 +17,7 @@ from ganrepro.outputs import OUTPUTS, Output
 # Rows that need no training: the real target images (gate) and the untouched input (floor).
 REFERENCE_ROWS = {"ground-truth": "Ground truth", "identity": "Identity (input unchanged)"}
 # Names of folders that something else than a study, a report or a dataset owns.
-RESERVED = ("all", "archives", "bsds500", "claims", "features", "segmenters")
+RESERVED = ("all", "archives", "bsds500", "claims", "features", "perceptual_study", "segmenters")
 
 
 class ConfigError(UserError):
@@ -172,6 +172,29 @@ class StudySettings(Closed):
         return self
 
 
+Milliseconds = Annotated[int, Field(ge=0, le=60_000)]
+
+
+class PerceptualSettings(Closed):
+    """The design of the perceptual study: the papers', with the timings of the published tool (phillipi/AMT_Real_vs_Fake)."""
+
+    practice: CountOrZero = Field(10, le=1000, description="trials at the beginning, with feedback")
+    trials: Count = Field(40, le=1000, description="trials after them, without")
+    paired: bool = Field(
+        True, description="real and fake belong to one input; false: to different ones, as the papers had it for maps"
+    )
+    pixels: Pixels = Field(256, description="side at which images are shown; smaller ones are enlarged, real and fake alike")
+    first_blank_ms: Milliseconds = Field(1200, description="before the first image of a block")
+    blank_ms: Milliseconds = Field(900, description="before the first image of any other trial")
+    shown_ms: Annotated[int, Field(gt=0, le=60_000)] = Field(1000, description="that each image stands")
+    between_ms: Milliseconds = Field(600, description="between the two")
+    buttons_ms: Milliseconds = Field(100, description="from the second image to the buttons")
+    feedback_ms: Milliseconds = Field(2400, description="that feedback stands, in practice")
+    tolerance_ms: Milliseconds | None = Field(
+        50, description="trials with an image that stood longer or shorter by more are left out of the rates; null: none is"
+    )
+
+
 class ParamsSettings(Closed):
     """params.yaml but its studies, variants and the papers' tables, which are checked against one another."""
 
@@ -181,6 +204,7 @@ class ParamsSettings(Closed):
     distance: Literal["segmenter", "inception-tf1", "inception-pytorch-fid", "inception-clean"] = Field(
         description="whose features generated and real photos are compared by; Inception's make FID, the rest names the resize"
     )
+    perceptual: PerceptualSettings = PerceptualSettings()
     datasets: dict[Name, DatasetSettings]
     scorers: dict[Name, ScorerSettings | PublishedScorerSettings]
 
@@ -249,3 +273,4 @@ class Params:
     datasets: dict[str, DatasetSettings]
     scorers: dict[str, ScorerSettings | PublishedScorerSettings]
     studies: dict[str, Study]
+    perceptual: PerceptualSettings

@@ -12,6 +12,7 @@ from ganrepro import __version__, settings
 from ganrepro.artifacts import paths
 from ganrepro.artifacts.files import read_json
 from ganrepro.errors import UserError, in_one_line
+from ganrepro.use import people
 
 if TYPE_CHECKING:
     import numpy as np
@@ -220,6 +221,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("models", metavar="MODEL", nargs="+", help=MODEL)
     one.add_argument("--host", default="127.0.0.1", help="address to serve on; another is open to the network")
     one.add_argument("--port", type=_whole(1, 65535), default=7860, help="(default: %(default)s)")
+    people.add(commands.add_parser("study", help="'Real or fake?', asked of people: serve a study, see and export answers."))
     one = command("watch", watch)
     one.add_argument("--logs", type=Path, default=Path("logs"), help="(default: %(default)s)")
     one.add_argument("--once", action="store_true", help="print once and stop")

@@ -87,3 +87,14 @@ rule claims:
         "logs/claims.log",
     shell:
         "{PYTHON:q} -m pipeline.claims 2> {log:q}"
+
+
+rule perceptual_study:
+    input:
+        sorted(str(file) for file in Path("studies").glob("*.sqlite")),
+    output:
+        "reports/perceptual_study.md",
+    log:
+        "logs/perceptual_study.log",
+    shell:
+        "{PYTHON:q} -m pipeline.perceptual 2> {log:q}"

@@ -1,0 +1,398 @@
+"""The perceptual study: its design, its answers on disk, its server, and the published tool's arithmetic."""
+
+import csv
+import io
+import itertools
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import numpy as np
+import pytest
+from conftest import RAW, ROOT
+from fastapi.testclient import TestClient
+from PIL import Image
+
+from ganrepro import settings
+from ganrepro.errors import UserError
+from ganrepro.perceptual import answers, design
+from ganrepro.perceptual.design import Images, StudyError, Trial
+from ganrepro.perceptual.server import app
+from ganrepro.perceptual.store import Store
+from ganrepro.reporting.perceptual_page import PUBLISHED, Answered, page
+from ganrepro.settings import PerceptualSettings
+
+ROWS = ["cogan", "cyclegan", "simgan"]
+CHOSEN = PerceptualSettings(practice=2, trials=4, pixels=16)
+
+
+@pytest.fixture
+def images(tmp_path):
+    """Eight real images of one grey, and fakes of another for each row."""
+    names = [f"{i}.png" for i in range(8)]
+    for folder, level in zip(["real", *ROWS], (10, 60, 120, 240), strict=True):
+        (tmp_path / folder).mkdir()
+        for i, name in enumerate(names):
+            Image.new("RGB", (16, 16), (level, level, i)).save(tmp_path / folder / name)
+    return Images(tmp_path / "real", {row: tmp_path / row for row in ROWS}, names, "Labels → photo")
+
+
+@pytest.fixture
+def store(tmp_path):
+    made = Store(tmp_path / "studies" / "x.sqlite")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def client(images, store):
+    with TestClient(app(images, CHOSEN, store, "First.\n\nSecond <b>.", False, "A study")) as made:
+        yield made
+
+
+def answer(number, chosen="left", shown=1000.0):
+    return {"number": number, "chosen": chosen, "shown_left": shown, "shown_right": shown, "took": 500.0}
+
+
+def level(client, session, number, side):
+    found = client.get(f"/sessions/{session}/{number}/{side}")
+    assert found.status_code == 200 and found.headers["content-type"] == "image/png"
+    with Image.open(io.BytesIO(found.content)) as image:
+        return image.getpixel((0, 0))[0]
+
+
+# --- design --------------------------------------------------------------------------------------
+
+
+def test_no_image_comes_twice_and_sides_are_even():
+    chosen = PerceptualSettings(practice=10, trials=40)
+    names = [f"{i}.png" for i in range(60)]
+    drawn = [design.draw(names, chosen, np.random.default_rng(seed)) for seed in range(100)]
+    for one in drawn:
+        assert len(one) == 50 and len({trial.real for trial in one}) == 50 and all(trial.real == trial.fake for trial in one)
+    lefts = sum(trial.real_side == "left" for one in drawn for trial in one)
+    assert abs(lefts - 2500) < 3 * 35.4  # three standard deviations of 5000 coins
+    apart = design.draw(names, PerceptualSettings(paired=False), np.random.default_rng(0))
+    assert len({trial.fake for trial in apart}) == 50 and any(trial.real != trial.fake for trial in apart)
+    with pytest.raises(StudyError, match="50 trials, and only 49 test images; lower practice or trials"):
+        design.draw(names[:49], chosen, np.random.default_rng(0))
+
+
+def test_folders_of_unequal_numbers_or_sizes_are_named(images):
+    design._expect_equal(images.real, images.fakes, images.names)
+    (images.fakes["cogan"] / "0.png").unlink()
+    with pytest.raises(StudyError, match=r"cogan: 7 images, 8 in .*real; expected the same names in both"):
+        design._expect_equal(images.real, images.fakes, images.names)
+    Image.new("RGB", (8, 8)).save(images.fakes["cogan"] / "0.png")
+    with pytest.raises(StudyError, match=r"cogan/0.png: \(8, 8\); expected \(16, 16\)"):
+        design._expect_equal(images.real, images.fakes, images.names)
+
+
+def test_rows_and_outputs_that_are_none_are_named():
+    params = settings.parse(RAW)
+    study = params.studies["perceptual-streets"]
+    for changes, told in (
+        ({"output": "labels"}, "makes labels2photo, photo2labels, not labels"),
+        ({"rows": ["none"]}, "no row 'none' makes labels2photo"),
+        ({}, "no images of perceptual-streets/ground-truth yet"),
+    ):
+        with pytest.raises(StudyError, match=told):
+            design.images_of(params, study, changes.get("output"), changes.get("rows", ()))
+    with pytest.raises(StudyError, match="digits-losses: translates nothing"):
+        design.images_of(params, params.studies["digits-losses"], None)
+
+
+# --- the server ----------------------------------------------------------------------------------
+
+
+def test_a_session_from_consent_to_thanks(client, store):
+    page_ = client.get("/")
+    assert "Second &lt;b&gt;." in page_.text and "script-src 'sha256-" in page_.headers["content-security-policy"]
+    session = client.post("/sessions", json={}).json()
+    assert session["row"] is None and (session["trials"], session["practice"]) == (6, 2)  # the page is not told which row
+    (row,) = store.counts()
+    of_row = {"cogan": 60, "cyclegan": 120, "simgan": 240}[row]
+    for number in range(6):
+        sides = {side: level(client, session["id"], number, side) for side in ("left", "right")}
+        assert sorted(sides.values()) == sorted([10, of_row])
+        fake = next(side for side, value in sides.items() if value == of_row)
+        right = number != 4
+        chosen = fake if right else {"left": "right", "right": "left"}[fake]
+        told = client.post(f"/sessions/{session['id']}/answers", json=answer(number, chosen))
+        assert told.json() == ({"right": right} if number < 2 else {})  # feedback in practice alone
+    done = client.post(f"/sessions/{session['id']}/finish", json={"colour_vision": "normal", "comments": "fine"})
+    assert done.json() == {"right": 0.75}
+    kept = store.answers()
+    assert len(kept) == 6 and all(one["finished"] for one in kept)
+    assert [one["chosen"] == one["real_side"] for one in kept] == [False] * 4 + [True, False]
+
+
+def test_what_does_not_fit_is_refused_in_one_line_and_nothing_is_lost(client, store):
+    session = client.post("/sessions", json={}).json()["id"]
+    other = client.post("/sessions", json={}).json()["id"]
+
+    def refused(status, told, path, **body):
+        found = client.post(path, json=body) if body else client.get(path)
+        assert found.status_code == status and told in found.json()["error"], found.text
+
+    assert client.post(f"/sessions/{session}/answers", json=answer(0)).status_code == 200
+    refused(409, "trial 1 has its answer", f"/sessions/{session}/answers", **answer(0))
+    refused(409, "trial 2 comes first", f"/sessions/{session}/answers", **answer(3))
+    refused(409, "there is no such session", "/sessions/forged/answers", **answer(0))
+    refused(409, "there is no such session", "/sessions/forged")
+    refused(409, "no such trial", f"/sessions/{session}/6/left")
+    refused(409, "trial 2 has no answer yet", f"/sessions/{session}/finish", colour_vision="normal")
+    refused(422, "chosen: ", f"/sessions/{other}/answers", **answer(0, "middle"))
+    refused(422, "shown_left: ", f"/sessions/{other}/answers", **answer(0, shown=-1.0))
+    refused(422, "comments: ", f"/sessions/{session}/finish", colour_vision="normal", comments="x" * 2001)
+    refused(413, "too long: at most", f"/sessions/{session}/finish", colour_vision="normal", comments="x" * 20_000)
+    for path in (
+        "/docs",
+        "/openapi.json",
+        "/page.html",
+        "/../params.yaml",
+        "/sessions/../../params.yaml",
+        f"/sessions/{session}/0/real",
+    ):
+        assert client.get(path).status_code in (404, 405, 409, 422), path
+    assert client.get("/", headers={"host": "evil.example"}).status_code == 400
+    assert [one["number"] for one in store.answers()] == [0]
+
+
+def test_a_token_is_good_for_one_session_which_goes_on(images, store):
+    (token,) = store.invite(1)
+    with TestClient(app(images, CHOSEN, store, "", True, "A study", loopback=False)) as client:
+        assert "open by invitation" in client.post("/sessions", json={}).json()["error"]
+        assert "not valid" in client.post("/sessions", json={"token": "forged"}).json()["error"]
+        first = client.post("/sessions", json={"token": token}).json()
+        client.post(f"/sessions/{first['id']}/answers", json=answer(0))
+        again = client.post("/sessions", json={"token": token}).json()
+        assert (again["id"], again["answered"]) == (first["id"], 1) and sum(store.counts().values()) == 1
+    assert token not in store.path.read_bytes().decode("latin1")
+
+
+def test_a_full_disk_is_told_and_what_was_saved_stays(images, store):
+    session = store.begin(ROWS, lambda n: design.draw(images.names, CHOSEN, np.random.default_rng(n)), 2, None)
+    store.answer(session.id, 0, "left", (1000, 1000), 1.0)
+    (pages,) = store._db.execute("PRAGMA page_count").fetchone()
+    store._db.execute(f"PRAGMA max_page_count = {pages}")  # as a disk without room
+    with pytest.raises(StudyError, match=r"not saved .*full.* nothing that was saved is lost"):
+        for n in range(200):
+            store.begin(ROWS, lambda n: design.draw(images.names, CHOSEN, np.random.default_rng(n)), 2, None)
+    store._db.execute("PRAGMA max_page_count = 1000000")
+    assert store.answer(session.id, 1, "left", (1000, 1000), 1.0) in (True, False)
+    assert [one["number"] for one in store.answers()] == [0, 1]
+
+
+def test_answers_to_another_study_are_not_mixed(store):
+    store.expect({"output": "labels2photo", "rows": ROWS})
+    store.expect({"output": "labels2photo", "rows": ROWS})
+    with pytest.raises(StudyError, match=r"holds answers to another study \(rows differ\); move the file away first"):
+        store.expect({"output": "labels2photo", "rows": ["cogan"]})
+
+
+def test_two_hundred_sessions_at_once_lose_and_double_nothing(images, store):
+    """Simulated, through the application; rows differ by one session at most at every moment that is looked at."""
+    seen, lock = [], threading.Lock()
+    with TestClient(app(images, CHOSEN, store, "", False, "A study")) as client:
+
+        def take_part(person):
+            name = client.post("/sessions", json={}).json()["id"]
+            with lock:
+                counts = store.counts()
+                seen.append(max(counts.values()) - min(counts.get(row, 0) for row in ROWS))
+            for number in range(6):
+                for _ in range(1 + (person + number) % 2):  # some send twice
+                    client.post(f"/sessions/{name}/answers", json=answer(number, ("left", "right")[(person + number) % 2]))
+            return client.post(f"/sessions/{name}/finish", json={"colour_vision": "unknown"}).status_code
+
+        with ThreadPoolExecutor(40) as pool:
+            assert set(pool.map(take_part, range(200))) == {200}
+    kept = store.answers()
+    assert len(kept) == 1200 and len({(one["session"], one["number"]) for one in kept}) == 1200
+    assert len({one["session"] for one in kept}) == 200 and max(seen) <= 1
+    assert sorted(store.counts().values()) == [66, 67, 67]
+
+
+SERVER = """
+import sys; from pathlib import Path
+from ganrepro.perceptual.design import Images; from ganrepro.perceptual.server import app, serve
+from ganrepro.perceptual.store import Store; from ganrepro.settings import PerceptualSettings
+place, port = Path(sys.argv[1]), int(sys.argv[2])
+rows = {row: place / row for row in ("cogan", "cyclegan", "simgan")}
+images = Images(place / "real", rows, sorted(p.name for p in (place / "real").iterdir()), "t")
+chosen = PerceptualSettings(practice=2, trials=4, pixels=16)
+serve(app(images, chosen, Store(place / "studies/x.sqlite"), "", False, "t"), "127.0.0.1", port)
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_server_loses_no_acknowledged_answer(images, tmp_path):
+    """kill -9 amid 20 sessions, then the same file again: they go on where they were."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+
+    def start():
+        server = subprocess.Popen([sys.executable, "-c", SERVER, str(tmp_path), str(port)], cwd=ROOT)
+        for _ in range(200):
+            try:
+                httpx.get(f"http://127.0.0.1:{port}/")
+                return server
+            except httpx.TransportError:
+                time.sleep(0.1)
+        raise AssertionError("no server")
+
+    server, acknowledged, lock = start(), [], threading.Lock()
+
+    def take_part(person):
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10) as client:
+            try:
+                name = client.post("/sessions", json={}).json()["id"]
+                for number in range(6):
+                    if client.post(f"/sessions/{name}/answers", json=answer(number)).status_code == 200:
+                        with lock:
+                            acknowledged.append((name, number))
+                    time.sleep(0.02)
+            except httpx.TransportError:
+                pass
+
+    with ThreadPoolExecutor(20) as pool:
+        people = [pool.submit(take_part, person) for person in range(20)]
+        while len(acknowledged) < 40:
+            time.sleep(0.005)
+        os.kill(server.pid, signal.SIGKILL)
+        for one in people:
+            one.result()
+    server.wait()
+    assert 40 <= len(acknowledged) < 120
+    server = start()
+    try:
+        for name, mine in itertools.groupby(sorted(acknowledged), key=lambda pair: pair[0]):
+            found = httpx.get(f"http://127.0.0.1:{port}/sessions/{name}").json()
+            assert found["answered"] >= len(list(mine))
+            if found["answered"] < 6:
+                told = httpx.post(f"http://127.0.0.1:{port}/sessions/{name}/answers", json=answer(found["answered"]))
+                assert told.status_code == 200
+    finally:
+        server.kill()
+        server.wait()
+
+
+# --- the papers' tables --------------------------------------------------------------------------
+
+
+def simulated(people, seed=0):
+    """people: row -> probabilities of being fooled, one for each participant; 2 practice trials, 12 more. Of tests alone."""
+    random, found, session = np.random.default_rng(seed), [], 0
+    for row, chances in people.items():
+        for chance in chances:
+            for number in range(14):
+                side = ("left", "right")[random.integers(2)]
+                is_fooled = random.random() < chance
+                chosen = side if is_fooled else {"left": "right", "right": "left"}[side]
+                trial = Trial(f"{number}.png", f"{number}.png", side)
+                found.append({"session": session, "row": row, "finished": 1, "colour_vision": "normal", "number": number,
+                              "practice": int(number < 2), **trial._asdict(), "chosen": chosen, "shown_left": 1000.0,
+                              "shown_right": 1010.0, "took": 1.0})  # fmt: skip
+            session += 1
+    return found
+
+
+def published_bootstrap(path, practice, count, replicates, seed):
+    """What process_csv.py of the published tool computes, written anew from its description: lists, drawn by hand."""
+    with path.open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    people = []
+    for line in lines:
+        trials = []
+        for n in range(practice, count):
+            gt, chosen = line[f"Input.gt_side{n}"], line[f"Answer.selection{n}"]
+            fake = line[f"Input.images_{'right' if gt == 'left' else 'left'}{n}"]
+            trials.append((fake.rsplit("/", 1)[0], float(chosen == gt)))
+        people.append(trials)
+    random, rates = np.random.default_rng(seed), {}
+    for _ in range(replicates):
+        drawn = [people[i] for i in random.integers(len(people), size=len(people))]
+        chosen = [one[i] for one in drawn for i in random.integers(len(one), size=len(one))]
+        for row in {row for row, _ in chosen}:
+            rates.setdefault(row, []).append(np.mean([hit for of, hit in chosen if of == row]))
+    return {row: (float(np.mean(values)), float(np.std(values))) for row, values in rates.items()}
+
+
+def test_the_rate_of_one_small_case_by_hand():
+    """Two participants of two trials, 3 of 4 fooled: 0.75. Replicates: the first is fooled always, the second by half."""
+    one = answers.bootstrap([[1.0, 1.0], [1.0, 0.0]], 1, "row")
+    assert one.rate == 0.75 and (one.participants, one.trials, one.excluded) == (2, 4, 1)
+    # each drawn participant adds 2 (first) or Binomial(2, 1/2), mean 1: variance of a half-sum over two draws, by hand
+    variance = ((0.5 * 4 + 0.5 * (1 + 0.5)) - 1.5**2) * 2 / 16
+    assert one.replicates.mean() == pytest.approx(0.75, abs=0.01) and one.deviation == pytest.approx(variance**0.5, rel=0.03)
+
+
+def test_rates_are_the_published_tools_on_the_same_file(tmp_path):
+    """Mean and deviation of the replicates, within Monte Carlo error (3,000 and 10,000 replicates): 0.004."""
+    random = np.random.default_rng(3)
+    found = simulated({"cyclegan": random.beta(2, 5, 25).tolist()})
+    assert answers.write_csv(found, tmp_path / "a.csv") == 25
+    mean, deviation = published_bootstrap(tmp_path / "a.csv", 2, 14, 3000, 1)["cyclegan"]
+    ours = answers.fooled(found, 1000, 50)["cyclegan"]
+    assert ours.replicates.mean() == pytest.approx(mean, abs=0.004) and ours.deviation == pytest.approx(deviation, abs=0.004)
+    again = answers.fooled(answers.read_csv(tmp_path / "a.csv", 2), 1000, 50)["cyclegan"]
+    assert again.rate == ours.rate and again.trials == ours.trials == 300
+
+
+def test_trials_that_stood_too_long_are_counted_and_left_out():
+    found = simulated({"cyclegan": [0.5] * 4})
+    for one in found[:5]:
+        one["shown_left"] = 1051.0
+    rates = answers.fooled(found, 1000, 50)["cyclegan"]
+    assert (rates.excluded, rates.trials) == (3, 45)  # of five, two are practice
+    assert answers.fooled(found, 1000, None)["cyclegan"].trials == 48
+    assert answers.fooled(found, 1000, 50, practice=True)["cyclegan"].excluded == 2
+
+
+def test_a_row_that_fools_more_is_better_with_probability_near_one():
+    rates = answers.fooled(simulated({"a": [0.6] * 20, "b": [0.1] * 20, "c": [0.1] * 20}), 1000, 50)
+    assert answers.better(rates["a"], rates["b"]) > 0.99
+    assert answers.better(rates["b"], rates["c"]) + answers.better(rates["c"], rates["b"]) == pytest.approx(1)
+
+
+def test_a_file_that_is_none_is_named(tmp_path):
+    (tmp_path / "a.csv").write_text("x,y\n1,2\n")
+    with pytest.raises(UserError, match=r"a.csv: expected columns Input.gt_side0, Input.images_left0"):
+        answers.read_csv(tmp_path / "a.csv", 2)
+    head = "Input.gt_side0,Input.images_left0,Input.images_right0,Answer.selection0"
+    (tmp_path / "b.csv").write_text(f"{head}\nleft,real/0.png,x/0.png,up\n")
+    with pytest.raises(UserError, match=r"b.csv: line 2, trial 0: expected left or right, got 'left' and 'up'"):
+        answers.read_csv(tmp_path / "b.csv", 0)
+
+
+def test_the_page_prints_numbers_of_people_and_never_invents_any():
+    assert "**No answers yet.**" in page([])
+    shown = {"output": "labels2photo", "title": "Labels → photo", "rows": ROWS, "settings": PerceptualSettings().model_dump()}
+    titles = {"cogan": "CoGAN", "cyclegan": "CycleGAN", "simgan": "SimGAN"}
+    assert page([Answered("x", shown, titles, [])]).count("No answers yet") == 1
+    found = simulated({"cogan": [0.02] * 12, "cyclegan": [0.4] * 13})
+    text = page([Answered("x", shown, titles, found)])
+    assert "25 participants, 25 of them to the end" in text and "26.8 ± 2.8" in text and "SimGAN" not in text
+    rate = answers.fooled(found, 1000, 50)["cyclegan"]
+    assert f"**{100 * rate.rate:.1f}** ± {100 * rate.deviation:.1f}" in text and "| 13 | 156 | 0 |" in text
+
+
+def test_the_papers_numbers_are_of_rows_that_there_are():
+    variants = {**RAW["variants"]["cyclegan-comparison"], **RAW["variants"]["pix2pix-ablation"]}
+    assert {row for rows in PUBLISHED.values() for row in rows} <= set(variants)
+    for study in ("perceptual-streets", "maps-256"):
+        assert {"cogan", "bigan", "simgan", "cyclegan"} <= set(settings.parse(RAW).studies[study].rows)
+
+
+def test_serving_to_others_needs_links():
+    done = subprocess.run([sys.executable, "-m", "ganrepro.use.cli", "study", "serve", "streets-tiny", "--host", "0.0.0.0"],
+                          cwd=ROOT, capture_output=True, text=True)  # fmt: skip
+    assert done.returncode == 1 and "open to the network; say for how many" in done.stderr
