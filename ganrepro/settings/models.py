@@ -204,7 +204,7 @@ class ParamsSettings(Closed):
     distance: Literal["segmenter", "inception-tf1", "inception-pytorch-fid", "inception-clean"] = Field(
         description="whose features generated and real photos are compared by; Inception's make FID, the rest names the resize"
     )
-    perceptual: PerceptualSettings = PerceptualSettings()
+    perceptual: PerceptualSettings = Field(PerceptualSettings(), description="design of the study that people take part in")
     datasets: dict[Name, DatasetSettings]
     scorers: dict[Name, ScorerSettings | PublishedScorerSettings]
 

@@ -22,6 +22,7 @@ from ganrepro.methods.base import ScheduleSettings
 from ganrepro.settings.models import (
     DatasetSettings,
     ParamsSettings,
+    PerceptualSettings,
     PublishedScorerSettings,
     ScorerSettings,
     StudySettings,
@@ -64,6 +65,7 @@ def schema() -> dict[str, Any]:
     }
     top = _properties(ParamsSettings)
     top["datasets"] = _mapping(_object(DatasetSettings))
+    top["perceptual"] = _object(PerceptualSettings)
     top["scorers"] = _mapping({"anyOf": [_object(ScorerSettings), _object(PublishedScorerSettings)]})
     study = {"type": "object", "additionalProperties": False, "properties": _properties(StudySettings) | shared}
     table = _object(TableSettings)
@@ -124,6 +126,7 @@ def page() -> str:
     sections = [
         _section("Top level", ParamsSettings, ParamsSettings.model_fields),
         _section("datasets.NAME", DatasetSettings, DatasetSettings.model_fields),
+        _section("perceptual", PerceptualSettings, PerceptualSettings.model_fields),
         _section("scorers.NAME", ScorerSettings, ScorerSettings.model_fields),
         _section("scorers.NAME, published", PublishedScorerSettings, PublishedScorerSettings.model_fields),
         _section("studies.NAME", StudySettings, StudySettings.model_fields),
@@ -145,7 +148,10 @@ def _section(title: str, model: type[BaseModel], fields: Iterable[str]) -> dict[
 
 
 def _line(name: str, field: FieldInfo) -> list[str]:
-    default = "required" if field.is_required() else f"`{json.dumps(field.default, ensure_ascii=False)}`"
+    if isinstance(field.default, BaseModel):
+        default = "those below"
+    else:
+        default = "required" if field.is_required() else f"`{json.dumps(field.default, ensure_ascii=False)}`"
     return [f"`{name}`", _values(field.annotation), default, (field.description or "").replace("|", "\\|")]
 
 
