@@ -8,8 +8,9 @@ by turns (algorithm 1): k steps of D up V, then one of G. G goes down E log(1 - 
 slopes while D tells fakes with ease, or up E log D(G(z)) (`non-saturating`, section 3). Both slopes are measured at every
 step, whichever of them G follows: the length of the gradient in G's weights.
 
-Networks and recipe are those of the authors' MNIST experiment (goodfeli/adversarial at 1720041, mnist.yaml): multilayer
-perceptrons, maxout and dropout in D, weights uniform at first. (G's tanh, in [-1, 1], is a sigmoid in [0, 1], where D looks.)
+Networks and recipe are those of the authors' MNIST experiment (goodfeli/adversarial at 1720041, mnist.yaml and __init__.py):
+multilayer perceptrons, maxout and dropout in D, weights uniform at first (within 0.05 in G and 0.005 in D), codes U(-root 3, root 3),
+half of each of D's terms. (G's tanh, in [-1, 1], is a sigmoid in [0, 1], where D looks.)
 
 DEVIATION(gan-momentum): momentum and learning rate stay 0.5 and 0.1; the authors' go to 0.7 and fall by 1.000004 a step.
 DEVIATION(gan-bias): the biases of G's last layer begin at 0; the authors' make the mean image.
@@ -48,7 +49,7 @@ class Settings(NoiseSettings):
 
     batch_images: Count = Field(100, description="images of a step")
     epoch_images: Count | None = Field(50000, description="images of an epoch")
-    code_size: Count = Field(100, description="numbers of a code z, each U(-1, 1)")
+    code_size: Count = Field(100, description="numbers of a code z, each uniform, of variance 1")
     loss: Literal["minimax", "non-saturating"] = Field("non-saturating", description="what G goes down")
     k: Count = Field(1, le=100, description="steps of D for each of G; an epoch counts steps of G")
     generator_width: Width = Field(1200, description="units of G's two hidden layers")
@@ -65,7 +66,8 @@ class GAN(FromNoise[Settings]):
     paper = "arXiv:1406.2661"
 
     def feed(self) -> Feed:
-        return Feed(("b",), noise={"z": Uniform((self.settings.code_size,))}, batches=self.settings.k)
+        z = Uniform((self.settings.code_size,), -(3**0.5), 3**0.5)
+        return Feed(("b",), noise={"z": z}, batches=self.settings.k)
 
     def losses(self) -> tuple[Loss, ...]:
         slopes = ("slope_non_saturating", "slope_minimax")
@@ -105,7 +107,7 @@ class GAN(FromNoise[Settings]):
             x, z = part.images["b"], part.noise["z"]
             players.turn("discriminator")  # up V(D, G) is down -V(D, G)
             terms = {"real": minimax.real(D(x)), "fake": minimax.fake(D(G(z)))}
-            losses |= players.update("discriminator", dict.fromkeys(terms, 1.0), terms)
+            losses |= players.update("discriminator", dict.fromkeys(terms, 0.5), terms)
 
         players.turn("generator")
         judged = D(G(z))

@@ -61,17 +61,17 @@ class VirtualBatchNorm(nn.Module):
         places = [d for d in range(x.ndim) if d != 1]
         shape = [1, -1] + [1] * (x.ndim - 2)
         known, given = x[: self.reference], x[self.reference :]
-
-        def moments(y: Tensor, over: list[int]) -> tuple[Tensor, Tensor]:
-            return y.mean(over, keepdim=True), y.square().mean(over, keepdim=True)
-
-        mean, square = moments(known, places)
-        made = [(known - mean) / (square - mean.square() + self.eps).sqrt()]
+        mean, spread = known.mean(places, keepdim=True), known.var(places, unbiased=False, keepdim=True)
+        made = [(known - mean) / (spread + self.eps).sqrt()]
         if len(given):
-            own = moments(given, places[1:]) if places[1:] else (given, given.square())
+            inside = places[1:]
+            own = given.mean(inside, keepdim=True) if inside else given
+            within = given.var(inside, unbiased=False, keepdim=True) if inside else torch.zeros_like(given)
+            # of two groups together: their variances, and what lies between their means
             share = 1 / (self.reference + 1)
-            mean, square = (share * o + (1 - share) * k for o, k in zip(own, (mean, square), strict=True))
-            made.append((given - mean) / (square - mean.square()).clamp_min(0).add(self.eps).sqrt())
+            apart = share * (1 - share) * (own - mean).square()
+            spread = share * within + (1 - share) * spread + apart
+            made.append((given - (mean + share * (own - mean))) / (spread + self.eps).sqrt())
         return torch.cat(made) * self.weight.view(shape) + self.bias.view(shape)
 
 

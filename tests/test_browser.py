@@ -1,0 +1,88 @@
+"""The perceptual study in a real browser: opt-in, GANREPRO_BROWSER=/usr/bin/chromium and the extra `browser` (playwright)."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+
+import httpx
+import pytest
+from conftest import ROOT
+from PIL import Image
+
+from ganrepro.perceptual.store import Store
+
+BROWSER = os.environ.get("GANREPRO_BROWSER")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not BROWSER, reason="GANREPRO_BROWSER names no browser")]
+
+SERVER = """
+import sys; from pathlib import Path
+from ganrepro.perceptual.design import Images; from ganrepro.perceptual.server import app, serve
+from ganrepro.perceptual.store import Store; from ganrepro.settings import PerceptualSettings
+place, port = Path(sys.argv[1]), int(sys.argv[2])
+images = Images(place / "real", {"made": place / "made"}, sorted(p.name for p in (place / "real").iterdir()), "t")
+serve(app(images, PerceptualSettings(), Store(place / "studies/x.sqlite"), "Take part?", False, "t"), "127.0.0.1", port)
+"""
+STATE = """() => ['failed', 'last', 'ready', 'trial'].find(id => !document.getElementById(id).hidden
+  && (id !== 'trial' || !document.getElementById('chooseLeft').disabled))"""
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (390, 780)], ids=["desktop", "phone"])
+def test_a_whole_session_is_shown_for_as_long_as_it_should_be(tmp_path, size):
+    """50 trials, one reload, mouse and keys: every answer is in the database, 95 % of trials within 50 ms."""
+    from playwright.sync_api import sync_playwright
+
+    for folder, level in (("real", 60), ("made", 200)):
+        (tmp_path / folder).mkdir()
+        for i in range(60):
+            Image.new("RGB", (64, 64), (level, 4 * i, 90)).save(tmp_path / folder / f"{i:02d}.png")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = subprocess.Popen([sys.executable, "-c", SERVER, str(tmp_path), str(port)], cwd=ROOT)
+    try:
+        for _ in range(200):
+            try:
+                httpx.get(f"http://127.0.0.1:{port}/")
+                break
+            except httpx.TransportError:
+                time.sleep(0.1)
+        with sync_playwright() as driver:
+            browser = driver.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+            # the page allows no evaluated script, which the driver needs
+            view = browser.new_context(bypass_csp=True, viewport={"width": size[0], "height": size[1]}, has_touch=size[0] < 500)
+            tab, problems = view.new_page(), []
+            tab.on("pageerror", problems.append)
+            tab.goto(f"http://127.0.0.1:{port}/")
+            tab.click("#agree")
+            answered, reloaded = 0, False
+            while (state := tab.wait_for_function(STATE, timeout=60_000).json_value()) != "last":
+                assert state != "failed", tab.inner_text("#reason")
+                if state == "ready":
+                    tab.click("#go")
+                elif answered == 20 and not reloaded:
+                    reloaded = True
+                    tab.reload()
+                    continue
+                else:
+                    if answered % 2:
+                        tab.click("#chooseLeft")
+                    else:
+                        tab.keyboard.press("ArrowRight")
+                    answered += 1
+                tab.wait_for_function(f"() => !({STATE})() || ({STATE})() === 'last'", timeout=60_000)
+            assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+            tab.fill("#comments", "a <b> comment")
+            tab.click("#send")
+            tab.wait_for_selector("#end:not([hidden])")
+            browser.close()
+    finally:
+        server.kill()
+        server.wait()
+    store = Store(tmp_path / "studies" / "x.sqlite")
+    kept = store.answers()
+    store.close()
+    assert answered == len(kept) == 50 and not problems and all(one["finished"] for one in kept)
+    exact = [abs(one[side] - 1000) <= 50 for one in kept for side in ("shown_left", "shown_right")]
+    assert sum(exact) >= 0.95 * len(exact)
