@@ -48,7 +48,7 @@ def main() -> None:
             values[output.name]["over_training"] = over_training(job, epochs)
         counts |= {f"{output.name}.{evaluator}": array for evaluator, array in found.items()}
     header = {"schema": "metrics/3", "study": study.name, "row": run.row, "seed": run.seed}
-    inputs = {"dataset": manifest["digest"], "segmenter": segmenter.name if manifest["classes"] else None}
+    inputs = {"dataset": manifest["digest"], "segmenter": segmenter.name if manifest["classes"] or "labels" in manifest else None}
     write_counts(args.out / "counts.npz", counts)
     write_json(args.out / "metrics.json", header | {"inputs": inputs, "values": values})
 

@@ -32,14 +32,15 @@ def main() -> None:
             started = time.monotonic()
             if run.study.from_noise:
                 samples.make(method, weights, *common, images, device)
-                if isinstance(method, Encodes):
-                    samples.write_codes(method, weights, *common[:2], folder, manifest, images / "codes.npz", device)
             else:
                 generate(method, weights, *common, images, device, run.study.test_passes)
-            # what renders its own input on the way is not counted apart
-            onward = [output.name for output in run.outputs if output.source != output.target]
-            counted, seconds = sum(path.parent.name in onward for path in images.rglob("*.png")), time.monotonic() - started
+            seconds = time.monotonic() - started
+            # what renders its own input on the way to a translation is not counted apart
+            onward = [output.name for output in run.outputs if run.study.from_noise or output.source != output.target]
+            counted = sum(path.parent.name in onward for path in images.rglob("*.png"))
             write_json(images / "timing.json", {"schema": "generation/1", "images": counted, "seconds": round(seconds, 3)})
+            if isinstance(method, Encodes):
+                samples.write_codes(method, weights, *common[:2], folder, manifest, images / "codes.npz", device)
             for epoch in run.looks_back:
                 then = checkpoints.load(run.folder / paths.milestone(epoch), run.spec)["networks"]
                 place = images / f"epoch-{epoch}"

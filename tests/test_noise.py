@@ -100,7 +100,7 @@ def test_penalties_of_a_linear_critic_are_closed_forms():
     assert found.tolist() == pytest.approx(((slope.square() + 1e-4).sqrt() - 1).square().tolist(), abs=1e-5)
 
 
-def critic(kind, engine, dtype=torch.float64):
+def critic(engine, dtype=torch.float64):
     torch.manual_seed(1)
     layers = [nn.Conv2d(1, 16, 3, 1, 1), nn.Softplus(), nn.Conv2d(16, 16, 3, 1, 1), nn.Softplus(), nn.Conv2d(16, 2, 4, 2, 1)]
     network = nn.Sequential(*layers, nn.Flatten(1), nn.Linear(32, 1)).to(dtype)
@@ -114,7 +114,7 @@ def critic(kind, engine, dtype=torch.float64):
 @pytest.mark.parametrize("engine", ["plain", "fast"])
 def test_a_penalty_has_the_right_slope_in_the_weights(kind, engine):
     """The gradient of a gradient, against finite differences (torch's gradcheck, its tolerances), by both engines."""
-    network = critic(kind, engine)
+    network = critic(engine)
     real, fake = torch.rand(2, 1, 8, 8, dtype=torch.float64), torch.rand(2, 1, 8, 8, dtype=torch.float64)
     weight = network[4].weight  # of a convolution; the first ones have many
 
@@ -138,7 +138,7 @@ def test_both_engines_have_the_same_penalty_and_slope(kind):
         return lambda images: network(images)[:, 0]
 
     for engine in ("plain", "fast"):
-        network = critic(kind, engine, torch.float32)
+        network = critic(engine, torch.float32)
         torch.manual_seed(3)
         real, fake = torch.rand(4, 1, 8, 8), torch.rand(4, 1, 8, 8)
         PENALTIES[kind](judged(network), real, fake).mean().backward()
@@ -248,15 +248,117 @@ def test_history_is_the_mean_of_past_weights():
     assert all(a == pytest.approx(b, rel=1e-4, abs=1e-7) for a, b in told) and told[2][0] > 0
 
 
-def test_feature_matching_pulls_means_together():
-    method, players, batch = game("dcgan", feature_matching=True)
-    D, G = players.networks["discriminator"], players.networks["generator"]
-    losses = method.step(players, batch)
-    again = players.networks["discriminator"].features
-    assert D is players.networks["discriminator"] and isinstance(G, nn.Module) and losses["generator"] >= 0
-    with torch.no_grad():
-        gap = (again(batch.images["b"]).mean(0) - again(G(batch.noise["z"])).mean(0)).square().sum()
-    assert math.isfinite(float(gap))
+def bce(logits, target):
+    return functional.binary_cross_entropy_with_logits(logits, torch.full_like(logits, target))
+
+
+def objectives(name, net, batch, settings, buffers):
+    """What each player goes down, written out from the papers: player -> loss, of the networks as they are."""
+    x, y, noise = batch.images["b"], batch.labels["b"], batch.noise
+    if name == "d2gan":
+        fake = net["generator"](noise["z"])
+        d1, d2 = net["d1"], net["d2"]
+        of_d = (-d1(x).log() + d1(fake) + d2(x) - d2(fake).log()).mean()
+        return {"discriminators": of_d, "generator": (-d1(fake) + d2(fake).log()).mean()}
+    if name == "bigan_codes":
+        seen = net["discriminator"](torch.cat([x.flatten(1), net["encoder"](x)], 1))
+        made = net["discriminator"](torch.cat([net["generator"](noise["z"]).flatten(1), noise["z"]], 1))
+        return {"discriminator": bce(seen, 1.0) + bce(made, 0.0), "generators": bce(made, 1.0) + bce(seen, 0.0)}
+    if name == "began":
+
+        def error(images):
+            return (net["discriminator"](images) - images).abs().mean() / 2
+
+        fake = net["generator"](noise["z"])
+        return {"discriminator": error(x) - buffers["k"] * error(fake), "generator": error(fake)}
+    if name == "lapgan":
+        losses, real = {}, [functional.avg_pool2d(functional.avg_pool2d(x, 2), 2), functional.avg_pool2d(x, 2), x]
+        for level in range(3):
+            D, G = net[f"d_{level}"], net[f"g_{level}"]
+            if level:
+                coarse = functional.interpolate(real[level - 1], scale_factor=2, mode="nearest")
+                made = torch.cat([coarse, G(torch.cat([coarse, noise[f"noise_{level}"]], 1))], 1)
+                seen = torch.cat([coarse, real[level] - coarse], 1)
+            else:
+                made, seen = G(noise["z"]), real[0]
+            losses |= {f"d_{level}": bce(D(seen), 1.0) + bce(D(made), 0.0), f"g_{level}": bce(D(made), 1.0)}
+        return losses
+    if name == "conditional_gan":
+        made = net["D"](net["G"](noise["z"], noise["asked"]), noise["asked"])
+        return {"discriminator": 0.5 * (bce(net["D"](x, y), 1.0) + bce(made, 0.0)), "generator": bce(made, 1.0)}
+    if name == "infogan":
+        one_hot = functional.one_hot(noise["one_of_ten"], 10).float()
+        features = net["discriminator"].features(net["generator"](torch.cat([noise["z"], one_hot, noise["numbers"]], 1)))
+        made, guess = net["discriminator"].head(features), net["q"](features)
+        normal = torch.distributions.Normal(guess[:, 10:], 1.0)
+        told = functional.cross_entropy(guess[:, :10], noise["one_of_ten"]) - normal.log_prob(noise["numbers"]).sum(1).mean()
+        return {"discriminator": bce(net["discriminator"](x), 1.0) + bce(made, 0.0) + told, "generator": bce(made, 1.0) + told}
+    fake, D = net["generator"](noise["z"]), net["discriminator"]
+    of_d = bce(D(x), 1.0) + bce(D(fake), 0.0)
+    if settings.feature_matching:
+        gap = (D.features(fake).mean(0) - D.features(x).mean(0)).square().sum()
+        return {"discriminator": of_d, "generator": gap}
+    at = torch.rand(len(x), 1, 1, 1)  # a critic with a gradient penalty: the first random numbers of the step
+    between = (x + at * (fake - x)).detach().requires_grad_()
+    (slope,) = torch.autograd.grad(D(between).sum(), between, create_graph=True)
+    penalty = ((slope.square().flatten(1).sum(1) + 1e-4).sqrt() - 1).square().mean()
+    return {"discriminator": D(fake).mean() - D(x).mean() + 3 * penalty, "generator": -D(fake).mean()}
+
+
+CASES = {
+    **{name: {} for name in ("d2gan", "bigan_codes", "began", "lapgan", "conditional_gan", "infogan")},
+    "dcgan": {"feature_matching": True},
+    "lucic_gan": {"loss": "wasserstein", "penalty": "gradient", "penalty_weight": 3.0, "discriminator_norm": False},
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_player_goes_down_the_papers_objective(name):
+    """The first step of each optimiser has the sign and size of the gradient of the written-out objective.
+
+    Adam's first step is the rate times the sign, SGD's the rate times the gradient; weights with gradients of rounding alone
+    are left out. Turns follow one another: the later player meets the earlier one as it was changed.
+    """
+    settings_ = {"dropout": 0.0} if name == "conditional_gan" else {}
+    method, players, batch = game(name, engine="plain", **settings_, **CASES[name])
+    if name == "began":
+        players.buffers["k"].fill_(0.4)
+    if name == "conditional_gan":  # whose D begins with weights so small that a first step of G would be lost in rounding
+        with torch.no_grad():
+            for p in players.networks["D"].parameters():
+                p.mul_(20)
+    before = copy.deepcopy(players.networks)
+    torch.manual_seed(11)
+    method.step(players, batch)
+    turns = list(players.parameters)
+    first = [turn for turn in turns if not turn.startswith("g")]  # discriminators step before generators
+    for turn in turns:
+        nets = {n: copy.deepcopy(before[n]) for n in before}
+        if turn not in first:  # the other players of its level have stepped already
+            for n in {n for other in first for n in method.players()[other].networks if name != "lapgan" or n[-1] == turn[-1]}:
+                nets[n] = copy.deepcopy(players.networks[n])
+        own = method.players()[turn].networks
+        weights = [p for n in own for p in nets[n].parameters()]
+        for network in nets.values():
+            network.requires_grad_(False)
+        for p in weights:
+            p.requires_grad_(True)
+        torch.manual_seed(11)
+        buffers = {"k": torch.tensor(0.4)}
+        loss = objectives(name, nets, batch, method.settings, buffers)[turn]
+        slopes = torch.autograd.grad(loss, weights)
+        moved = [
+            q.detach() - p.detach()
+            for n in own
+            for p, q in zip(before[n].parameters(), players.networks[n].parameters(), strict=True)
+        ]
+        agreed, seen = 0, 0
+        for slope, step in zip(slopes, moved, strict=True):
+            if slope.ndim > 1:  # biases before norms have no slope
+                large = slope.abs() > 0.1 * slope.abs().max()
+                agreed += int((step.sign() == -slope.sign())[large].sum())
+                seen += int(large.sum())
+        assert seen > 20 and agreed >= 0.99 * seen, f"{turn}: {agreed} of {seen}"
 
 
 def test_the_first_gan_measures_both_slopes():

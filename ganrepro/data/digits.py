@@ -4,7 +4,7 @@
     <folder>/manifest.json       as of every dataset, and `labels`: name -> class, 0 to 9
 
 Drawn ones take a font of those that matplotlib ships, turn, shear, scale and move it, and add a little noise; each is a
-function of its number alone.
+function of its number, and of the versions of matplotlib and Pillow (reports print the digest of the images).
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 
 from ganrepro.evaluation.base import Evaluator
-from ganrepro.outputs import Output
+from ganrepro.outputs import SAMPLES, Output
 
 # In the order of the columns.
 EVALUATORS: dict[str, Evaluator] = {
@@ -35,5 +35,7 @@ def evaluators_of(output: Output, classes: bool, digits: bool = False) -> list[E
     read = [EVALUATORS[name] for name in OF_DIGITS if digits and EVALUATORS[name].applies(output, classes)]
     if output.source == output.target:
         return [EVALUATORS["inversion"], *read]
+    if digits and output != SAMPLES:
+        return read  # of as few or as odd images a distance says nothing
     others = [one for name, one in EVALUATORS.items() if name not in OF_DIGITS and one.applies(output, classes)]
     return [*others, *read]

@@ -5,6 +5,10 @@ One step shows the discriminator D `critic_steps` batches and then improves the 
     D minimises  loss.real(D(x)) + loss.fake(D(G(z))) + penalty,   G minimises  loss.generator(D(G(z)))
 
 with the losses of objectives/gan_losses.py. Batch norm sees real and generated images separately.
+
+DEVIATION(same-code): G is judged by the images of D's last batch; compare_gan draws new codes for it under WGAN GP.
+DEVIATION(remedies): minibatch discrimination without the normalised projection, bias and data-dependent first values of the
+authors' code; the size of virtual batch norm's reference batch, 64, and a weight of historical averaging are choices of ours.
 """
 
 from __future__ import annotations
@@ -75,6 +79,10 @@ class AdversarialSettings(NoiseSettings):
             raise ValueError(f"penalty: local-gradient is on a probability; loss {self.loss} has none, use penalty: gradient")
         if self.penalty == "gradient" and self.discriminator_norm:
             raise ValueError("penalty: gradient is of each image alone, which batch norm forbids; set discriminator_norm: false")
+        if self.penalty == "none" and self.penalty_weight != 10:
+            raise ValueError("penalty_weight: there is no penalty; name one, or leave penalty_weight out")
+        if self.optimiser == "rmsprop" and (self.beta1, self.beta2) != (0.5, 0.999):
+            raise ValueError("beta1: of Adam, and optimiser is rmsprop; leave beta1 and beta2 out")
         if self.real_target < 1 and self.loss not in ("minimax", "non-saturating"):
             raise ValueError(f"real_target: labels are smoothed in a log loss; loss is {self.loss}, set real_target: 1")
         return self

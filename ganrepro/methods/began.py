@@ -5,6 +5,8 @@
 L is the mean absolute error of the auto-encoder, of pixels in [0, 1]. The error that falls with training is
 L(x) + |gamma L(x) - L(G(z))|, the paper's measure of convergence.
 
+DEVIATION(began-balance): k moves once for each step of G and is kept in [0, 1], as the paper has it; in the comparison of Lucic
+et al. it moves at every step of D and is not kept.
 DEVIATION(began-networks): the auto-encoder of Lucic et al. (google/compare_gan, src/gans/BEGAN.py), which, they say, is not
 the paper's; the generator is the one of their comparison.
 """

@@ -8,7 +8,8 @@ beta1 0.5, batches of 128, 400 epochs, half of them decaying. Codes are judged b
 (methods/bigan.py is the rival of CycleGAN's tables, which has images on both sides.)
 
 DEVIATION(bigan-epochs): an epoch is as long as params.yaml says; the authors' rate falls exponentially, here linearly.
-DEVIATION(bigan-norms): batch norm in G and E after each hidden layer, none in D.
+DEVIATION(bigan-norms): batch norm after both hidden layers of G and E and none in D, LeakyReLU everywhere, no weight decay; the
+authors have batch norm in other places, ReLU in G, and a decay of 2.5e-5.
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ slopes while D tells fakes with ease, or up E log D(G(z)) (`non-saturating`, sec
 step, whichever of them G follows: the length of the gradient in G's weights.
 
 Networks and recipe are those of the authors' MNIST experiment (goodfeli/adversarial at 1720041, mnist.yaml and __init__.py):
-multilayer perceptrons, maxout and dropout in D, weights uniform at first (within 0.05 in G and 0.005 in D), codes U(-root 3, root 3),
-half of each of D's terms. (G's tanh, in [-1, 1], is a sigmoid in [0, 1], where D looks.)
+multilayer perceptrons, maxout and dropout in D, weights uniform at first (within 0.05 in G and 0.005 in D), codes uniform of
+variance 1, half of each of D's terms. (G's tanh, in [-1, 1], is a sigmoid in [0, 1], where D looks.)
 
 DEVIATION(gan-momentum): momentum and learning rate stay 0.5 and 0.1; the authors' go to 0.7 and fall by 1.000004 a step.
 DEVIATION(gan-bias): the biases of G's last layer begin at 0; the authors' make the mean image.

@@ -6,6 +6,8 @@ real images of its own (section 3.1); samples go through all of them (equation 5
 at ad6f484): noise U(-1, 1), SGD 0.02 with momentum 0.5, batches of 128, convolutions of 7, 7 and 5 pixels.
 
 DEVIATION(lapgan-sizes): 7, 14, 28 (8, 16, 32), where CIFAR has 8, 16, 32; the coarsest GAN has two hidden layers each.
+DEVIATION(lapgan-judges): D sees the enlarged image and the difference side by side, through two convolutions of stride 2 with
+LeakyReLU; the code adds the two up, begins with stride 1, and has ReLU and dropout.
 DEVIATION(lapgan-pyramid): halved by means of four pixels, enlarged by repeating them.
 DEVIATION(lapgan-optimiser): Adam 2e-4 with beta1 0.5, as for the other GANs here; the code has SGD.
 """

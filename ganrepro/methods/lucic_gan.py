@@ -3,7 +3,8 @@
 "Are GANs Created Equal?", arXiv:1711.10337. Facts are those of their code, google/compare_gan at d6c5976.
 
 DEVIATION(one-run): the paper prints the best of a search over settings (100 and 50 runs for each loss and dataset, the best
-repeated with 50 seeds); here each loss has the settings of its authors, in which their search begins.
+repeated with 50 seeds); here each loss has the settings of its authors, in which their search begins (in short studies with
+learning rates that params.yaml says).
 DEVIATION(batch-norm-memory): running statistics, by which samples are made, keep 0.9 at a step (0.999 in their code), eps
 is 1e-5 (1e-3): trainings here are shorter.
 """

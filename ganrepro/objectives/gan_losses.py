@@ -57,6 +57,6 @@ LOSSES: dict[str, GanLoss] = {
     ),
     # Arjovsky et al.: difference of mean scores; needs a critic whose slope is bounded
     "wasserstein": GanLoss(lambda s: -s, lambda s: s, lambda s: -s, critic=True),
-    # Lim and Ye: scores beyond 1 and -1 are good enough
+    # Lim and Ye (arXiv:1705.02894; not in that comparison): scores beyond 1 and -1 are good enough
     "hinge": GanLoss(lambda s: (1 - s).relu(), lambda s: (1 + s).relu(), lambda s: -s, critic=True),
 }

@@ -22,14 +22,14 @@ VERDICTS = {"reproduced": "✓", "contradicted": "✗", "undecided": "·", "not 
 FEWEST_SEEDS = 3
 SCHEMA = "claims/2"  # of claims.json
 RULE = (
-    "A claim says that one row scores higher than another (lower, for a distance), in some cases by at least a margin. It is "
-    "**reproduced** where the "
-    "difference lies above the margin (0 where none is named) and **contradicted** where it lies below, in either case only if "
-    "that could not be chance: trainings and test images are both taken as drawn at random (Student's t over the trainings, "
-    "joined with a bootstrap over images that both rows share), and Holm's correction keeps one wrong verdict in all the claims "
-    "of a study below one in twenty. Otherwise it is **undecided**. It is **not judged** with fewer than three trainings of each "
-    "row, where the segmentation network failed the gate, or where a class occurs in too few test images. The interval printed "
-    "is of the one difference alone. How often the rule errs and what it can see: docs/verdicts.md."
+    "A claim says that one row scores higher than another (lower, for a distance), in some cases by at least a margin. It "
+    "is **reproduced** where the difference lies above the margin (0 where none is named) and **contradicted** where it "
+    "lies below, in either case only if that could not be chance: trainings and test images are both taken as drawn at "
+    "random (Student's t over the trainings, joined with a bootstrap over images that both rows share; of a Fréchet "
+    "distance, a jackknife of each row), and Holm's correction keeps one wrong verdict in all the claims of a study below "
+    "one in twenty. Otherwise it is **undecided**. It is **not judged** with fewer than three trainings of each row, where "
+    "the segmentation network failed the gate, or where a class occurs in too few test images. The interval printed is of "
+    "the one difference alone. How often the rule errs and what it can see: docs/verdicts.md."
 )
 
 

@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ganrepro.artifacts import datasets
 from ganrepro.data.images import read_rgb
+from ganrepro.methods.base import epochs
 from ganrepro.outputs import RECONSTRUCTIONS, SAMPLES, Output
 from ganrepro.reporting.figures import COLOURS, INK, STYLE, WIDE, save, words
 from ganrepro.reporting.plan import measuring_slopes
@@ -49,7 +50,7 @@ def picture(results: Results, row: str, output: Output) -> Image.Image:
 
 
 def over_training(results: Results) -> Image.Image:
-    """The same four samples of every row after each quarter of its training, from left to right."""
+    """The same four samples of every row after about each quarter of its training, from left to right."""
     lines: dict[str, list[Path]] = {}
     for row in results.study.rows:
         folder = results.images[row, results.study.seeds[0]]
@@ -80,7 +81,8 @@ def curves(results: Results, path: Path) -> None:
             one = found.query("row == @row").sort_values("epoch")
             last = results.scores.query("row == @row and seed == @study.seeds[0] and output == 'samples'").digit_frechet
             y = [*one.digit_frechet, *last]
-            x, label = np.arange(5 - len(y), 5) * 25, words(title(results, row))
+            x = [*(100 * one.epoch / epochs(study.rows[row].settings)), 100]
+            label = words(title(results, row))
             axis.plot(x, y, color=colour, marker=marker, markersize=4, label=label)
         axis.set(xlabel="% of the training", ylabel="Fréchet, classifier", yscale="log", xticks=(25, 50, 75, 100))
         axis.patch.set_alpha(0)
@@ -93,17 +95,20 @@ def saturation(results: Results, path: Path) -> None:
     rows = [row for row in results.study.rows if row in measuring_slopes(results.study)]
     with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
         figure, axes = plt.subplots(1, 1 + len(rows), figsize=(WIDE, 3.0), layout="constrained", squeeze=False)
-        y = np.linspace(0.005, 0.995, 199)
-        named = {"minimax": (np.log(1 - y), "log(1 - D)"), "non_saturating": (-np.log(y), "-log D")}
+        logit = np.linspace(-6, 6, 241)
+        named = {
+            "minimax": (-np.logaddexp(0, logit), "log(1 - D)"),
+            "non_saturating": (np.logaddexp(0, -logit), "-log D"),
+        }
         for (loss, (values, label)), colour in zip(named.items(), COLOURS, strict=False):
-            axes[0, 0].plot(y, values, color=colour, label=label)
+            axes[0, 0].plot(logit, values, color=colour, label=label)
             for axis, row in zip(axes[0, 1:], rows, strict=True):
                 by_epoch = results.losses[results.losses.row == row].groupby("epoch")[f"slope_{loss}"]
                 axis.plot(by_epoch.mean().index, by_epoch.mean(), color=colour, label=label, marker="o", markersize=3)
                 axis.fill_between(by_epoch.mean().index, by_epoch.min(), by_epoch.max(), color=colour, alpha=0.2, linewidth=0)
                 axis.set(xlabel="epoch", ylabel="length of G's gradient", yscale="log")
                 axis.set_title(f"measured: {words(title(results, row))}")
-        axes[0, 0].set(title="the losses of one sample", xlabel="D(G(z)), small while D is sure", ylabel="loss of G")
+        axes[0, 0].set(title="the losses of one sample", xlabel="logit of D(G(z)), low while D is sure", ylabel="loss of G")
         axes[0, 0].legend(frameon=False)
         for axis in axes.flat:
             axis.title.set_fontsize(9)

@@ -10,7 +10,7 @@ from ganrepro.data.images import write_png
 from ganrepro.evaluation.intervals import REPLICATES
 from ganrepro.outputs import RECONSTRUCTIONS
 from ganrepro.reporting import claims, figures, noise_figures, tables
-from ganrepro.reporting.page import footer, lines_of_losses, schedule
+from ganrepro.reporting.page import distances, footer, lines_of_losses, schedule
 from ganrepro.reporting.plan import deviations_of, grids, measuring_slopes, pictures
 from ganrepro.reporting.results import Results, summary, title, write_tables
 from ganrepro.reporting.templates import render
@@ -70,6 +70,7 @@ def page(params: Params, name: str, results: Results) -> str:
             for key, table in study.tables.items()
         ],
         claims={"tally": claims.tally(judged), "table": claims.table(judged), "rule": claims.RULE} if judged else None,
+        distances=distances(results),
         codes=tables.of_codes(results),
         pictures=[
             {

@@ -75,7 +75,7 @@ def page(params: Params, name: str, results: Results) -> str:
         tables=_tables(params, results),
         claims={"tally": claims.tally(judged), "table": claims.table(judged), "rule": claims.RULE} if judged else None,
         photos=any(output.target == "b" for output in study.outputs),
-        distances=_distances(results),
+        distances=distances(results),
         renderings=tables.of_renderings(results) if renderings(study) else "",
         best=", ".join(best),
         lines=lines_of_losses(results),
@@ -179,7 +179,8 @@ def _plain_title(output: Output, edges: bool) -> str:
     return f"{names[output.source]} → {names[output.target]}"
 
 
-def _distances(results: Results) -> dict[str, Any] | None:
+def distances(results: Results) -> dict[str, Any] | None:
+    """The table of distances, and of whose features; None where nothing was measured."""
     found = results.distances
     if not len(found):
         return None

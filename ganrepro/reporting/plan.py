@@ -57,7 +57,8 @@ def deviations_of(params: Params, study: Study) -> tuple[str, ...]:
     modules |= {f"evaluation.{e.name}" for output in study.outputs for e in paths.evaluators_for(params, study, output)}
     modules |= {"evaluation.samples", "evaluation.digit_classifier"} if study.from_noise else set()
     modules |= {"data.edges"} if params.datasets[study.dataset].edges else set()
-    return deviations(*sorted(modules))
+    # distances can be of a segmentation network's features, which digits have none of
+    return deviations(*sorted(modules), without="evaluation.segmenter" if study.from_noise else "")
 
 
 def report_key(params: Params, study: Study) -> str:

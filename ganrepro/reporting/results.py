@@ -104,7 +104,7 @@ def collect(params: Params, study: Study) -> Results:
     estimates_of = {at: _estimates(by_evaluator) for at, by_evaluator in counts.items()}
     for at, found in digit_distances.items():
         values, errors = ([one[f"digit_frechet{end}"] for one in found] for end in ("", "_error"))
-        estimates_of.setdefault(at, {})["digit_frechet"] = of_errors(values, errors, int(found[0]["made"]), at[1])
+        estimates_of.setdefault(at, {})["digit_frechet"] = of_errors(values, errors, JACKKNIFE_GROUPS, at[1])
     head = ["output", "row", "seed"]
     return Results(
         params=params,
@@ -154,8 +154,9 @@ def intervals(results: Results) -> pd.DataFrame:
     for (output, row), by_score in results.estimates.items():
         for name, one in by_score.items():
             low, high = interval(one)
-            low = low if name == "bound" else max(0.0, low)  # no other score can be less than 0
-            high = high if name in UNBOUNDED else min(1.0, high)  # nor a share more than 1
+            if np.isfinite(low + high):
+                low = low if name == "bound" else max(0.0, low)  # no other score can be less than 0
+                high = min(MOST.get(name, high if name in UNBOUNDED else 1.0), high)  # nor a share more than 1
             lines.append([output, row, name, one.mean, low, high, len(one.trainings)])
     if len(results.distances):
         for (output, row), one in results.distances.groupby(["output", "row"], sort=False):
@@ -198,6 +199,7 @@ def trusted(results: Results) -> bool:
     return results.published or gate(results) >= GATE
 
 
+MOST = {"classes_covered": 10.0}
 FLOOR = 0.02  # a row no further above the untouched input in any score has done nothing
 
 
@@ -217,9 +219,9 @@ def title(results: Results, row: str, table: TableSettings | None = None) -> str
 def images_per_epoch(results: Results, row: str) -> int:
     """Images (of each domain, where they are unpaired) that an epoch of a row shows."""
     method, manifest = results.study.rows[row].method, results.manifest
-    if method.settings.epoch_images:
-        return int(method.settings.epoch_images)
     feed = method.feed()
+    if method.settings.epoch_images:
+        return int(method.settings.epoch_images) * feed.batches
     names = manifest["names"]["train"] if feed.paired or len(feed.domains) == 1 else manifest["unpaired"]
     return max(len(names[domain]) for domain in feed.domains)
 

@@ -14,6 +14,7 @@ from ganrepro.artifacts.files import read_json
 from ganrepro.data.images import as_array, to_uint8
 from ganrepro.evaluation.generation import load_networks
 from ganrepro.methods.base import Batch, DataSpec
+from ganrepro.outputs import BY_CLASS, SAMPLES
 from ganrepro.seeding import reseed, stream
 from ganrepro.use.model import ModelError
 
@@ -38,13 +39,16 @@ def of_row(
     if file is None:
         raise ModelError(f"{name}: not trained yet; snakemake --cores all {run.folder / 'checkpoint.pt'}")
     method, cpu = run.method, torch.device("cpu")
-    manifest = read_json(datasets.dataset_dir(loaded, study.dataset) / "manifest.json")
+    prepared = datasets.dataset_dir(loaded, study.dataset) / "manifest.json"
+    if not prepared.exists():
+        raise ModelError(f"{prepared}: not made yet; snakemake --cores all {prepared}")
+    manifest = read_json(prepared)
     data = DataSpec.of(manifest, method.settings)
     if label is not None and not 0 <= label < data.classes:
         raise ModelError(f"--label: expected a class from 0 to {data.classes - 1}, got {label}")
-    if label is not None and not any(output.name.startswith("samples-by") for output in method.outputs()):
+    if label is not None and BY_CLASS not in method.outputs():
         raise ModelError(f"{name}: {method.title} takes no class; leave --label out")
-    output = method.outputs()[0] if label is None else method.outputs()[1]
+    output = SAMPLES if label is None else BY_CLASS
     networks = load_networks(method, checkpoints.load(file, run.spec)["players"]["networks"], data, run.seed, cpu)
     for first in range(0, count, AT_ONCE):
         of = range(first, min(count, first + AT_ONCE))

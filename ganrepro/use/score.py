@@ -40,6 +40,8 @@ def score(folder: Path, study_name: str, output_name: str | None = None, params_
     params = settings.load(params_file)
     study = settings.find_study(params, study_name)
     outputs = {output.name: output for output in study.outputs if output.source not in (None, output.target)}
+    if not outputs:
+        raise UserError(f"{study_name}: its rows start from noise; images are scored of studies that translate")
     output = settings.known(outputs, output_name or next(iter(outputs)), f"outputs of {study.name}")
     data = datasets.dataset_dir(params, study.dataset)
     manifest = read_json(_made(data / "manifest.json"))
