@@ -128,7 +128,8 @@ def _reason(results: Results, claim: Claim, found: Difference) -> str:
     seeds = len(results.study.seeds)
     if seeds < FEWEST_SEEDS:
         return "one training" if seeds == 1 else f"{seeds} trainings"
-    used = [e for e in evaluators_of(results.study.output(claim.output), True, results.study.from_noise) if claim.score in e.scores]
+    applied = evaluators_of(results.study.output(claim.output), True, results.study.from_noise)
+    used = [e for e in applied if claim.score in e.scores]
     # a digit classifier that failed its gate has measured nothing
     if any("reader" in e.reads for e in used) and not results.study.from_noise and not trusted(results):
         return "gate failed"
