@@ -53,7 +53,7 @@ def test_a_whole_session_is_shown_for_as_long_as_it_should_be(tmp_path, size):
             # the page allows no evaluated script, which the driver needs
             view = browser.new_context(bypass_csp=True, viewport={"width": size[0], "height": size[1]}, has_touch=size[0] < 500)
             tab, problems = view.new_page(), []
-            tab.on("pageerror", problems.append)
+            tab.on("pageerror", lambda error: problems.append(error))
             tab.goto(f"http://127.0.0.1:{port}/")
             tab.click("#agree")
             answered, reloaded = 0, False

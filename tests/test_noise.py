@@ -285,7 +285,7 @@ def objectives(name, net, batch, settings, buffers):
         return losses
     if name == "conditional_gan":
         made = net["D"](net["G"](noise["z"], noise["asked"]), noise["asked"])
-        return {"discriminator": 0.5 * (bce(net["D"](x, y), 1.0) + bce(made, 0.0)), "generator": bce(made, 1.0)}
+        return {"discriminator": bce(net["D"](x, y), 1.0) + bce(made, 0.0), "generator": bce(made, 1.0)}
     if name == "infogan":
         one_hot = functional.one_hot(noise["one_of_ten"], 10).float()
         features = net["discriminator"].features(net["generator"](torch.cat([noise["z"], one_hot, noise["numbers"]], 1)))
