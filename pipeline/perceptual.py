@@ -18,11 +18,11 @@ def main() -> None:
     params, studies = settings.load(), []
     for file in sorted(FOLDER.glob("*.sqlite")):
         store = Store(file)
-        study, shown = params.studies.get(file.stem), store.shown()
+        study, shown = params.studies.get(file.stem.rpartition(".")[0]), store.shown()
         if shown:
             rows = {row: row for row in shown["rows"]}
             titles = rows | ({row: study.rows[row].title for row in rows if row in study.rows} if study else {})
-            studies.append(Answered(file.stem, shown, titles, store.answers()))
+            studies.append(Answered(file.stem, shown, titles, store.answers(), params.perceptual.tolerance_ms))
         store.close()
     with replacing(PAGE) as temporary:
         temporary.write_text(page(studies), encoding="utf-8")

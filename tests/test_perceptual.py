@@ -18,6 +18,7 @@ import pytest
 from conftest import RAW, ROOT
 from fastapi.testclient import TestClient
 from PIL import Image
+from ruamel.yaml import YAML
 
 from ganrepro import settings
 from ganrepro.errors import UserError
@@ -27,6 +28,7 @@ from ganrepro.perceptual.server import app
 from ganrepro.perceptual.store import Store
 from ganrepro.reporting.perceptual_page import PUBLISHED, Answered, page
 from ganrepro.settings import PerceptualSettings
+from ganrepro.use import cli
 
 ROWS = ["cogan", "cyclegan", "simgan"]
 CHOSEN = PerceptualSettings(practice=2, trials=4, pixels=16)
@@ -52,7 +54,7 @@ def store(tmp_path):
 
 @pytest.fixture
 def client(images, store):
-    with TestClient(app(images, CHOSEN, store, "First.\n\nSecond <b>.", False, "A study")) as made:
+    with TestClient(app(images, CHOSEN, store, "First.\n\nSecond <b>.", False, "A study", hosts=["testserver"])) as made:
         yield made
 
 
@@ -186,7 +188,7 @@ def test_a_full_disk_is_told_and_what_was_saved_stays(images, store):
         for n in range(200):
             store.begin(ROWS, lambda n: design.draw(images.names, CHOSEN, np.random.default_rng(n)), 2, None)
     store._db.execute("PRAGMA max_page_count = 1000000")
-    assert store.answer(session.id, 1, "left", (1000, 1000), 1.0) in (True, False)
+    store.answer(session.id, 1, "left", (1000, 1000), 1.0)
     assert [one["number"] for one in store.answers()] == [0, 1]
 
 
@@ -200,7 +202,7 @@ def test_answers_to_another_study_are_not_mixed(store):
 def test_two_hundred_sessions_at_once_lose_and_double_nothing(images, store):
     """Simulated, through the application; rows differ by one session at most at every moment that is looked at."""
     seen, lock = [], threading.Lock()
-    with TestClient(app(images, CHOSEN, store, "", False, "A study")) as client:
+    with TestClient(app(images, CHOSEN, store, "", False, "A study", hosts=["testserver"])) as client:
 
         def take_part(person):
             name = client.post("/sessions", json={}).json()["id"]
@@ -224,6 +226,7 @@ SERVER = """
 import sys; from pathlib import Path
 from ganrepro.perceptual.design import Images; from ganrepro.perceptual.server import app, serve
 from ganrepro.perceptual.store import Store; from ganrepro.settings import PerceptualSettings
+from ganrepro.use import cli
 place, port = Path(sys.argv[1]), int(sys.argv[2])
 rows = {row: place / row for row in ("cogan", "cyclegan", "simgan")}
 images = Images(place / "real", rows, sorted(p.name for p in (place / "real").iterdir()), "t")
@@ -328,23 +331,29 @@ def published_bootstrap(path, practice, count, replicates, seed):
 
 def test_the_rate_of_one_small_case_by_hand():
     """Two participants of two trials, 3 of 4 fooled: 0.75. Replicates: the first is fooled always, the second by half."""
-    one = answers.bootstrap([[1.0, 1.0], [1.0, 0.0]], 1, "row")
+    people = [[("row", 1.0), ("row", 1.0)], [("row", 1.0), ("row", 0.0)]]
+    one = answers.bootstrap(people, {"row": 1, "other": 2})["row"]
     assert one.rate == 0.75 and (one.participants, one.trials, one.excluded) == (2, 4, 1)
     # each drawn participant adds 2 (first) or Binomial(2, 1/2), mean 1: variance of a half-sum over two draws, by hand
     variance = ((0.5 * 4 + 0.5 * (1 + 0.5)) - 1.5**2) * 2 / 16
     assert one.replicates.mean() == pytest.approx(0.75, abs=0.01) and one.deviation == pytest.approx(variance**0.5, rel=0.03)
+    none = answers.bootstrap(people, {"row": 1, "other": 2})["other"]
+    assert (none.participants, none.trials, none.excluded) == (0, 0, 2) and np.isnan(none.rate)
 
 
 def test_rates_are_the_published_tools_on_the_same_file(tmp_path):
     """Mean and deviation of the replicates, within Monte Carlo error (3,000 and 10,000 replicates): 0.004."""
     random = np.random.default_rng(3)
-    found = simulated({"cyclegan": random.beta(2, 5, 25).tolist()})
-    assert answers.write_csv(found, tmp_path / "a.csv") == 25
-    mean, deviation = published_bootstrap(tmp_path / "a.csv", 2, 14, 3000, 1)["cyclegan"]
-    ours = answers.fooled(found, 1000, 50)["cyclegan"]
-    assert ours.replicates.mean() == pytest.approx(mean, abs=0.004) and ours.deviation == pytest.approx(deviation, abs=0.004)
-    again = answers.fooled(answers.read_csv(tmp_path / "a.csv", 2), 1000, 50)["cyclegan"]
-    assert again.rate == ours.rate and again.trials == ours.trials == 300
+    found = simulated({"cyclegan": random.beta(2, 5, 25).tolist(), "cogan": [0.1] * 12})
+    assert answers.write_csv(found, tmp_path / "a.csv") == 37
+    theirs = published_bootstrap(tmp_path / "a.csv", 2, 14, 3000, 1)
+    again = answers.fooled(answers.read_csv(tmp_path / "a.csv", 2), 1000, 50)
+    for row, ours in answers.fooled(found, 1000, 50).items():
+        mean, deviation = theirs[row]
+        assert np.nanmean(ours.replicates) == pytest.approx(mean, abs=0.004) and ours.deviation == pytest.approx(
+            deviation, abs=0.004
+        )
+        assert again[row].rate == ours.rate and again[row].trials == ours.trials
 
 
 def test_trials_that_stood_too_long_are_counted_and_left_out():
@@ -368,6 +377,11 @@ def test_a_file_that_is_none_is_named(tmp_path):
     with pytest.raises(UserError, match=r"a.csv: expected columns Input.gt_side0, Input.images_left0"):
         answers.read_csv(tmp_path / "a.csv", 2)
     head = "Input.gt_side0,Input.images_left0,Input.images_right0,Answer.selection0"
+    (tmp_path / "c.csv").write_text(f"{head}\nleft,real/0.png\n")
+    with pytest.raises(UserError, match=r"c.csv: line 2 has more or fewer fields than the first"):
+        answers.read_csv(tmp_path / "c.csv", 0)
+    with pytest.raises(UserError, match=r"c.csv: 1 trials, of which 10 are practice"):
+        answers.read_csv(tmp_path / "c.csv", 10)
     (tmp_path / "b.csv").write_text(f"{head}\nleft,real/0.png,x/0.png,up\n")
     with pytest.raises(UserError, match=r"b.csv: line 2, trial 0: expected left or right, got 'left' and 'up'"):
         answers.read_csv(tmp_path / "b.csv", 0)
@@ -392,7 +406,28 @@ def test_the_papers_numbers_are_of_rows_that_there_are():
         assert {"cogan", "bigan", "simgan", "cyclegan"} <= set(settings.parse(RAW).studies[study].rows)
 
 
-def test_serving_to_others_needs_links():
-    done = subprocess.run([sys.executable, "-m", "ganrepro.use.cli", "study", "serve", "streets-tiny", "--host", "0.0.0.0"],
-                          cwd=ROOT, capture_output=True, text=True)  # fmt: skip
-    assert done.returncode == 1 and "open to the network; say for how many" in done.stderr
+def test_serving_to_others_needs_links(monkeypatch, tmp_path, images, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(design, "images_of", lambda *what: images)
+    shown = []
+    monkeypatch.setattr("ganrepro.perceptual.server.serve", lambda application, host, port: shown.append((host, port)))
+
+    def run(*words):
+        params = YAML(typ="safe", pure=True).load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+        params["perceptual"] = {"practice": 2, "trials": 4, "pixels": 16}
+        with (tmp_path / "params.yaml").open("w", encoding="utf-8") as file:
+            YAML().dump(params, file)
+        cli.main(["study", *words, "--params", "params.yaml"])
+        return capsys.readouterr().out
+
+    with pytest.raises(SystemExit, match="open to the network; say for how many"):
+        run("serve", "perceptual-streets", "--host", "0.0.0.0")
+    assert not shown
+    text = run("serve", "perceptual-streets", "--participants", "3", "--address", "https://study.example/x", "--port", "8123")
+    links = [line for line in text.splitlines() if line.startswith("https://study.example/x/?token=")]
+    assert len(set(links)) == 3 and shown == [("127.0.0.1", 8123)]
+    assert "?token=" not in run("serve", "perceptual-streets", "--address", "https://study.example/x", "--port", "8123")
+    assert "no answers yet" in run("results", "perceptual-streets")
+    assert "0 finished sessions" in run("export", "perceptual-streets", "a.csv")
+    with pytest.raises(SystemExit, match="no answers; ganrepro study serve STUDY takes them"):
+        run("results", "streets-tiny")

@@ -17,6 +17,7 @@ from ganrepro.errors import UserError
 
 REPLICATES = 10_000
 LEVEL = 0.95
+NAN = float("nan")
 
 
 class Fooled(NamedTuple):
@@ -42,36 +43,55 @@ def fooled(
     answers: Iterable[Mapping[str, Any]], shown_ms: float, tolerance_ms: float | None, practice: bool = False
 ) -> dict[str, Fooled]:
     """Fool rates by row, of the main part (or of practice).  tolerance_ms: None keeps every trial, however it was shown."""
-    by_row: dict[str, dict[int, list[float]]] = {}
+    people: dict[int, list[tuple[str, float]]] = {}
     left_out: dict[str, int] = {}
     for answer in answers:
-        if bool(answer["practice"]) is not practice:
-            continue
-        row = str(answer["row"])
-        if tolerance_ms is not None and off(answer, shown_ms, tolerance_ms):
-            left_out[row] = left_out.get(row, 0) + 1
-            continue
-        by_row.setdefault(row, {}).setdefault(int(answer["session"]), []).append(float(answer["chosen"] == answer["real_side"]))
-    return {row: bootstrap(list(people.values()), left_out.get(row, 0), row) for row, people in by_row.items()}
+        if bool(answer["practice"]) is practice:
+            row = str(answer["row"])
+            out = tolerance_ms is not None and off(answer, shown_ms, tolerance_ms)
+            left_out[row] = left_out.get(row, 0) + out
+            trials = people.setdefault(int(answer["session"]), [])
+            trials += [] if out else [(row, float(answer["chosen"] == answer["real_side"]))]
+    return bootstrap([trials for trials in people.values() if trials], left_out)
 
 
-def bootstrap(people: Sequence[Sequence[float]], excluded: int, purpose: str) -> Fooled:
-    """people: of each participant, 1 for every trial that fooled, else 0.  purpose: names the random stream."""
-    random, count = np.random.default_rng([*purpose.encode()]), len(people)
-    sizes = np.array([len(one) for one in people])
-    rates = np.array([np.mean(one) for one in people])
-    drawn = random.integers(0, count, (REPLICATES, count))
-    # trials of zeros and ones drawn with replacement: their number of ones is binomial
-    ones = random.binomial(sizes[drawn], rates[drawn])
-    replicates = ones.sum(1) / sizes[drawn].sum(1)
-    low, high = np.quantile(replicates, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    rate = float(sum(map(sum, people)) / sizes.sum())
-    return Fooled(rate, float(replicates.std()), float(low), float(high), count, int(sizes.sum()), excluded, replicates)
+def bootstrap(people: Sequence[Sequence[tuple[str, float]]], excluded: Mapping[str, int]) -> dict[str, Fooled]:
+    """people: of each participant the row of every trial, and 1 if it fooled, else 0.  excluded: by row; names all rows.
+
+    Participants are drawn together, whatever their rows, as the published tool does.
+    """
+    random, rows, count = np.random.default_rng(0), sorted(excluded), len(people)
+    fooling, seen = np.zeros((REPLICATES, len(rows))), np.zeros((REPLICATES, len(rows)))
+    often = random.multinomial(count, np.full(count, 1 / count), REPLICATES) if count else np.zeros((REPLICATES, 0), int)
+    for person, trials in enumerate(people):
+        kinds = np.zeros((len(rows), 2))  # of this participant's trials: by row, those that fooled not and did
+        for row, hit in trials:
+            kinds[rows.index(row), int(hit)] += 1
+        drawn = random.multinomial(often[:, person] * len(trials), kinds.ravel() / len(trials)).reshape(REPLICATES, -1, 2)
+        fooling += drawn[:, :, 1]
+        seen += drawn.sum(2)
+    found = {}
+    for i, row in enumerate(rows):
+        own = [[hit for of, hit in trials if of == row] for trials in people]
+        own = [hits for hits in own if hits]
+        total = sum(map(len, own))
+        with np.errstate(invalid="ignore"):
+            replicates = fooling[:, i] / seen[:, i]  # NaN where nobody of the row was drawn
+        if not total:
+            found[row] = Fooled(NAN, NAN, NAN, NAN, 0, 0, excluded[row], replicates)
+            continue
+        low, high = np.nanquantile(replicates, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+        rate = sum(map(sum, own)) / total
+        spread = float(np.nanstd(replicates))
+        found[row] = Fooled(rate, spread, float(low), float(high), len(own), total, excluded[row], replicates)
+    return found
 
 
 def better(one: Fooled, other: Fooled) -> float:
     """How probably the first fools more often, ties counting half."""
-    return float((one.replicates > other.replicates).mean() + 0.5 * (one.replicates == other.replicates).mean())
+    both = np.isfinite(one.replicates) & np.isfinite(other.replicates)
+    a, b = one.replicates[both], other.replicates[both]
+    return float((a > b).mean() + 0.5 * (a == b).mean()) if len(a) else float("nan")
 
 
 def write_csv(answers: Iterable[Mapping[str, Any]], path: Path) -> int:
@@ -103,7 +123,7 @@ def read_csv(path: Path, practice: int) -> list[dict[str, Any]]:
     The folder that occurs most is the real one, as the published tool takes it. UserError where columns are missing.
     """
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:
             lines = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path}: not readable as CSV ({error})") from None
@@ -114,8 +134,12 @@ def read_csv(path: Path, practice: int) -> list[dict[str, Any]]:
         count += 1
     if not count:
         raise UserError(f"{path}: expected columns {', '.join(name.format(0) for name in wanted)} and so on, got none of a trial")
+    if count <= practice:
+        raise UserError(f"{path}: {count} trials, of which {practice} are practice (`perceptual` in params.yaml); none is left")
     folders: dict[str, int] = {}
-    for line in lines:
+    for number, line in enumerate(lines, 2):
+        if None in line or None in line.values():
+            raise UserError(f"{path}: line {number} has more or fewer fields than the first")
         for n in range(count):
             for side in ("left", "right"):
                 folder = line[f"Input.images_{side}{n}"].rpartition("/")[0]

@@ -84,8 +84,8 @@ def _expect_equal(real: Path, fakes: Mapping[str, Path], names: list[str]) -> No
 def draw(names: Sequence[str], settings: PerceptualSettings, random: np.random.Generator) -> list[Trial]:
     """The trials of one session, practice first: no real and no fake image twice, sides at random.
 
-    paired: the real image is the target of the input that the fake was made from; else another one. StudyError where
-    there are too few images.
+    paired: the real image is the target of the input that the fake was made from; else both are drawn, each by itself.
+    StudyError where there are too few images.
     """
     count = settings.practice + settings.trials
     if len(names) < count:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,8 +19,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from ganrepro.data.images import read_rgb
+from ganrepro.errors import UserError
 from ganrepro.perceptual.design import Images, StudyError, draw
-from ganrepro.perceptual.store import Session, Store
+from ganrepro.perceptual.store import NotSaved, Session, Store
 from ganrepro.seeding import numpy_stream
 from ganrepro.settings import PerceptualSettings
 
@@ -54,12 +57,17 @@ class Finish(BaseModel):
 
 
 def app(
-    images: Images, settings: PerceptualSettings, store: Store, consent: str, tokens: bool, title: str, loopback: bool = True
-) -> FastAPI:
-    """The application.  tokens: whether a session needs the token of a link.  consent: text of the first page."""
+    images: Images, settings: PerceptualSettings, store: Store, consent: str, tokens: bool, title: str,
+    loopback: bool = True, hosts: Sequence[str] = (),
+) -> FastAPI:  # fmt: skip
+    """The application.
+
+    consent: text of the first page.  tokens: whether a session needs the token of a link.  hosts: names besides this
+    machine's own that requests may be for, where it serves on loopback (a tunnel's).
+    """
     made = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     if loopback:  # a page of another site that resolves to this machine is none of ours
-        made.add_middleware(TrustedHostMiddleware, allowed_hosts=[LOOPBACK, "localhost", "[::1]", "testserver"])
+        made.add_middleware(TrustedHostMiddleware, allowed_hosts=[LOOPBACK, "localhost", "[::1]", *hosts])
     page = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
     script = page.split("<script>")[1].split("</script>")[0]
     allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -76,9 +84,13 @@ def app(
         answered.headers.update(headers | {"X-Content-Type-Options": "nosniff"})
         return answered
 
-    @made.exception_handler(StudyError)
-    async def refuse(_: Request, error: StudyError) -> JSONResponse:
-        return JSONResponse({"error": str(error)}, 507 if "not saved" in str(error) else 409)
+    @made.exception_handler(UserError)
+    async def refuse(_: Request, error: UserError) -> JSONResponse:
+        return JSONResponse({"error": str(error)}, 507 if isinstance(error, NotSaved) else 409)
+
+    @made.exception_handler(sqlite3.Error)
+    async def unreadable(_: Request, error: sqlite3.Error) -> JSONResponse:
+        return JSONResponse({"error": f"the answers cannot be read now ({error}); try again in a moment"}, 503)
 
     @made.exception_handler(RequestValidationError)
     async def unusable(_: Request, error: RequestValidationError) -> JSONResponse:

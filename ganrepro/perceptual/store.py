@@ -30,6 +30,10 @@ CREATE TABLE IF NOT EXISTS answers (
 """
 
 
+class NotSaved(StudyError):
+    """The file cannot be written to."""
+
+
 class Session(NamedTuple):
     """A participant's.  answered: how many trials have an answer, from the first on."""
 
@@ -73,8 +77,8 @@ class Store:
                 yield self._db
                 self._db.execute("COMMIT")
             except sqlite3.Error as error:
-                told = "make room on the disk and try again: nothing that was saved is lost"
-                raise StudyError(f"not saved ({error}); {told}") from None
+                told = "try again, and look whether the disk has room; nothing that was saved is lost"
+                raise NotSaved(f"not saved ({error}); {told}") from None
             finally:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ganrepro.perceptual.answers import REPLICATES, Fooled, better, fooled
+from ganrepro.perceptual.answers import REPLICATES, Fooled, better, fooled, off
 from ganrepro.reporting.tables import markdown, plain
 from ganrepro.reporting.templates import render
 
@@ -23,12 +23,14 @@ PUBLISHED: dict[str, dict[str, tuple[float, float]]] = {
 
 
 class Answered(NamedTuple):
-    """A study and its answers.  shown: what the store kept of it.  titles: of its rows.  answers: one line each."""
+    """A study and its answers.  shown: what the store kept of it.  titles: of its rows.  answers: one line each.
+    tolerance_ms: of the time that images stood; None leaves no trial out."""
 
     name: str
     shown: Mapping[str, Any]
     titles: Mapping[str, str]
     answers: Sequence[Mapping[str, Any]]
+    tolerance_ms: float | None = 50
 
 
 def page(studies: Sequence[Answered]) -> str:
@@ -38,7 +40,7 @@ def page(studies: Sequence[Answered]) -> str:
 
 def _part(one: Answered) -> dict[str, Any]:
     settings = one.shown["settings"]
-    timing = settings["shown_ms"], settings["tolerance_ms"]
+    timing = settings["shown_ms"], one.tolerance_ms
     main, practice = (fooled(one.answers, *timing, practice=which) for which in (False, True))
     published, rows = PUBLISHED.get(one.shown["output"], {}), [row for row in one.titles if row in main]
     names = {row: plain(one.titles[row]) for row in rows}
@@ -54,6 +56,12 @@ def _part(one: Answered) -> dict[str, Any]:
         "finished": sum(bool(answer["finished"]) for answer in sessions.values()),
         "vision": vision,
         "settings": settings,
+        "tolerance_ms": one.tolerance_ms,
+        "left_out": [
+            f"participant {answer['session'] + 1}, trial {answer['number'] + 1}"
+            for answer in one.answers
+            if one.tolerance_ms is not None and not answer["practice"] and off(answer, settings["shown_ms"], one.tolerance_ms)
+        ],
         "table": markdown(heads, lines) if lines else "",
         "pairs": markdown(["P(row fools more often than column)", *names.values()], pairs) if len(rows) > 1 else "",
     }
@@ -64,10 +72,12 @@ def _paper(known: tuple[float, float] | None) -> str:
 
 
 def _cells(one: Fooled) -> list[str]:
+    if not one.trials:
+        return ["–", "–", "0", "0", str(one.excluded)]
     interval = f"{100 * one.low:.1f}–{100 * one.high:.1f}"
     counts = str(one.participants), str(one.trials), str(one.excluded)
     return [f"**{100 * one.rate:.1f}** ± {100 * one.deviation:.1f}", interval, *counts]
 
 
 def _percent(one: Fooled | None) -> str:
-    return f"{100 * one.rate:.1f}" if one else "–"
+    return f"{100 * one.rate:.1f}" if one and one.trials else "–"

@@ -181,7 +181,7 @@ class PerceptualSettings(Closed):
     practice: CountOrZero = Field(10, le=1000, description="trials at the beginning, with feedback")
     trials: Count = Field(40, le=1000, description="trials after them, without")
     paired: bool = Field(
-        True, description="real and fake belong to one input; false: to different ones, as the papers had it for maps"
+        True, description="real and fake belong to one input; false: each is drawn by itself, as the papers had it for maps"
     )
     pixels: Pixels = Field(256, description="side at which images are shown; smaller ones are enlarged, real and fake alike")
     first_blank_ms: Milliseconds = Field(1200, description="before the first image of a block")
