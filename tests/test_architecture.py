@@ -49,7 +49,7 @@ ALLOWED = {
     "use": {"__version__", "errors", "outputs", "seeding", "settings", "artifacts", "checkpoints", "methods.base",
             "methods.imported", "methods.translation", "nets", "data", "evaluation", "perceptual", "reporting", "tracking",
             "use"},
-    "perceptual": {"errors", "seeding", "settings", "artifacts", "data.images", "perceptual"},
+    "perceptual": {"errors", "outputs", "seeding", "settings", "artifacts", "data.images", "perceptual"},
     "__init__": {"use"},
     "reporting": {"errors", "outputs", "settings", "artifacts", "provenance", "tracking.runs", "methods.base", "data.images",
                   "data.edges", "evaluation.base", "evaluation.intervals", "evaluation.scores", "perceptual.answers",

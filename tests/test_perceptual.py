@@ -22,6 +22,7 @@ from ruamel.yaml import YAML
 
 from ganrepro import settings
 from ganrepro.errors import UserError
+from ganrepro.outputs import LABELS_TO_PHOTO
 from ganrepro.perceptual import answers, design
 from ganrepro.perceptual.design import Images, StudyError, Trial
 from ganrepro.perceptual.server import app
@@ -42,7 +43,7 @@ def images(tmp_path):
         (tmp_path / folder).mkdir()
         for i, name in enumerate(names):
             Image.new("RGB", (16, 16), (level, level, i)).save(tmp_path / folder / name)
-    return Images(tmp_path / "real", {row: tmp_path / row for row in ROWS}, names, "Labels → photo")
+    return Images(tmp_path / "real", {row: tmp_path / row for row in ROWS}, names, LABELS_TO_PHOTO)
 
 
 @pytest.fixture

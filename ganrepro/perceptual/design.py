@@ -14,6 +14,7 @@ from PIL import Image
 
 from ganrepro.artifacts import datasets, paths
 from ganrepro.errors import UserError
+from ganrepro.outputs import Output
 from ganrepro.settings import Params, PerceptualSettings, Study
 
 
@@ -30,12 +31,12 @@ class Trial(NamedTuple):
 
 
 class Images(NamedTuple):
-    """The images of a study.  real: folder; fakes: row -> folder.  names: of both, in order.  title: of what is shown."""
+    """The images of a study.  real: folder; fakes: row -> folder.  names: of both, in order.  output: what is shown."""
 
     real: Path
     fakes: dict[str, Path]
     names: list[str]
-    title: str
+    output: Output
 
 
 def images_of(params: Params, study: Study, output: str | None, rows: Sequence[str] = ()) -> Images:
@@ -62,7 +63,7 @@ def images_of(params: Params, study: Study, output: str | None, rows: Sequence[s
             raise StudyError(f"{what}; name the study under `reports` and run: snakemake --cores all")
     names = sorted(path.name for path in real.glob("*.png"))
     _expect_equal(real, folders, names)
-    return Images(real, folders, names, shown.title)
+    return Images(real, folders, names, shown)
 
 
 def _expect_equal(real: Path, fakes: Mapping[str, Path], names: list[str]) -> None:

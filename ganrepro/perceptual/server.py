@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import io
 import sqlite3
 from collections.abc import Sequence
@@ -102,7 +103,7 @@ def app(
 
     @made.get("/")
     def first_page() -> HTMLResponse:
-        return HTMLResponse(page.replace("{{ title }}", _plain(title)).replace("{{ consent }}", _plain(consent)))
+        return HTMLResponse(page.replace("{{ title }}", html.escape(title)).replace("{{ consent }}", html.escape(consent)))
 
     @made.post("/sessions")
     def begin(what: Begin) -> dict[str, Any]:
@@ -150,7 +151,3 @@ def _png(file: Path, pixels: int) -> bytes:
     written = io.BytesIO()
     picture.save(written, "PNG", compress_level=1)
     return written.getvalue()
-
-
-def _plain(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")

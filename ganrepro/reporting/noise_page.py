@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from ganrepro.artifacts import paths
-from ganrepro.artifacts.files import read_json, write_json
+from ganrepro.artifacts.files import read_json
 from ganrepro.data.images import write_png
 from ganrepro.evaluation.intervals import REPLICATES
 from ganrepro.outputs import RECONSTRUCTIONS
 from ganrepro.reporting import claims, figures, noise_figures, tables
-from ganrepro.reporting.page import distances, footer, lines_of_losses, schedule
+from ganrepro.reporting.page import distances, footer, lines_of_losses, schedule, write_claims_and_tables
 from ganrepro.reporting.plan import deviations_of, grids, measuring_slopes, pictures
-from ganrepro.reporting.results import Results, summary, title, write_tables
+from ganrepro.reporting.results import Results, title
 from ganrepro.reporting.templates import render
 from ganrepro.settings import Params
 
@@ -31,12 +31,7 @@ def write_figures_and_tables(params: Params, results: Results, folder: Path) -> 
     if measuring_slopes(study):
         noise_figures.saturation(results, folder / "saturation.svg")
     figures.losses(results, folder / "losses.svg")
-    judged = claims.judged(results)
-    if judged:
-        figures.verdicts(judged, folder / "claims.svg")
-        write_json(folder / "claims.json", {"schema": claims.SCHEMA, "study": study.title, "claims": judged})
-    write_tables(results, folder)
-    write_json(folder / "metrics.json", summary(results))
+    write_claims_and_tables(results, folder)
 
 
 def page(params: Params, name: str, results: Results) -> str:

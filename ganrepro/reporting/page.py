@@ -45,6 +45,11 @@ def write_figures_and_tables(params: Params, results: Results, folder: Path) -> 
         write_png(folder / "extremes.png", figures.extremes(results))
     if renderings(results.study):
         write_png(folder / "renderings.png", figures.renderings_of(results))
+    write_claims_and_tables(results, folder)
+
+
+def write_claims_and_tables(results: Results, folder: Path) -> None:
+    """What every report has: verdicts, scores and losses as files."""
     judged = claims.judged(results)
     if judged:
         figures.verdicts(judged, folder / "claims.svg")

@@ -13,6 +13,7 @@ from ganrepro.artifacts import paths
 from ganrepro.artifacts.files import read_json
 from ganrepro.errors import UserError, in_one_line
 from ganrepro.use import people
+from ganrepro.use.words import whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -167,15 +168,6 @@ def _models(args: argparse.Namespace) -> list[Model]:
     return [load(name, args.params) for name in args.models]
 
 
-def _whole(low: int, high: int = 10**6) -> Callable[[str], int]:
-    def number(text: str) -> int:
-        if not text.isdecimal() or not low <= int(text[:9]) <= high:
-            raise argparse.ArgumentTypeError(f"expected a whole number from {low} to {high}, got {text!r}")
-        return int(text)
-
-    return number
-
-
 def parser() -> argparse.ArgumentParser:
     """All commands with their words."""
     main_ = argparse.ArgumentParser(prog="ganrepro", description=__doc__)
@@ -194,9 +186,9 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("photos", metavar="PHOTO", nargs="+", type=Path, help="files and folders")
     one.add_argument("--and", dest="others", metavar="MODEL", action="append", default=[], help="another model, one column more")
     one.add_argument("--out", type=Path, required=True, help="folder for the translations; new or empty")
-    one.add_argument("--tile", type=_whole(16), help="translate in pieces of this size (large photos are unasked, of 1024)")
-    one.add_argument("--overlap", type=_whole(0), default=64, help="pixels that two pieces share (default: %(default)s)")
-    one.add_argument("--passes", type=_whole(1), default=1, help="translations of each photo, where dropout makes them differ")
+    one.add_argument("--tile", type=whole(16), help="translate in pieces of this size (large photos are unasked, of 1024)")
+    one.add_argument("--overlap", type=whole(0), default=64, help="pixels that two pieces share (default: %(default)s)")
+    one.add_argument("--passes", type=whole(1), default=1, help="translations of each photo, where dropout makes them differ")
     one = command("export", export)
     one.add_argument("models", metavar="MODEL", nargs=1, help=MODEL)
     one.add_argument("--to", choices=["folder", "onnx", "pt2"], default="folder", help="(default: %(default)s)")
@@ -209,9 +201,9 @@ def parser() -> argparse.ArgumentParser:
     one = command("sample", sample)
     one.add_argument("row", metavar="ROW", help="STUDY/ROW or STUDY/ROW/SEED")
     one.add_argument("--out", type=Path, required=True, help="folder for the images; new or empty")
-    one.add_argument("--count", type=_whole(1, 100_000), default=100, help="(default: %(default)s)")
-    one.add_argument("--seed", type=_whole(0, 2**31 - 1), default=0, help="of the noise (default: %(default)s)")
-    one.add_argument("--label", type=_whole(0, 9), help="the class to ask for, where the method takes one")
+    one.add_argument("--count", type=whole(1, 100_000), default=100, help="(default: %(default)s)")
+    one.add_argument("--seed", type=whole(0, 2**31 - 1), default=0, help="of the noise (default: %(default)s)")
+    one.add_argument("--label", type=whole(0, 9), help="the class to ask for, where the method takes one")
     one = command("score", score)
     one.add_argument("folder", metavar="FOLDER", type=Path, help="images named like the study's test images")
     one.add_argument("--study", required=True, help="a name under studies in params.yaml")
@@ -220,7 +212,7 @@ def parser() -> argparse.ArgumentParser:
     one = command("demo", demo)
     one.add_argument("models", metavar="MODEL", nargs="+", help=MODEL)
     one.add_argument("--host", default="127.0.0.1", help="address to serve on; another is open to the network")
-    one.add_argument("--port", type=_whole(1, 65535), default=7860, help="(default: %(default)s)")
+    one.add_argument("--port", type=whole(1, 65535), default=7860, help="(default: %(default)s)")
     people.add(commands.add_parser("study", help="'Real or fake?', asked of people: serve a study, see and export answers."))
     one = command("watch", watch)
     one.add_argument("--logs", type=Path, default=Path("logs"), help="(default: %(default)s)")

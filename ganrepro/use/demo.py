@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import importlib.util
 import os
-import socket
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,25 +13,20 @@ from PIL import Image
 
 from ganrepro.data.images import nearest_colour, resize
 from ganrepro.use.model import Model, ModelError
+from ganrepro.use.words import LOOPBACK, expect_free
 
 SHOWN = 320  # pixels of a picture on the page
-LOOPBACK = "127.0.0.1"
 INK = "#000000"
 
 
 def check(host: str, port: int) -> None:
-    """ModelError where Gradio is missing or the port is taken."""
+    """UserError where Gradio is missing or the port is taken."""
     if importlib.util.find_spec("gradio") is None:
         raise ModelError("demo: Gradio is not installed; pip install 'ganrepro[demo]'")
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise ModelError(f"demo: {host}:{port} cannot be served on ({error.strerror}); choose another --port") from None
+    expect_free(host, port, "demo")
 
 
-def serve(models: Sequence[Model], examples: Sequence[Image.Image], host: str = LOOPBACK, port: int = 7860) -> None:
+def serve(models: Sequence[Model], examples: Sequence[Image.Image], host: str = LOOPBACK[0], port: int = 7860) -> None:
     """Serves until it is stopped. examples: pictures of the source domain to begin with."""
     check(host, port)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"

@@ -152,15 +152,7 @@ def of_row(run: paths.Run, output: Output) -> Model:
     if not isinstance(method, TranslationMethod):
         raise ModelError(f"{run.study.name}/{run.row}: {method.title} translates by a search, not by a network; nothing to load")
     name = f"g_{output.source}{output.target}"
-    file = run.folder / "checkpoint.pt"
-    if not file.exists():
-        equal = run.equal_checkpoint()
-        if equal is None:
-            how = f"snakemake --cores all {file}"
-            if run.study.name not in run.params.reports.values():
-                how = f"name the study under `reports` in params.yaml, then: {how}"
-            raise ModelError(f"{run.study.name}/{run.row}/{run.seed}: not trained yet; {how}")
-        file = equal
+    file = checkpoint_of(run)
     weights = checkpoints.load(file, run.spec)["players"]["networks"][name]
     s, dataset = method.settings, run.params.datasets[run.study.dataset]
     architecture = Architecture(
@@ -186,6 +178,33 @@ def of_row(run: paths.Run, output: Output) -> Model:
     )  # fmt: skip
 
 
+def run_of(text: str, params: settings.Params) -> paths.Run:
+    """The row that STUDY/ROW or STUDY/ROW/SEED names; without a seed its first. ModelError or ConfigError where there is none."""
+    parts = text.split("/")
+    if len(parts) not in (2, 3) or (len(parts) == 3 and not parts[2].isdecimal()):
+        raise ModelError(
+            f"{text}: no such file or folder, and no row: expected STUDY/ROW or STUDY/ROW/SEED (`ganrepro list` shows all)"
+        )
+    if parts[0] not in params.studies and Path(text).parent.is_dir():
+        beside = difflib.get_close_matches(Path(text).name, [path.name for path in Path(text).parent.iterdir()], n=1)
+        hint = f"; did you mean {Path(text).parent / beside[0]}?" if beside else ""
+        raise ModelError(f"{text}: no such file or folder, and no study '{parts[0]}'{hint}")
+    study = settings.find_study(params, parts[0])
+    return paths.find_run(params, parts[0], parts[1], int(parts[2]) if len(parts) == 3 else study.seeds[0])
+
+
+def checkpoint_of(run: paths.Run) -> Path:
+    """The checkpoint of a row, its own or that of an equal training. ModelError with the command that makes it."""
+    file = run.folder / "checkpoint.pt"
+    found = file if file.exists() else run.equal_checkpoint()
+    if found is None:
+        how = f"snakemake --cores all {file}"
+        if run.study.name not in run.params.reports.values():
+            how = f"name the study under `reports` in params.yaml, then: {how}"
+        raise ModelError(f"{run.study.name}/{run.row}/{run.seed}: not trained yet; {how}")
+    return found
+
+
 def _manifest_palette(run: paths.Run) -> dict[str, list[int]]:
     manifest = datasets.dataset_dir(run.params, run.study.dataset) / "manifest.json"
     return dict(read_json(manifest)["classes"]) if manifest.exists() else {}
@@ -205,19 +224,7 @@ def _scores(run: paths.Run, output: Output) -> dict[str, float]:
 
 
 def _of_row(text: str, output: str | None, params: str | Path) -> Model:
-    loaded = settings.load(params)
-    parts = text.split("/")
-    if len(parts) not in (2, 3) or (len(parts) == 3 and not parts[2].isdecimal()):
-        raise ModelError(
-            f"{text}: no such file or folder, and no row: expected STUDY/ROW or STUDY/ROW/SEED (`ganrepro list` shows all)"
-        )
-    if parts[0] not in loaded.studies and Path(text).parent.is_dir():
-        beside = difflib.get_close_matches(Path(text).name, [path.name for path in Path(text).parent.iterdir()], n=1)
-        hint = f"; did you mean {Path(text).parent / beside[0]}?" if beside else ""
-        raise ModelError(f"{text}: no such file or folder, and no study '{parts[0]}'{hint}")
-    study = settings.find_study(loaded, parts[0])
-    seed = int(parts[2]) if len(parts) == 3 else study.seeds[0]
-    run = paths.find_run(loaded, parts[0], parts[1], seed)
+    run = run_of(text, settings.load(params))
     if run.reference:
         raise ModelError(f"{text}: a reference row, which nothing was trained for")
     made = {o.name: o for o in run.outputs}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import socket
-from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,10 +13,10 @@ from ganrepro.errors import UserError
 from ganrepro.perceptual import answers, design
 from ganrepro.perceptual.store import Store
 from ganrepro.seeding import numpy_stream
+from ganrepro.use.words import LOOPBACK, expect_free, whole
 
 FOLDER = Path("studies")
 CONSENT = Path(__file__).parent.parent / "perceptual" / "consent.txt"
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def file_of(study: str, output: str) -> Path:
@@ -31,10 +31,9 @@ def serve(args: argparse.Namespace) -> None:
     if args.unpaired:
         chosen = chosen.model_copy(update={"paired": False})
     images = design.images_of(params, study, args.output, args.rows or ())
-    output = next(one for one in study.outputs if one.title == images.title).name
-    file, open_to_others = file_of(study.name, output), args.host not in LOOPBACK
+    file, open_to_others = file_of(study.name, images.output.name), args.host not in LOOPBACK
     asked = open_to_others or args.address is not None
-    if asked and not args.participants and not (file.exists() and Store(file).invited()):
+    if asked and not args.participants and not _invited(file):
         told = "open to the network; say for how many, as in --participants 25: each gets a link of their own"
         raise UserError(f"{args.address or args.host}: {told}")
     design.draw(images.names, chosen, numpy_stream(0, "perceptual"))  # says now if there are too few
@@ -42,31 +41,33 @@ def serve(args: argparse.Namespace) -> None:
         consent = args.consent.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"--consent {args.consent}: not readable ({error})") from None
-    with socket.socket(socket.AF_INET6 if ":" in args.host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((args.host, args.port))
-        except OSError as error:
-            where = f"{args.host}:{args.port}"
-            raise UserError(f"study: {where} cannot be served on ({error.strerror}); choose another --port") from None
+    expect_free(args.host, args.port, "study")
     from ganrepro.perceptual.server import app
     from ganrepro.perceptual.server import serve as run
 
     store = Store(file)
     design_ = chosen.model_dump(exclude={"tolerance_ms"})
-    shown = {"output": output, "title": images.title, "rows": list(images.fakes), "settings": design_}
+    shown = {"output": images.output.name, "title": images.output.title, "rows": list(images.fakes), "settings": design_}
     store.expect(shown | {"images": [str(folder) for folder in images.fakes.values()]})
     here = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(args.host, args.host)
     address = args.address or f"http://{f'[{here}]' if ':' in here else here}:{args.port}/"
     tokens = bool(args.participants) or store.invited()
     for token in store.invite(args.participants):
         print(f"{address.rstrip('/')}/?token={token}")
-    print(f"{study.name}: {images.title}, {len(images.fakes)} rows; answers in {store.path}; stop with Ctrl-C")
+    print(f"{study.name}: {images.output.title}, {len(images.fakes)} rows; answers in {store.path}; stop with Ctrl-C")
     if not tokens:
         print(address)
     hosts = [urlsplit(args.address).hostname or ""] if args.address else []
     run(app(images, chosen, store, consent, tokens, study.title, not open_to_others, hosts), args.host, args.port)
     store.close()
+
+
+def _invited(file: Path) -> bool:
+    """Whether links to a study were given out before."""
+    if not file.exists():
+        return False
+    with closing(Store(file)) as store:
+        return store.invited()
 
 
 def export(args: argparse.Namespace) -> None:
@@ -104,15 +105,6 @@ def _existing(study: str | None, output: str | None) -> Path:
     return found[0]
 
 
-def _number(low: int, high: int) -> Callable[[str], int]:
-    def number(text: str) -> int:
-        if not text.isdecimal() or not low <= int(text) <= high:
-            raise argparse.ArgumentTypeError(f"expected a number from {low} to {high}, got {text!r}")
-        return int(text)
-
-    return number
-
-
 def add(commands: argparse.ArgumentParser) -> None:
     """The words of `ganrepro study`."""
     parts = commands.add_subparsers(required=True, metavar="WHAT")
@@ -120,14 +112,12 @@ def add(commands: argparse.ArgumentParser) -> None:
     one.add_argument("study", metavar="STUDY", help="a scored study of params.yaml")
     one.add_argument("--output", help="labels2photo, photo2labels (default: the study's first)")
     one.add_argument("--rows", nargs="+", metavar="ROW", help="some rows (default: all that make it)")
-    one.add_argument(
-        "--participants", type=_number(0, 10_000), default=0, metavar="N", help="print N links, each for one session"
-    )
+    one.add_argument("--participants", type=whole(0, 10_000), default=0, metavar="N", help="print N links, each for one session")
     one.add_argument("--consent", type=Path, default=CONSENT, help="text of the first page")
     one.add_argument("--unpaired", action="store_true", help="real and fake drawn each by itself, as the papers had it for maps")
     one.add_argument("--address", metavar="URL", help="what links begin with, as behind a tunnel; needs --participants")
     one.add_argument("--host", default="127.0.0.1", help="address to serve on; any other needs --participants")
-    one.add_argument("--port", type=_number(1, 65535), default=8000, help="(default: %(default)s)")
+    one.add_argument("--port", type=whole(1, 65535), default=8000, help="(default: %(default)s)")
     one.set_defaults(run=serve)
     one = parts.add_parser("results", help=show.__doc__, description=show.__doc__)
     one.add_argument("study", metavar="STUDY", nargs="?")

@@ -9,14 +9,14 @@ import torch
 from PIL import Image
 
 from ganrepro import checkpoints, settings
-from ganrepro.artifacts import datasets, paths
+from ganrepro.artifacts import datasets
 from ganrepro.artifacts.files import read_json
 from ganrepro.data.images import as_array, to_uint8
 from ganrepro.evaluation.generation import load_networks
 from ganrepro.methods.base import Batch, DataSpec
 from ganrepro.outputs import BY_CLASS, SAMPLES
 from ganrepro.seeding import reseed, stream
-from ganrepro.use.model import ModelError
+from ganrepro.use.model import ModelError, checkpoint_of, run_of
 
 AT_ONCE = 100
 
@@ -28,18 +28,12 @@ def of_row(
 
     label: the class to ask for, where the method takes one; None: each in turn.  ModelError with one line for anything unusable.
     """
-    loaded, parts = settings.load(params), name.split("/")
-    if len(parts) not in (2, 3) or (len(parts) == 3 and not parts[2].isdecimal()):
-        raise ModelError(f"{name}: expected STUDY/ROW or STUDY/ROW/SEED (`ganrepro list` shows all)")
-    study = settings.find_study(loaded, parts[0])
-    run = paths.find_run(loaded, parts[0], parts[1], int(parts[2]) if len(parts) == 3 else study.seeds[0])
-    if not study.from_noise or run.reference:
+    run = run_of(name, settings.load(params))
+    if not run.study.from_noise or run.reference:
         raise ModelError(f"{name}: makes images of images, or was never trained; ganrepro translate is for the first")
-    file = run.folder / "checkpoint.pt" if (run.folder / "checkpoint.pt").exists() else run.equal_checkpoint()
-    if file is None:
-        raise ModelError(f"{name}: not trained yet; snakemake --cores all {run.folder / 'checkpoint.pt'}")
+    file = checkpoint_of(run)
     method, cpu = run.method, torch.device("cpu")
-    prepared = datasets.dataset_dir(loaded, study.dataset) / "manifest.json"
+    prepared = datasets.dataset_dir(run.params, run.study.dataset) / "manifest.json"
     if not prepared.exists():
         raise ModelError(f"{prepared}: not made yet; snakemake --cores all {prepared}")
     manifest = read_json(prepared)
