@@ -505,6 +505,20 @@ def test_an_export_that_differs_is_not_kept(tmp_path, monkeypatch):
         export.export(model, "folder", tmp_path / "x", [])
 
 
+def test_named_examples_go_into_a_folder_and_are_translated(tmp_path):
+    """Without them a folder holds pictures of the embedded dataset alone: those of others are not ours to pass on."""
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8))
+    picture.save(tmp_path / "mine.png")
+    model, images = a_model(), [torch.zeros(3, 16, 16)]
+    export.export(model, "folder", tmp_path / "with", images, [tmp_path / "mine.png"])
+    made = np.asarray(Image.open(tmp_path / "with" / "translated" / "0.png"))
+    assert np.array_equal(made, np.asarray(model(export.resize(picture, model.pixels))))
+    export.export(model, "folder", tmp_path / "without", images)
+    assert not (tmp_path / "without" / "examples").exists()
+    with pytest.raises(ModelError, match="an exported pt2 file holds none"):
+        export.export(model, "pt2", tmp_path / "x.pt2", images, [tmp_path / "mine.png"])
+
+
 def test_a_missing_runtime_says_how_to_install_it(tmp_path, monkeypatch):
     monkeypatch.setattr(export.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ModelError, match=r"onnx, onnxscript: not installed; pip install 'ganrepro\[export\]'"):
@@ -662,18 +676,26 @@ def test_a_generator_logged_to_mlflow_loads_and_translates(tmp_path, folder, mon
     ended = []
     tracking.start("exp", "Old", "old", {}, {}, note="Another note").close()
     for _ in range(2):
-        run = tracking.start("exp", "CycleGAN, seed 0", "key", {}, {}, note="A study")
+        row = tracking.start("exp", "CycleGAN", "row", {}, {}, note="A study")
+        run = tracking.start("exp", "CycleGAN, seed 0", "key", {}, {}, row, note="A study")
         if not run.has_model("key"):
             run.model("L1: 70/70", folder, logged.SERVED, np.zeros((2, 3, 16, 16), np.float32), logged.description(model), "key")
+        row.columns(["labels2photo/class_iou"])
         run.close()
         found = mlflow.tracking.MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
-        ended.append(found.get_run(run.run_id).info.end_time)
-    assert ended[0] is not None and ended[0] == ended[1]
-    assert sorted(r.info.run_name for r in found.search_runs(["1"])) == ["CycleGAN, seed 0", "Old"]
+        ended.append([found.get_run(one.run_id).info.end_time for one in (run, row)])
+    assert None not in ended[0] and ended[0] == ended[1]
+    assert sorted(r.info.run_name for r in found.search_runs(["1"])) == ["CycleGAN", "CycleGAN, seed 0", "Old"]
+    outputs = [found.get_run(one.run_id).outputs.model_outputs for one in (run, row)]
+    assert len(outputs[0]) == 1 and [m.model_id for m in outputs[0]] == [m.model_id for m in outputs[1]]
     (experiment,) = [e for e in found.search_experiments() if e.name == "exp"]
     assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
-    assert experiment.tags["mlflow.note.content"] == "A study"
+    link = f"#/experiments/{experiment.experiment_id}/runs?viewStateShareKey=scores"
+    assert experiment.tags["mlflow.note.content"] == f"A study [Table of scores]({link})"
+    view = json.loads(experiment.tags["mlflow.sharedViewState.scores"])
+    assert view["name"] == "Scores" and json.loads(view["state"]) == {"selectedColumns": ["metrics.`labels2photo/class_iou`"]}
     (kept,) = mlflow.search_logged_models([experiment.experiment_id], output_format="list")
+    assert kept.source_run_id == row.run_id  # the line of MLflow's table that shows it
     assert kept.name == "L1  70 70"
     x = (torch.rand(2, 3, 10, 14) * 2 - 1).numpy()
     served = mlflow.pyfunc.load_model(kept.model_uri)

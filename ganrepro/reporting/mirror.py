@@ -17,7 +17,7 @@ from ganrepro.tracking.runs import start_row, start_run
 
 def mirror(results: Results, folder: Path) -> None:
     """All runs of a study.  folder: of its report."""
-    study = results.study
+    study, columns = results.study, dict[str, None]()
     for row in study.rows:
         for seed in paths.seeds_of(study, row):
             found = paths.Run(results.params, study, row, seed)
@@ -33,9 +33,11 @@ def mirror(results: Results, folder: Path) -> None:
         parent = start_row(paths.Run(results.params, study, row, study.seeds[0]))
         means = results.scores.query("row == @row").groupby("output")[list(COLUMNS)].mean()
         parent.scores(by_name(means))
+        columns |= dict.fromkeys(by_name(means))
         for table in grids(study):
             if row in study.tables[table].rows:
                 parent.artifact(folder / f"{table}.png")
+        parent.columns(columns)
         parent.close()
 
 

@@ -8,6 +8,7 @@ missing. Set GANREPRO_MLFLOW=off to do without; MLFLOW_TRACKING_URI chooses a se
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import re
@@ -22,6 +23,7 @@ from ganrepro import __version__
 
 KEY, PARENT, MODEL = "ganrepro.key", "mlflow.parentRunId", "ganrepro.model"
 NOTE = "mlflow.note.content"
+VIEW = "mlflow.sharedViewState."  # a saved view of an experiment's table (MLflow's page keeps them so; tried with 3.17)
 # that it is of trainings, not of language models; which view opens is up to the page's own switch (MLflow 3.17)
 KIND = {"mlflow.experimentKind": "custom_model_development"}
 FLUSH_SECONDS = 5.0
@@ -37,8 +39,15 @@ def tracking_uri() -> str:
 class Tracker:
     """One MLflow run, or nothing at all when tracking is off or away."""
 
-    def __init__(self, client: Any = None, run_id: str | None = None, logged: Iterable[int] = (), finished: bool = False):
-        self._client, self._run, self._finished = client, run_id, finished
+    def __init__(
+        self,
+        client: Any = None,
+        run_id: str | None = None,
+        logged: Iterable[int] = (),
+        finished: bool = False,
+        parent: str | None = None,
+    ):
+        self._client, self._run, self._finished, self._parent = client, run_id, finished, parent
         self._logged = set(logged)
         self._rows: list[dict[str, float]] = []
         self._flushed = time.monotonic()
@@ -81,6 +90,23 @@ class Tracker:
             if new:
                 self._client.log_batch(self._run, metrics=new)
 
+    def columns(self, names: Iterable[str]) -> None:
+        """A saved view 'Scores' of the run's experiment, whose table has these scores as columns, linked from its description."""
+        if self._client is None:
+            return
+        with self._surviving():
+            experiment = self._client.get_experiment(self._client.get_run(self._run).info.experiment_id)
+            state = {"selectedColumns": [f"metrics.`{name}`" for name in names]}
+            kept = experiment.tags.get(VIEW + "scores")
+            if kept is None or json.loads(json.loads(kept)["state"]) != state:
+                now = int(time.time() * 1000)
+                view = {"name": "Scores", "createdAt": now, "updatedAt": now, "state": json.dumps(state)}
+                self._client.set_experiment_tag(experiment.experiment_id, VIEW + "scores", json.dumps(view))
+            link = f"#/experiments/{experiment.experiment_id}/runs?viewStateShareKey=scores"
+            note = experiment.tags.get(NOTE, "")
+            if link not in note:
+                self._client.set_experiment_tag(experiment.experiment_id, NOTE, f"{note} [Table of scores]({link})".strip())
+
     def artifact(self, path: Path) -> None:
         """A file, replaced where it exists."""
         if self._client is not None:
@@ -96,7 +122,7 @@ class Tracker:
         return True
 
     def model(self, name: str, folder: Path, code: Path, example: Any, description: str, key: str) -> None:
-        """An exported generator as an MLflow model of this run.
+        """An exported generator as an MLflow model of this run's parent, where it has one, and an output of this run.
 
         name: as MLflow lists it.  code: file that defines the model; it finds the folder as artifact 'folder'.  example: two
         images, an array.
@@ -105,29 +131,36 @@ class Tracker:
             return
         with self._surviving():
             import mlflow
+            from mlflow.entities import LoggedModelOutput
             from mlflow.models.signature import ModelSignature
             from mlflow.types.schema import ParamSchema, ParamSpec, Schema, TensorSpec
 
-            before = self._client.get_run(self._run)
+            owner = self._parent or self._run  # the table lists a model at one run: the parent, which is the row one sees
+            before = self._client.get_run(owner)
             shape = (-1, example.shape[1], -1, -1)
             spec = Schema([TensorSpec(example.dtype, shape)])
             mlflow.set_tracking_uri(tracking_uri())
-            with quiet(), mlflow.start_run(run_id=self._run):
-                mlflow.pyfunc.log_model(
+            with quiet(), mlflow.start_run(run_id=owner):
+                logged = mlflow.pyfunc.log_model(
                     name=re.sub(r"[/:.%\"']", " ", name), python_model=str(code), artifacts={"folder": str(folder)},
                     input_example=example,
                     signature=ModelSignature(spec, spec, ParamSchema([ParamSpec("seed", "integer", 0)])),
                     pip_requirements=["torch", "safetensors", "pillow"], tags={KEY: key},
                     metadata={"description": description, "made_by": f"ganrepro {__version__}"},
                 )  # fmt: skip
+            if self._parent is not None:
+                self._client.log_outputs(self._run, [LoggedModelOutput(logged.model_id, 0)])
             self._client.set_tag(self._run, MODEL, key)
-            self._client.set_terminated(self._run, "FINISHED", before.info.end_time)
+            self._client.set_terminated(owner, "FINISHED", before.info.end_time)
 
     def close(self, status: str = "FINISHED") -> None:
+        """Ends the run now, and its parent with it, so that a parent lasts from its first child's start to its last one's end."""
         self.flush()
         if self._client is not None and not self._finished:
             with self._surviving():
-                self._client.set_terminated(self._run, status)
+                for run in (self._run, self._parent):
+                    if run is not None:
+                        self._client.set_terminated(run, status)
 
     @contextlib.contextmanager
     def _surviving(self) -> Iterator[None]:
@@ -214,7 +247,7 @@ def start(
                 experiment_id = client.create_experiment(experiment, location, {**KIND, NOTE: note})
             else:
                 experiment_id = found.experiment_id
-                if note and found.tags.get(NOTE) != note:
+                if note and not found.tags.get(NOTE, "").startswith(note):
                     for tag, value in {**KIND, NOTE: note}.items():
                         client.set_experiment_tag(experiment_id, tag, value)
             runs = client.search_runs([experiment_id], f"tags.`{KEY}` = '{key}'", max_results=1)
@@ -232,7 +265,7 @@ def start(
                     data = Dataset(dataset.name, dataset.digest[:36], source_type="dvc", source=dataset.source)
                     client.log_inputs(run_id, [DatasetInput(data, tags=[])])
                 logged, finished = set(), False
-        return Tracker(client, run_id, logged, finished)
+        return Tracker(client, run_id, logged, finished, parent and parent.run_id)
     except Exception as error:  # as above
         _say(error)
         return Tracker()

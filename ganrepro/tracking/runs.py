@@ -29,9 +29,7 @@ def start_run(run: paths.Run) -> client.Tracker:
     parent = start_row(run)
     settings = _settings(run.method, run.study.dataset) | {"seed": run.seed}
     title = f"{run.study.rows[run.row].title}, seed {run.seed}"
-    child = client.start(experiment(run), title, run.folder.name, settings, tags, parent, _dataset(run), note(run.study))
-    parent.close()  # nothing runs under its name; it only holds its seeds together
-    return child
+    return client.start(experiment(run), title, run.folder.name, settings, tags, parent, _dataset(run), note(run.study))
 
 
 def start_row(run: paths.Run) -> client.Tracker:

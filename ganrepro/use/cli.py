@@ -109,13 +109,13 @@ def export(args: argparse.Namespace) -> None:
     if out.exists():
         raise UserError(f"{out}: is there already; name another place with --out")
     model = exports.without_dropout(model) if args.no_dropout else model
-    check = exports.export(model, args.to, out, exports.real_images(model, args.photos))
+    check = exports.export(model, args.to, out, exports.real_images(model, args.photos), args.examples)
     print(f"{out}: differs from the original by {check.difference:.2g} at most on {check.images} images (of values from -1 to 1)")
 
 
 def imported(args: argparse.Namespace) -> None:
     """A published generator as a folder that every command takes."""
-    args.models, args.to, args.no_dropout, args.photos = [str(args.file)], "folder", False, []
+    args.models, args.to, args.no_dropout, args.photos, args.examples = [str(args.file)], "folder", False, [], []
     export(args)
 
 
@@ -194,6 +194,10 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--to", choices=["folder", "onnx", "pt2"], default="folder", help="(default: %(default)s)")
     one.add_argument("--out", type=Path, help="where to (default: named after the row)")
     one.add_argument("--photos", nargs="*", type=Path, default=[], help="images to compare on (default: test images)")
+    one.add_argument(
+        "--examples", nargs="*", type=Path, default=[],
+        help="pictures for the folder, which you may pass on (default: test images of the embedded dataset, none of others)",
+    )  # fmt: skip
     one.add_argument("--no-dropout", action="store_true", help="export the weights with dropout off: another function, marked so")
     one = command("import", imported)
     one.add_argument("file", metavar="FILE.pth", type=Path)

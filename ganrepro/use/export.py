@@ -40,14 +40,20 @@ class Check(NamedTuple):
     images: int
 
 
-def export(model: Model, kind: Kind, path: Path, images: Sequence[Tensor]) -> Check:
+def export(model: Model, kind: Kind, path: Path, images: Sequence[Tensor], examples: Sequence[Path] = ()) -> Check:
     """Writes the model and compares it with the original on images (c, h, w) in [-1, 1].
 
+    examples: pictures that go into a folder, to begin with; whoever names them may pass them on.
     Nothing is left behind where the two differ by more than TOLERANCE, or a graph cannot hold the model (ModelError).
     """
     if not images:
         raise ModelError("export: expected at least one image to compare on, got none")
-    {"folder": to_folder, "onnx": to_onnx, "pt2": to_pt2}[kind](model, path)
+    if examples and kind != "folder":
+        raise ModelError(f"examples: an exported {kind} file holds none; with `--to folder` they go into it")
+    if kind == "folder":
+        to_folder(model, path, examples)
+    else:
+        {"onnx": to_onnx, "pt2": to_pt2}[kind](model, path)
     try:
         check = compare(model, READERS[kind](path), images, kind == "pt2" and model.architecture.generator != "resnet")
         if not check.difference <= TOLERANCE:
@@ -99,22 +105,29 @@ def config(model: Model) -> dict[str, object]:
     }  # fmt: skip
 
 
-def to_folder(model: Model, path: Path) -> None:
-    """Weights as safetensors, config.json, and a model card: what `huggingface_hub.upload_folder` takes as it is."""
+def to_folder(model: Model, path: Path, examples: Sequence[Path] = ()) -> None:
+    """Weights as safetensors, config.json, and a model card: what `huggingface_hub.upload_folder` takes as it is.
+
+    examples: pictures to try it on; where none are named, test images of the embedded dataset, which this program drew and
+    anybody may pass on, and none of others.
+    """
     from safetensors.torch import save_file
 
+    from ganrepro.use import files
+
+    pictures = [read_rgb(picture) for picture, _ in files.find(list(examples))] if examples else []
+    pictures = pictures or (example_pictures(model) if model.about.get("drawn") else [])
     with filling(path) as folder:
         weights = {name: value.contiguous() for name, value in model.network.state_dict().items()}
         save_file(weights, folder / WEIGHTS, {"format": "pt"})
         (folder / WEIGHTS).chmod(0o644)
         (folder / CONFIG).write_text(json.dumps(config(model), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         (folder / "README.md").write_text(card(model), encoding="utf-8")
-        if model.about.get("drawn"):  # the embedded dataset, drawn by this program: free to pass on
-            for name in (EXAMPLES, TRANSLATED):
-                (folder / name).mkdir()
-            for number, picture in enumerate(example_pictures(model)):
-                write_png(folder / EXAMPLES / f"{number}.png", resize(picture, model.pixels))
-                write_png(folder / TRANSLATED / f"{number}.png", model(resize(picture, model.pixels)))
+        for name in (EXAMPLES, TRANSLATED) if pictures else ():
+            (folder / name).mkdir()
+        for number, picture in enumerate(pictures):
+            write_png(folder / EXAMPLES / f"{number}.png", resize(picture, model.pixels))
+            write_png(folder / TRANSLATED / f"{number}.png", model(resize(picture, model.pixels)))
 
 
 def card(model: Model) -> str:
