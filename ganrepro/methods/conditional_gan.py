@@ -15,13 +15,14 @@ DEVIATION(cgan-dropout): dropout in D alone, so that a code and a class make one
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from ganrepro.lazy import torch
 from ganrepro.methods.base import (
     SGD,
+    Adam,
     Batch,
     Beta,
     Categorical,
@@ -50,8 +51,9 @@ class Settings(NoiseSettings):
     generator_width: Width = Field(1200, description="units of G's joint layer; a sixth of it for z, the rest for y")
     discriminator_width: Width = Field(240, description="maxout units of D for x, and of its joint layer; for y, 50")
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.5, description="share of D's units left out")
+    optimiser: Literal["sgd", "adam"] = Field("sgd", description="of both players; adam learns to obey the class in fewer steps")
     learning_rate: Positive = Field(0.1, description="of both players")
-    momentum: Beta = Field(0.5, description="of both players")
+    momentum: Beta = Field(0.5, description="of both players; of adam, beta1")
 
 
 class ConditionalGAN(FromNoise[Settings]):
@@ -83,7 +85,8 @@ class ConditionalGAN(FromNoise[Settings]):
         }
 
     def players(self) -> dict[str, Player]:
-        kind = SGD(self.settings.learning_rate, self.settings.momentum)
+        s = self.settings
+        kind = Adam(s.learning_rate, s.momentum) if s.optimiser == "adam" else SGD(s.learning_rate, s.momentum)
         return {"discriminator": Player(("D",), kind), "generator": Player(("G",), kind)}
 
     def generators(self) -> tuple[str, ...]:

@@ -95,14 +95,17 @@ def better(one: Fooled, other: Fooled) -> float:
 
 
 def write_csv(answers: Iterable[Mapping[str, Any]], path: Path) -> int:
-    """Finished sessions as the published tool reads them: a line each; images as ROW/NAME, real ones as real/NAME. How many."""
+    """Finished sessions as the published tool reads them: a line each; images as ROW/NAME, real ones as real/NAME. How many.
+
+    Two columns more, which it leaves alone: what a participant said of their colour vision, and their comments.
+    """
     sessions: dict[int, list[Mapping[str, Any]]] = {}
     for answer in answers:
         if answer["finished"]:
             sessions.setdefault(int(answer["session"]), []).append(answer)
     lines = []
     for one in sessions.values():
-        line: dict[str, str] = {}
+        line = {f"Answer.{name}": one[0].get(name) or "" for name in ("colour_vision", "comments")}
         for answer in one:
             n, real = answer["number"], answer["real_side"]
             other = {"left": "right", "right": "left"}[real]

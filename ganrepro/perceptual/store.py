@@ -199,8 +199,8 @@ class Store:
         """Every answer with its trial and its session, in order."""
         with self._lock:
             found = self._db.execute(
-                "SELECT s.number AS session, s.row, s.finished IS NOT NULL AS finished, s.colour_vision, t.number, t.practice, "
-                "t.real, t.fake, t.real_side, a.chosen, a.shown_left, a.shown_right, a.took "
+                "SELECT s.number AS session, s.row, s.finished IS NOT NULL AS finished, s.colour_vision, s.comments, "
+                "t.number, t.practice, t.real, t.fake, t.real_side, a.chosen, a.shown_left, a.shown_right, a.took "
                 "FROM answers a JOIN trials t USING (session, number) JOIN sessions s ON s.id = a.session "
                 "ORDER BY s.number, t.number"
             )

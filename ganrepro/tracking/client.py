@@ -265,7 +265,7 @@ def start(
                     data = Dataset(dataset.name, dataset.digest[:36], source_type="dvc", source=dataset.source)
                     client.log_inputs(run_id, [DatasetInput(data, tags=[])])
                 logged, finished = set(), False
-        return Tracker(client, run_id, logged, finished, parent and parent.run_id)
+        return Tracker(client, run_id, logged, finished, parent.run_id if parent is not None else None)
     except Exception as error:  # as above
         _say(error)
         return Tracker()
