@@ -21,7 +21,7 @@ from ganrepro.errors import UserError, WeightsError
 from ganrepro.nets.architecture import Architecture
 from ganrepro.nets.published import read_published
 from ganrepro.use import cli, demo, export, files, tiles
-from ganrepro.use.model import Model, ModelError, load, pad
+from ganrepro.use.model import Model, ModelError, load, of_row, pad
 
 torch.set_num_threads(1)
 
@@ -525,6 +525,29 @@ def test_a_missing_runtime_says_how_to_install_it(tmp_path, monkeypatch):
         export.to_onnx(a_model(), tmp_path / "x.onnx")
     with pytest.raises(ModelError, match=r"Gradio is not installed; pip install 'ganrepro\[demo\]'"):
         demo.check("127.0.0.1", 0)
+
+
+@pytest.mark.parametrize(("study", "labels"), [("facades-edges", False), ("facades-pairs", True)])
+def test_a_model_of_edges_is_drawn_with_a_pen_one_of_labels_with_their_colours(tmp_path, raw, monkeypatch, study, labels):
+    """Both datasets come from the same source, which has label colours."""
+    from ganrepro import checkpoints, settings
+    from ganrepro.artifacts import paths
+    from ganrepro.artifacts.files import write_json
+    from ganrepro.methods.base import DataSpec
+    from ganrepro.methods.players import Players
+
+    small = {"generator_filters": 2, "discriminator_filters": 2, "crop_pixels": 16, "load_pixels": 16}
+    raw["studies"][study] |= small | {"discriminator_receptive_field": 16}
+    run = paths.find_run(settings.parse(raw), study, "l1-cgan", 0)
+    monkeypatch.chdir(tmp_path)
+    players = Players(run.method, DataSpec({"a": 3, "b": 3}, 16), 0, torch.device("cpu"))
+    run.folder.mkdir(parents=True)
+    checkpoints.save(run.folder / "checkpoint.pt", run.spec, {"players": players.state()})
+    write_json(run.folder / "timing.json", {"commit": "x", "versions": {}, "device_name": "x"})
+    model = of_row(run, run.outputs[0])
+    assert bool(model.palette) is labels
+    drawn = demo.drawn(model, Image.new("RGB", (16, 16), (250, 250, 250)))
+    assert (drawn.getpixel((0, 0)) == (250, 250, 250)) is not labels
 
 
 def test_a_folder_says_what_it_is_and_loads_back(folder, tmp_path):

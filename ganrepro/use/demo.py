@@ -87,10 +87,14 @@ def build(models: Sequence[Model], examples: Sequence[Image.Image]) -> Any:
                     value=start, type="pil", image_mode="RGBA", brush=brush, layers=False, sources=["upload"], height=SHOWN + 120,
                     canvas_size=(SHOWN, SHOWN), label="Input", transforms=(),
                 )  # fmt: skip
-            shown = [
-                gr.Image(label=model.title, type="pil", format="png", height=SHOWN + 120, buttons=["download", "fullscreen"])
-                for model in models
-            ]
+            shown = []
+            for model in models:
+                with gr.Column(min_width=SHOWN):  # beside the drawing from the first moment, which measures its place then
+                    shown.append(
+                        gr.Image(
+                            label=model.title, type="pil", format="png", height=SHOWN + 120, buttons=["download", "fullscreen"]
+                        )
+                    )
         if labels:
             swatches = " ".join(
                 f'<span style="white-space:nowrap"><span style="display:inline-block;width:1em;height:1em;border:1px solid #8886;'

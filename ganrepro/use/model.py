@@ -170,7 +170,8 @@ def of_row(run: paths.Run, output: Output) -> Model:
         "settings": s.model_dump(), "key": run.key, "drawn": dataset.source in DRAWN,
         "dataset_folder": str(datasets.dataset_dir(run.params, run.study.dataset)), **_timing(file.parent),
     }  # fmt: skip
-    palette = dataset.palette or entry.get("palette") or _manifest_palette(run)
+    # a dataset of edges has no label maps, though its source may
+    palette = {} if dataset.edges else dataset.palette or entry.get("palette") or _manifest_palette(run)
     title = run.study.rows[run.row].title
     return Model(
         f"{run.study.name}/{run.row}/{run.seed}:{output.name}", architecture, network.train().requires_grad_(False),
