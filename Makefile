@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONDONTWRITEBYTECODE  # every job starts Python: they share what the first one compiled
 
-.PHONY: reproduce test setup check docs evidence gc help
+.PHONY: reproduce test setup check docs evidence gpu gc help
 
 help:          ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -37,6 +37,9 @@ check: setup   ## style, types, workflow syntax, spelling, dry run
 docs: setup    ## docs/: the reference of all settings, its schema, how far verdicts can be trusted
 	python -m ganrepro.settings.reference
 	python -m ganrepro.reporting.verdict_errors
+
+gpu: setup     ## half an hour on a GPU: its tests, speed over the reference, a study (make gpu REFERENCE=FOLDER)
+	python -m benchmarks.gpu $(if $(REFERENCE),--reference $(REFERENCE))
 
 evidence: setup  ## keep the current report under reports/<study>/, to be committed
 	python -m pipeline.evidence

@@ -19,6 +19,7 @@ import json
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -50,37 +51,57 @@ def method_of(name: str, **changes: Any) -> Method[Any]:
     return base.with_settings(bottleneck_norm=False, **changes)
 
 
-def our_engine(method: Method[Any], device: torch.device, steps: int) -> Engine:
-    """Ready to step on random images."""
+def our_engine(method: Method[Any], device: torch.device, steps: int, channels_last: bool | None = None) -> Engine:
+    """Ready to step on random images.  channels_last: how they lie in memory; None: as is usual on the device."""
     noise = torch.Generator().manual_seed(0)
     shape = (20, method.settings.load_pixels, method.settings.load_pixels, 3)
     drawn = {domain: torch.randint(0, 256, shape, generator=noise).byte() for domain in "ab"}
     images = TrainingImages(drawn, method.feed(), method.settings, device)
-    engine = Engine(Players(method, images.spec, 0, device), images, steps)
+    engine = Engine(Players(method, images.spec, 0, device, channels_last), images, steps)
     engine.begin(0, 1, 1.0, 0, torch.zeros(0, len(engine.losses)))
     return engine
 
 
+def revision(path: Path) -> str:
+    """The commit of the reference, which a comparison names; 'unknown' where its folder is no checkout (nor packed from one)."""
+    if (path / "COMMIT").exists():
+        return (path / "COMMIT").read_text().strip()
+    if not (path / ".git").exists():
+        return "unknown"
+    return (
+        subprocess.run(["git", "-C", str(path), "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip() or "unknown"
+    )
+
+
 def reference_model(path: Path, name: str, device: torch.device) -> Any:
-    """The reference's own model object, built through its own options."""
+    """The reference's own model object, built through its own options.
+
+    Newer states of it have neither --gpu_ids nor --display_id and take the device from `opt.device`, which their train.py sets.
+    """
     pixels, blocks, model = EXPERIMENTS[name]
     sys.path.insert(0, str(path))
-    words = ["train.py", "--dataroot", ".", "--model", model, "--crop_size", str(pixels), "--display_id", "-1"]
-    words += ["--gpu_ids", "0" if device.type == "cuda" else "-1", "--checkpoints_dir", "/tmp/reference-checkpoints"]
-    words += ["--netG", f"resnet_{blocks}blocks", "--lambda_identity", "0"] if blocks else []
-    sys.argv = words
     with contextlib.redirect_stdout(io.StringIO()):
         from models import create_model  # type: ignore[import-not-found]
         from options.train_options import TrainOptions  # type: ignore[import-not-found]
 
-        return create_model(TrainOptions().parse())
+        known = TrainOptions().initialize(argparse.ArgumentParser())._option_string_actions
+        words = ["train.py", "--dataroot", ".", "--model", model, "--crop_size", str(pixels)]
+        words += ["--checkpoints_dir", tempfile.mkdtemp(prefix="reference-")]
+        words += ["--netG", f"resnet_{blocks}blocks", "--lambda_identity", "0"] if blocks else []
+        words += ["--display_id", "-1"] if "--display_id" in known else []
+        words += ["--gpu_ids", "0" if device.type == "cuda" else "-1"] if "--gpu_ids" in known else []
+        sys.argv = words
+        options = TrainOptions().parse()
+        if not hasattr(options, "device"):
+            options.device = device
+        return create_model(options)
 
 
 def serve(side: str, name: str, reference: Path, threads: int, engine_name: str, precision: str) -> None:
     """A child: builds its model, then answers each line 'n' with the seconds of n steps."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if side == "ours":
-        configure(threads, reproducible=False)
+        configure(threads, "fastest", tf32=precision == "tf32")
         engine = our_engine(method_of(name, engine=engine_name, precision=precision), device, 10_000)
 
         def step() -> None:
@@ -164,7 +185,7 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=5, help="(default: %(default)s)")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="(default: %(default)s)")
     parser.add_argument("--engine", default="fast", choices=["fast", "plain"])
-    parser.add_argument("--precision", default="float32", choices=["float32", "bfloat16"])
+    parser.add_argument("--precision", default="float32", choices=["float32", "tf32", "bfloat16"])
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/training_step.json"))
     parser.add_argument("--serve", nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -175,6 +196,8 @@ def main() -> None:
         sys.exit(f"error: {args.reference}: no checkout of pytorch-CycleGAN-and-pix2pix; clone it and name its folder")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.set_num_threads(args.threads)
+    torch.backends.cuda.matmul.allow_tf32 = args.precision == "tf32"  # the measured rate is of the step's arithmetic
+    print(f"reference: {revision(args.reference)}")
     results: dict[str, Any] = {}
     for name in args.experiments:
         common = ["--reference", str(args.reference), "--threads", str(args.threads)]
@@ -189,7 +212,7 @@ def main() -> None:
         for child in sides.values():
             child.close()
         flops = counted_flops(name)
-        rate = matmul_rate(device, getattr(torch, args.precision))
+        rate = matmul_rate(device, torch.bfloat16 if args.precision == "bfloat16" else torch.float32)
         seconds = {side: statistics.median(turn[side]["seconds"] for turn in turns) for side in sides}
         ratios = sorted(turn["reference"]["seconds"] / turn["ours"]["seconds"] for turn in turns)
         results[name] = {
@@ -211,6 +234,7 @@ def main() -> None:
             flush=True,
         )
     chosen = {"engine": args.engine, "precision": args.precision, "threads": args.threads, "turns": args.turns}
+    chosen |= {"reference": revision(args.reference)}
     save(args.out, chosen, machine(device, args.threads), results)
 
 

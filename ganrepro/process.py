@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
+from typing import Literal
 
 import torch
 
@@ -24,17 +26,24 @@ def device(wanted: str) -> torch.device:
     return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
 
 
-def configure(threads: int, reproducible: bool = True) -> None:
-    """Fixes what would make two runs on one machine differ: thread count and kernel choice.
+def configure(threads: int, kernels: Literal["repeatable", "usual", "fastest"] = "usual", tf32: bool = False) -> None:
+    """Fixes what would make two runs on one machine differ: thread count, kernel choice, arithmetic.
 
-    On the CPU the thread count is all there is (tested byte for byte). On a GPU `reproducible`
-    asks for deterministic kernels; without it the fastest are looked for.
+    On the CPU the thread count is all there is (tested byte for byte). On a GPU `repeatable` kernels give the same bytes
+    again, where there are such; the `fastest` are looked for by trying. tf32: convolutions and matrix products of float32
+    in a GPU's 10-bit mantissas, which torch takes for convolutions unless told otherwise.
     """
     torch.set_num_threads(threads)
     _keep_freed_memory()
     if torch.cuda.is_available():  # importing the switch takes seconds, which a CPU run would pay in vain
-        torch.use_deterministic_algorithms(reproducible, warn_only=True)
-        torch.backends.cudnn.benchmark = not reproducible
+        torch.use_deterministic_algorithms(kernels == "repeatable", warn_only=True)
+        torch.backends.cudnn.benchmark = kernels == "fastest"
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = tf32
+
+
+def cores() -> int:
+    """CPU cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _keep_freed_memory() -> None:

@@ -57,6 +57,14 @@ def _words(run: paths.Run) -> list[str]:
     return ["--study", run.study.name, "--row", run.row, "--seed", str(run.seed), "--out"]
 
 
+def plan_of(params: Params, study: Study) -> dict[str, object]:
+    """What a bundle does of a study whose dataset is prepared, and what comes back."""
+    data = datasets.dataset_dir(params, study.dataset)
+    names = read_json(data / "manifest.json")["names"]["test"]
+    shown = sorted({name for of in names.values() for name in [*of[:6], *figures.shown(of)]})
+    return {"data": str(data), "jobs": jobs(params, study), "shown": [f"/{n}" for n in shown], "returned": RETURNED}
+
+
 def make(params: Params, study: Study, path: Path) -> None:
     """Writes the bundle. ConfigError if the dataset is not prepared."""
     data = datasets.dataset_dir(params, study.dataset)
@@ -70,10 +78,7 @@ def make(params: Params, study: Study, path: Path) -> None:
     for place in sorted(read):
         if not (place / "source.json").exists() and not place.is_file():
             raise ConfigError(f"{place}: not there yet; run: snakemake --cores all --until download, or put it there")
-    names = read_json(data / "manifest.json")["names"]["test"]
-    shown = sorted({name for of in names.values() for name in [*of[:6], *figures.shown(of)]})
-    plan = {"data": str(data), "jobs": jobs(params, study), "shown": [f"/{n}" for n in shown], "returned": RETURNED}
-    root = PACKAGE.parent
+    plan, root = plan_of(params, study), PACKAGE.parent
     with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as pack:
         pack.write(Path(__file__).with_name("bundle_main.py"), "__main__.py")
         pack.writestr("plan.json", json.dumps(plan))

@@ -45,6 +45,19 @@ def work(folder: Path, plan: dict[str, Any], limit: int) -> list[str]:
         time.sleep(0.2)
 
 
+def collect(folder: Path, plan: dict[str, Any], results: Path) -> None:
+    """Packs what comes back: everything but checkpoints and most pictures."""
+    digests = {}
+    with zipfile.ZipFile(results, "w", zipfile.ZIP_DEFLATED) as file:
+        for path in sorted(p for part in plan["returned"] for p in (folder / part).rglob("*") if p.is_file()):
+            name = path.relative_to(folder).as_posix()
+            if path.suffix != ".pt" and (path.suffix != ".png" or name.endswith(tuple(plan["shown"]))):
+                file.write(path, name)
+                digests[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+        file.writestr("results.json", json.dumps(digests))
+    print(f"{results}: {results.stat().st_size / 1e6:.1f} MB")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, default=1, help="trainings that share the device (default: %(default)s)")
@@ -59,16 +72,7 @@ def main() -> None:
     except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, OSError) as error:
         sys.exit(f"error: {pack}: damaged or cut short ({error}); carry the bundle over again")
     missing = work(folder, plan, args.jobs)
-    results, digests = pack.with_suffix(".results.zip"), {}
-    with zipfile.ZipFile(results, "w", zipfile.ZIP_DEFLATED) as file:
-        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-            name = path.relative_to(folder).as_posix()
-            shown = path.suffix != ".png" or name.endswith(tuple(plan["shown"]))
-            if name.startswith(tuple(plan["returned"])) and path.suffix != ".pt" and shown:
-                file.write(path, name)
-                digests[name] = hashlib.sha256(path.read_bytes()).hexdigest()
-        file.writestr("results.json", json.dumps(digests))
-    print(f"{results}: {results.stat().st_size / 1e6:.1f} MB")
+    collect(folder, plan, pack.with_suffix(".results.zip"))
     if missing:
         sys.exit(f"error: not made: {', '.join(missing)}; see {folder / 'logs'}")
 

@@ -23,7 +23,7 @@ def main() -> None:
     spec = paths.segmenter_spec(params, args.dataset, args.scorer, args.pixels)
     folder = datasets.dataset_dir(params, args.dataset)
     stage.expect(args.out, paths.segmenter_place(args.dataset, spec))
-    process.configure(args.threads)
+    process.configure(args.threads, "repeatable")
     manifest, device = read_json(folder / "manifest.json"), process.device(params.device)
     started = time.monotonic()
     work = paths.work_dir(args.out)

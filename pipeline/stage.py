@@ -17,11 +17,12 @@ def arguments(description: str, *names: str) -> argparse.Namespace:
         parser.add_argument(f"--{name}", required=True, type=int if name in ("seed", "pixels") else str)
     parser.add_argument("--params", default="params.yaml", help="parameter file (default: %(default)s)")
     parser.add_argument("--out", required=True, type=Path, help="folder to write; its name carries the key")
-    parser.add_argument("--threads", type=_positive, default=1, help="CPU threads (default: %(default)s)")
+    parser.add_argument("--threads", type=positive, default=1, help="CPU threads (default: %(default)s)")
     return parser.parse_args()
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
+    """A number of threads, as an argument."""
     if not text.isdecimal() or not 0 < int(text) < 10_000:
         raise argparse.ArgumentTypeError(f"expected a number from 1 to 9999, got {text!r}")
     return int(text)

@@ -1,99 +1,77 @@
-"""Row + seed -> checkpoint, losses, spec, timing; resumes where it was killed."""
+"""Row + seed -> checkpoint, losses, spec, timing; or several of one study in one process, where a GPU has room for them.
+
+    python -m pipeline.train --study streets-tiny --row cyclegan --seed 0 --out runs/streets-tiny/cyclegan-s0-KEY
+    python -m pipeline.train --together runs/streets-tiny/cyclegan-s0-KEY runs/streets-tiny/cyclegan-s1-KEY
+
+Trainings of one process take turns, a step each. On a GPU each step is a recorded graph on a stream of its own, so that
+they overlap, and they share the images. Each has its own checkpoints and stops by itself; results are those of a training alone.
+"""
 
 from __future__ import annotations
 
-import csv
-import os
+import argparse
 import shutil
-import time
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from filelock import FileLock
 
-from ganrepro import checkpoints, process, provenance, settings
-from ganrepro.artifacts import datasets, paths
-from ganrepro.artifacts.files import filling, write_json
-from ganrepro.methods.base import epochs
-from ganrepro.methods.players import Players
-from ganrepro.tracking.runs import start_run
-from ganrepro.training.batches import load_images
-from ganrepro.training.loop import Progress, fit
-from ganrepro.training.schedule import milestones
-from ganrepro.training.upright import upright
+from ganrepro import settings
+from ganrepro.artifacts import paths
+from ganrepro.training.batches import Loaded
+from ganrepro.training.loop import in_turn
 from pipeline import stage
 from pipeline.take_over import import_weights, take_over
-
-# A killed training repeats at most this much, or more where saving would take more than a fiftieth of the time.
-SAVE_EVERY_SECONDS = float(os.environ.get("GANREPRO_SAVE_SECONDS", "60"))
-SAVE_SHARE = 0.02
+from pipeline.training import training
 
 
 def main() -> None:
-    args = stage.arguments(__doc__ or "", "study", "row", "seed")
-    run = paths.find_run(settings.load(args.params), args.study, args.row, args.seed)
-    stage.expect(args.out, run.folder)
-    run.work.mkdir(parents=True, exist_ok=True)
-    with FileLock(run.work / "lock"):  # a training that outlived a killed workflow finishes first
-        if not (args.out / "checkpoint.pt").exists():
+    if "--together" in sys.argv:
+        parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+        parser.add_argument(
+            "--together", required=True, nargs="+", type=Path, help="folders to write; their names carry the keys"
+        )
+        parser.add_argument("--params", default="params.yaml", help="parameter file (default: %(default)s)")
+        parser.add_argument("--threads", type=stage.positive, default=1, help="CPU threads (default: %(default)s)")
+        args = parser.parse_args()
+        params = settings.load(args.params)
+        known = {run.folder.parts: run for study in params.studies.values() for run in paths.trained(params, study)}
+        runs = [known.get(out.parts[-3:]) for out in args.together]
+        for out, run in zip(args.together, runs, strict=True):
+            if run is None:
+                raise settings.ConfigError(f"{out}: no training of the current parameters and code; they changed, start again")
+        train([(run, out) for run, out in zip(runs, args.together, strict=True) if run is not None], args.threads)
+    else:
+        args = stage.arguments(__doc__ or "", "study", "row", "seed")
+        run = paths.find_run(settings.load(args.params), args.study, args.row, args.seed)
+        stage.expect(args.out, run.folder)
+        train([(run, args.out)], args.threads)
+
+
+def train(runs: Sequence[tuple[paths.Run, Path]], threads: int) -> None:
+    """Makes the results of some runs, each in its folder. What stops one of them is raised once the others are done."""
+    waiting, loaded = [], Loaded()
+    with ExitStack() as locks:
+        for run, out in runs:
+            run.work.mkdir(parents=True, exist_ok=True)
+            locks.enter_context(FileLock(run.work / "lock"))  # a training that outlived a killed workflow finishes first
+            if (out / "checkpoint.pt").exists():
+                continue
             equal = run.equal_checkpoint()
             if equal:
-                take_over(run, equal, args.out)
+                take_over(run, equal, out)
             elif not run.method.players():
-                import_weights(run, args.out)
+                import_weights(run, out)
             else:
-                train(run, args.out, args.threads)
-    shutil.rmtree(run.work, ignore_errors=True)
-
-
-def train(run: paths.Run, out: Path, threads: int) -> None:
-    spec, method, device = run.spec, run.method, process.device(run.params.device)
-    process.configure(threads, reproducible=method.settings.engine == "plain")
-    images = load_images(datasets.dataset_dir(run.params, run.study.dataset), method.feed(), method.settings, device)
-    images = upright(images, method.settings) if run.upright else images
-    players, progress, before, resumed = Players(method, images.spec, run.seed, device), Progress(), 0.0, 0
-    resume = run.work / "checkpoint.pt"
-    if resume.exists():
-        saved = checkpoints.load(resume, spec, device)
-        if "seconds" not in saved:
-            raise checkpoints.CheckpointError(f"{resume}: of a finished training, nothing to go on from; remove it")
-        players.load(saved["players"])
-        progress, before, resumed = Progress(**saved["progress"]), saved["seconds"], saved["resumed"] + 1
-    started, machine = time.monotonic(), provenance.machine(device.type, threads)
-    kept = milestones(epochs(method.settings))
-    tracker = start_run(run)
-    for row in progress.rows:
-        tracker.epoch(row)
-
-    def state() -> dict[str, object]:
-        return {"players": players.state(), "progress": vars(progress)}
-
-    def log(row: dict[str, float]) -> None:
-        tracker.epoch(row)
-        if row["epoch"] in kept:
-            checkpoints.save(run.work / paths.milestone(row["epoch"]), spec, {"networks": players.generators()})
-
-    def save(_: Progress) -> None:
-        seconds = before + time.monotonic() - started
-        checkpoints.save(resume, spec, state() | {"seconds": seconds, "resumed": resumed})
-
-    title, share = f"{run.row} s{run.seed}", SAVE_SHARE if SAVE_EVERY_SECONDS else 1.0  # 0 saves after every step
-    try:
-        rows = fit(players, images, run.seed, progress, log, save, SAVE_EVERY_SECONDS, share, title)
-    except BaseException:
-        tracker.close("FAILED")
-        raise
-    tracker.close()
-    with filling(out) as folder:
-        for milestone in run.work.glob(paths.milestone("*")):
-            shutil.copy(milestone, folder)
-        checkpoints.save(folder / "checkpoint.pt", spec, state())
-        with (folder / "history.csv").open("w", newline="") as file:
-            writer = csv.DictWriter(file, list(rows[-1]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
-        write_json(folder / "run.json", run.record)
-        machine |= {"seconds": round(before + time.monotonic() - started, 1), "resumed": resumed}
-        write_json(folder / "timing.json", machine)
+                waiting.append(training(run, out, threads, loaded))
+        stopped = [error for error in in_turn(waiting) if error is not None]
+    for run, out in runs:
+        if (out / "checkpoint.pt").exists():
+            shutil.rmtree(run.work, ignore_errors=True)
+    if stopped:
+        raise stopped[0]
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ ALLOWED = {
     "artifacts": {"errors", "outputs", "settings", "methods", "data.registry", "evaluation.base", "evaluation.scores",
                   "training.schedule", "artifacts"},
     "training": {"errors", "seeding", "data.images", "methods", "training"},
-    "evaluation": {"errors", "lazy", "outputs", "seeding", "settings", "artifacts.files", "checkpoints", "nets", "data",
+    "evaluation": {"errors", "lazy", "outputs", "process", "seeding", "settings", "artifacts.files", "checkpoints", "nets", "data",
                    "methods.base", "methods.encodes", "evaluation"},
     "tracking": {"__version__", "artifacts", "methods.base", "provenance", "settings", "tracking"},
     "use": {"__version__", "errors", "outputs", "seeding", "settings", "artifacts", "checkpoints", "methods.base",

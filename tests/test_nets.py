@@ -1,5 +1,7 @@
 """Parameter counts and map sizes: protocol sections 2.1-2.4, computed from the papers' definitions."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -314,3 +316,43 @@ def test_a_frozen_weight_is_transformed_once_and_again_when_it_changes(monkeypat
         network[0].bias.mul_(2)
         assert torch.allclose(network(x), 2 * expected, atol=1e-5)
     assert len(made) == 3 and set(network.state_dict()) == {"0.weight", "0.bias"}
+
+
+# --- what a GPU wants otherwise ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pad", [1, 3])
+def test_mirrored_rows_joined_on_are_torchs_reflection(pad):
+    """Forward to the bit, gradients to rounding; the layout stays. So the pad that GPUs use is tested where there is none."""
+    from ganrepro.nets.blocks import joined_reflection
+
+    for layout in (torch.contiguous_format, torch.channels_last):
+        x = torch.randn(2, 5, 7, 6, dtype=torch.float64).to(memory_format=layout).requires_grad_()
+        made, theirs = joined_reflection(x, pad), nn.functional.pad(x, (pad,) * 4, mode="reflect")
+        assert torch.equal(made, theirs) and made.is_contiguous(memory_format=layout)
+        weights = torch.randn_like(theirs)
+        mine, other = (torch.autograd.grad((y * weights).sum(), x)[0] for y in (made, theirs))
+        assert torch.allclose(mine, other, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("fast", [False, True], ids=["torch", "fast"])
+def test_zero_biases_that_stay_are_left_out_and_nothing_else(fast):
+    """Same outputs; a bias that learns or is not zero is added still; names and state stay."""
+    from ganrepro.nets.lean_convolutions import leave_out_zero_biases
+
+    network = nn.Sequential(nn.Conv2d(3, 16, 3), nn.Conv2d(16, 16, 3), nn.Conv2d(16, 9, 3), nn.ConvTranspose2d(9, 4, 4, 2, 1))
+    for layer in (network[0], network[1], network[3]):
+        nn.init.zeros_(layer.bias)
+    lean = copy.deepcopy(network)
+    if fast:
+        cpu_convolutions.accelerate(lean)
+    leave_out_zero_biases(lean, {id(lean[1].bias)})
+    assert [layer.used_bias() is None for layer in lean if hasattr(layer, "used_bias")] == (
+        [True, False, False, True] if fast else [True, True]
+    )
+    x = torch.randn(2, 3, 20, 20)
+    assert torch.allclose(lean(x), network(x), atol=1e-5) and lean.state_dict().keys() == network.state_dict().keys()
+    with torch.no_grad():
+        lean[1].bias.fill_(1.0)
+        network[1].bias.fill_(1.0)
+    assert torch.allclose(lean(x), network(x), atol=1e-5)

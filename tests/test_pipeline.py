@@ -257,6 +257,34 @@ def test_equal_trainings_of_two_studies_are_made_once(made, tmp_path):
     assert "taken over from there" in log.read_text()
 
 
+def test_trainings_of_one_process_give_the_bytes_of_each_alone(made, tmp_path):
+    """Through Snakemake, which is told that there is a GPU; torch finds none and takes the CPU. Half a group is filled up."""
+    copy, off = tmp_path / "copy", {"GANREPRO_MLFLOW": "off", "PATH": f"{tmp_path}{os.pathsep}{ENVIRONMENT['PATH']}"}
+    shutil.copytree(made, copy, ignore=shutil.ignore_patterns("mlflow.db", "mlruns"))
+    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\n")
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    (copy / "params.yaml").write_text(TINY.replace("device: cpu", "device: auto\ntogether: 4"), encoding="utf-8")
+    folders = sorted((copy / "runs/toy").iterdir())
+    alone = {folder.name: (folder / "checkpoint.pt").read_bytes() for folder in folders}
+    assert len(alone) == 2
+    for folder in folders:
+        shutil.rmtree(folder)
+    output = shell(copy, "snakemake", "--cores", "2", "--omit-from", "generate", **off)
+    assert "train_together_0" in output and "rule train:" not in output
+    assert {folder.name: (folder / "checkpoint.pt").read_bytes() for folder in folders} == alone
+    # of a group only what is missing is made
+    kept = (folders[0] / "checkpoint.pt").stat().st_ino
+    shutil.rmtree(folders[1])
+    shell(copy, "snakemake", "--cores", "2", "--omit-from", "generate", **off)
+    assert (folders[0] / "checkpoint.pt").stat().st_ino == kept
+    assert (folders[1] / "checkpoint.pt").read_bytes() == alone[folders[1].name]
+    told = shell(copy, sys.executable, "-m", "pipeline.train", "--together", "runs/toy/none-s0-123456789abc", ok=False)
+    assert (
+        told
+        == "error: runs/toy/none-s0-123456789abc: no training of the current parameters and code; they changed, start again\n"
+    )
+
+
 def test_a_bundled_study_runs_without_the_workflow_tools_and_its_results_fit_in(made, tmp_path):
     """Killed once on the way; Snakemake, DVC, MLflow, pandas and h5py cannot be imported there."""
     shell(made, sys.executable, "-m", "pipeline.bundle", "make", str(tmp_path / "study.zip"))

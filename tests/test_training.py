@@ -14,17 +14,18 @@ from torch import nn
 from ganrepro import checkpoints, settings
 from ganrepro.data.images import ImageError
 from ganrepro.evaluation.generation import generate
-from ganrepro.methods.base import Batch, DataSpec, Feed
+from ganrepro.methods.base import Adam, Batch, DataSpec, Feed, RMSprop
 from ganrepro.methods.cyclegan import CycleGAN
 from ganrepro.methods.image_pool import ImagePool, pool_decisions
-from ganrepro.methods.players import Players
+from ganrepro.methods.players import Players, _optimiser
 from ganrepro.nets import cpu_convolutions
 from ganrepro.objectives.adversarial import least_squares
 from ganrepro.objectives.reconstruction import l1
-from ganrepro.seeding import reseed
+from ganrepro.process import configure
+from ganrepro.seeding import number, reseed
 from ganrepro.training.batches import TrainingImages, load_images
 from ganrepro.training.engine import Engine
-from ganrepro.training.loop import NonFiniteLoss, Progress, fit
+from ganrepro.training.loop import NonFiniteLoss, Progress, fit, in_turn, steps
 from ganrepro.training.schedule import milestones, rate_factor
 
 CPU = torch.device("cpu")
@@ -113,15 +114,15 @@ def test_image_pool_follows_the_published_rule():
         for step in range(50):
             fakes = torch.arange(first + 2 * step, first + 2 * step + 2)
             expected = []
-            for number, head, slot in zip(fakes.tolist(), heads[step].tolist(), slots[step].tolist(), strict=True):
+            for fake, head, slot in zip(fakes.tolist(), heads[step].tolist(), slots[step].tolist(), strict=True):
                 if len(stored) < 3:
-                    stored.append(number)
-                    expected.append(number)
+                    stored.append(fake)
+                    expected.append(fake)
                 elif head:
                     expected.append(stored[slot])
-                    stored[slot] = number
+                    stored[slot] = fake
                 else:
-                    expected.append(number)
+                    expected.append(fake)
             assert pool.query(fakes.float().view(2, 1, 1, 1), decisions[step]).flatten().tolist() == expected
     assert pool.images.flatten().tolist() == stored
 
@@ -267,8 +268,7 @@ def test_a_paired_step_equals_the_plain_formulas(row):
     method = method_of("streets-pairs", row, engine="plain", bottleneck_norm=False, learning_rate=1e-3)
     plain = players_of(method).networks
     engine = begun(method)
-    reseed(0, "noise")
-    engine.step()
+    engine.step(number(0, "noise"))
     batch = first_batch(method)
     a, b = batch["a"], batch["b"]
     reseed(0, "noise")  # the same dropout
@@ -380,8 +380,7 @@ def test_fast_and_plain_engines_train_alike(monkeypatch, study, row):
             if isinstance(module, nn.Dropout):
                 module.p = 0.0  # its noise follows the order in memory, in which the two differ
         for step in range(4):
-            reseed(0, f"noise/{step}")
-            engine.step()
+            engine.step(number(0, f"noise/{step}"))
         losses[kind] = engine.so_far()
         assert used == ({"_Products", "_Unfolded"} if kind == "fast" else set())
     assert torch.allclose(losses["fast"], losses["plain"], rtol=1e-4, atol=1e-5)
@@ -403,9 +402,13 @@ def test_reduced_precision_is_of_the_passes_only(precision):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize(("study", "row"), [("streets-tiny", "cyclegan"), ("streets-pairs", "l1-cgan")])
 def test_a_recorded_step_equals_the_same_step_unrecorded(study, row):
-    """Eight steps over two epochs on a GPU, dropout included: weights within 1e-5, float32; the same images in both."""
+    """Eight steps over two epochs on a GPU, dropout included: weights within 1e-5, float32; the same images in both.
+
+    With kernels that add up in one order: others differ from themselves by more than that.
+    """
     device, ends = torch.device("cuda"), {}
     method = method_of(study, row)
+    configure(1, "repeatable")
     for recorded in (False, True):
         players = players_of(method, device=device)
         engine = Engine(players, images(method, device=device), 4)
@@ -413,11 +416,119 @@ def test_a_recorded_step_equals_the_same_step_unrecorded(study, row):
         for epoch in (1, 2):
             engine.begin(0, epoch, 1 / epoch, 0, torch.zeros(0, len(engine.losses)))
             for step in range(4):
-                reseed(0, f"noise/{epoch}/{step}")
-                engine.step()
+                engine.step(number(0, f"noise/{epoch}/{step}"))
         ends[recorded] = [t.cpu().clone() for t in players.tensors()] + [engine.so_far()]
     for eager, replayed in zip(ends[False], ends[True], strict=True):
         assert torch.allclose(eager, replayed, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("row", ["l1", "l1-cgan"])
+def test_recorded_trainings_in_turn_equal_each_alone(row):
+    """Two seeds, dropout included, on streams of their own: the bytes of each alone, with kernels that add up in one order."""
+    device, method = torch.device("cuda"), method_of("streets-pairs", row)
+    configure(1, "repeatable")
+
+    def start(seed):
+        players = players_of(method, seed, device)
+        words = Progress(), lambda row: None, lambda progress: None, 1e9
+        return players, steps(players, images(method, device=device), seed, *words)
+
+    alone, together = [start(seed) for seed in (0, 1)], [start(seed) for seed in (0, 1)]
+    for one in alone:
+        assert in_turn([one[1]]) == [None]
+    assert in_turn([one[1] for one in together]) == [None, None]
+    for (one, _), (other, _) in zip(alone, together, strict=True):
+        assert same(one.state(), other.state())
+
+
+def test_a_gpus_arithmetic_is_what_the_settings_say():
+    """Torch takes convolutions of float32 for TF32 unless told otherwise."""
+    for tf32 in (True, False):
+        configure(1, tf32=tf32)
+        assert torch.backends.cudnn.allow_tf32 is tf32 and torch.backends.cuda.matmul.allow_tf32 is tf32
+
+
+def test_a_checkpoint_of_another_machine_leaves_how_optimisers_step(tmp_path):
+    """A file of a GPU holds learning rates as tensors and asks for capturable steps; one of a CPU neither. Moments are taken."""
+    method = method_of("streets-tiny", "cyclegan")
+    players, _ = run(method)
+    theirs = players.state()
+    for optimiser in theirs["optimisers"].values():
+        for group in optimiser["param_groups"]:
+            group |= {"lr": torch.tensor(0.5), "capturable": True, "fused": False}
+    checkpoints.save(tmp_path / "x.pt", {}, theirs)
+    mine = players_of(method, seed=1)
+    mine.load(checkpoints.load(tmp_path / "x.pt", {}))
+    for name, optimiser in mine.optimisers.items():
+        for group in optimiser.param_groups:
+            assert group["lr"] == mine.rates[name] and type(group["lr"]) is float
+            assert group["fused"] and not group["capturable"]
+    before, after = players.state()["optimisers"], mine.state()["optimisers"]
+    assert all(same(before[name]["state"], after[name]["state"]) for name in before)
+
+
+def test_an_optimiser_of_a_recorded_step_is_one_and_no_other():
+    """`capturable` steps that are not recorded warn; the plain engine and a CPU have none."""
+    weight = nn.Parameter(torch.zeros(2))
+    for kind in (Adam(0.1), RMSprop(0.1)):
+        assert type(_optimiser(kind, [weight], False).param_groups[0]["lr"]) is float
+        assert not _optimiser(kind, [weight], False).param_groups[0]["capturable"]
+        group = _optimiser(kind, [weight], True).param_groups[0]
+        assert isinstance(group["lr"], torch.Tensor) and group["capturable"]
+
+
+def test_windows_are_fetched_once_each(monkeypatch):
+    """A streamed dataset of windows of two steps: five steps, three windows, each once, also at an epoch's start."""
+    method, seen = method_of("streets-tiny", "cyclegan"), []
+    fetch = TrainingImages.fetch
+    monkeypatch.setattr(TrainingImages, "fetch", lambda self, plan, step: seen.append(step) or fetch(self, plan, step))
+    engine = begun(method, steps=5, window=2)
+    for _ in range(5):
+        engine.step()
+    assert seen == [0, 2, 4]
+    engine.begin(0, 2, 1.0, 3, torch.zeros(3, len(engine.losses)))
+    engine.step()
+    engine.step()
+    assert seen == [0, 2, 4, 3, 4]
+
+
+# --- several trainings in one process -------------------------------------------------------------
+
+
+def test_trainings_in_turn_end_in_the_bytes_of_each_alone():
+    """Rows of two methods and two seeds, dropout among them, a step of each after the other."""
+    chosen = [("streets-tiny", "cyclegan", 0), ("streets-pairs", "l1-cgan", 0), ("streets-pairs", "l1-cgan", 1)]
+
+    def start(study, row, seed):
+        method, progress = method_of(study, row), Progress()
+        players = players_of(method, seed)
+        return players, progress, steps(players, images(method), seed, progress, lambda row: None, lambda p: None, 1e9)
+
+    alone, together = [start(*one) for one in chosen], [start(*one) for one in chosen]
+    for one in alone:
+        assert in_turn([one[2]]) == [None]
+    assert in_turn([one[2] for one in together]) == [None] * 3
+    for (one, progress, _), (other, theirs, _) in zip(alone, together, strict=True):
+        assert same(one.state(), other.state()) and progress.rows == theirs.rows and len(progress.rows) == 3
+
+
+def test_a_training_that_stops_leaves_the_others_going():
+    class Broken(CycleGAN):
+        def step(self, players, batch):
+            losses = super().step(players, batch)
+            return losses | {"cycle_forward": losses["cycle_forward"] * float("nan")}
+
+    def start(method):
+        progress = Progress()
+        players = players_of(method)
+        return progress, steps(players, images(method), 0, progress, lambda row: None, lambda p: None, 1e9)
+
+    whole = method_of("streets-tiny", "cyclegan")
+    (broken, first), (good, second) = start(Broken(whole.settings)), start(whole)
+    stopped, fine = in_turn([first, second])
+    assert isinstance(stopped, NonFiniteLoss) and "cycle_forward" in str(stopped) and fine is None
+    assert not broken.rows and len(good.rows) == 3
 
 
 # --- resume -------------------------------------------------------------------------------------

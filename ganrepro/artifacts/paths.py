@@ -197,6 +197,17 @@ def first_trainings(params: Params) -> dict[str, Run]:
     return found
 
 
+def trained_together(params: Params) -> list[list[Run]]:
+    """Trainings of all reports in groups of `together`, where there is a GPU: of one study, one engine and one arithmetic."""
+    kinds: dict[tuple[object, ...], list[Run]] = {}
+    for run in first_trainings(params).values() if gpu_slots(params.device) and params.together > 1 else ():
+        if run.method.players():
+            kind = run.study.name, run.method.settings.engine, run.method.settings.precision
+            kinds.setdefault(kind, []).append(run)
+    groups = [of[i : i + params.together] for of in kinds.values() for i in range(0, len(of), params.together)]
+    return [group for group in groups if len(group) > 1]
+
+
 def gpu_slots(device: str) -> int:
     """GPUs a training asks of the workflow engine: 1 where it is to have one, else 0.
 

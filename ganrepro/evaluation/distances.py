@@ -28,9 +28,10 @@ from ganrepro.data.images import ImageError, as_tensor, read_labels, read_rgb, r
 from ganrepro.errors import WeightsError
 from ganrepro.evaluation.base import Job
 from ganrepro.evaluation.segmenter import Segmenter, enlarged
+from ganrepro.process import cores
 
 SIDE = 299  # pixels that Inception sees
-WORKERS = 2  # images are read and pushed through the network by so many threads, each on one core
+WORKERS = max(2, min(8, cores()))  # images are read and pushed through the network by so many threads, each on one core
 BATCH = 4  # images at once: more leave the cache
 GROUPS = 10  # of the jackknife
 SUBSET = 1000  # images of a subset, for KID

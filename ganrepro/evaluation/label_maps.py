@@ -14,8 +14,9 @@ from torch import Tensor
 
 from ganrepro.data.images import VOID, ImageError, read_labels, read_rgb
 from ganrepro.evaluation.segmentation import confusion_matrix
+from ganrepro.process import cores
 
-DECODERS = 2  # threads that read and unpack images; more wait for one another
+DECODERS = max(2, min(8, cores()))  # threads that read and unpack images; more wait for one another
 BATCH_PIXELS = 2**19  # of the images that are predicted at once; larger batches gain nothing and take memory
 
 Loaded = tuple[Tensor, Tensor]  # class map, and what its prediction is read from, at its size

@@ -60,8 +60,10 @@ class ScheduleSettings(Closed):
         "fast",
         description="fast: one CUDA graph per step on a GPU, faster convolutions on a CPU; plain: torch's own operations",
     )
-    precision: Literal["float32", "bfloat16"] = Field(
-        "float32", description="of the passes through the networks; weights, losses and optimisers are float32 always"
+    precision: Literal["float32", "tf32", "bfloat16"] = Field(
+        "float32",
+        description="of the passes through the networks; weights, losses and optimisers are float32 always. tf32: float32 with "
+        "10-bit mantissas in products, on GPUs that have them; scores and gates are always computed without",
     )
 
     @model_validator(mode="after")

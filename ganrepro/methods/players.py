@@ -15,15 +15,23 @@ from ganrepro.seeding import stream
 class Players:
     """What `Method.step` works with: `networks`, `pools` and `buffers` by name, and whose turn it is.
 
-    Where `engine` is 'fast', convolutions are those of `nets.cpu_convolutions` (on a CPU) and images are
-    channels-last in memory. Where `precision` is 'bfloat16', passes run under autocast and networks return float32.
+    Where `engine` is 'fast', convolutions are those of `nets.cpu_convolutions` (on a CPU), biases that stay zero are left
+    out, and on a GPU a step can be recorded. Where `precision` is 'bfloat16', passes run under autocast and networks
+    return float32.
+
+    channels_last: how images and weights lie in memory. None: as is fastest; on a CPU channels last (measured), on a GPU
+    channels last in bfloat16 alone, as NVIDIA advises (not measured; benchmarks.gpu compares the two).
     """
 
-    def __init__(self, method: Method[Any], data: DataSpec, seed: int, device: torch.device):
+    def __init__(self, method: Method[Any], data: DataSpec, seed: int, device: torch.device, channels_last: bool | None = None):
         from ganrepro.nets.cpu_convolutions import accelerate
+        from ganrepro.nets.lean_convolutions import leave_out_zero_biases
 
         self.method, self.device = method, device
-        settings = method.settings
+        settings, fast = method.settings, method.settings.engine == "fast"
+        self.recorded = fast and device.type == "cuda"
+        usual = device.type == "cpu" or settings.precision == "bfloat16"
+        self.channels_last = fast and (usual if channels_last is None else channels_last)
         self.networks = method.networks(data, lambda purpose: stream(seed, f"weights/{purpose}"))
         players = _checked(method, self.networks)
         self._stored = {name for player in players.values() for name in player.networks}
@@ -35,15 +43,17 @@ class Players:
                 network.eval()
             for parameter in network.parameters():
                 parameter.requires_grad_(id(parameter) in learning)
-            if settings.engine == "fast":
-                if device.type == "cpu":
-                    accelerate(network)
+            if fast and device.type == "cpu":
+                accelerate(network)
+            if fast:
+                leave_out_zero_biases(network, learning)
+            if self.channels_last:
                 network.to(memory_format=torch.channels_last)
             if settings.precision == "bfloat16":
                 network.register_forward_hook(_in_float32)
         kinds = {name: player.optimiser for name, player in players.items() if player.optimiser is not None}
         self.parameters = {name: self._of(players[name].networks) for name in kinds}
-        self.optimisers = {name: _optimiser(kind, self.parameters[name], device) for name, kind in kinds.items()}
+        self.optimisers = {name: _optimiser(kind, self.parameters[name], self.recorded) for name, kind in kinds.items()}
         self.rates = {name: kind.learning_rate for name, kind in kinds.items()}
         self.pools = {
             name: ImagePool(pool.size, (sum(data.channels[d] for d in pool.of), data.pixels, data.pixels), device)
@@ -107,7 +117,11 @@ class Players:
         for name in sorted(self._stored):
             self.networks[name].load_state_dict(state["networks"][name])
         for name, optimiser in self.optimisers.items():
+            # how it steps is this machine's affair: a file from a CPU would else leave a rate that no recorded graph reads
+            own = [{k: v for k, v in group.items() if k != "params"} for group in optimiser.param_groups]
             optimiser.load_state_dict(state["optimisers"][name])
+            for group, kept in zip(optimiser.param_groups, own, strict=True):
+                group.update(kept)
         for name, pool in self.pools.items():
             pool.images.copy_(state["pools"][name])
         for name, buffer in self.buffers.items():
@@ -143,9 +157,12 @@ def _in_float32(module: torch.nn.Module, given: Any, made: Any) -> Any:
     return made.float() if isinstance(made, torch.Tensor) else type(made)(part.float() for part in made)
 
 
-def _optimiser(kind: Adam | RMSprop | SGD, weights: list[torch.nn.Parameter], device: torch.device) -> torch.optim.Optimizer:
-    """The optimiser with its moments made, as it would itself at its first step, which must not fall into a recorded graph."""
-    recorded = device.type == "cuda"
+def _optimiser(kind: Adam | RMSprop | SGD, weights: list[torch.nn.Parameter], recorded: bool) -> torch.optim.Optimizer:
+    """The optimiser with its moments made, as it would itself at its first step, which must not fall into a recorded graph.
+
+    recorded: its learning rate is a tensor that a recorded graph reads, and its step counts on the device.
+    """
+    device = weights[0].device
     rate: float | torch.Tensor = torch.tensor(kind.learning_rate, device=device) if recorded else kind.learning_rate
     if isinstance(kind, Adam):
         adam = torch.optim.Adam(

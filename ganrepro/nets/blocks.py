@@ -15,6 +15,26 @@ from torch.nn import functional
 Norm = Callable[[int], nn.Module]
 
 
+class ReflectionPad(nn.ReflectionPad2d):
+    """nn.ReflectionPad2d with equal sides.
+
+    On a GPU torch's own returns channels first, whatever it gets, and its backward pass adds up in any order; there the
+    mirrored rows and columns are joined on, which keeps the layout and the order.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return joined_reflection(x, self.padding[0]) if x.is_cuda else super().forward(x)
+
+
+def joined_reflection(x: Tensor, pad: int) -> Tensor:
+    """x (n, c, h, w) with `pad` mirrored rows and columns on each side, the edge itself not repeated."""
+    for axis in (2, 3):
+        size = x.shape[axis]
+        before, after = x.narrow(axis, 1, pad).flip(axis), x.narrow(axis, size - 1 - pad, pad).flip(axis)
+        x = torch.cat([before, x, after], axis)
+    return x
+
+
 class InstanceNorm(nn.InstanceNorm2d):
     """Statistics of each image, also at test time; eps 1e-5.
 

@@ -24,6 +24,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ganrepro.nets.lean_convolutions import LeanConv2d, LeanConvTranspose2d
+
 # Evaluation points of the minimal filtering algorithms, in the order they are used; infinity is always one.
 POINTS = (0.0, 1.0, -1.0, 2.0, -2.0)
 # kernel size -> outputs per tile and axis; 6 x 6 tiles, beyond which rounding grows faster than speed
@@ -220,7 +222,7 @@ def _kernel_products(large: Tensor, small: Tensor, kernel: int, stride: int, pad
     return products.view(k, kernel, kernel, c).permute(0, 3, 1, 2)
 
 
-class FastConv2d(nn.Conv2d):
+class FastConv2d(LeanConv2d):
     """nn.Conv2d with square kernels and zero padding, computed as above. A frozen weight is transformed once."""
 
     _kept: tuple[int, Tensor] | None = None  # version of the frozen weight, and its transform
@@ -231,7 +233,7 @@ class FastConv2d(nn.Conv2d):
         return self._kept[1]
 
     def forward(self, x: Tensor) -> Tensor:
-        kernel, stride, pad = self.kernel_size[0], self.stride[0], int(self.padding[0])
+        kernel, stride, pad, bias = self.kernel_size[0], self.stride[0], int(self.padding[0]), self.used_bias()
         if kernel in TILE and stride == 1:
             m = TILE[kernel]
             h, w = (side + 2 * pad - kernel + 1 for side in x.shape[-2:])
@@ -239,20 +241,20 @@ class FastConv2d(nn.Conv2d):
             if saving(kernel, self.in_channels, self.out_channels, tiles) >= WORTHWHILE:
                 learning = torch.is_grad_enabled() or self.weight.requires_grad
                 y = winograd(x, transformed(self.weight) if learning else self._frozen(), kernel, pad)
-                return y if self.bias is None else y + self.bias.view(1, -1, 1, 1)
+                return y if bias is None else y + bias.view(1, -1, 1, 1)
         if x.numel() <= CACHED_VALUES:
             return super().forward(x)
-        return _Unfolded.apply(x, self.weight, self.bias, stride, pad, False, 0)
+        return _Unfolded.apply(x, self.weight, bias, stride, pad, False, 0)
 
 
-class FastConvTranspose2d(nn.ConvTranspose2d):
+class FastConvTranspose2d(LeanConvTranspose2d):
     """nn.ConvTranspose2d with square kernels, computed as above."""
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
         stride = self.stride[0]
         if x.numel() * stride**2 * self.out_channels <= CACHED_VALUES * self.in_channels:
             return super().forward(x, output_size)
-        return _Unfolded.apply(x, self.weight, self.bias, stride, int(self.padding[0]), True, self.output_padding[0])
+        return _Unfolded.apply(x, self.weight, self.used_bias(), stride, int(self.padding[0]), True, self.output_padding[0])
 
 
 def accelerate(network: nn.Module) -> nn.Module:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ganrepro.nets.blocks import batch_norm, initialise, instance_norm
+from ganrepro.nets.blocks import ReflectionPad, batch_norm, initialise, instance_norm
 
 
 class ResnetBlock(nn.Module):
@@ -22,8 +22,8 @@ class ResnetBlock(nn.Module):
         super().__init__()
         norm = instance_norm(affine)
         self.body = nn.Sequential(
-            nn.ReflectionPad2d(1), nn.Conv2d(channels, channels, 3), norm(channels), nn.ReLU(),
-            nn.ReflectionPad2d(1), nn.Conv2d(channels, channels, 3), norm(channels),
+            ReflectionPad(1), nn.Conv2d(channels, channels, 3), norm(channels), nn.ReLU(),
+            ReflectionPad(1), nn.Conv2d(channels, channels, 3), norm(channels),
         )  # fmt: skip
 
     def forward(self, x: Tensor) -> Tensor:
@@ -39,14 +39,14 @@ def resnet(blocks: int, filters: int = 64, flavour: str = "lua", inputs: int = 3
     """
     affine, k = flavour == "lua", filters
     norm = instance_norm(affine)
-    layers: list[nn.Module] = [nn.ReflectionPad2d(3), nn.Conv2d(inputs, k, 7), norm(k), nn.ReLU()]
+    layers: list[nn.Module] = [ReflectionPad(3), nn.Conv2d(inputs, k, 7), norm(k), nn.ReLU()]
     for width in (k, 2 * k):
         layers += [nn.Conv2d(width, 2 * width, 3, stride=2, padding=1), norm(2 * width), nn.ReLU()]
     layers += [ResnetBlock(4 * k, affine) for _ in range(blocks)]
     for width in (4 * k, 2 * k):
         up = nn.ConvTranspose2d(width, width // 2, 3, stride=2, padding=1, output_padding=1)
         layers += [up, norm(width // 2), nn.ReLU()]
-    layers += [nn.ReflectionPad2d(3), nn.Conv2d(k, outputs, 7), nn.Tanh()]
+    layers += [ReflectionPad(3), nn.Conv2d(k, outputs, 7), nn.Tanh()]
     return nn.Sequential(*layers)
 
 

@@ -77,8 +77,8 @@ def parse(raw: object) -> Params:
     for key in top:
         if key not in fields:
             raise unknown(key, fields, "params.yaml")
-    for key in fields:
-        if key not in top and key != "perceptual":
+    for key in (*(name for name, field in ParamsSettings.model_fields.items() if field.is_required()), *apart):
+        if key not in top:
             raise ConfigError(f"params.yaml.{key}: missing")
     for section in ("reports", "datasets"):
         _mapping(top[section], section)

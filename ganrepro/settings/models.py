@@ -200,6 +200,9 @@ class ParamsSettings(Closed):
 
     reports: dict[Name, str] = Field(min_length=1, description="reports/NAME.md -> the study it is made of")
     device: Literal["auto", "cpu", "cuda"] = Field(description="results of two devices differ in rounding")
+    together: Annotated[int, Field(ge=1, le=64)] = Field(
+        1, description="trainings of one study that a GPU runs in one process, a step of each in turn; a CPU runs each in its own"
+    )
     mirror: str | None = Field(description="folder, file:// or http:// address that holds the archives")
     distance: Literal["segmenter", "inception-tf1", "inception-pytorch-fid", "inception-clean"] = Field(
         description="whose features generated and real photos are compared by; Inception's make FID, the rest names the resize"
@@ -274,3 +277,4 @@ class Params:
     scorers: dict[str, ScorerSettings | PublishedScorerSettings]
     studies: dict[str, Study]
     perceptual: PerceptualSettings
+    together: int = 1

@@ -63,7 +63,7 @@ def schema() -> dict[str, Any]:
         "properties": {"title": {"type": "string"}, "method": {"enum": list(every)}},
         "allOf": [*(_row_of(name, model) for name, model in every.items()), _row_of_study(shared)],
     }
-    top = _properties(ParamsSettings)
+    top, optional = _properties(ParamsSettings), {n for n, f in ParamsSettings.model_fields.items() if not f.is_required()}
     top["datasets"] = _mapping(_object(DatasetSettings))
     top["perceptual"] = _object(PerceptualSettings)
     top["scorers"] = _mapping({"anyOf": [_object(ScorerSettings), _object(PublishedScorerSettings)]})
@@ -76,7 +76,7 @@ def schema() -> dict[str, Any]:
         "title": "params.yaml of ganrepro",
         "type": "object",
         "additionalProperties": False,
-        "required": list(top),
+        "required": [name for name in top if name not in optional],
         "properties": top,
     }
 

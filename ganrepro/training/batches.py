@@ -141,7 +141,13 @@ class TrainingImages:
         return Batch(images, {domain: of[order[domain]] for domain, of in self.labels.items()}, noise, pools)
 
 
-def load_images(folder: Path, feed: Feed, settings: ScheduleSettings, device: torch.device) -> TrainingImages:
+class Loaded(dict[tuple[object, ...], Tensor]):
+    """Images that were read once, by what they are, for trainings of one process to share."""
+
+
+def load_images(
+    folder: Path, feed: Feed, settings: ScheduleSettings, device: torch.device, loaded: Loaded | None = None
+) -> TrainingImages:
     """The training split of a prepared dataset, as a feed wants it.
 
     Pairs; or, where a step sees several domains independently, each domain's own half (or all) of the images; or all
@@ -166,11 +172,15 @@ def load_images(folder: Path, feed: Feed, settings: ScheduleSettings, device: to
             f"{folder}: {sum(counts)} images at load_pixels {settings.load_pixels} take {size / 1e9:.0f} GB; this machine has "
             f"{memory / 1e9:.0f}; lower load_pixels, or train_images of the dataset"
         )
-    for domain in feed.domains:
-        place = folder / "train" / domain
-        images[domain] = load_folder(place, names[domain], settings.load_pixels, channels, settings.resize)
-    labels = {d: torch.tensor([classes[name] for name in names[d]]) for d in feed.domains} if feed.labels else None
     window = None
     if device.type == "cuda" and size > RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0]:
         window = WINDOW_STEPS
+    for domain in feed.domains:
+        place, loaded = folder / "train" / domain, Loaded() if loaded is None else loaded
+        what = (place, names is manifest["names"]["train"], settings.load_pixels, settings.resize, window)
+        if what not in loaded:
+            read = load_folder(place, names[domain], settings.load_pixels, channels, settings.resize)
+            loaded[what] = read if window else read.to(device)
+        images[domain] = loaded[what]
+    labels = {d: torch.tensor([classes[name] for name in names[d]]) for d in feed.domains} if feed.labels else None
     return TrainingImages(images, feed, settings, device, labels, DataSpec.of(manifest, settings).classes, window)

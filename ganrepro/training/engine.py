@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import warnings
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
@@ -18,6 +22,9 @@ class Engine:
     Everything a step needs lies on the device: images, the epoch's plan, a step counter, a table of
     losses. So a step takes no argument and can be recorded once and replayed. `engine: plain` in
     params.yaml runs the same step unrecorded, with torch's own convolutions.
+
+    Several engines may take turns in one process: on a GPU each has a stream of its own, on which its graph runs beside
+    the others', and a generator of its own, which its dropout draws from.
     """
 
     def __init__(self, players: Players, images: TrainingImages, steps: int):
@@ -28,7 +35,27 @@ class Engine:
         self.counter = torch.zeros(1, dtype=torch.int64, device=self.device)
         self.table = torch.zeros((steps, len(self.losses)), device=self.device)
         self.graph: torch.cuda.CUDAGraph | None = None
-        self.recorded = self.device.type == "cuda" and self.settings.engine == "fast"
+        self.recorded = players.recorded
+        self.stream: torch.cuda.Stream | None = None
+        if self.recorded:
+            self.stream = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
+            self.stream.wait_stream(torch.cuda.current_stream(self.device))  # where networks and images were made
+            self.noise = torch.Generator(self.device)
+
+    @contextlib.contextmanager
+    def _on_stream(self) -> Iterator[None]:
+        """What is asked of a GPU inside runs on this engine's stream, and random numbers come from its own generator."""
+        if self.stream is None:
+            yield
+            return
+        default = torch.cuda.default_generators[self.device.index or 0]
+        usual = default.graphsafe_get_state()
+        with torch.cuda.stream(self.stream):
+            default.graphsafe_set_state(self.noise.graphsafe_get_state())
+            try:
+                yield
+            finally:
+                default.graphsafe_set_state(usual)
 
     def begin(self, seed: int, epoch: int, rate_factor: float, step: int, losses: Tensor) -> None:
         """Lays out `epoch` and goes to `step` (from 0) of it.  losses: (step, terms), those of the steps before."""
@@ -38,6 +65,16 @@ class Engine:
             name: pool_decisions(pools[name].size, before, coins, self.plan.slots[name])
             for name, coins in self.plan.coins.items()
         }
+        with self._on_stream():
+            self._lay_out(decisions)
+            self.players.set_rate(rate_factor)
+            self.counter.fill_(step)
+            self.table[:step] = losses.to(self.device)
+            self.next = self.fetched = step
+            self.images.fetch(self.plan, step)
+
+    def _lay_out(self, decisions: dict[str, Tensor]) -> None:
+        """The epoch's plan and the decisions of the image pools, to where steps read them."""
         plan = {"draws": self.plan.draws, "order": self.plan.order, "noise": self.plan.noise, "pools": decisions}
         for kind, parts in plan.items():
             for name, rows in parts.items():
@@ -45,35 +82,35 @@ class Engine:
                 if name not in kept:
                     kept[name] = torch.zeros(rows.shape, dtype=rows.dtype, device=self.device)
                 kept[name].copy_(rows)
-        self.players.set_rate(rate_factor)
-        self.counter.fill_(step)
-        self.table[:step] = losses.to(self.device)
-        self.next = step
-        self.images.fetch(self.plan, step)
 
-    def step(self) -> None:
-        """The next step; returns before a GPU has done it."""
-        if self.images.window and self.next % self.images.window == 0:
-            self.images.fetch(self.plan, self.next)
-        if self.recorded:
-            if self.graph is None:
+    def step(self, noise: int = 0) -> None:
+        """The next step; returns before a GPU has done it.  noise: what the generator that dropout draws from is set to."""
+        with self._on_stream():
+            if self.images.window and self.next % self.images.window == 0 and self.next != self.fetched:
+                self.images.fetch(self.plan, self.next)
+            if self.recorded and self.graph is None:
                 self._record()
-            assert self.graph is not None
-            self.graph.replay()
-        else:
-            self._step()
+            if self.stream is None:
+                torch.manual_seed(noise)
+            else:
+                self.noise.manual_seed(noise)
+            if self.graph is not None:
+                self.graph.replay()
+            else:
+                self._step()
         self.next += 1
 
     def so_far(self) -> Tensor:
-        """Losses of this epoch until now, (steps, terms), on the host: waits for the device."""
-        return self.table[: self.next].to("cpu", copy=True)
+        """Losses of this epoch until now, (steps, terms), on the host: waits for this engine's work alone."""
+        with self._on_stream():
+            return self.table[: self.next].to("cpu", copy=True)
 
     def _step(self) -> None:
         now = {
             kind: {name: rows.index_select(0, self.counter)[0] for name, rows in self.rows.get(kind, {}).items()}
             for kind in ("draws", "order", "noise", "pools")
         }
-        batch = self.images.batch_of(**now, channels_last=self.settings.engine == "fast")
+        batch = self.images.batch_of(**now, channels_last=self.players.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bfloat16"):
             losses = self.players.method.step(self.players, batch)
         if losses.keys() != set(self.losses):
@@ -83,16 +120,14 @@ class Engine:
         self.counter += 1
 
     def _record(self) -> None:
-        """Warm-up steps on a side stream, everything they changed put back, then the recording, which computes nothing."""
-        before, noise = [tensor.clone() for tensor in self.players.tensors()], torch.cuda.get_rng_state(self.device)
+        """Warm-up steps, everything they changed put back, then the recording, which computes nothing."""
+        before = [tensor.clone() for tensor in self.players.tensors()]
         at, table = self.counter.clone(), self.table.clone()
-        side = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
-        side.wait_stream(torch.cuda.current_stream(self.device))
-        with torch.cuda.stream(side):
+        with warnings.catch_warnings():  # an optimiser made for a recording says that these steps are none
+            warnings.filterwarnings("ignore", message=".*capturable=True.*")
             for _ in range(WARM_UP_STEPS):
                 self.counter.copy_(at)
                 self._step()
-        torch.cuda.current_stream(self.device).wait_stream(side)
         with torch.no_grad():
             for tensor, value in zip(self.players.tensors(), before, strict=True):
                 tensor.copy_(value)
@@ -100,7 +135,8 @@ class Engine:
         self.table.copy_(table)
         for optimiser in self.players.optimisers.values():
             optimiser.zero_grad(set_to_none=True)
-        self.graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.graph):
+        graph = torch.cuda.CUDAGraph()
+        graph.register_generator_state(self.noise)
+        with torch.cuda.graph(graph, stream=self.stream):
             self._step()
-        torch.cuda.set_rng_state(noise, self.device)
+        self.graph = graph

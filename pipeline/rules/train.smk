@@ -9,6 +9,44 @@ def equal_training(run):
     )
 
 
+# Trainings of one process on a GPU; each result is that of a training alone, so it has the same place and key.
+TOGETHER = paths.trained_together(PARAMS)
+
+for NUMBER, GROUP in enumerate(TOGETHER):
+
+    rule:
+        name:
+            f"train_together_{NUMBER}"
+        input:
+            [manifest_of(run.study.dataset) for run in GROUP],
+            [file for run in GROUP for file in files_of(run)],
+        # `update`: those that are made already stay while others are
+        output:
+            update(
+                [
+                    f"{run.folder}/{file}"
+                    for run in GROUP
+                    for file in ("checkpoint.pt", "history.csv", "timing.json")
+                ]
+            ),
+        log:
+            f"logs/train/together-{NUMBER}.log",
+        benchmark:
+            f"logs/train/together-{NUMBER}.tsv"
+        priority: 10 + max(len(run.method.losses()) for run in GROUP)
+        threads: 1
+        resources:
+            gpu=GPU,
+        params:
+            out=[str(run.folder) for run in GROUP],
+        shell:
+            "{PYTHON:q} -m pipeline.train --together {params.out:q} --threads {threads} 2> {log:q}"
+
+
+# the keys of single trainings: all but those
+ALONE = "|".join(run.key for group in TOGETHER for run in group)
+
+
 rule train:
     input:
         lambda w: manifest_of(STUDIES[w.study].dataset),
@@ -22,6 +60,8 @@ rule train:
         "logs/train/{study}/{row}-s{seed}-{key}.log",
     benchmark:
         "logs/train/{study}/{row}-s{seed}-{key}.tsv"
+    wildcard_constraints:
+        key=f"(?!(?:{ALONE})/)[0-9a-f]+" if ALONE else "[0-9a-f]+",
     # the costliest rows first, those of the most losses, so that the last one to finish is a cheap one
     priority: lambda w: 10 + len(run_of(w).method.losses())
     threads: 1

@@ -1,0 +1,78 @@
+"""One training from its images to its results; resumes where it was killed."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+import time
+from collections.abc import Generator
+from pathlib import Path
+
+from ganrepro import checkpoints, process, provenance
+from ganrepro.artifacts import datasets, paths
+from ganrepro.artifacts.files import filling, write_json
+from ganrepro.methods.base import epochs
+from ganrepro.methods.players import Players
+from ganrepro.tracking.runs import start_run
+from ganrepro.training.batches import Loaded, load_images
+from ganrepro.training.loop import Progress, steps
+from ganrepro.training.schedule import milestones
+from ganrepro.training.upright import upright
+
+# A killed training repeats at most this much, or more where saving would take more than a fiftieth of the time.
+SAVE_EVERY_SECONDS = float(os.environ.get("GANREPRO_SAVE_SECONDS", "60"))
+SAVE_SHARE = 0.02
+
+
+def training(run: paths.Run, out: Path, threads: int, loaded: Loaded) -> Generator[None, None, None]:
+    """One training, a step for each value it yields; its results in `out` at the end.  loaded: images that others have read."""
+    spec, method, device = run.spec, run.method, process.device(run.params.device)
+    chosen = method.settings
+    process.configure(threads, "repeatable" if chosen.engine == "plain" else "fastest", chosen.precision == "tf32")
+    images = load_images(datasets.dataset_dir(run.params, run.study.dataset), method.feed(), chosen, device, loaded)
+    images = upright(images, chosen) if run.upright else images
+    players, progress, before, resumed = Players(method, images.spec, run.seed, device), Progress(), 0.0, 0
+    resume = run.work / "checkpoint.pt"
+    if resume.exists():
+        saved = checkpoints.load(resume, spec, device)
+        if "seconds" not in saved:
+            raise checkpoints.CheckpointError(f"{resume}: of a finished training, nothing to go on from; remove it")
+        players.load(saved["players"])
+        progress, before, resumed = Progress(**saved["progress"]), saved["seconds"], saved["resumed"] + 1
+    started, machine = time.monotonic(), provenance.machine(device.type, threads)
+    kept = milestones(epochs(chosen))
+    tracker = start_run(run)
+    for row in progress.rows:
+        tracker.epoch(row)
+
+    def state() -> dict[str, object]:
+        return {"players": players.state(), "progress": vars(progress)}
+
+    def log(row: dict[str, float]) -> None:
+        tracker.epoch(row)
+        if row["epoch"] in kept:
+            checkpoints.save(run.work / paths.milestone(row["epoch"]), spec, {"networks": players.generators()})
+
+    def save(_: Progress) -> None:
+        seconds = before + time.monotonic() - started
+        checkpoints.save(resume, spec, state() | {"seconds": seconds, "resumed": resumed})
+
+    title, share = f"{run.row} s{run.seed}", SAVE_SHARE if SAVE_EVERY_SECONDS else 1.0  # 0 saves after every step
+    try:
+        yield from steps(players, images, run.seed, progress, log, save, SAVE_EVERY_SECONDS, share, title)
+    except BaseException:
+        tracker.close("FAILED")
+        raise
+    tracker.close()
+    with filling(out) as folder:
+        for milestone in run.work.glob(paths.milestone("*")):
+            shutil.copy(milestone, folder)
+        checkpoints.save(folder / "checkpoint.pt", spec, state())
+        with (folder / "history.csv").open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(progress.rows[-1]), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(progress.rows)
+        write_json(folder / "run.json", run.record)
+        machine |= {"seconds": round(before + time.monotonic() - started, 1), "resumed": resumed}
+        write_json(folder / "timing.json", machine)
