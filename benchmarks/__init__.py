@@ -24,6 +24,12 @@ def peak_memory(device: torch.device) -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
+def finished() -> None:
+    """Waits for the GPU, where there is one."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
 def save(path: Path, settings: dict[str, Any], where: dict[str, object], results: Any) -> None:
     """Writes one result file and says where."""
     write_json(path, {"settings": settings, "machine": where, "results": results})

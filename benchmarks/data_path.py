@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from benchmarks import machine, save
+from benchmarks import finished, machine, save
 from ganrepro import settings
 from ganrepro.data.images import load_folder
 from ganrepro.process import configure
@@ -54,8 +54,7 @@ def our_seconds(images: TrainingImages, epoch: int) -> float:
     draws = {domain: rows.to(images.device) for domain, rows in plan.draws.items()}
     for step in range(COUNT):
         images.crops({domain: rows[step] for domain, rows in draws.items()})
-    if images.device.type == "cuda":
-        torch.cuda.synchronize()
+    finished()
     return (time.perf_counter() - start) / (2 * COUNT)
 
 

@@ -27,12 +27,12 @@ from typing import Any
 
 import torch
 
-from benchmarks import machine, peak_memory
+from benchmarks import finished, machine, peak_memory
 from benchmarks.training_step import EXPERIMENTS, Child, method_of, our_engine, revision
 from ganrepro import settings
 from ganrepro.artifacts.files import replacing, write_json
 from ganrepro.methods.base import Method
-from ganrepro.process import configure
+from ganrepro.process import configure, device
 from ganrepro.reporting.tables import markdown
 from ganrepro.training.engine import Engine
 
@@ -40,17 +40,6 @@ ROOT = Path(__file__).resolve().parent.parent
 AT_ONCE = (1, 2, 4, 8)
 TOY = {"generator_filters": 2, "discriminator_filters": 2, "generator_blocks": 1}
 COPIES = ("copy", "cat", "transpose", "nchwtonhwc", "nhwctonchw", "contiguous")
-
-
-def device() -> torch.device:
-    """The GPU; the CPU where there is none."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def finished() -> None:
-    """Waits for the GPU."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
 
 
 def method(name: str, precision: str, toy: bool) -> Method[Any]:
@@ -81,7 +70,7 @@ def rate(engines: list[Engine], seconds: float) -> float:
 def engines_of(name: str, precision: str, toy: bool, count: int, channels_last: bool | None = None) -> list[Engine]:
     """So many trainings at their first step, which share nothing."""
     configure(1, "fastest", precision == "tf32")
-    return [our_engine(method(name, precision, toy), device(), 100_000, channels_last) for _ in range(count)]
+    return [our_engine(method(name, precision, toy), device("auto"), 100_000, channels_last) for _ in range(count)]
 
 
 def tests(toy: bool) -> dict[str, Any]:
@@ -150,7 +139,7 @@ def together(toy: bool, seconds: float) -> dict[str, dict[str, float]]:
             torch.cuda.reset_peak_memory_stats()
         found[f"{precision} × {k}"] = {
             "steps_per_second": rate(engines_of("cyclegan-128", precision, toy, k), seconds),
-            "peak_bytes": peak_memory(device()),
+            "peak_bytes": peak_memory(device("auto")),
         }
         torch.cuda.empty_cache()
     return found
@@ -263,7 +252,7 @@ def main() -> None:
     parts["study"] = lambda: train_study(args.study, args.at_once, until)
     if unknown := set(args.parts or ()) - set(parts):
         sys.exit(f"error: --parts {' '.join(sorted(unknown))}: expected some of {' '.join(parts)}")
-    where = machine(device(), 1) | ({"reference": revision(args.reference)} if args.reference else {})
+    where = machine(device("auto"), 1) | ({"reference": revision(args.reference)} if args.reference else {})
     found: dict[str, Any] = {"machine": where, "toy": args.toy, "parts": {}}
     for name in args.parts or parts:
         print(f"{time.strftime('%H:%M:%S')} {name}", flush=True)

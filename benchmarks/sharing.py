@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import machine, peak_memory, save
+from benchmarks import finished, machine, peak_memory, save
 from benchmarks.training_step import our_engine
 from ganrepro import settings
 from ganrepro.process import configure
@@ -38,8 +38,7 @@ def child(study: str, threads: int, seconds: float) -> None:
         for _ in range(10 if device.type == "cuda" else 1):
             engine.step()
             steps += 1
-        if device.type == "cuda":
-            torch.cuda.synchronize()
+        finished()
     print(steps / (time.perf_counter() - start), peak_memory(device), flush=True)
 
 

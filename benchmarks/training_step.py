@@ -26,7 +26,7 @@ from typing import Any
 
 import torch
 
-from benchmarks import machine, peak_memory, save
+from benchmarks import finished, machine, peak_memory, save
 from ganrepro import settings
 from ganrepro.methods.base import Method
 from ganrepro.methods.players import Players
@@ -120,8 +120,7 @@ def serve(side: str, name: str, reference: Path, threads: int, engine_name: str,
         start = time.perf_counter()
         for _ in range(int(line)):
             step()
-        if device.type == "cuda":
-            torch.cuda.synchronize()
+        finished()
         print(json.dumps({"seconds": time.perf_counter() - start, "peak_bytes": peak_memory(device)}), flush=True)
 
 
@@ -171,8 +170,7 @@ def matmul_rate(device: torch.device, dtype: torch.dtype) -> float:
     for _ in range(6):
         start = time.perf_counter()
         a @ a
-        if device.type == "cuda":
-            torch.cuda.synchronize()
+        finished()
         best = max(best, 2 * side**3 / (time.perf_counter() - start))
     return best
 

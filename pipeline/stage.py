@@ -12,17 +12,22 @@ from ganrepro.settings import ConfigError
 
 def arguments(description: str, *names: str) -> argparse.Namespace:
     """--params, --out, --threads, and the named words, which are required (--seed and --pixels are numbers)."""
-    parser = argparse.ArgumentParser(description=description)
+    parser = common(description)
     for name in names:
         parser.add_argument(f"--{name}", required=True, type=int if name in ("seed", "pixels") else str)
-    parser.add_argument("--params", default="params.yaml", help="parameter file (default: %(default)s)")
     parser.add_argument("--out", required=True, type=Path, help="folder to write; its name carries the key")
-    parser.add_argument("--threads", type=positive, default=1, help="CPU threads (default: %(default)s)")
     return parser.parse_args()
 
 
-def positive(text: str) -> int:
-    """A number of threads, as an argument."""
+def common(description: str) -> argparse.ArgumentParser:
+    """A command line with --params and --threads, to be added to."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--params", default="params.yaml", help="parameter file (default: %(default)s)")
+    parser.add_argument("--threads", type=_positive, default=1, help="CPU threads (default: %(default)s)")
+    return parser
+
+
+def _positive(text: str) -> int:
     if not text.isdecimal() or not 0 < int(text) < 10_000:
         raise argparse.ArgumentTypeError(f"expected a number from 1 to 9999, got {text!r}")
     return int(text)

@@ -9,7 +9,6 @@ they overlap, and they share the images. Each has its own checkpoints and stops 
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import sys
 from collections.abc import Sequence
@@ -29,25 +28,27 @@ from pipeline.training import training
 
 def main() -> None:
     if "--together" in sys.argv:
-        parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+        parser = stage.common(__doc__ or "")
         parser.add_argument(
             "--together", required=True, nargs="+", type=Path, help="folders to write; their names carry the keys"
         )
-        parser.add_argument("--params", default="params.yaml", help="parameter file (default: %(default)s)")
-        parser.add_argument("--threads", type=stage.positive, default=1, help="CPU threads (default: %(default)s)")
         args = parser.parse_args()
         params = settings.load(args.params)
-        known = {run.folder.parts: run for study in params.studies.values() for run in paths.trained(params, study)}
-        runs = [known.get(out.parts[-3:]) for out in args.together]
-        for out, run in zip(args.together, runs, strict=True):
-            if run is None:
-                raise settings.ConfigError(f"{out}: no training of the current parameters and code; they changed, start again")
-        train([(run, out) for run, out in zip(runs, args.together, strict=True) if run is not None], args.threads)
+        runs = [(_run_of(params, out), out) for out in args.together]
     else:
         args = stage.arguments(__doc__ or "", "study", "row", "seed")
-        run = paths.find_run(settings.load(args.params), args.study, args.row, args.seed)
-        stage.expect(args.out, run.folder)
-        train([(run, args.out)], args.threads)
+        runs = [(paths.find_run(settings.load(args.params), args.study, args.row, args.seed), args.out)]
+        stage.expect(args.out, runs[0][0].folder)
+    train(runs, args.threads)
+
+
+def _run_of(params: settings.Params, out: Path) -> paths.Run:
+    """The training that makes a folder. ConfigError where there is none."""
+    for study in params.studies.values():
+        for run in paths.trained(params, study) if study.name in out.parts else ():
+            if out.parts[-len(run.folder.parts) :] == run.folder.parts:
+                return run
+    raise settings.ConfigError(f"{out}: no training of the current parameters and code; they changed, start again")
 
 
 def train(runs: Sequence[tuple[paths.Run, Path]], threads: int) -> None:

@@ -199,8 +199,10 @@ def first_trainings(params: Params) -> dict[str, Run]:
 
 def trained_together(params: Params) -> list[list[Run]]:
     """Trainings of all reports in groups of `together`, where there is a GPU: of one study, one engine and one arithmetic."""
+    if params.together == 1 or not gpu_slots(params.device):
+        return []
     kinds: dict[tuple[object, ...], list[Run]] = {}
-    for run in first_trainings(params).values() if gpu_slots(params.device) and params.together > 1 else ():
+    for run in first_trainings(params).values():
         if run.method.players():
             kind = run.study.name, run.method.settings.engine, run.method.settings.precision
             kinds.setdefault(kind, []).append(run)

@@ -8,25 +8,25 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 
-class LeanConv2d(nn.Conv2d):
-    """nn.Conv2d; `biased` False: its bias is not added."""
+class _Lean:
+    """`biased` False: the bias is not added."""
 
+    bias: Tensor | None
     biased = True
 
     def used_bias(self) -> Tensor | None:
         return self.bias if self.biased else None
+
+
+class LeanConv2d(_Lean, nn.Conv2d):
+    """nn.Conv2d, whose bias can be left out."""
 
     def forward(self, x: Tensor) -> Tensor:
         return self._conv_forward(x, self.weight, self.used_bias())
 
 
-class LeanConvTranspose2d(nn.ConvTranspose2d):
+class LeanConvTranspose2d(_Lean, nn.ConvTranspose2d):
     """nn.ConvTranspose2d, likewise; without `output_size`."""
-
-    biased = True
-
-    def used_bias(self) -> Tensor | None:
-        return self.bias if self.biased else None
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
         stride, padding, extra = self.stride, self.padding, self.output_padding
@@ -46,5 +46,5 @@ def leave_out_zero_biases(network: nn.Module, learning: Container[int]) -> None:
                 module.__class__ = LeanConv2d
             elif type(module) is nn.ConvTranspose2d:
                 module.__class__ = LeanConvTranspose2d
-            if isinstance(module, (LeanConv2d, LeanConvTranspose2d)):
+            if isinstance(module, _Lean):
                 module.biased = False

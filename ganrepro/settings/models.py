@@ -277,4 +277,4 @@ class Params:
     scorers: dict[str, ScorerSettings | PublishedScorerSettings]
     studies: dict[str, Study]
     perceptual: PerceptualSettings
-    together: int = 1
+    together: int

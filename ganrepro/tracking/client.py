@@ -91,16 +91,19 @@ class Tracker:
                 self._client.log_batch(self._run, metrics=new)
 
     def columns(self, names: Iterable[str]) -> None:
-        """A saved view 'Scores' of the run's experiment, whose table has these scores as columns, linked from its description."""
+        """A saved view 'Scores' of the run's experiment, whose table has these scores as columns, linked from its description.
+
+        One that somebody saved over in MLflow's page, which packs it, stays theirs.
+        """
         if self._client is None:
             return
         with self._surviving():
             experiment = self._client.get_experiment(self._client.get_run(self._run).info.experiment_id)
-            state = {"selectedColumns": [f"metrics.`{name}`" for name in names]}
-            kept = experiment.tags.get(VIEW + "scores")
-            if kept is None or json.loads(json.loads(kept)["state"]) != state:
+            state = json.dumps({"selectedColumns": [f"metrics.`{name}`" for name in names]})
+            kept = json.loads(experiment.tags.get(VIEW + "scores", '{"state": "{}"}'))["state"]
+            if kept != state and kept.startswith("{"):
                 now = int(time.time() * 1000)
-                view = {"name": "Scores", "createdAt": now, "updatedAt": now, "state": json.dumps(state)}
+                view = {"name": "Scores", "createdAt": now, "updatedAt": now, "state": state}
                 self._client.set_experiment_tag(experiment.experiment_id, VIEW + "scores", json.dumps(view))
             link = f"#/experiments/{experiment.experiment_id}/runs?viewStateShareKey=scores"
             note = experiment.tags.get(NOTE, "")

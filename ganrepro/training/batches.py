@@ -172,11 +172,11 @@ def load_images(
             f"{folder}: {sum(counts)} images at load_pixels {settings.load_pixels} take {size / 1e9:.0f} GB; this machine has "
             f"{memory / 1e9:.0f}; lower load_pixels, or train_images of the dataset"
         )
-    window = None
+    window, loaded = None, Loaded() if loaded is None else loaded
     if device.type == "cuda" and size > RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0]:
         window = WINDOW_STEPS
     for domain in feed.domains:
-        place, loaded = folder / "train" / domain, Loaded() if loaded is None else loaded
+        place = folder / "train" / domain
         what = (place, names is manifest["names"]["train"], settings.load_pixels, settings.resize, window)
         if what not in loaded:
             read = load_folder(place, names[domain], settings.load_pixels, channels, settings.resize)

@@ -42,20 +42,23 @@ class Engine:
             self.stream.wait_stream(torch.cuda.current_stream(self.device))  # where networks and images were made
             self.noise = torch.Generator(self.device)
 
+    def _on_stream(self) -> contextlib.AbstractContextManager[object]:
+        """What is asked of a GPU inside runs on this engine's stream."""
+        return contextlib.nullcontext() if self.stream is None else torch.cuda.stream(self.stream)
+
     @contextlib.contextmanager
-    def _on_stream(self) -> Iterator[None]:
-        """What is asked of a GPU inside runs on this engine's stream, and random numbers come from its own generator."""
+    def _own_noise(self) -> Iterator[None]:
+        """Inside, the GPU's random numbers come from this engine's generator; a graph that is recorded here keeps to it."""
         if self.stream is None:
             yield
             return
         default = torch.cuda.default_generators[self.device.index or 0]
         usual = default.graphsafe_get_state()
-        with torch.cuda.stream(self.stream):
-            default.graphsafe_set_state(self.noise.graphsafe_get_state())
-            try:
-                yield
-            finally:
-                default.graphsafe_set_state(usual)
+        default.graphsafe_set_state(self.noise.graphsafe_get_state())
+        try:
+            yield
+        finally:
+            default.graphsafe_set_state(usual)
 
     def begin(self, seed: int, epoch: int, rate_factor: float, step: int, losses: Tensor) -> None:
         """Lays out `epoch` and goes to `step` (from 0) of it.  losses: (step, terms), those of the steps before."""
@@ -89,7 +92,8 @@ class Engine:
             if self.images.window and self.next % self.images.window == 0 and self.next != self.fetched:
                 self.images.fetch(self.plan, self.next)
             if self.recorded and self.graph is None:
-                self._record()
+                with self._own_noise():
+                    self._record()
             if self.stream is None:
                 torch.manual_seed(noise)
             else:
@@ -97,7 +101,8 @@ class Engine:
             if self.graph is not None:
                 self.graph.replay()
             else:
-                self._step()
+                with self._own_noise():
+                    self._step()
         self.next += 1
 
     def so_far(self) -> Tensor:
