@@ -13,10 +13,10 @@ import importlib
 from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
-__all__ = ["fcn_score", "frechet_distance", "load", "results", "score", "studies"]
+__all__ = ["fcn_score", "frechet_distance", "load", "results", "sample", "score", "studies"]
 
 if TYPE_CHECKING:
-    from ganrepro.use.library import fcn_score, frechet_distance, results, studies
+    from ganrepro.use.library import fcn_score, frechet_distance, results, sample, studies
     from ganrepro.use.model import load
     from ganrepro.use.score import score
 

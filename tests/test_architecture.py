@@ -46,7 +46,7 @@ ALLOWED = {
     "evaluation": {"errors", "lazy", "outputs", "process", "seeding", "settings", "artifacts.files", "checkpoints", "nets",
                    "data", "methods.base", "methods.encodes", "evaluation"},
     "tracking": {"__version__", "artifacts", "methods.base", "provenance", "settings", "tracking"},
-    "use": {"__version__", "errors", "outputs", "seeding", "settings", "artifacts", "checkpoints", "methods.base",
+    "use": {"__version__", "errors", "outputs", "seeding", "settings", "artifacts", "checkpoints", "methods", "methods.base",
             "methods.imported", "methods.translation", "nets", "data", "evaluation", "perceptual", "reporting", "tracking",
             "use"},
     "perceptual": {"errors", "outputs", "seeding", "settings", "artifacts", "data.images", "perceptual"},

@@ -201,7 +201,7 @@ def test_a_study_from_noise_goes_from_nothing_to_its_report(tmp_path):
     assert len(files[0]) == 3 and files[0] == files[1] != files[2]
     for words, told in (
         (["sample", "toy/ns", "--label", "3", "--out", "x"], "takes no class; leave --label out"),
-        (["sample", "toy/ground-truth", "--out", "x"], "makes images of images, or was never trained"),
+        (["sample", "toy/ground-truth", "--out", "x"], "a reference row, which nothing was trained for"),
         (["translate", "toy/ns", "made-1", "--out", "x"], "starts from noise, not from a photo; ganrepro sample toy/ns"),
     ):
         done = subprocess.run(["ganrepro", *words], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True)

@@ -399,6 +399,19 @@ def test_reduced_precision_is_of_the_passes_only(precision):
     assert engine.so_far().isfinite().all()
 
 
+def test_in_reduced_precision_a_player_that_steps_twice_uses_its_new_weights():
+    """A critic steps several times within one step; autocast keeps a copy of weights that have a gradient. To the bit."""
+    players = players_of(method_of("streets-tiny", "cyclegan", precision="bfloat16"))
+    x, judge = torch.rand(1, 3, 16, 16), players.networks["d_a"]
+    players.turn("discriminators")
+    with torch.autocast("cpu", torch.bfloat16):
+        before = judge(x)
+        players.descend("discriminators", before.sum() + players.networks["d_b"](x).sum())
+        after = judge(x)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(after, judge(x)) and not torch.equal(after, before)
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize(("study", "row"), [("streets-tiny", "cyclegan"), ("streets-pairs", "l1-cgan")])
 def test_a_recorded_step_equals_the_same_step_unrecorded(study, row):

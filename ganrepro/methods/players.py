@@ -89,6 +89,7 @@ class Players:
             optimiser.zero_grad(set_to_none=True)
             torch.autograd.backward(total)
             optimiser.step()
+        torch.clear_autocast_cache()  # it keeps weights in bfloat16 for as long as a step lasts, those from before too
 
     def set_rate(self, factor: float) -> None:
         """Every player's learning rate is its own times `factor`; without waiting for the device."""

@@ -100,7 +100,12 @@ def _slug(text: str) -> str:
 def export(args: argparse.Namespace) -> None:
     """A folder for others (safetensors, config.json, model card), ONNX or torch.export, compared with the original."""
     from ganrepro.use import export as exports
+    from ganrepro.use import samples
 
+    (name,) = args.models
+    if samples.is_sampler(name, args.params):
+        _export_sampler(args)
+        return
     (model,) = _models(args)
     suffix = {"folder": "", "onnx": ".onnx", "pt2": ".pt2"}[args.to]
     named = Path(model.name).name if Path(model.name).exists() else model.name
@@ -113,6 +118,22 @@ def export(args: argparse.Namespace) -> None:
     print(f"{out}: differs from the original by {check.difference:.2g} at most on {check.images} images (of values from -1 to 1)")
 
 
+def _export_sampler(args: argparse.Namespace) -> None:
+    """`export` of a model that starts from noise."""
+    from ganrepro.use import samples
+
+    (name,) = args.models
+    if args.to != "folder" or args.no_dropout or args.photos or args.examples:
+        raise UserError(
+            f"{name}: starts from noise, and is exported as a folder, by these words alone: export {name} --out FOLDER"
+        )
+    out = args.out or Path(_slug(Path(name).name if Path(name).exists() else name))
+    if out.exists():
+        raise UserError(f"{out}: is there already; name another place with --out")
+    difference = samples.to_folder(samples.load(name, args.params), out)
+    print(f"{out}: differs from the original by {difference} on {samples.KEPT} images (of levels from 0 to 255)")
+
+
 def imported(args: argparse.Namespace) -> None:
     """A published generator as a folder that every command takes."""
     args.models, args.to, args.no_dropout, args.photos, args.examples = [str(args.file)], "folder", False, [], []
@@ -120,12 +141,12 @@ def imported(args: argparse.Namespace) -> None:
 
 
 def sample(args: argparse.Namespace) -> None:
-    """New images from a row that starts from noise (digits-losses/ns)."""
+    """New images from a model that starts from noise (digits-conditions/cgan, zoo/digits-conditions)."""
     from ganrepro.artifacts.files import filling
-    from ganrepro.use.samples import of_row
+    from ganrepro.use import samples
 
     _expect_empty(args.out)
-    images = of_row(args.row, args.count, args.seed, args.label, args.params)
+    images = samples.load(args.model, args.params)(args.count, args.seed, args.label)
     with filling(args.out) as folder:
         for number, image in enumerate(images):
             image.save(folder / f"{number:05d}.png")
@@ -143,14 +164,22 @@ def score(args: argparse.Namespace) -> None:
 
 
 def demo(args: argparse.Namespace) -> None:
-    """A page on this machine: upload or draw, and see the translation."""
-    from ganrepro.use import demo as page
+    """A page on this machine: upload or draw, and see the translation; or images made of noise."""
+    from ganrepro.use import demo as pages
+    from ganrepro.use import samples
     from ganrepro.use.export import example_pictures
 
-    page.check(args.host, args.port)
-    models = _models(args)
+    pages.check(args.host, args.port)
+    kinds = {samples.is_sampler(name, args.params) for name in args.models}
+    if len(kinds) > 1:
+        raise UserError("demo: models that start from noise have a page of their own; show them by themselves")
+    if kinds == {True}:
+        page = pages.build_samples([samples.load(name, args.params) for name in args.models])
+    else:
+        models = _models(args)
+        page = pages.build(models, example_pictures(models[0]))
     print(f"http://{args.host}:{args.port}  (stop with Ctrl-C)", flush=True)
-    page.serve(models, example_pictures(models[0]), args.host, args.port)
+    pages.serve(page, args.host, args.port)
 
 
 def watch(args: argparse.Namespace) -> None:
@@ -203,7 +232,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("file", metavar="FILE.pth", type=Path)
     one.add_argument("--out", type=Path, help="folder to write (default: named after the file)")
     one = command("sample", sample)
-    one.add_argument("row", metavar="ROW", help="STUDY/ROW or STUDY/ROW/SEED")
+    one.add_argument("model", metavar="MODEL", help="STUDY/ROW, STUDY/ROW/SEED, or an exported folder")
     one.add_argument("--out", type=Path, required=True, help="folder for the images; new or empty")
     one.add_argument("--count", type=whole(1, 100_000), default=100, help="(default: %(default)s)")
     one.add_argument("--seed", type=whole(0, 2**31 - 1), default=0, help="of the noise (default: %(default)s)")

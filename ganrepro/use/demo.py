@@ -1,4 +1,7 @@
-"""A page on this machine: upload a photo or draw one, and see what models make of it. Needs the extra `demo` (Gradio)."""
+"""A page on this machine: upload a photo or draw one, and see what models make of it; or see what they make of noise.
+
+Needs the extra `demo` (Gradio).
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,15 @@ import numpy as np
 from PIL import Image
 
 from ganrepro.data.images import nearest_colour, resize
-from ganrepro.use.model import Model, ModelError
+from ganrepro.use.model import Model
+from ganrepro.use.rows import ModelError
+from ganrepro.use.samples import Sampler
 from ganrepro.use.words import LOOPBACK, expect_free
 
 SHOWN = 320  # pixels of a picture on the page
 INK = "#000000"
+ACROSS, DOWN = 8, 5  # images of a generator that starts from noise
+IN_TURN = "each in turn"  # of the classes
 
 
 def check(host: str, port: int) -> None:
@@ -26,13 +33,13 @@ def check(host: str, port: int) -> None:
     expect_free(host, port, "demo")
 
 
-def serve(models: Sequence[Model], examples: Sequence[Image.Image], host: str = LOOPBACK[0], port: int = 7860) -> None:
-    """Serves until it is stopped. examples: pictures of the source domain to begin with."""
+def serve(page: Any, host: str = LOOPBACK[0], port: int = 7860) -> None:
+    """Serves a page (`build`, `build_samples`) until it is stopped."""
     check(host, port)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     import gradio as gr
 
-    page, theme = build(models, examples), gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"])
+    theme = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"])
     page.launch(server_name=host, server_port=port, share=False, show_error=True, quiet=True, footer_links=[], theme=theme)
 
 
@@ -117,4 +124,47 @@ def build(models: Sequence[Model], examples: Sequence[Image.Image]) -> Any:
 
         for event in (canvas.change, again.click, noise.change, page.load):
             event(run, [canvas, noise], shown, show_progress="hidden", trigger_mode="always_last")
+    return page
+
+
+def sheet_of(sampler: Sampler, seed: int, label: int | None) -> Image.Image:
+    """ACROSS x DOWN images of a seed, enlarged by whole pixels. label: for those that take a class; None: each in turn."""
+    side = sampler.data.pixels
+    page = Image.new("RGB", (ACROSS * (side + 1) - 1, DOWN * (side + 1) - 1), "white")
+    for place, image in enumerate(sampler(ACROSS * DOWN, seed, label if sampler.takes_class else None)):
+        row, column = divmod(place, ACROSS)
+        page.paste(image.convert("RGB"), (column * (side + 1), row * (side + 1)))
+    enlarged = max(1, round(2 * SHOWN / page.width))
+    return page.resize((page.width * enlarged, page.height * enlarged), Image.Resampling.NEAREST)
+
+
+def build_samples(samplers: Sequence[Sampler]) -> Any:
+    """The page of generators that start from noise, not yet served."""
+    import gradio as gr
+
+    classes = max((sampler.data.classes for sampler in samplers if sampler.takes_class), default=0)
+    with gr.Blocks(title="ganrepro", analytics_enabled=False) as page:
+        gr.Markdown(
+            f"# {samplers[0].title if len(samplers) == 1 else 'Models side by side'}\n"
+            "Every image is made of random numbers; the same seed makes the same images again."
+        )
+        with gr.Row():
+            seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=2**31 - 1)
+            asked = gr.Dropdown([IN_TURN, *map(str, range(classes))], value=IN_TURN, label="Class", visible=classes > 0)
+            again = gr.Button("New images", variant="primary")
+        with gr.Row():
+            shown = []
+            for sampler in samplers:
+                with gr.Column(min_width=SHOWN):
+                    gr.Markdown(f"**{sampler.title}**", visible=len(samplers) > 1)
+                    shown.append(gr.Image(show_label=False, type="pil", format="png", buttons=["download", "fullscreen"]))
+
+        def run(number: float | None, label: str) -> list[Image.Image] | Image.Image:
+            wanted = None if label == IN_TURN else int(label)
+            made = [sheet_of(sampler, int(number or 0), wanted) for sampler in samplers]
+            return made if len(made) > 1 else made[0]
+
+        again.click(lambda number: int(number or 0) + 1, seed, seed)
+        for event in (seed.change, asked.change, page.load):
+            event(run, [seed, asked], shown, show_progress="hidden", trigger_mode="always_last")
     return page

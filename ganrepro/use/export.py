@@ -25,7 +25,8 @@ from ganrepro import __version__
 from ganrepro.artifacts.files import filling, replacing
 from ganrepro.data.images import as_tensor, read_rgb, resize, to_float, write_png
 from ganrepro.reporting.templates import render
-from ganrepro.use.model import CONFIG, SCHEMA, WEIGHTS, Model, ModelError, read_folder
+from ganrepro.use.model import CONFIG, SCHEMA, WEIGHTS, Model, read_folder
+from ganrepro.use.rows import ModelError
 
 Kind = Literal["folder", "onnx", "pt2"]
 EXAMPLES = "examples"  # folder of an exported model: pictures to try it on, where their licence allows

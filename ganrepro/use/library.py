@@ -1,4 +1,4 @@
-"""The studies and their results as tables, and the two measures, for one's own scripts."""
+"""The studies and their results as tables, new images, and the two measures, for one's own scripts."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ganrepro.errors import UserError
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+    from PIL import Image
 
 
 def studies(params: str | Path = "params.yaml") -> list[str]:
@@ -56,6 +57,25 @@ def results(study: str, params: str | Path = "params.yaml") -> pd.DataFrame:
     }
     keys = zip(table.output, table.row, table.score, strict=True)
     return table.assign(paper=[published.get(key, float("nan")) for key in keys])
+
+
+def sample(
+    model: str | Path, count: int = 1, seed: int = 0, label: int | None = None, params: str | Path = "params.yaml"
+) -> list[Image.Image]:
+    """New images from a generator that starts from noise: a row (`digits-conditions/cgan`), or a folder that `export` made.
+
+    The same seed makes the same images again.  label: the class to ask for, where the method takes one; None: each in turn.
+    UserError where there is no such model.
+
+    >>> sevens = sample("zoo/digits-conditions", count=3, label=7)
+    >>> [image.size for image in sevens]
+    [(28, 28), (28, 28), (28, 28)]
+    """
+    from ganrepro.use import samples
+
+    if count < 1:
+        raise UserError(f"sample: expected a count from 1, got {count}")
+    return list(samples.load(str(model), params)(count, seed, label))
 
 
 def fcn_score(counts: np.ndarray) -> dict[str, float]:

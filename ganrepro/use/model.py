@@ -7,7 +7,6 @@ outputs, `:OUTPUT` behind it chooses one (`streets-tiny/cyclegan:photo2labels`).
 
 from __future__ import annotations
 
-import difflib
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,24 +19,20 @@ from ganrepro import checkpoints, settings
 from ganrepro.artifacts import datasets, paths
 from ganrepro.artifacts.files import read_json
 from ganrepro.data.images import as_array, as_tensor, to_float, to_uint8
-from ganrepro.data.registry import DRAWN, registry
-from ganrepro.errors import UserError
+from ganrepro.data.registry import registry
 from ganrepro.methods.imported import Imported
 from ganrepro.methods.translation import TranslationMethod
 from ganrepro.nets.architecture import Architecture
 from ganrepro.nets.published import read_published
 from ganrepro.outputs import OUTPUTS, Output
 from ganrepro.seeding import reseed
+from ganrepro.use.rows import ModelError, checkpoint_of, known_of, run_of
 
 if TYPE_CHECKING:
     from PIL import Image
 
 SCHEMA = "ganrepro-model/1"
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
-
-
-class ModelError(UserError):
-    """A model cannot be found or used; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -152,8 +147,7 @@ def of_row(run: paths.Run, output: Output) -> Model:
     if not isinstance(method, TranslationMethod):
         raise ModelError(f"{run.study.name}/{run.row}: {method.title} translates by a search, not by a network; nothing to load")
     name = f"g_{output.source}{output.target}"
-    file = checkpoint_of(run)
-    weights = checkpoints.load(file, run.spec)["players"]["networks"][name]
+    weights = checkpoints.load(checkpoint_of(run), run.spec)["players"]["networks"][name]
     s, dataset = method.settings, run.params.datasets[run.study.dataset]
     architecture = Architecture(
         s.generator, s.generator_filters, blocks=s.generator_blocks, pixels=s.crop_pixels, flavour=s.network_flavour,
@@ -162,66 +156,18 @@ def of_row(run: paths.Run, output: Output) -> Model:
     network = architecture.build()
     network.load_state_dict(weights)
     entry = registry().get(dataset.source, {})
-    scores = _scores(run, output)
-    about = {
-        "study": run.study.name, "row": run.row, "seed": run.seed, "study_title": run.study.title,
-        "method": f"{method.title} ({method.paper})", "dataset": entry.get("title", run.study.dataset),
-        "licence": entry.get("licence", "that of the images it was trained on"), "scores": scores,
-        "settings": s.model_dump(), "key": run.key, "drawn": dataset.source in DRAWN,
-        "dataset_folder": str(datasets.dataset_dir(run.params, run.study.dataset)), **_timing(file.parent),
-    }  # fmt: skip
     # a dataset of edges has no label maps, though its source may
     palette = {} if dataset.edges else dataset.palette or entry.get("palette") or _manifest_palette(run)
     title = run.study.rows[run.row].title
     return Model(
         f"{run.study.name}/{run.row}/{run.seed}:{output.name}", architecture, network.train().requires_grad_(False),
-        str(output.source), output.target, title, run.study.pixels, dict(palette or {}), about,
+        str(output.source), output.target, title, run.study.pixels, dict(palette or {}), known_of(run, [output]),
     )  # fmt: skip
-
-
-def run_of(text: str, params: settings.Params) -> paths.Run:
-    """The row that STUDY/ROW or STUDY/ROW/SEED names; without a seed its first. ModelError or ConfigError where there is none."""
-    parts = text.split("/")
-    if len(parts) not in (2, 3) or (len(parts) == 3 and not parts[2].isdecimal()):
-        raise ModelError(
-            f"{text}: no such file or folder, and no row: expected STUDY/ROW or STUDY/ROW/SEED (`ganrepro list` shows all)"
-        )
-    if parts[0] not in params.studies and Path(text).parent.is_dir():
-        beside = difflib.get_close_matches(Path(text).name, [path.name for path in Path(text).parent.iterdir()], n=1)
-        hint = f"; did you mean {Path(text).parent / beside[0]}?" if beside else ""
-        raise ModelError(f"{text}: no such file or folder, and no study '{parts[0]}'{hint}")
-    study = settings.find_study(params, parts[0])
-    return paths.find_run(params, parts[0], parts[1], int(parts[2]) if len(parts) == 3 else study.seeds[0])
-
-
-def checkpoint_of(run: paths.Run) -> Path:
-    """The checkpoint of a row, its own or that of an equal training. ModelError with the command that makes it."""
-    file = run.folder / "checkpoint.pt"
-    found = file if file.exists() else run.equal_checkpoint()
-    if found is None:
-        how = f"snakemake --cores all {file}"
-        if run.study.name not in run.params.reports.values():
-            how = f"name the study under `reports` in params.yaml, then: {how}"
-        raise ModelError(f"{run.study.name}/{run.row}/{run.seed}: not trained yet; {how}")
-    return found
 
 
 def _manifest_palette(run: paths.Run) -> dict[str, list[int]]:
     manifest = datasets.dataset_dir(run.params, run.study.dataset) / "manifest.json"
     return dict(read_json(manifest)["classes"]) if manifest.exists() else {}
-
-
-def _timing(folder: Path) -> dict[str, Any]:
-    found = read_json(folder / "timing.json")
-    return {"commit": found["commit"], "versions": found["versions"], "trained_on": found["device_name"]}
-
-
-def _scores(run: paths.Run, output: Output) -> dict[str, float]:
-    """What its own seed scored; empty where it was not scored yet."""
-    file = run.scores / "metrics.json"
-    found = read_json(file)["values"].get(output.name, {}) if file.exists() else {}
-    names = [score for evaluator in run.evaluators[output] for score in evaluator.scores]
-    return {name: float(found[name]) for name in names if isinstance(found.get(name), (int, float))}
 
 
 def _of_row(text: str, output: str | None, params: str | Path) -> Model:
@@ -249,6 +195,8 @@ def read_folder(folder: Path) -> Model:
 
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        if isinstance(config, dict) and config.get("schema") == "ganrepro-sampler/1":
+            raise ModelError(f"{folder}: starts from noise, not from a photo; ganrepro sample {folder} makes images")
         if not isinstance(config, dict) or config.get("schema") != SCHEMA:
             raise ModelError(f"{folder}: expected {SCHEMA} in {CONFIG}, got {str(config)[:60]}")
         architecture = Architecture(**config["architecture"])

@@ -1,0 +1,72 @@
+"""Rows by name: which training STUDY/ROW/SEED means, where its checkpoint lies, and what is known of it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from ganrepro import settings
+from ganrepro.artifacts import datasets, paths
+from ganrepro.artifacts.files import read_json
+from ganrepro.data.registry import DRAWN, registry
+from ganrepro.errors import UserError
+from ganrepro.outputs import Output
+
+
+class ModelError(UserError):
+    """A model cannot be found or used; the message says what to do."""
+
+
+def run_of(text: str, params: settings.Params) -> paths.Run:
+    """The row that STUDY/ROW or STUDY/ROW/SEED names; without a seed its first. ModelError or ConfigError where there is none."""
+    parts = text.split("/")
+    if len(parts) not in (2, 3) or (len(parts) == 3 and not parts[2].isdecimal()):
+        raise ModelError(
+            f"{text}: no such file or folder, and no row: expected STUDY/ROW or STUDY/ROW/SEED (`ganrepro list` shows all)"
+        )
+    if parts[0] not in params.studies and Path(text).parent.is_dir():
+        beside = difflib.get_close_matches(Path(text).name, [path.name for path in Path(text).parent.iterdir()], n=1)
+        hint = f"; did you mean {Path(text).parent / beside[0]}?" if beside else ""
+        raise ModelError(f"{text}: no such file or folder, and no study '{parts[0]}'{hint}")
+    study = settings.find_study(params, parts[0])
+    return paths.find_run(params, parts[0], parts[1], int(parts[2]) if len(parts) == 3 else study.seeds[0])
+
+
+def checkpoint_of(run: paths.Run) -> Path:
+    """The checkpoint of a row, its own or that of an equal training. ModelError with the command that makes it."""
+    file = run.folder / "checkpoint.pt"
+    found = file if file.exists() else run.equal_checkpoint()
+    if found is None:
+        how = f"snakemake --cores all {file}"
+        if run.study.name not in run.params.reports.values():
+            how = f"name the study under `reports` in params.yaml, then: {how}"
+        raise ModelError(f"{run.study.name}/{run.row}/{run.seed}: not trained yet; {how}")
+    return found
+
+
+def known_of(run: paths.Run, outputs: Iterable[Output]) -> dict[str, Any]:
+    """What is known of a trained row, as plain values: study, method, data and its licence, scores, provenance."""
+    method, dataset = run.method, run.params.datasets[run.study.dataset]
+    entry, timing = registry().get(dataset.source, {}), read_json(checkpoint_of(run).parent / "timing.json")
+    scores: dict[str, float] = {}
+    for output in outputs:
+        scores |= _scores(run, output)
+    return {
+        "study": run.study.name, "row": run.row, "seed": run.seed, "study_title": run.study.title,
+        "method": f"{method.title} ({method.paper})", "dataset": entry.get("title", run.study.dataset),
+        "licence": entry.get("licence", "that of the images it was trained on"), "scores": scores,
+        "settings": method.settings.model_dump(), "key": run.key, "drawn": dataset.source in DRAWN,
+        "dataset_folder": str(datasets.dataset_dir(run.params, run.study.dataset)),
+        "commit": timing["commit"], "versions": timing["versions"], "trained_on": timing["device_name"],
+    }  # fmt: skip
+
+
+def _scores(run: paths.Run, output: Output) -> dict[str, float]:
+    """What its own seed scored; empty where it was not scored yet."""
+    file = run.scores / "metrics.json"
+    found = read_json(file)["values"].get(output.name, {}) if file.exists() else {}
+    found |= found.get("digit_distance", {})
+    names = [score for evaluator in run.evaluators[output] for score in evaluator.scores]
+    return {name: float(found[name]) for name in names if isinstance(found.get(name), (int, float))}
