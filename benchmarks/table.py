@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ganrepro.artifacts.files import replace_section
-from ganrepro.reporting.tables import markdown
+from ganrepro.reporting.markdown import markdown
 
 RESULTS = Path("benchmarks/results")
 

@@ -29,7 +29,7 @@ import torch
 from benchmarks import finished, machine, peak_memory, save
 from ganrepro import settings
 from ganrepro.methods.base import Method
-from ganrepro.methods.players import Players
+from ganrepro.methods.players import Players, Ways
 from ganrepro.process import configure
 from ganrepro.training.batches import TrainingImages
 from ganrepro.training.engine import Engine
@@ -51,13 +51,13 @@ def method_of(name: str, **changes: Any) -> Method[Any]:
     return base.with_settings(bottleneck_norm=False, **changes)
 
 
-def our_engine(method: Method[Any], device: torch.device, steps: int, channels_last: bool | None = None) -> Engine:
-    """Ready to step on random images.  channels_last: how they lie in memory; None: as is usual on the device."""
+def our_engine(method: Method[Any], device: torch.device, steps: int, ways: Ways | None = None) -> Engine:
+    """Ready to step on random images, computed as is usual on the device, or otherwise."""
     noise = torch.Generator().manual_seed(0)
     shape = (20, method.settings.load_pixels, method.settings.load_pixels, 3)
     drawn = {domain: torch.randint(0, 256, shape, generator=noise).byte() for domain in "ab"}
     images = TrainingImages(drawn, method.feed(), method.settings, device)
-    engine = Engine(Players(method, images.spec, 0, device, channels_last), images, steps)
+    engine = Engine(Players(method, images.spec, 0, device, ways), images, steps)
     engine.begin(0, 1, 1.0, 0, torch.zeros(0, len(engine.losses)))
     return engine
 

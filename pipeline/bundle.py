@@ -26,7 +26,7 @@ from ganrepro.artifacts import datasets, paths
 from ganrepro.artifacts.files import read_json, replacing
 from ganrepro.artifacts.fingerprint import PACKAGE
 from ganrepro.bundle import as_webp
-from ganrepro.reporting import figures
+from ganrepro.reporting.plan import shown
 from ganrepro.settings import ConfigError, Params, Study
 from pipeline import stage
 
@@ -61,8 +61,8 @@ def plan_of(params: Params, study: Study) -> dict[str, object]:
     """What a bundle does of a study whose dataset is prepared, and what comes back."""
     data = datasets.dataset_dir(params, study.dataset)
     names = read_json(data / "manifest.json")["names"]["test"]
-    shown = sorted({name for of in names.values() for name in [*of[:6], *figures.shown(of)]})
-    return {"data": str(data), "jobs": jobs(params, study), "shown": [f"/{n}" for n in shown], "returned": RETURNED}
+    pictures = sorted({name for of in names.values() for name in [*of[:6], *shown(of)]})
+    return {"data": str(data), "jobs": jobs(params, study), "shown": [f"/{n}" for n in pictures], "returned": RETURNED}
 
 
 def make(params: Params, study: Study, path: Path) -> None:

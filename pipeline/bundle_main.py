@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import math
 import os
 import subprocess
 import sys
@@ -21,8 +22,8 @@ from typing import Any
 from ganrepro.bundle import unpack
 
 
-def work(folder: Path, plan: dict[str, Any], limit: int) -> list[str]:
-    """Runs the jobs; returns what failed."""
+def work(folder: Path, plan: dict[str, Any], limit: int, until: float = math.inf) -> list[str]:
+    """Runs the jobs, until then at most (of time.monotonic); returns what was not made."""
     environment = os.environ | {"GANREPRO_MLFLOW": "off"}
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH", "")]))
     running: dict[str, subprocess.Popen[bytes]] = {}
@@ -35,6 +36,10 @@ def work(folder: Path, plan: dict[str, Any], limit: int) -> list[str]:
                 failed += [makes] if process.returncode else []
         todo = [job for job in plan["jobs"] if not (folder / job["makes"]).exists() and job["makes"] not in failed]
         ready = [j for j in todo if j["makes"] not in running and all((folder / n).exists() for n in j["needs"])]
+        if time.monotonic() > until:
+            for process in running.values():
+                process.terminate()
+            return failed + [job["makes"] for job in todo if job["makes"] not in failed]
         for job in ready[: limit - len(running)]:
             log = folder / "logs" / f"{job['module']}-{len(list((folder / 'logs').glob('*')))}.log"
             command = [sys.executable, "-m", f"pipeline.{job['module']}", *job["words"]]

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import zipfile
 
 import pytest
@@ -29,9 +30,10 @@ def test_every_part_runs_at_toy_size_from_a_pack(tmp_path):
     out = tmp_path / "out"
     told = run(tmp_path, "gpu.zip", "--toy", "--study", "streets-tiny", "--at-once", "2", "--out", str(out), ok=False)
     found = json.loads((out / "gpu.json").read_text())
-    assert set(found["parts"]) == {"tests", "steps", "profile", "together", "study"} and found["toy"]
+    assert set(found["parts"]) == {"tests", "steps", "profile", "kernels", "together", "study"} and found["toy"]
     assert found["parts"]["tests"]["passed"], found["parts"]["tests"]
     assert len(found["parts"]["steps"]) == 18 and min(found["parts"]["steps"].values()) > 0
+    assert len(found["parts"]["kernels"]) == 8 and min(found["parts"]["kernels"].values()) > 0, found["parts"]["kernels"]
     together = found["parts"]["together"]
     assert len(together) == 12 and all(one["steps_per_second"] > 0 and one["peak_bytes"] > 0 for one in together.values())
     profile = found["parts"]["profile"]
@@ -41,12 +43,15 @@ def test_every_part_runs_at_toy_size_from_a_pack(tmp_path):
     assert "## Together" in page and "failed: study" in told
 
 
-def test_a_part_that_fails_leaves_the_rest_and_is_named(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("failure", [RuntimeError, SystemExit])
+def test_a_part_that_fails_leaves_the_rest_and_is_named(tmp_path, monkeypatch, capsys, failure):
     def broken(toy):
-        raise RuntimeError("no such kernel")
+        raise failure("no such kernel")
 
     monkeypatch.setattr(gpu, "profile", broken)
-    monkeypatch.setattr(gpu, "together", lambda toy, seconds: {"float32 × 1": {"steps_per_second": 2.0, "peak_bytes": 1e9}})
+    monkeypatch.setattr(
+        gpu, "together", lambda toy, seconds, until: {"float32 × 1": {"steps_per_second": 2.0, "peak_bytes": 1e9}}
+    )
     monkeypatch.setattr(sys, "argv", ["gpu", "--toy", "--parts", "profile", "together", "--out", str(tmp_path)])
     with pytest.raises(SystemExit) as stopped:
         gpu.main()
@@ -56,6 +61,51 @@ def test_a_part_that_fails_leaves_the_rest_and_is_named(tmp_path, monkeypatch, c
     monkeypatch.setattr(sys, "argv", ["gpu", "--toy", "--parts", "nothing"])
     with pytest.raises(SystemExit, match="expected some of tests steps"):
         gpu.main()
+
+
+def test_a_measurement_that_fails_leaves_the_others_and_none_is_begun_too_late():
+    def measure(case):
+        if case == 2:
+            raise SystemExit("first line\nno such kernel")
+        return float(case)
+
+    found = gpu.each({"a": 1, "b": 2, "c": 3}, measure, time.monotonic() + 100)
+    assert found == {"a": 1.0, "b": "failed: no such kernel", "c": 3.0} and gpu.failed(found)
+    assert gpu.each({"a": 1}, measure, time.monotonic() - 1) == {"a": "out of time"}
+    page = gpu.page({"machine": {"device_name": "X"}, "parts": {"kernels": found, "together": found}})
+    assert "| b | failed: no such kernel |" in page and "| b | failed: no such kernel | – |" in page
+
+
+def test_a_study_that_there_is_not_is_said_at_once(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "argv", ["gpu", "--toy", "--study", "streets-tinny", "--out", str(tmp_path)])
+    with pytest.raises(SystemExit, match="did you mean 'streets-tiny'"):
+        gpu.main()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--wheels", "{tmp}/none"], r"none: holds no \*\.whl"),
+        (["--reference", "{tmp}"], r"holds no models/\*\.py"),
+        (["--data", "{tmp}/x"], r"x: holds no manifest\.json"),
+        (["--data", "{tmp}/data"], "expected a folder of this checkout"),
+    ],
+)
+def test_a_pack_of_what_is_not_there_is_refused(monkeypatch, tmp_path, words, message):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "manifest.json").touch()
+    monkeypatch.setattr(sys, "argv", ["gpu", "--pack", str(tmp_path / "p.zip"), *(word.format(tmp=tmp_path) for word in words)])
+    with pytest.raises(SystemExit, match=message):
+        gpu.main()
+    assert not (tmp_path / "p.zip").exists()
+
+
+def test_another_pack_of_the_same_name_takes_the_place_of_the_first(tmp_path):
+    for told in ("first", "second"):
+        with zipfile.ZipFile(tmp_path / "gpu.zip", "w") as made:
+            made.write(ROOT / "benchmarks" / "gpu_main.py", "__main__.py")
+            made.writestr("benchmarks/gpu.py", f"def main(): print('{told}')")
+        assert run(tmp_path, "gpu.zip").strip() == told
 
 
 def test_the_page_sets_trainings_together_against_the_reference_one_after_the_other():
@@ -73,7 +123,7 @@ def test_a_pack_holds_code_wheels_and_the_reference_with_its_commit(tmp_path):
     (tmp_path / "r/models").mkdir(parents=True)
     (tmp_path / "r/models/m.py").write_text("x = 1\n")
     (tmp_path / "r/COMMIT").write_text("abc\n")
-    gpu.pack(tmp_path / "p.zip", tmp_path / "w", tmp_path / "r", [])
+    gpu.pack(ROOT, tmp_path / "p.zip", tmp_path / "w", tmp_path / "r", [])
     with zipfile.ZipFile(tmp_path / "p.zip") as made:
         names = set(made.namelist())
         assert made.read("reference/COMMIT") == b"abc"

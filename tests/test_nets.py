@@ -270,13 +270,18 @@ def test_frozen_weights_get_no_gradient_and_images_do(monkeypatch):
     assert x.grad is not None and layer.weight.grad is None
 
 
-def test_winograd_is_used_where_it_pays():
+def test_winograd_is_used_where_it_pays(monkeypatch):
     """At 256 x 256; at 128 where there is no AVX-512; never in the embedded study (16 tiles)."""
     saving = cpu_convolutions.saving
     assert saving(3, 256, 256, 256) > 2.8 > saving(3, 256, 256, 64) > 2 > saving(3, 64, 64, 16)
     assert saving(4, 256, 512, 441) > 2.8 > saving(4, 256, 512, 121) > 2
-    wide = torch.backends.cpu.get_cpu_capability() == "AVX512"
-    assert (2.8 if wide else 2) == cpu_convolutions.WORTHWHILE
+    layer, x, used = nn.Conv2d(256, 256, 3, padding=1), torch.randn(1, 256, 32, 32), []
+    cpu_convolutions.accelerate(layer)
+    monkeypatch.setattr(cpu_convolutions, "winograd", lambda x, *words: used.append(1) or x)
+    for worthwhile in (2, 2.8):
+        monkeypatch.setattr(cpu_convolutions, "WORTHWHILE", worthwhile)
+        layer(x)
+    assert used == [1]
 
 
 @pytest.mark.parametrize("images", [1, 3])

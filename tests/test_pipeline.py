@@ -16,6 +16,7 @@ import pytest
 from conftest import ROOT
 from ruamel.yaml import YAML
 
+from benchmarks import gpu
 from ganrepro import settings
 from ganrepro.artifacts import paths
 
@@ -308,6 +309,38 @@ def test_a_bundled_study_runs_without_the_workflow_tools_and_its_results_fit_in(
     shell(fresh, "snakemake", "--cores", "2")
     for name in ("scores.csv", "losses.csv", "labels2photo.png", "photo2labels.png"):
         assert (fresh / REPORT_FOLDER / name).read_bytes() == (made / REPORT_FOLDER / name).read_bytes()
+
+
+def test_what_the_gpu_benchmark_trains_is_scored_and_its_results_fit_in(made, tmp_path, monkeypatch):
+    """Row after row as far as the time goes: the first call has none left for the second row, the next goes on with it."""
+    there, fresh = tmp_path / "there", tmp_path / "fresh"
+    for folder in (there, fresh):
+        folder.mkdir()
+        project(folder)
+        shutil.copytree(made / "data", folder / "data")
+    monkeypatch.chdir(there)
+    monkeypatch.setattr(gpu, "ROOT", there)
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    trained = []
+
+    def a_training(words, **options):
+        trained.append(words)
+        if len(trained) == 2:
+            raise subprocess.TimeoutExpired(words, 1)
+        return subprocess.Popen(words, cwd=there).wait()
+
+    monkeypatch.setattr(gpu.subprocess, "run", a_training)
+    first = gpu.study("toy", 1, time.monotonic() + 500, tmp_path)
+    assert (len(first["finished"]), first["of"], first["failed"], len(first["scores"])) == (1, 2, [], 1)
+    second = gpu.study("toy", 1, time.monotonic() + 500, tmp_path)
+    assert (len(second["finished"]), second["failed"], len(trained)) == (2, [], 3)
+    monkeypatch.undo()
+    metrics = paths.find_run(settings.load(made / "params.yaml"), "toy", "cyclegan", 0).scores / "metrics.json"
+    values = json.loads((made / metrics).read_text())["values"]["labels2photo"]
+    assert second["scores"]["cyclegan 0"]["labels2photo"]["class_iou"] == values["class_iou"]
+    shell(fresh, sys.executable, "-m", "pipeline.bundle", "take", str(tmp_path / "toy.results.zip"))
+    assert planned(fresh) == {"report_cyclegan_ablation": 1, "all": 1}
 
 
 def test_only_declared_results_are_taken_and_all_of_them_or_none(made, tmp_path):

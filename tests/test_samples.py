@@ -84,7 +84,22 @@ def test_a_folder_says_what_it_is(folder):
         ({"method": "absent"}, "damaged"),
         ({"settings": {"code_size": "x"}}, "damaged"),
         ({"settings": {"unknown": 1}}, "damaged"),
+        ({"method": "cyclegan"}, "damaged"),
         ({"data": {}}, "damaged"),
+        *(
+            ({"data": {"channels": {"b": 1}, "pixels": 16, "classes": 10} | wrong}, "damaged")
+            for wrong in (
+                {"pixels": 16.5},
+                {"pixels": "16"},
+                {"pixels": -16},
+                {"channels": {}},
+                {"channels": {"b": 2}},
+                {"classes": None},
+                {"classes": 10**9},
+            )
+        ),
+        ({"about": ABOUT | {"seed": float("inf")}}, "damaged"),
+        ({"about": ABOUT | {"scores": {"digit_frechet": "low"}}}, "damaged"),
         ({"about": {}}, "damaged"),
         ({"settings": {}}, "no weights of that network"),  # those of the paper's width
     ],
@@ -99,7 +114,7 @@ def test_a_damaged_folder_gets_one_line(folder, damage, message):
 
 def test_damaged_weights_get_one_line(folder):
     weights = (folder / "model.safetensors").read_bytes()
-    for damaged in (b"", weights[:100], weights[:-8]):
+    for damaged in (weights[:100], weights[:-8], b""):
         (folder / "model.safetensors").write_bytes(damaged)
         with pytest.raises(ModelError, match="no weights of that network"):
             samples.load(str(folder))

@@ -17,7 +17,7 @@ from ganrepro.evaluation.generation import generate
 from ganrepro.methods.base import Adam, Batch, DataSpec, Feed, RMSprop
 from ganrepro.methods.cyclegan import CycleGAN
 from ganrepro.methods.image_pool import ImagePool, pool_decisions
-from ganrepro.methods.players import Players, _optimiser
+from ganrepro.methods.players import Players, Ways, _optimiser
 from ganrepro.nets import cpu_convolutions
 from ganrepro.objectives.adversarial import least_squares
 from ganrepro.objectives.reconstruction import l1
@@ -397,6 +397,35 @@ def test_reduced_precision_is_of_the_passes_only(precision):
     assert seen == {getattr(torch, precision)}
     assert {t.dtype for t in engine.players.tensors()} == {torch.float32}
     assert engine.so_far().isfinite().all()
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # of the compiler, which looks at one
+@pytest.mark.parametrize(
+    ("study", "row", "ways"),
+    [
+        ("streets-tiny", "cyclegan", Ways(one_batch=True)),
+        ("streets-comparison", "simgan", Ways(one_batch=True)),
+        pytest.param("streets-tiny", "cyclegan", Ways(compiled=True), marks=pytest.mark.slow),
+        pytest.param("streets-pairs", "l1-cgan", Ways(compiled=True), marks=pytest.mark.slow),
+    ],
+)
+def test_ways_to_compute_a_step_make_the_same_step(study, row, ways):
+    """Four steps without dropout: losses within 1e-4 of themselves, of which rounding is what is left."""
+    losses, method = [], method_of(study, row)
+    for way in (Ways(), ways):
+        engine, seen = begun(method, Players(method, RGB, 0, CPU, way)), set()
+        for name, network in engine.players.networks.items():
+            for module in network.modules():
+                if isinstance(module, nn.Dropout):
+                    module.p = 0.0  # compiled, it draws otherwise
+            if name.startswith("d") and not way.compiled:
+                network.register_forward_pre_hook(lambda module, args, seen=seen: seen.add(len(args[0])))
+        for step in range(4):
+            engine.step(number(0, f"noise/{step}"))
+        losses.append(engine.so_far())
+        assert (2 in seen) is way.one_batch
+        assert all((network._compiled_call_impl is not None) is way.compiled for network in engine.players.networks.values())
+    assert torch.allclose(*losses, rtol=1e-4, atol=1e-5)
 
 
 def test_in_reduced_precision_a_player_that_steps_twice_uses_its_new_weights():

@@ -500,6 +500,16 @@ def test_what_is_exported_computes_the_same(tmp_path, name, architecture, kind):
         assert torch.allclose(run(x), made, atol=1e-4)
 
 
+def test_an_output_may_stand_behind_every_name_of_a_model(tmp_path, folder, capsys):
+    """The one that it makes; other commands than these read names in the same way."""
+    photo(tmp_path / "a.png")
+    cli.main(["export", f"{folder}:labels2photo", "--photos", str(tmp_path / "a.png"), "--out", str(tmp_path / "again")])
+    cli.main(["translate", f"{folder}:labels2photo", str(tmp_path / "a.png"), "--out", str(tmp_path / "out")])
+    assert (tmp_path / "again" / "config.json").read_bytes() == (folder / "config.json").read_bytes()
+    with pytest.raises(SystemExit, match="makes labels2photo, not photo2labels"):
+        cli.main(["demo", f"{folder}:photo2labels"])
+
+
 def test_an_export_that_differs_is_not_kept(tmp_path, monkeypatch):
     model = a_model()
     monkeypatch.setitem(export.READERS, "folder", lambda path: lambda image: model.network(image) + 0.01)
@@ -572,11 +582,17 @@ def test_a_folder_says_what_it_is_and_loads_back(folder, tmp_path):
     for text, message in (
         (json.dumps(wider), r"size mismatch.*no weights|no weights of that network"),
         ("{", "damaged"),
-        (json.dumps(config | {"schema": "x/1"}), "expected ganrepro-model/1"),
+        (json.dumps(config | {"schema": "x/1"}), "schema: Input should be 'ganrepro-model/1'"),
         (json.dumps({k: v for k, v in config.items() if k != "pixels"}), "damaged"),
-        ("[]", "expected ganrepro-model/1"),
-        (json.dumps(config | {"source": "z"}), "source and target: expected a and b"),
+        ("[]", "damaged"),
+        ("[" * 100_000, "damaged"),
+        (json.dumps(config | {"source": "z"}), "source: Input should be 'a' or 'b'"),
+        (json.dumps(config | {"target": "a"}), "source and target: expected a and b"),
         (json.dumps(config | {"palette": {"x": ["y"]}}), "damaged"),
+        (json.dumps(config | {"palette": {"x": [0, 0, 256]}}), r"palette\.x\.2: Input should be less than or equal to 255"),
+        (json.dumps(config | {"pixels": -5}), "pixels: Input should be greater than"),
+        (json.dumps(config | {"architecture": config["architecture"] | {"blocks": 100_000}}), r"architecture\.blocks: Input"),
+        (json.dumps(config | {"about": {}}), r"about\.licence: Field required"),
     ):
         (folder / "config.json").write_text(text)
         with pytest.raises(ModelError, match=message):
@@ -596,9 +612,10 @@ def test_the_zoo_translates_as_recorded(place):
     for picture in pictures:
         made, recorded = model(Image.open(picture)), Image.open(place / "translated" / picture.name)
         assert np.abs(np.asarray(made, int) - np.asarray(recorded)).max() <= 1
+    assert export.card(model) == (place / "README.md").read_text()
 
 
-@pytest.mark.parametrize("place", set(ZOO) - set(TRANSLATORS), ids=lambda place: place.name)
+@pytest.mark.parametrize("place", sorted(set(ZOO) - set(TRANSLATORS)), ids=lambda place: place.name)
 def test_the_zoo_makes_the_images_it_made(place):
     """Likewise, those that start from noise."""
     assert samples.off_by(samples.load(str(place))) <= 1

@@ -98,9 +98,9 @@ class CycleGAN(TranslationMethod[Settings]):
         players.turn("discriminators")
         terms = {}
         for domain in "ab":
-            discriminator = players.networks[f"d_{domain}"]
             shown = players.pools[domain].query(fake[domain].detach(), batch.pools[domain])
-            terms[f"discriminator_{domain}_real"] = least_squares(discriminator(real[domain]), True)
-            terms[f"discriminator_{domain}_fake"] = least_squares(discriminator(shown), False)
+            of_real, of_fake = players.judge(f"d_{domain}", real[domain], shown)
+            terms[f"discriminator_{domain}_real"] = least_squares(of_real, True)
+            terms[f"discriminator_{domain}_fake"] = least_squares(of_fake, False)
         # The paper halves the discriminators' objective; under Adam nearly a no-op, kept for fidelity.
         return losses | players.update("discriminators", dict.fromkeys(terms, 0.5), terms)

@@ -91,7 +91,7 @@ class OneWay(TranslationMethod[S]):
         return {"generator": Player(self.generators(), self.adam()), "discriminator": Player(("d",), self.adam())}
 
     def step(self, players: Players, batch: Batch) -> dict[str, torch.Tensor]:
-        given, wanted, discriminator = batch.images[self.source], batch.images[self.target], players.networks["d"]
+        given, wanted = batch.images[self.source], batch.images[self.target]
         (generator,) = self.generators()
 
         def seen(image: torch.Tensor) -> torch.Tensor:
@@ -102,11 +102,8 @@ class OneWay(TranslationMethod[S]):
 
         players.turn("discriminator")
         shown = players.pools["fakes"].query(seen(fake.detach()), batch.pools["fakes"]).requires_grad_(self.stale)
-        logits = discriminator(shown)
-        terms = {
-            "discriminator_real": least_squares(discriminator(seen(wanted)), True),
-            "discriminator_fake": least_squares(logits, False),
-        }
+        logits, of_real = players.judge("d", shown, seen(wanted))
+        terms = {"discriminator_real": least_squares(of_real, True), "discriminator_fake": least_squares(logits, False)}
         if self.stale:
             judged = least_squares(logits, True)
             (slope,) = torch.autograd.grad(judged.sum(), shown, retain_graph=True)
@@ -117,7 +114,7 @@ class OneWay(TranslationMethod[S]):
         if self.stale:
             terms = {"adversarial": given_gradient(judged, fake, slope)}
         else:
-            terms = {"adversarial": least_squares(discriminator(seen(fake)), True)}
+            terms = {"adversarial": least_squares(players.networks["d"](seen(fake)), True)}
         weights = {"adversarial": 1.0}
         if self.settings.content_weight:
             terms["content"], weights["content"] = self.content(players, given, fake, wanted), self.settings.content_weight

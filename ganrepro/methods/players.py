@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ganrepro.lazy import torch
@@ -12,26 +13,38 @@ from ganrepro.objectives.weighted_sum import weighted_sum
 from ganrepro.seeding import stream
 
 
+@dataclass(frozen=True)
+class Ways:
+    """Ways to compute one and the same step, equal up to rounding; benchmarks.gpu compares them.
+
+    channels_last: how images and weights lie in memory; on a CPU channels last always (measured). None: on a GPU channels last
+    in bfloat16 alone, as NVIDIA advises (not measured).  one_batch: discriminators see real and made images in one pass; nothing
+    gained on a CPU (measured).  compiled: torch.compile joins norms, activations and pads, which takes a C++ compiler and
+    minutes; dropout draws otherwise then. Nothing gained on a CPU either.
+    """
+
+    channels_last: bool | None = None
+    one_batch: bool = False
+    compiled: bool = False
+
+
 class Players:
     """What `Method.step` works with: `networks`, `pools` and `buffers` by name, and whose turn it is.
 
     Where `engine` is 'fast', convolutions are those of `nets.cpu_convolutions` (on a CPU), biases that stay zero are left
     out, and on a GPU a step can be recorded. Where `precision` is 'bfloat16', passes run under autocast and networks
     return float32.
-
-    channels_last: how images and weights lie in memory. None: as is fastest; on a CPU channels last (measured), on a GPU
-    channels last in bfloat16 alone, as NVIDIA advises (not measured; benchmarks.gpu compares the two).
     """
 
-    def __init__(self, method: Method[Any], data: DataSpec, seed: int, device: torch.device, channels_last: bool | None = None):
+    def __init__(self, method: Method[Any], data: DataSpec, seed: int, device: torch.device, ways: Ways | None = None):
         from ganrepro.nets.cpu_convolutions import accelerate
         from ganrepro.nets.lean_convolutions import leave_out_zero_biases
 
-        self.method, self.device = method, device
+        self.method, self.device, self.ways = method, device, ways or Ways()
         settings, fast = method.settings, method.settings.engine == "fast"
         self.recorded = fast and device.type == "cuda"
         usual = device.type == "cpu" or settings.precision == "bfloat16"
-        self.channels_last = fast and (usual if channels_last is None else channels_last)
+        self.channels_last = fast and (usual if self.ways.channels_last is None else self.ways.channels_last)
         self.networks = method.networks(data, lambda purpose: stream(seed, f"weights/{purpose}"))
         players = _checked(method, self.networks)
         self._stored = {name for player in players.values() for name in player.networks}
@@ -43,7 +56,7 @@ class Players:
                 network.eval()
             for parameter in network.parameters():
                 parameter.requires_grad_(id(parameter) in learning)
-            if fast and device.type == "cpu":
+            if fast and device.type == "cpu" and not self.ways.compiled:
                 accelerate(network)
             if fast:
                 leave_out_zero_biases(network, learning)
@@ -51,6 +64,10 @@ class Players:
                 network.to(memory_format=torch.channels_last)
             if settings.precision == "bfloat16":
                 network.register_forward_hook(_in_float32)
+            if self.ways.compiled:
+                # networks share their code, and each has several forms: trained or not, of one batch or two
+                torch._dynamo.config.recompile_limit = 64
+                network.compile(dynamic=False, fullgraph=True)
         kinds = {name: player.optimiser for name, player in players.items() if player.optimiser is not None}
         self.parameters = {name: self._of(players[name].networks) for name in kinds}
         self.optimisers = {name: _optimiser(kind, self.parameters[name], self.recorded) for name, kind in kinds.items()}
@@ -75,6 +92,13 @@ class Players:
                 parameter.requires_grad_(False)
         for parameter in self.parameters[player]:
             parameter.requires_grad_(True)
+
+    def judge(self, name: str, *images: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """What a discriminator says of several batches, (n, ...) each. Its norms must take every image by itself."""
+        if not self.ways.one_batch:
+            return tuple(self.networks[name](batch) for batch in images)
+        said: tuple[torch.Tensor, ...] = self.networks[name](torch.cat(images)).split([len(batch) for batch in images])
+        return said
 
     def update(self, player: str, weights: Mapping[str, float], terms: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """One step of a player down the weighted sum of its terms, (n,) each. Returns each term's unweighted mean."""
@@ -155,7 +179,7 @@ def _checked(method: Method[Any], networks: Mapping[str, torch.nn.Module]) -> di
 
 
 def _in_float32(module: torch.nn.Module, given: Any, made: Any) -> Any:
-    return made.float() if isinstance(made, torch.Tensor) else type(made)(part.float() for part in made)
+    return type(made)(part.float() for part in made) if isinstance(made, (tuple, list)) else made.float()
 
 
 def _optimiser(kind: Adam | RMSprop | SGD, weights: list[torch.nn.Parameter], recorded: bool) -> torch.optim.Optimizer:

@@ -13,7 +13,7 @@ from PIL import Image
 from ganrepro.data.edges import edge_image
 from ganrepro.data.images import read_rgb, write_png
 from ganrepro.reporting.figures import COLOURS, INK, STYLE, sheet
-from ganrepro.reporting.tables import markdown
+from ganrepro.reporting.markdown import markdown
 from ganrepro.reporting.templates import render
 
 matplotlib.use("Agg")

@@ -13,8 +13,8 @@ from ruamel.yaml import YAML
 
 from ganrepro.evaluation.intervals import FEWEST_IMAGES, LEVEL, Difference, corrected, difference, p_value, reach
 from ganrepro.evaluation.scores import LOWER_IS_BETTER, evaluators_of
+from ganrepro.reporting.markdown import markdown, plain
 from ganrepro.reporting.results import Results, at_floor, trusted
-from ganrepro.reporting.tables import markdown, plain
 from ganrepro.reporting.templates import render
 from ganrepro.settings import Study
 

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ganrepro.methods.base import Loss
-from ganrepro.reporting.plan import grids, renderings
+from ganrepro.reporting.plan import grids, renderings, shown
 from ganrepro.reporting.results import Results, images_per_epoch, segmented, title
 from ganrepro.settings import REFERENCE_ROWS, Study, TableSettings
 
@@ -27,11 +27,6 @@ STYLE: dict[str, Any] = {
     "svg.hashsalt": "ganrepro", "svg.fonttype": "none", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False,
     "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": INK, "xtick.color": INK, "ytick.color": INK,
 }  # fmt: skip
-
-
-def shown(names: list[str], images: int = 4) -> list[str]:
-    """A few names, evenly from the first to the last."""
-    return [names[i] for i in np.linspace(0, len(names) - 1, min(images, len(names))).round().astype(int)]
 
 
 def grid(results: Results, table: TableSettings) -> Image.Image:

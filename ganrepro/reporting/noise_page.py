@@ -10,6 +10,7 @@ from ganrepro.data.images import write_png
 from ganrepro.evaluation.intervals import REPLICATES
 from ganrepro.outputs import RECONSTRUCTIONS
 from ganrepro.reporting import claims, figures, noise_figures, tables
+from ganrepro.reporting.markdown import markdown, plain
 from ganrepro.reporting.page import distances, footer, lines_of_losses, schedule, write_claims_and_tables
 from ganrepro.reporting.plan import deviations_of, grids, measuring_slopes, pictures
 from ganrepro.reporting.results import Results, title
@@ -43,7 +44,7 @@ def page(params: Params, name: str, results: Results) -> str:
     return render(
         "noise.md.j2",
         name=name,
-        heading=f"{study.variants.replace('-', ' ').replace('gan', 'GAN')}: {tables.plain(study.title)}",
+        heading=f"{study.variants.replace('-', ' ').replace('gan', 'GAN')}: {plain(study.title)}",
         rows=len(study.rows),
         seeds=f"{len(study.seeds)} seed{plural}",
         train=counts["train"]["b"],
@@ -55,11 +56,11 @@ def page(params: Params, name: str, results: Results) -> str:
         tables=[
             {
                 "key": key,
-                "heading": tables.plain(table.title),
+                "heading": plain(table.title),
                 "text": tables.of_scores(results, table),
-                "note": table.note and tables.plain(table.note),
+                "note": table.note and plain(table.note),
                 "differences": tables.of_differences(results, table) if table.against else "",
-                "source": table.source and tables.plain(table.source),
+                "source": table.source and plain(table.source),
                 "grid": key in grids(study),
             }
             for key, table in study.tables.items()
@@ -70,7 +71,7 @@ def page(params: Params, name: str, results: Results) -> str:
         pictures=[
             {
                 "file": f"{row}-{output.name}.png",
-                "title": f"{tables.plain(title(results, row))}: {output.title}",
+                "title": f"{plain(title(results, row))}: {output.title}",
                 "reconstructions": output == RECONSTRUCTIONS,
             }
             for row, output in pictures(study)
@@ -80,5 +81,5 @@ def page(params: Params, name: str, results: Results) -> str:
         replicates=REPLICATES,
         published=any(any(table.rows.values()) for table in study.tables.values()),
         deviations=deviations_of(params, study),
-        provenance=tables.markdown(["", ""], footer(params, results).items(), left=2),
+        provenance=markdown(["", ""], footer(params, results).items(), left=2),
     )

@@ -15,6 +15,7 @@ from ganrepro.evaluation.intervals import FEWEST_IMAGES, REPLICATES
 from ganrepro.methods.base import Feed, epochs
 from ganrepro.outputs import Output
 from ganrepro.reporting import claims, figures, tables
+from ganrepro.reporting.markdown import markdown, plain
 from ganrepro.reporting.plan import deviations_of, grids, renderings, report_key
 from ganrepro.reporting.results import (
     GATE,
@@ -63,11 +64,11 @@ def page(params: Params, name: str, results: Results) -> str:
     study, manifest = results.study, results.manifest
     scored = bool(manifest["classes"])
     judged = claims.judged(results)
-    best = [f"{tables.plain(title(results, figures.extreme_row(results, o.name)))} ({o.title})" for o in segmented(results)]
+    best = [f"{plain(title(results, figures.extreme_row(results, o.name)))} ({o.title})" for o in segmented(results)]
     return render(
         "report.md.j2",
         name=name,
-        heading=f"{study.variants.replace('-', ' ').replace('cyclegan', 'CycleGAN')}: {tables.plain(study.title)}",
+        heading=f"{study.variants.replace('-', ' ').replace('cyclegan', 'CycleGAN')}: {plain(study.title)}",
         rows=f"{len(study.rows)} row{'s' if len(study.rows) > 1 else ''}",
         seeds=f"{len(study.seeds)} seed{'s' if len(study.seeds) > 1 else ''}",
         data=_data(params, results),
@@ -92,7 +93,7 @@ def page(params: Params, name: str, results: Results) -> str:
         fewest=FEWEST_IMAGES,
         noise=_noise(results) if scored and study.test_passes > 1 else None,
         deviations=deviations_of(params, study),
-        provenance=tables.markdown(["", ""], footer(params, results).items(), left=2),
+        provenance=markdown(["", ""], footer(params, results).items(), left=2),
     )
 
 
@@ -130,7 +131,7 @@ def _mostly(results: Results, words: Mapping[str, str], of: str = "", *notes: st
     others: dict[str, dict[str, None]] = {}
     for row, said in words.items():
         if said != common:
-            others.setdefault(said, {})[tables.plain(title(results, row))] = None
+            others.setdefault(said, {})[plain(title(results, row))] = None
     told = "; ".join([*notes, *(f"{', '.join(rows)}: {said}" for said, rows in others.items())])
     return f"{common}{of}" + (f" ({told})" if told else "")
 
@@ -163,12 +164,12 @@ def _tables(params: Params, results: Results) -> list[dict[str, Any]]:
     return [
         {
             "key": key,
-            "heading": tables.plain(table.title) if scored else _plain_title(study.output(table.output), edges),
+            "heading": plain(table.title) if scored else _plain_title(study.output(table.output), edges),
             "text": tables.of_scores(results, table) if scored else "",
-            "note": table.note and tables.plain(table.note),
+            "note": table.note and plain(table.note),
             "floor": tables.floor_of(results, table) if scored else "",
             "differences": tables.of_differences(results, table) if scored and table.against else "",
-            "source": table.source and tables.plain(table.source),
+            "source": table.source and plain(table.source),
             "grid": key in shown,
         }
         for key, table in study.tables.items()

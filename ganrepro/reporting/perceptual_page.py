@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ganrepro.perceptual.answers import REPLICATES, Fooled, better, fooled, off
-from ganrepro.reporting.tables import markdown, plain
+from ganrepro.reporting.markdown import markdown, plain
 from ganrepro.reporting.templates import render
 
 # % of trials and the papers' ±, by output and row. CycleGAN Table 1 (maps, 256 × 256); pix2pix, arXiv Table 4 (maps).

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TypeVar
+
 from ganrepro.artifacts import datasets, paths
 from ganrepro.artifacts.fingerprint import PACKAGE, code_digest, key_of
 from ganrepro.evaluation.scores import SEGMENTATION
 from ganrepro.outputs import SAMPLES, Output
 from ganrepro.reporting.deviations import deviations
 from ganrepro.settings import Params, Study, find_study
+
+T = TypeVar("T")
+
+
+def shown(names: Sequence[T], images: int = 4) -> list[T]:
+    """A few names of all, evenly from the first to the last."""
+    last, count = len(names) - 1, min(images, len(names))
+    return [names[round(last * i / max(1, count - 1))] for i in range(count)]
 
 
 def grids(study: Study) -> list[str]:

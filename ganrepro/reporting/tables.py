@@ -1,30 +1,18 @@
-"""Tables in Markdown: one function that lays them out, and those of scores."""
+"""Tables of scores."""
 
 from __future__ import annotations
 
-import html
 import math
-from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
 
 from ganrepro.evaluation.intervals import difference, reach
 from ganrepro.evaluation.scores import EVALUATORS, SCORES, SEGMENTATION
+from ganrepro.reporting.markdown import markdown, plain
 from ganrepro.reporting.plan import renderings
 from ganrepro.reporting.results import Results, at_floor, intervals, spread, title
 from ganrepro.settings import REFERENCE_ROWS, Study, TableSettings
-
-
-def plain(text: str) -> str:
-    """Somebody's words inside a Markdown page: no HTML, no end of a table's cell."""
-    return html.escape(text, quote=False).replace("|", "\\|")
-
-
-def markdown(head: Sequence[str], lines: Iterable[Iterable[str]], left: int = 1) -> str:
-    """A Markdown table.  left: how many columns are set flush left; the others are centred."""
-    rule = [":--"] * left + [":-:"] * (len(head) - left)
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *lines))
 
 
 def number(mean: float, low: float, high: float, digits: int = 2) -> str:

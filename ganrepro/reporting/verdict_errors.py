@@ -16,7 +16,7 @@ import numpy as np
 
 from ganrepro.evaluation.intervals import Estimate, difference, draws
 from ganrepro.reporting.claims import FEWEST_SEEDS, judge
-from ganrepro.reporting.tables import markdown
+from ganrepro.reporting.markdown import markdown
 from ganrepro.reporting.templates import render
 
 ROWS, IMAGES = 5, 60

@@ -87,7 +87,9 @@ def translate(args: argparse.Namespace) -> None:
 
 
 def _expect_empty(out: Path) -> None:
-    """UserError where results would lie among other files."""
+    """UserError where results would lie among other files, or where no folder can take their place at once."""
+    if out.is_symlink() or out.resolve() == Path.cwd():
+        raise UserError(f"{out}: {'a link' if out.is_symlink() else 'the folder you are in'}; name another folder")
     if out.exists() and any(out.iterdir() if out.is_dir() else [out]):
         raise UserError(f"{out}: not empty; name another folder, or remove it first")
 
@@ -170,14 +172,12 @@ def demo(args: argparse.Namespace) -> None:
     from ganrepro.use.export import example_pictures
 
     pages.check(args.host, args.port)
-    kinds = {samples.is_sampler(name, args.params) for name in args.models}
-    if len(kinds) > 1:
+    noise = [samples.load(name, args.params) for name in args.models if samples.is_sampler(name, args.params)]
+    args.models = [name for name in args.models if not samples.is_sampler(name, args.params)]
+    models = _models(args)
+    if noise and models:
         raise UserError("demo: models that start from noise have a page of their own; show them by themselves")
-    if kinds == {True}:
-        page = pages.build_samples([samples.load(name, args.params) for name in args.models])
-    else:
-        models = _models(args)
-        page = pages.build(models, example_pictures(models[0]))
+    page = pages.build_samples(noise) if noise else pages.build(models, example_pictures(models[0]))
     print(f"http://{args.host}:{args.port}  (stop with Ctrl-C)", flush=True)
     pages.serve(page, args.host, args.port)
 

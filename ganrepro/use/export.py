@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 import importlib.util
-import json
 import shutil
 import warnings
 from collections.abc import Callable, Sequence
@@ -24,8 +23,10 @@ from torch import Tensor, nn
 from ganrepro import __version__
 from ganrepro.artifacts.files import filling, replacing
 from ganrepro.data.images import as_tensor, read_rgb, resize, to_float, write_png
+from ganrepro.reporting.plan import shown
 from ganrepro.reporting.templates import render
-from ganrepro.use.model import CONFIG, SCHEMA, WEIGHTS, Model, read_folder
+from ganrepro.use.exported import TranslatorConfig, schema_of, scores_of, write
+from ganrepro.use.model import Model, read_folder
 from ganrepro.use.rows import ModelError
 
 Kind = Literal["folder", "onnx", "pt2"]
@@ -98,7 +99,7 @@ def refuse_noise(model: Model, kind: str) -> None:
 def config(model: Model) -> dict[str, object]:
     """config.json: the architecture as arguments, what goes in and comes out, what is known of its making."""
     return {
-        "schema": SCHEMA, "ganrepro": __version__, "architecture": model.architecture.as_values(),
+        "schema": schema_of(TranslatorConfig), "ganrepro": __version__, "architecture": model.architecture.as_values(),
         "source": model.source, "target": model.target, "title": model.title, "pixels": model.pixels, "palette": model.palette,
         "range": [-1, 1], "layout": "NCHW, RGB, float32", "multiple": model.architecture.multiple,
         "mode": "train: norms use the image at hand" + (", dropout stays on" if model.noisy else ""),
@@ -109,21 +110,15 @@ def config(model: Model) -> dict[str, object]:
 def to_folder(model: Model, path: Path, examples: Sequence[Path] = ()) -> None:
     """Weights as safetensors, config.json, and a model card: what `huggingface_hub.upload_folder` takes as it is.
 
-    examples: pictures to try it on; where none are named, test images of the embedded dataset, which this program drew and
-    anybody may pass on, and none of others.
+    examples: pictures to try it on; where none are named, those of the exported folder that the model is of, or test images of
+    the embedded dataset, which this program drew and anybody may pass on, and none of others.
     """
-    from safetensors.torch import save_file
-
     from ganrepro.use import files
 
     pictures = [read_rgb(picture) for picture, _ in files.find(list(examples))] if examples else []
-    pictures = pictures or (example_pictures(model) if model.about.get("drawn") else [])
+    pictures = pictures or (example_pictures(model) if model.about.get("drawn") or "folder" in model.about else [])
     with filling(path) as folder:
-        weights = {name: value.contiguous() for name, value in model.network.state_dict().items()}
-        save_file(weights, folder / WEIGHTS, {"format": "pt"})
-        (folder / WEIGHTS).chmod(0o644)
-        (folder / CONFIG).write_text(json.dumps(config(model), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        (folder / "README.md").write_text(card(model), encoding="utf-8")
+        write(folder, config(model), model.network.state_dict(), card(model))
         for name in (EXAMPLES, TRANSLATED) if pictures else ():
             (folder / name).mkdir()
         for number, picture in enumerate(pictures):
@@ -136,8 +131,9 @@ def card(model: Model) -> str:
     known = ("study", "imported", "dropout", "dataset", "key")
     about = dict.fromkeys(known) | model.about
     parameters = sum(p.numel() for p in model.network.parameters())
-    scores = model.about.get("scores", {})
-    return render("model_card.md.j2", model=model, about=about, scores=scores, parameters=parameters, version=__version__)
+    return render(
+        "model_card.md.j2", model=model, about=about, scores=scores_of(model.about), parameters=parameters, version=__version__
+    )
 
 
 # --- graphs -------------------------------------------------------------------------------------
@@ -268,4 +264,4 @@ def _sources(model: Model) -> list[Path]:
     if kept or "dataset_folder" not in model.about:
         return kept
     found = sorted((Path(str(model.about["dataset_folder"])) / "test" / model.source).glob("*"))
-    return [found[i] for i in np.linspace(0, len(found) - 1, min(10, len(found))).round().astype(int)]
+    return shown(found, 10)

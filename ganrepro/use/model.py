@@ -7,7 +7,6 @@ outputs, `:OUTPUT` behind it chooses one (`streets-tiny/cyclegan:photo2labels`).
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,13 +25,11 @@ from ganrepro.nets.architecture import Architecture
 from ganrepro.nets.published import read_published
 from ganrepro.outputs import OUTPUTS, Output
 from ganrepro.seeding import reseed
-from ganrepro.use.rows import ModelError, checkpoint_of, known_of, run_of
+from ganrepro.use.exported import CONFIG, TranslatorConfig, damaged, read_config, read_weights, starts_from_noise, unfit
+from ganrepro.use.rows import ModelError, checkpoint_of, known_of, run_of, split_output
 
 if TYPE_CHECKING:
     from PIL import Image
-
-SCHEMA = "ganrepro-model/1"
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
 
 @dataclass(frozen=True)
@@ -119,10 +116,7 @@ def pad(batch: Tensor, down: int, right: int) -> Tensor:
 
 def load(name: str | Path, params: str | Path = "params.yaml") -> Model:
     """The model of that name (see above). ModelError where there is none, with what is like it or the command that makes it."""
-    text = str(name)
-    place, _, chosen = text.rpartition(":")
-    output = chosen if place and chosen in OUTPUTS else None
-    text = place if output else text
+    text, output = split_output(str(name))
     path = Path(text)
     if text.startswith(("models:/", "runs:/")) or (path / CONFIG).exists():
         model = _of_mlflow(text) if text.startswith(("models:/", "runs:/")) else read_folder(path)
@@ -189,30 +183,22 @@ def _of_published(file: Path, output: str | None) -> Model:
 
 
 def read_folder(folder: Path) -> Model:
-    """A folder that `export` made. ModelError or WeightsError where it is damaged or of another make."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
+    """A folder that `export` made. ModelError where it is damaged or of another make."""
+    if starts_from_noise(folder):
+        raise ModelError(f"{folder}: starts from noise, not from a photo; ganrepro sample {folder} makes images")
+    config = read_config(folder, TranslatorConfig)
+    if config.source == config.target:
+        raise damaged(folder, f"source and target: expected a and b, got {config.source!r} twice")
+    architecture, weights = Architecture(**config.architecture.model_dump()), read_weights(folder)
     try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        if isinstance(config, dict) and config.get("schema") == "ganrepro-sampler/1":
-            raise ModelError(f"{folder}: starts from noise, not from a photo; ganrepro sample {folder} makes images")
-        if not isinstance(config, dict) or config.get("schema") != SCHEMA:
-            raise ModelError(f"{folder}: expected {SCHEMA} in {CONFIG}, got {str(config)[:60]}")
-        architecture = Architecture(**config["architecture"])
         network = architecture.build()
-        network.load_state_dict(load_file(folder / WEIGHTS))
-        fields = {name: config[name] for name in ("source", "target", "title", "pixels", "palette", "about")}
-        if {config["source"], config["target"]} != {"a", "b"}:
-            raise ValueError(f"source and target: expected a and b, got {config['source']!r} and {config['target']!r}")
-        fields["palette"] = {str(name): [int(level) for level in colour][:3] for name, colour in config["palette"].items()}
-        fields["about"] = {**config["about"], "folder": str(folder)}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelError(f"{folder / CONFIG}: damaged ({str(error)[:100]}); export it again") from None
-    except (OSError, RuntimeError, SafetensorError) as error:
-        last = str(error).splitlines()[-1].strip()[:160]
-        raise ModelError(f"{folder / WEIGHTS}: no weights of that network ({last})") from None
-    return Model(str(folder), architecture, network.train().requires_grad_(False), **fields)
+        network.load_state_dict(weights)
+    except (ValueError, RuntimeError) as error:
+        raise unfit(folder, error) from None
+    about = config.about | {"folder": str(folder)}
+    palette = {name: list(colour) for name, colour in config.palette.items()}
+    network.train().requires_grad_(False)
+    return Model(str(folder), architecture, network, config.source, config.target, config.title, config.pixels, palette, about)
 
 
 def _of_mlflow(address: str) -> Model:

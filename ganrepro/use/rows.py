@@ -12,11 +12,17 @@ from ganrepro.artifacts import datasets, paths
 from ganrepro.artifacts.files import read_json
 from ganrepro.data.registry import DRAWN, registry
 from ganrepro.errors import UserError
-from ganrepro.outputs import Output
+from ganrepro.outputs import OUTPUTS, Output
 
 
 class ModelError(UserError):
     """A model cannot be found or used; the message says what to do."""
+
+
+def split_output(name: str) -> tuple[str, str | None]:
+    """A model's name without the output behind it (`streets-tiny/cyclegan:photo2labels`), and that; None: none is named."""
+    place, _, chosen = name.rpartition(":")
+    return (place, chosen) if place and chosen in OUTPUTS else (name, None)
 
 
 def run_of(text: str, params: settings.Params) -> paths.Run:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,13 +18,24 @@ from ganrepro.artifacts.files import filling, read_json
 from ganrepro.data.images import as_array, read_rgb, to_uint8, write_png
 from ganrepro.evaluation.generation import load_networks
 from ganrepro.methods.base import Batch, DataSpec, Method
+from ganrepro.methods.from_noise import NoiseSettings
 from ganrepro.outputs import BY_CLASS, SAMPLES
 from ganrepro.reporting.templates import render
 from ganrepro.seeding import reseed, stream
-from ganrepro.use.model import CONFIG, WEIGHTS
-from ganrepro.use.rows import ModelError, checkpoint_of, known_of, run_of
+from ganrepro.use.exported import (
+    CONFIG,
+    SamplerConfig,
+    damaged,
+    read_config,
+    read_weights,
+    schema_of,
+    scores_of,
+    starts_from_noise,
+    unfit,
+    write,
+)
+from ganrepro.use.rows import ModelError, checkpoint_of, known_of, run_of, split_output
 
-SCHEMA = "ganrepro-sampler/1"
 AT_ONCE = 100  # images of a batch
 SAMPLED = "sampled"  # folder of an exported sampler: its first images of seed 0
 KEPT = 20  # of them
@@ -63,7 +73,7 @@ class Sampler:
         return self._images(count, seed, label)
 
     def _images(self, count: int, seed: int, label: int | None) -> Iterator[Image.Image]:
-        # always whole batches, which norms see: the first image does not depend on how many are asked for
+        # always whole batches: what is drawn for an image does not depend on how many are asked for
         for first in range(0, count, AT_ONCE):
             random = stream(seed, f"sample/{first}")
             noise = {kind: draw.draw(AT_ONCE, random) for kind, draw in self.method.feed().noise.items()}
@@ -77,20 +87,26 @@ class Sampler:
 
 
 def is_sampler(name: str, params: str | Path = "params.yaml") -> bool:
-    """Whether a name means a generator that starts from noise. ModelError or ConfigError where it means nothing."""
-    place = Path(name)
-    if (place / CONFIG).exists():
-        return bool(_config(place).get("schema") == SCHEMA)
-    if place.exists() or place.suffix == ".pth" or name.startswith(("models:/", "runs:/")):
-        return False
-    return run_of(name.partition(":")[0], settings.load(params)).study.from_noise
+    """Whether a name means a generator that starts from noise. ModelError or ConfigError where there is no such row."""
+    text, _ = split_output(name)
+    if (Path(text) / CONFIG).exists():
+        return starts_from_noise(Path(text))
+    return _is_row(text) and run_of(text, settings.load(params)).study.from_noise
+
+
+def _is_row(name: str) -> bool:
+    return not (Path(name).exists() or Path(name).suffix == ".pth" or name.startswith(("models:/", "runs:/")))
 
 
 def load(name: str, params: str | Path = "params.yaml") -> Sampler:
     """The sampler that STUDY/ROW, STUDY/ROW/SEED or an exported folder names. ModelError with one line for anything unusable."""
-    if not is_sampler(name, params):
+    text, _ = split_output(name)
+    folder = (Path(text) / CONFIG).exists()
+    if is_sampler(name, params):
+        return _of_folder(Path(text)) if folder else _of_row(text, params)
+    if folder or _is_row(text):
         raise ModelError(f"{name}: makes images of images; ganrepro translate is for such models")
-    return _of_folder(Path(name)) if (Path(name) / CONFIG).exists() else _of_row(name, params)
+    raise ModelError(f"{name}: expected a row (STUDY/ROW) or an exported folder that starts from noise")
 
 
 def _of_row(name: str, params: str | Path) -> Sampler:
@@ -107,41 +123,26 @@ def _of_row(name: str, params: str | Path) -> Sampler:
     return Sampler(name, run.method, networks, data, run.study.rows[run.row].title, known_of(run, told))
 
 
-def _config(folder: Path) -> dict[str, Any]:
-    try:
-        found = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ModelError(f"{folder / CONFIG}: damaged ({str(error)[:100]}); export it again") from None
-    return found if isinstance(found, dict) else {}
-
-
 def _of_folder(folder: Path) -> Sampler:
-    """A folder that `to_folder` made. ModelError where it is damaged."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    config = _config(folder)
+    config, weights = read_config(folder, SamplerConfig), read_weights(folder)
     try:
-        method = methods.find(config["method"])(methods.settings_of(config["method"])(**config["settings"]))
-        data = DataSpec(**config["data"])
-        title, about = str(config["title"]), {**config["about"], "folder": str(folder)}
-        seed = int(about["seed"])
-    except (KeyError, TypeError, ValueError) as error:
-        told = " ".join(str(error).split())[:100]
-        raise ModelError(f"{folder / CONFIG}: damaged ({told}); export it again") from None
+        method = methods.find(config.method)(methods.settings_of(config.method)(**config.settings))
+    except (KeyError, ValueError) as error:
+        raise damaged(folder, error) from None
+    data, about = DataSpec(**config.data.model_dump()), config.about | {"folder": str(folder)}
+    if not isinstance(method.settings, NoiseSettings):
+        raise damaged(folder, f"method: {config.method} does not start from noise")
+    by_network: dict[str, dict[str, torch.Tensor]] = {}
+    for name, value in weights.items():
+        network, _, rest = name.partition(".")
+        by_network.setdefault(network, {})[rest] = value
+    if missing := set(method.generators()) - set(by_network):
+        raise unfit(folder, f"no {', '.join(sorted(missing))}")
     try:
-        weights: dict[str, dict[str, torch.Tensor]] = {}
-        for name, value in load_file(folder / WEIGHTS).items():
-            network, _, rest = name.partition(".")
-            weights.setdefault(network, {})[rest] = value
-        missing = set(method.generators()) - set(weights)
-        if missing:
-            raise RuntimeError(f"no {', '.join(sorted(missing))}")
-        networks = load_networks(method, weights, data, seed, torch.device("cpu"))
-    except (OSError, RuntimeError, SafetensorError) as error:
-        last = str(error).splitlines()[-1].strip()[:160]
-        raise ModelError(f"{folder / WEIGHTS}: no weights of that network ({last})") from None
-    return Sampler(str(folder), method, networks, data, title, about)
+        networks = load_networks(method, by_network, data, config.about.get("seed", 0), torch.device("cpu"))
+    except (ValueError, RuntimeError) as error:
+        raise unfit(folder, error) from None
+    return Sampler(str(folder), method, networks, data, config.title, about)
 
 
 def to_folder(sampler: Sampler, path: Path) -> int:
@@ -149,43 +150,37 @@ def to_folder(sampler: Sampler, path: Path) -> int:
 
     Returns by how many levels of 256 these differ where the folder is read back: 0, or nothing is left behind (ModelError).
     """
-    from safetensors.torch import save_file
-
-    weights = {
-        f"{name}.{key}": value.contiguous().clone()
-        for name, net in sampler.networks.items()
-        for key, value in net.state_dict().items()
-    }
+    weights = {f"{name}.{key}": value for name, net in sampler.networks.items() for key, value in net.state_dict().items()}
+    about = {name: value for name, value in sampler.about.items() if name not in ("folder", "dataset_folder", "settings")}
     config = {
-        "schema": SCHEMA, "ganrepro": __version__, "method": sampler.method.name,
+        "schema": schema_of(SamplerConfig), "ganrepro": __version__, "method": sampler.method.name,
         "settings": sampler.method.settings.model_dump(),
         "data": {"channels": dict(sampler.data.channels), "pixels": sampler.data.pixels, "classes": sampler.data.classes},
-        "title": sampler.title, "range": [-1, 1], "layout": "NCHW, float32",
-        "about": {name: value for name, value in sampler.about.items() if name not in ("folder", "dataset_folder", "settings")},
+        "title": sampler.title, "range": [-1, 1], "layout": "NCHW, float32", "about": about,
     }  # fmt: skip
+    card = render(
+        "sampler_card.md.j2", sampler=sampler, about=dict.fromkeys(("study", "dataset", "key")) | about,
+        scores=scores_of(about), parameters=sum(value.numel() for value in weights.values()), version=__version__,
+    )  # fmt: skip
     with filling(path) as folder:
-        save_file(weights, folder / WEIGHTS, {"format": "pt"})
-        (folder / WEIGHTS).chmod(0o644)
-        (folder / CONFIG).write_text(json.dumps(config, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        parameters = sum(value.numel() for value in weights.values())
-        scores = sampler.about["scores"]
-        values = {"sampler": sampler, "about": sampler.about, "scores": scores, "parameters": parameters}
-        card = render("sampler_card.md.j2", **values, version=__version__)
-        (folder / "README.md").write_text(card, encoding="utf-8")
+        write(folder, config, weights, card)
         (folder / SAMPLED).mkdir()
         for number, image in enumerate(sampler(KEPT)):
             write_png(folder / SAMPLED / f"{number:02d}.png", np.asarray(image))
-    difference = off_by(load(str(path)))
-    if difference:
+    try:
+        difference = off_by(load(str(path)))
+        if difference:
+            raise ModelError(f"{path}: its images differ from the original's by {difference} levels of 256; not kept")
+    except BaseException:
         shutil.rmtree(path)
-        raise ModelError(f"{path}: its images differ from the original's by {difference} levels of 256; not kept")
+        raise
     return difference
 
 
 def off_by(sampler: Sampler) -> int:
-    """By how many levels of 256 an exported sampler's images differ from those recorded beside it, at most."""
+    """By how many levels of 256 an exported sampler's images differ from those beside it, at most. ModelError without any."""
     recorded = [read_rgb(path) for path in sorted((Path(sampler.name) / SAMPLED).glob("*.png"))]
+    if not recorded:
+        raise ModelError(f"{sampler.name}: holds no images in {SAMPLED}; export it again")
     made = [image.convert("RGB") for image in sampler(len(recorded))]
-    return max(
-        (int(np.abs(np.asarray(a, int) - np.asarray(b, int)).max()) for a, b in zip(made, recorded, strict=True)), default=0
-    )
+    return max(int(np.abs(np.asarray(a, int) - np.asarray(b, int)).max()) for a, b in zip(made, recorded, strict=True))

@@ -22,8 +22,8 @@ from ganrepro.evaluation.generation import reference
 from ganrepro.evaluation.readers import load_reader
 from ganrepro.evaluation.scores import SCORES, evaluators_of
 from ganrepro.evaluation.scoring import score as measure
+from ganrepro.reporting.markdown import markdown
 from ganrepro.reporting.results import GATE, reads_photos
-from ganrepro.reporting.tables import markdown
 
 CPU = torch.device("cpu")
 Found = dict[str, Any]

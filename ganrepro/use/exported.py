@@ -1,0 +1,168 @@
+"""Folders that `export` makes: what config.json may say, checked before anything is built of it, and weights as safetensors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import torch
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from ganrepro.evaluation.scores import EVALUATORS, LOWER_IS_BETTER, SCORES
+from ganrepro.use.rows import ModelError
+
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+
+Pixels = Annotated[int, Field(ge=4, le=8192)]
+Level = Annotated[int, Field(ge=0, le=255)]
+Scores = dict[str, Annotated[float, Field(allow_inf_nan=False)]]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
+class _About(_Strict):
+    """What is known of its making; shown, and nothing more."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    licence: str
+    study: str | None = None
+    row: str | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    study_title: str | None = None
+    method: str | None = None
+    dataset: str | None = None
+    key: str | None = None
+    scores: Scores = {}
+
+
+def _in_order(about: dict[str, Any]) -> dict[str, Any]:
+    """As it came, once it is checked: exported again it is the same file."""
+    _About.model_validate(about)
+    return about
+
+
+About = Annotated[dict[str, Any], AfterValidator(_in_order)]
+
+
+class _Architecture(_Strict):
+    """Words of `nets.architecture.Architecture`, which has their meaning."""
+
+    generator: Literal["resnet", "unet", "encoder-decoder"]
+    filters: Annotated[int, Field(ge=1, le=1024)]
+    inputs: Literal[1, 3] = 3
+    outputs: Literal[1, 3] = 3
+    blocks: Annotated[int, Field(ge=0, le=64)] = 0
+    pixels: Pixels = 256
+    flavour: Literal["lua", "pytorch"] = "lua"
+    bottleneck_norm: bool = False
+    norm: Literal["own", "batch", "instance", "none"] = "own"
+    biased: bool | None = None
+    block_dropout: bool = False
+    zero_padding: bool = False
+
+
+class _Data(_Strict):
+    """Words of `methods.base.DataSpec`."""
+
+    channels: dict[Literal["a", "b"], Literal[1, 3]] = Field(min_length=1)
+    pixels: Pixels
+    classes: Annotated[int, Field(ge=0, le=1000)]
+
+
+class TranslatorConfig(_Strict):
+    """config.json of a model that translates images."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+    schema_: Literal["ganrepro-model/1"] = Field(alias="schema")
+    architecture: _Architecture
+    source: Literal["a", "b"]
+    target: Literal["a", "b"]
+    title: str
+    pixels: Pixels
+    palette: dict[str, tuple[Level, Level, Level]]
+    about: About
+
+
+class SamplerConfig(_Strict):
+    """config.json of a model that starts from noise."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+    schema_: Literal["ganrepro-sampler/1"] = Field(alias="schema")
+    method: str
+    settings: dict[str, Any]
+    data: _Data
+    title: str
+    about: About
+
+
+Kind = TypeVar("Kind", TranslatorConfig, SamplerConfig)
+
+
+def schema_of(kind: type[TranslatorConfig] | type[SamplerConfig]) -> str:
+    """What config.json of that kind has as `schema`."""
+    return str(kind.model_fields["schema_"].annotation.__args__[0])  # type: ignore[union-attr]
+
+
+def starts_from_noise(folder: Path) -> bool:
+    """Whether an exported folder holds such a model; what else is in it is not looked at. ModelError where it is no JSON."""
+    try:
+        found = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise damaged(folder, error) from None
+    return isinstance(found, dict) and found.get("schema") == schema_of(SamplerConfig)
+
+
+def read_config(folder: Path, kind: type[Kind]) -> Kind:
+    """config.json of a folder. ModelError with what is wrong first."""
+    try:
+        return kind.model_validate_json((folder / CONFIG).read_bytes())
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        place = ".".join(map(str, first["loc"])) or "it"
+        raise damaged(folder, f"{place}: {first['msg']}") from None
+
+
+def damaged(folder: Path, why: object) -> ModelError:
+    """Of a folder whose config.json cannot be what `export` wrote."""
+    return ModelError(f"{folder / CONFIG}: damaged ({' '.join(str(why).split())[:100]}); export it again")
+
+
+def read_weights(folder: Path) -> dict[str, torch.Tensor]:
+    """All tensors by name. ModelError where the file is none of safetensors."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(folder / WEIGHTS)
+    except (OSError, SafetensorError) as error:
+        raise unfit(folder, error) from None
+
+
+def unfit(folder: Path, why: object) -> ModelError:
+    """Of weights that are not those of the network that config.json names."""
+    return ModelError(f"{folder / WEIGHTS}: no weights of that network ({str(why).splitlines()[-1].strip()[:160]})")
+
+
+def scores_of(about: Mapping[str, Any]) -> list[tuple[str, float, str]]:
+    """For a model card: heading, value and which way is better of every score."""
+    kept = about.get("scores", {})
+    better = {name: "lower" if name in LOWER_IS_BETTER else "nearer 1" if name == "novelty" else "higher" for name in kept}
+    colours = EVALUATORS["colour_histograms"].scores
+    return [(f"{'Colours, ' if name in colours else ''}{SCORES.get(name, name)}", kept[name], better[name]) for name in kept]
+
+
+def write(folder: Path, config: Mapping[str, Any], weights: Mapping[str, torch.Tensor], card: str) -> None:
+    """config.json, model.safetensors and README.md, into a folder that is there."""
+    from safetensors.torch import save_file
+
+    save_file({name: value.contiguous().clone() for name, value in weights.items()}, folder / WEIGHTS, {"format": "pt"})
+    (folder / WEIGHTS).chmod(0o644)
+    (folder / CONFIG).write_text(json.dumps(config, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (folder / "README.md").write_text(card, encoding="utf-8")
