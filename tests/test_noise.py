@@ -536,6 +536,7 @@ def scores_of(name, one):
     return {k: float(v) for k, v in EVALUATORS[name].statistic(measured.counts.sum((0, 1))).items()}
 
 
+@pytest.mark.slow
 def test_a_generator_stuck_on_one_digit_is_caught(prepared, tmp_path):
     test = prepared.folder / "test" / "b"
     every = [test / name for name in prepared.manifest["names"]["test"]["b"]]
