@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 _PLACES = {"load": "ganrepro.use.model", "score": "ganrepro.use.score"}
 
 
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]
+
+
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module 'ganrepro' has no attribute {name!r}; it has {', '.join(__all__)}")

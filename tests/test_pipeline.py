@@ -201,7 +201,7 @@ def test_a_study_from_noise_goes_from_nothing_to_its_report(tmp_path):
     files = [[p.read_bytes() for p in sorted((tmp_path / out[0]).iterdir())] for out in (one, two, three)]
     assert len(files[0]) == 3 and files[0] == files[1] != files[2]
     for words, told in (
-        (["sample", "toy/ns", "--label", "3", "--out", "x"], "takes no class; leave --label out"),
+        (["sample", "toy/ns", "--label", "3", "--out", "x"], "takes no class; leave the label out"),
         (["sample", "toy/ground-truth", "--out", "x"], "a reference row, which nothing was trained for"),
         (["translate", "toy/ns", "made-1", "--out", "x"], "starts from noise, not from a photo; ganrepro sample toy/ns"),
     ):

@@ -139,7 +139,7 @@ def test_an_export_that_differs_is_not_kept(tmp_path, monkeypatch):
         (["sample", "streets-tiny/cyclegan", "--out", "{tmp}/new"], "makes images of images; ganrepro translate"),
         (["sample", "digits-losses/nss", "--out", "{tmp}/new"], "did you mean 'ns'"),
         (["translate", "{toy}", "{toy}", "--out", "{tmp}/new"], "starts from noise"),
-        (["export", "{toy}", "--to", "onnx", "--out", "{tmp}/new"], "starts from noise, and is exported as a folder"),
+        (["export", "{toy}", "--to", "onnx", "--out", "{tmp}/new"], "starts from noise, and can only be exported as a folder"),
         (["export", "{toy}", "--out", "{toy}"], "is there already"),
         (["demo", "{toy}", "zoo/streets-cyclegan"], "have a page of their own"),
     ],

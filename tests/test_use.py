@@ -676,6 +676,7 @@ def test_importing_the_library_waits_for_nothing():
 
     code = "import sys, ganrepro; ganrepro.studies(); sys.exit(any(m in sys.modules for m in ('torch', 'pandas', 'mlflow')))"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+    assert {"load", "sample", "results"} <= set(dir(ganrepro))
     with pytest.raises(AttributeError, match="has no attribute 'loads'; it has"):
         ganrepro.loads  # noqa: B018
 

@@ -46,7 +46,7 @@ def load(path: str | Path = "params.yaml") -> Params:
         # YAML 1.2, as DVC reads it: 1e-05 is a number and `no` a string, for every tool alike.
         raw = YAML(typ="safe", pure=True).load(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file; run from the project folder or give --params") from None
+        raise ConfigError(f"{path}: no such file; run from the project folder, or give --params (Python: params=)") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from None
     except RecursionError:

@@ -38,7 +38,7 @@ def list_rows(args: argparse.Namespace) -> None:
                 size = f"{file.stat().st_size / 1e6:.1f} MB"
                 lines.append([f"{study.name}/{run.row}/{run.seed}", " ".join(told) or "not scored", size, when, str(run.folder)])
     if not lines:
-        print("no row is trained yet; run: snakemake --cores all")
+        print("no row is trained yet. Exported models to begin with: zoo/. To train the first study: make reproduce")
         return
     head = ["model", "class IoU", "size", "date", "where"]
     widths = [max(len(line[i]) for line in [head, *lines]) for i in range(len(head))]
@@ -126,9 +126,7 @@ def _export_sampler(args: argparse.Namespace) -> None:
 
     (name,) = args.models
     if args.to != "folder" or args.no_dropout or args.photos or args.examples:
-        raise UserError(
-            f"{name}: starts from noise, and is exported as a folder, by these words alone: export {name} --out FOLDER"
-        )
+        raise UserError(f"{name}: starts from noise, and can only be exported as a folder: ganrepro export {name} --out FOLDER")
     out = args.out or Path(_slug(Path(name).name if Path(name).exists() else name))
     if out.exists():
         raise UserError(f"{out}: is there already; name another place with --out")

@@ -88,15 +88,16 @@ def build(models: Sequence[Model], examples: Sequence[Image.Image]) -> Any:
             + ", or upload a picture; the translation follows. What it paints is invented, not seen."
         )
         with gr.Row():
-            with gr.Column(min_width=SHOWN):
-                brush = gr.Brush(16 if labels else 3, colors=[*colours], default_color=colours[0], color_mode="fixed")
+            with gr.Column(min_width=SHOWN // 2):
+                ink = colours[names.index("car") if "car" in names else 0]
+                brush = gr.Brush(16 if labels else 3, colors=[*colours], default_color=ink, color_mode="fixed")
                 canvas = gr.ImageEditor(
                     value=start, type="pil", image_mode="RGBA", brush=brush, layers=False, sources=["upload"], height=SHOWN + 120,
                     canvas_size=(SHOWN, SHOWN), label="Input", transforms=(),
                 )  # fmt: skip
             shown = []
             for model in models:
-                with gr.Column(min_width=SHOWN):  # beside the drawing from the first moment, which measures its place then
+                with gr.Column(min_width=SHOWN // 2):  # beside the drawing from the first moment, which measures its place then
                     shown.append(
                         gr.Image(
                             label=model.title, type="pil", format="png", height=SHOWN + 120, buttons=["download", "fullscreen"]
@@ -115,14 +116,13 @@ def build(models: Sequence[Model], examples: Sequence[Image.Image]) -> Any:
         if len(examples) > 1:
             gr.Examples([[one.resize((SHOWN, SHOWN), Image.Resampling.NEAREST)] for one in examples], [canvas])
 
-        def run(value: dict[str, Any] | None, seed: float) -> list[Image.Image] | Image.Image:
-            if not value or value.get("composite") is None:
-                raise gr.Error("Nothing to translate yet: draw, or upload a picture.")
-            picture = value["composite"]
-            made = [translation(model, drawn(model, picture), int(seed)) for model in models]
+        def run(value: dict[str, Any] | None, seed: float) -> list[Image.Image | None] | Image.Image | None:
+            picture = (value or {}).get("composite")  # None after the editor's Clear
+            made = [None if picture is None else translation(model, drawn(model, picture), int(seed)) for model in models]
             return made if len(made) > 1 else made[0]
 
-        for event in (canvas.change, again.click, noise.change, page.load):
+        # Gradio's editor leaves out either event once: `change` at the first stroke, `input` after an example
+        for event in (canvas.change, canvas.input, again.click, noise.change, page.load):
             event(run, [canvas, noise], shown, show_progress="hidden", trigger_mode="always_last")
     return page
 
@@ -147,6 +147,11 @@ def build_samples(samplers: Sequence[Sampler]) -> Any:
         gr.Markdown(
             f"# {samplers[0].title if len(samplers) == 1 else 'Models side by side'}\n"
             "Every image is made of random numbers; the same seed makes the same images again."
+            + (
+                " A class can be asked of those that take one."
+                if 0 < sum(s.takes_class for s in samplers) < len(samplers)
+                else ""
+            )
         )
         with gr.Row():
             seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=2**31 - 1)
@@ -155,13 +160,13 @@ def build_samples(samplers: Sequence[Sampler]) -> Any:
         with gr.Row():
             shown = []
             for sampler in samplers:
-                with gr.Column(min_width=SHOWN):
+                with gr.Column(min_width=SHOWN // 2):
                     gr.Markdown(f"**{sampler.title}**", visible=len(samplers) > 1)
-                    shown.append(gr.Image(show_label=False, type="pil", format="png", buttons=["download", "fullscreen"]))
+                    shown.append(gr.Image(show_label=False, type="pil", format="png", buttons=["download"]))
 
         def run(number: float | None, label: str) -> list[Image.Image] | Image.Image:
             wanted = None if label == IN_TURN else int(label)
-            made = [sheet_of(sampler, int(number or 0), wanted) for sampler in samplers]
+            made = [sheet_of(sampler, max(0, int(number or 0)), wanted) for sampler in samplers]
             return made if len(made) > 1 else made[0]
 
         again.click(lambda number: int(number or 0) + 1, seed, seed)

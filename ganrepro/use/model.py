@@ -115,7 +115,10 @@ def pad(batch: Tensor, down: int, right: int) -> Tensor:
 
 
 def load(name: str | Path, params: str | Path = "params.yaml") -> Model:
-    """The model of that name (see above). ModelError where there is none, with what is like it or the command that makes it."""
+    """The model of that name: STUDY/ROW, STUDY/ROW/SEED, an exported folder, a published .pth, models:/… or runs:/…
+
+    :OUTPUT behind it chooses a direction. ModelError where there is none, with what is like it or the command that makes it.
+    """
     text, output = split_output(str(name))
     path = Path(text)
     if text.startswith(("models:/", "runs:/")) or (path / CONFIG).exists():

@@ -67,9 +67,9 @@ class Sampler:
         label: the class to ask for; None: each in turn.  ModelError for a class that there is not.
         """
         if label is not None and not self.takes_class:
-            raise ModelError(f"{self.name}: {self.method.title} takes no class; leave --label out")
-        if label is not None and not 0 <= label < self.data.classes:
-            raise ModelError(f"--label: expected a class from 0 to {self.data.classes - 1}, got {label}")
+            raise ModelError(f"{self.name}: {self.title} takes no class; leave the label out")
+        if label is not None and not (isinstance(label, int) and 0 <= label < self.data.classes):
+            raise ModelError(f"label: expected a class from 0 to {self.data.classes - 1}, got {label!r}")
         return self._images(count, seed, label)
 
     def _images(self, count: int, seed: int, label: int | None) -> Iterator[Image.Image]:
