@@ -170,8 +170,9 @@ def demo(args: argparse.Namespace) -> None:
     from ganrepro.use.export import example_pictures
 
     pages.check(args.host, args.port)
-    noise = [samples.load(name, args.params) for name in args.models if samples.is_sampler(name, args.params)]
-    args.models = [name for name in args.models if not samples.is_sampler(name, args.params)]
+    kinds = [(name, samples.is_sampler(name, args.params)) for name in args.models]
+    noise = [samples.load(name, args.params) for name, from_noise in kinds if from_noise]
+    args.models = [name for name, from_noise in kinds if not from_noise]
     models = _models(args)
     if noise and models:
         raise UserError("demo: models that start from noise have a page of their own; show them by themselves")
