@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONDONTWRITEBYTECODE  # every job starts Python: they share what the first one compiled
 
-.PHONY: reproduce test setup check docs evidence gpu gc help
+.PHONY: reproduce test setup check docs evidence gpu confirm gc help
 
 help:          ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -43,6 +43,9 @@ gpu: setup     ## half an hour on a GPU: its tests, speed over the reference, a 
 
 evidence: setup  ## keep the current report under reports/<study>/, to be committed
 	python -m pipeline.evidence
+
+confirm: setup  ## after an edit that should change no result: shows it on tiny examples, so that no key moves (BASE=commit)
+	python -m pipeline.confirm $(if $(BASE),--base $(BASE))
 
 gc: setup      ## list superseded results, ask, remove
 	python -m pipeline.gc

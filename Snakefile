@@ -1,7 +1,7 @@
 """The whole workflow: `snakemake --cores 8 reports/cyclegan_ablation.md`.
 
-Everything comes from params.yaml, through ganrepro.settings; every path carries the key of what it
-depends on, so a file that exists is up to date.
+Everything comes from params.yaml and papers/, through ganrepro.settings; every path carries the key of
+what it depends on, so a file that exists is up to date. Reading this file changes no other.
 """
 
 import os
@@ -14,8 +14,8 @@ from snakemake.utils import min_version
 sys.path.insert(0, workflow.basedir)
 
 from ganrepro import settings
-from ganrepro.artifacts import datasets, paths
-from ganrepro.reporting import plan
+from ganrepro.plan import datasets, paths
+from ganrepro.reporting import current
 
 min_version("9.27")
 
@@ -30,7 +30,10 @@ try:
 except settings.ConfigError as error:
     raise WorkflowError(f"params.yaml: {error}") from None
 
-for folder in ("data", "downloads", "runs", "scores", "reports", "logs", "work"):
+for folder in (
+    *("data", "downloads", "readers", "runs", "images", "scores"),
+    *("reports", "logs", "work"),
+):
     if os.path.exists(folder) and not os.path.isdir(folder):
         raise WorkflowError(f"{folder}: expected a folder, found a file; move it away")
 
@@ -56,7 +59,7 @@ def manifest_of(dataset):
 
 
 def files_of(run):
-    """What a training reads besides the images: downloads, the segmentation network of its study."""
+    """What a training reads besides the images: downloads, the network that reads its study."""
     return [
         ancient(str(file) if file.suffix else f"{file}/source.json")
         for file in run.files.values()
@@ -73,6 +76,7 @@ wildcard_constraints:
 
 localrules:
     all,
+    report_key,
 
 
 rule all:

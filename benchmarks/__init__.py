@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from ganrepro import provenance
-from ganrepro.artifacts.files import write_json
+from ganrepro.store.files import write_json
 
 
 def machine(device: torch.device, threads: int) -> dict[str, object]:

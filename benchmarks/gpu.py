@@ -31,13 +31,13 @@ from benchmarks import finished, machine, peak_memory
 from benchmarks.gpu_pack import pack
 from benchmarks.training_step import EXPERIMENTS, Child, method_of, our_engine, revision
 from ganrepro import settings
-from ganrepro.artifacts.files import read_json, replacing, write_json
 from ganrepro.errors import in_one_line
 from ganrepro.methods.base import Method
-from ganrepro.methods.players import Ways
 from ganrepro.process import configure, device
 from ganrepro.reporting.markdown import markdown
+from ganrepro.store.files import read_json, replacing, write_json
 from ganrepro.training.engine import Engine
+from ganrepro.training.players import Ways
 
 Case = TypeVar("Case")
 ROOT = Path(__file__).resolve().parent.parent
@@ -176,7 +176,7 @@ def study(name: str, at_once: int, until: float, out: Path) -> dict[str, Any]:
 
     Started again it goes on. Results come back as those of a bundle: `python -m pipeline.bundle take study.results.zip`.
     """
-    from ganrepro.artifacts import paths
+    from ganrepro.plan import paths
     from pipeline import bundle, bundle_main
 
     params = settings.load(ROOT / "params.yaml")
@@ -200,9 +200,11 @@ def study(name: str, at_once: int, until: float, out: Path) -> dict[str, Any]:
     if done:
         plan = bundle.plan_of(params, chosen)
         plan["jobs"] = [job for job in bundle.jobs(params, chosen) if job["module"] != "train"]
-        places = [place for run in done for place in (run.folder, run.scores)]
-        places += [run.scores for run in paths.runs(params, chosen) if run.reference]
-        plan["returned"] = [str(place) for place in (*places, paths.segmenter_dir(params, chosen))]
+        places = [place for run in done for place in (run.folder, run.images, run.scores)]
+        places += [place for run in paths.runs(params, chosen) if run.reference for place in (run.images, run.scores)]
+        plan["returned"] = [
+            str(place) for place in (*places, *([paths.reader_dir(params, chosen)] if paths.read(params, chosen) else []))
+        ]
         (ROOT / "logs").mkdir(exist_ok=True)
         late = bundle_main.work(ROOT, plan, 1, until)
         measured = [run for run in done if (ROOT / run.scores / "metrics.json").exists()]
@@ -211,7 +213,8 @@ def study(name: str, at_once: int, until: float, out: Path) -> dict[str, Any]:
         for run in measured:
             values = read_json(ROOT / run.scores / "metrics.json")["values"]
             scores[f"{run.row} {run.seed}"] = {
-                output: {k: v for k, v in of.items() if isinstance(v, float)} for output, of in values.items()
+                output: {score: value for found in of.values() for score, value in found["scores"].items()}
+                for output, of in values.items()
             }
     return {"study": name, "finished": [str(run.folder) for run in done], "of": len(runs), "failed": failed, "scores": scores}
 

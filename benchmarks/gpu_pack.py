@@ -6,8 +6,8 @@ import zipfile
 from pathlib import Path
 
 from benchmarks.training_step import revision
-from ganrepro.artifacts.files import replacing
 from ganrepro.errors import UserError
+from ganrepro.store.files import replacing
 
 
 def pack(root: Path, path: Path, wheels: Path | None, reference: Path | None, data: list[Path]) -> None:
@@ -21,7 +21,7 @@ def pack(root: Path, path: Path, wheels: Path | None, reference: Path | None, da
             raise UserError(f"{place}: holds no {kind}; nothing was packed")
     if outside := [str(place) for place in data if root not in place.parents]:
         raise UserError(f"{outside[0]}: expected a folder of this checkout (data/NAME-KEY); nothing was packed")
-    code = [file for folder in ("ganrepro", "pipeline", "benchmarks", "tests") for file in (root / folder).rglob("*")]
+    code = [file for folder in ("ganrepro", "papers", "pipeline", "benchmarks", "tests") for file in (root / folder).rglob("*")]
     code = [file for file in code if "__pycache__" not in file.parts and "results" not in file.parts]
     whole = [
         *code,

@@ -24,12 +24,13 @@ from typing import Any
 import torch
 
 from benchmarks import machine, save
-from ganrepro import checkpoints, settings
+from ganrepro import settings
 from ganrepro.methods.base import Method
-from ganrepro.methods.players import Players
 from ganrepro.process import configure
+from ganrepro.store import checkpoints
 from ganrepro.training.batches import TrainingImages
 from ganrepro.training.loop import Progress, fit
+from ganrepro.training.players import Players
 
 CPU = torch.device("cpu")
 
@@ -45,7 +46,7 @@ def images(method: Method[Any]) -> TrainingImages:
 def train(method: Method[Any], folder: Path, every: float, share: float) -> float:
     """Trains from what folder/checkpoint.pt holds to folder/end.pt; returns the seconds spent saving."""
     data = images(method)
-    players, progress, path, spent = Players(method, data.spec, 0, CPU), Progress(), folder / "checkpoint.pt", 0.0
+    players, progress, path, spent = Players(method, 0, CPU), Progress(), folder / "checkpoint.pt", 0.0
     if path.exists():
         state = checkpoints.load(path)
         players.load(state["players"])

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ganrepro.artifacts.files import replace_section
 from ganrepro.reporting.markdown import markdown
+from ganrepro.store.files import replace_section
 
 RESULTS = Path("benchmarks/results")
 

@@ -29,10 +29,10 @@ import torch
 from benchmarks import finished, machine, peak_memory, save
 from ganrepro import settings
 from ganrepro.methods.base import Method
-from ganrepro.methods.players import Players, Ways
 from ganrepro.process import configure
 from ganrepro.training.batches import TrainingImages
 from ganrepro.training.engine import Engine
+from ganrepro.training.players import Players, Ways
 
 # name -> side of the images, blocks of the ResNet generator (0: U-Net), reference model
 EXPERIMENTS = {
@@ -57,7 +57,7 @@ def our_engine(method: Method[Any], device: torch.device, steps: int, ways: Ways
     shape = (20, method.settings.load_pixels, method.settings.load_pixels, 3)
     drawn = {domain: torch.randint(0, 256, shape, generator=noise).byte() for domain in "ab"}
     images = TrainingImages(drawn, method.feed(), method.settings, device)
-    engine = Engine(Players(method, images.spec, 0, device, ways), images, steps)
+    engine = Engine(Players(method, 0, device, ways), images, steps)
     engine.begin(0, 1, 1.0, 0, torch.zeros(0, len(engine.losses)))
     return engine
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+from ganrepro.version import __version__ as __version__
+
 __all__ = ["fcn_score", "frechet_distance", "load", "results", "sample", "score", "studies"]
 
 if TYPE_CHECKING:

@@ -10,12 +10,20 @@ class UserError(Exception):
     """One line: what was expected, what came, what to do. Stages print it and exit with status 1."""
 
 
+class ConfigError(UserError):
+    """A setting is wrong; the message says where, what came and what to do."""
+
+
 class WeightsError(UserError):
     """A file of weights is not what it should be; the message names the layer."""
 
 
 class SourceError(UserError):
     """A dataset cannot be had or is not what it should be; the message says what to do."""
+
+
+class UnfitData(UserError):
+    """A method cannot use a dataset; the message says what the dataset lacks."""
 
 
 def in_one_line(run: Callable[[], None], stopped: str = "stopped") -> None:

@@ -41,6 +41,11 @@ def configure(threads: int, kernels: Literal["repeatable", "usual", "fastest"] =
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = tf32
 
 
+def instructions() -> str:
+    """The widest instructions that torch uses on this CPU, as in 'AVX2'."""
+    return torch.backends.cpu.get_cpu_capability()
+
+
 def cores() -> int:
     """CPU cores that this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

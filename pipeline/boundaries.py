@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from ganrepro import process, provenance
-from ganrepro.artifacts import datasets
-from ganrepro.artifacts.files import filling, write_json
 from ganrepro.data.edges import EdgeDetector
-from ganrepro.data.layouts import find_root
-from ganrepro.data.registry import registry
+from ganrepro.data.layouts.base import find_root
 from ganrepro.evaluation.boundaries import THRESHOLDS, benchmark, methods_beside, summary
+from ganrepro.plan import datasets
 from ganrepro.reporting import boundaries as reporting
+from ganrepro.schema.registry import registry
+from ganrepro.store.files import filling, write_json
 from pipeline import stage
 
 

@@ -22,33 +22,33 @@ from pathlib import Path
 import ruamel.yaml
 
 from ganrepro import settings
-from ganrepro.artifacts import datasets, paths
-from ganrepro.artifacts.files import read_json, replacing
-from ganrepro.artifacts.fingerprint import PACKAGE
-from ganrepro.bundle import as_webp
-from ganrepro.reporting.plan import shown
+from ganrepro.data.packed import as_webp
+from ganrepro.data.prepare import read_manifest
+from ganrepro.plan import datasets, paths
+from ganrepro.reporting.current import shown
+from ganrepro.schema.registry import FOLDER
 from ganrepro.settings import ConfigError, Params, Study
+from ganrepro.store.code import PACKAGE
+from ganrepro.store.files import replacing
 from pipeline import stage
 
-RETURNED = ("runs/", "scores/", "logs/")
+RETURNED = ("runs/", "images/", "scores/", "readers/", "logs/")
 
 
 def jobs(params: Params, study: Study) -> list[dict[str, object]]:
     """Every stage after preparation, costliest first: module, its words, files it needs and the one it makes."""
-    network = paths.segmenter_dir(params, study)
     found: list[tuple[str, list[str], list[str], str]] = []
-    labelled = datasets.has_classes(params, study.dataset)
-    if labelled:
-        words = ["--dataset", study.dataset, "--scorer", study.scorer, "--pixels", str(study.pixels)]
-        found.append(("segmenter", [*words, "--out", str(network)], [], f"{network}/segmenter.pt"))
-    for run in sorted(paths.trained(params, study), key=lambda run: -len(run.method.losses())):
-        needed = [str(file) for file in run.files.values() if file.name == "segmenter.pt"]
+    trained = sorted(paths.trained(params, study), key=lambda run: -len(run.method.losses()))
+    reader = str(paths.reader_dir(params, study) / "reader.pt") if paths.reader_kind(params, study) else ""
+    if paths.read(params, study) or any(str(file) == reader for run in trained for file in run.files.values()):
+        found.append(("reader", ["--study", study.name, "--out", str(Path(reader).parent)], [], reader))
+    for run in trained:
+        needed = [str(file) for file in run.files.values() if str(file) == reader]
         found.append(("train", [*_words(run), str(run.folder)], needed, f"{run.folder}/checkpoint.pt"))
     for run in paths.runs(params, study):
-        images = f"{run.scores}/images"
         needed = [] if run.reference else [f"{run.folder}/checkpoint.pt"]
-        found.append(("generate", [*_words(run), images], needed, f"{images}/done"))
-        needed = [f"{images}/done", *([f"{network}/segmenter.pt"] if labelled else [])]
+        found.append(("generate", [*_words(run), str(run.images)], needed, f"{run.images}/done"))
+        needed = [f"{run.images}/done", *([reader] if run.read else [])]
         found.append(("evaluate", [*_words(run), str(run.scores)], needed, f"{run.scores}/metrics.json"))
     return [dict(zip(("module", "words", "needs", "makes"), job, strict=True)) for job in found]
 
@@ -60,7 +60,7 @@ def _words(run: paths.Run) -> list[str]:
 def plan_of(params: Params, study: Study) -> dict[str, object]:
     """What a bundle does of a study whose dataset is prepared, and what comes back."""
     data = datasets.dataset_dir(params, study.dataset)
-    names = read_json(data / "manifest.json")["names"]["test"]
+    names = read_manifest(data)["names"]["test"]
     pictures = sorted({name for of in names.values() for name in [*of[:6], *shown(of)]})
     return {"data": str(data), "jobs": jobs(params, study), "shown": [f"/{n}" for n in pictures], "returned": RETURNED}
 
@@ -70,11 +70,11 @@ def make(params: Params, study: Study, path: Path) -> None:
     data = datasets.dataset_dir(params, study.dataset)
     if not (data / "manifest.json").exists():
         raise ConfigError(f"{data}: not prepared yet; run: snakemake --cores all --until prepare")
-    if params.datasets[study.dataset].source == "folder":
+    if params.datasets[study.dataset].source == FOLDER:
         raise ConfigError(
             f"datasets.{study.dataset}: a folder of your own cannot be packed; copy the checkout and the folder instead"
         )
-    read = {file for run in paths.trained(params, study) for file in run.files.values() if file.name != "segmenter.pt"}
+    read = {file for run in paths.trained(params, study) for file in run.files.values() if file.name != "reader.pt"}
     for place in sorted(read):
         if not (place / "source.json").exists() and not place.is_file():
             raise ConfigError(f"{place}: not there yet; run: snakemake --cores all --until download, or put it there")
@@ -83,10 +83,12 @@ def make(params: Params, study: Study, path: Path) -> None:
         pack.write(Path(__file__).with_name("bundle_main.py"), "__main__.py")
         pack.writestr("plan.json", json.dumps(plan))
         pack.write(root / "params.yaml", "params.yaml")
+        for file in sorted((root / "papers").glob("*.yaml")):
+            pack.write(file, f"papers/{file.name}")
         yaml = Path(ruamel.yaml.__file__).parent  # pure Python; a library that such a machine may lack
         for folder, inside in ((PACKAGE, "ganrepro"), (root / "pipeline", "pipeline"), (yaml, "ruamel/yaml")):
             for file in sorted(folder.rglob("*")):
-                if file.suffix in (".py", ".yaml"):
+                if file.suffix in (".py", ".yaml", ".json"):
                     pack.write(file, f"{inside}/{file.relative_to(folder).as_posix()}")
         for file in sorted(p for place in read for p in (place, *place.rglob("*")) if p.is_file()):
             pack.write(file, str(file))
@@ -102,11 +104,11 @@ def expected(params: Params) -> dict[Path, str]:
     """Folders that results of the current parameters lie in, and a pattern for the files that come back in them."""
     found: dict[Path, str] = {Path("logs"): r"[a-z]+-\d+\.log"}
     for study in params.studies.values():
-        found[paths.segmenter_dir(params, study)] = r"segmenter\.json"
+        if paths.reader_kind(params, study):
+            found[paths.reader_dir(params, study)] = r"reader\.json"
         for run in paths.runs(params, study):
-            found[run.scores] = (
-                r"metrics\.json|counts\.npz|images/(done|timing\.json)|images/(\d+/|epoch-\d+/)?[a-z0-9._-]+/[^/]+\.png"
-            )
+            found[run.images] = r"done|timing\.json|(\d+/|epoch-\d+/)?[a-z0-9._-]+/[^/]+\.png"
+            found[run.scores] = r"metrics\.json|counts\.npz"
             if not run.reference:
                 found[run.folder] = r"history\.csv|timing\.json|run\.json"
     return found

@@ -19,7 +19,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from ganrepro.bundle import unpack
+from ganrepro.data.packed import unpack
 
 
 def work(folder: Path, plan: dict[str, Any], limit: int, until: float = math.inf) -> list[str]:

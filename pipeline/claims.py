@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ganrepro import settings
-from ganrepro.artifacts import paths
-from ganrepro.artifacts.files import read_json, replacing
+from ganrepro.plan import paths
 from ganrepro.reporting import claims
+from ganrepro.store.files import read_json, replacing
 from pipeline import stage
 
 PAGE = paths.REPORTS / "claims.md"

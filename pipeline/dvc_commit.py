@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from ganrepro import settings
-from ganrepro.artifacts import datasets, paths
-from ganrepro.reporting.plan import report_is_current
+from ganrepro.plan import datasets, paths
+from ganrepro.reporting.current import report_is_current
 
 
 def complete_stages() -> list[str]:
@@ -17,14 +17,11 @@ def complete_stages() -> list[str]:
     studies = {name: settings.find_study(params, study) for name, study in params.reports.items()}
     made = {
         "data": all((datasets.dataset_dir(params, s.dataset) / "manifest.json").exists() for s in studies.values()),
-        "segmenters": all(
-            (paths.segmenter_dir(params, s) / "segmenter.pt").exists()
-            for s in studies.values()
-            if datasets.has_classes(params, s.dataset)
-        ),
+        "readers": all((paths.reader_dir(params, s) / "reader.pt").exists() for s in studies.values() if paths.read(params, s)),
     }
     for name, study in studies.items():
         made[f"train@{name}"] = all((run.folder / "checkpoint.pt").exists() for run in paths.trained(params, study))
+        made[f"images@{name}"] = all((run.images / "done").exists() for run in paths.runs(params, study))
         made[f"evaluate@{name}"] = all((run.scores / "metrics.json").exists() for run in paths.runs(params, study))
         made[f"report@{name}"] = report_is_current(params, name)
     return [stage for stage, complete in made.items() if complete]
@@ -33,9 +30,12 @@ def complete_stages() -> list[str]:
 def main() -> None:
     if not Path(".dvc").is_dir() or not (stages := complete_stages()):
         return
+    Path("readers").mkdir(exist_ok=True)  # where nothing reads: DVC wants an output that is declared
     command = [sys.executable, "-m", "dvc", "commit", "--quiet", "--force", "--no-relink", *stages]
-    if subprocess.run(command).returncode:
-        print("DVC did not record this run (see above); `dvc commit -f` does it later", file=sys.stderr)
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        print(f"DVC did not record this run ({reason}); `dvc commit -f` does it later", file=sys.stderr)
 
 
 if __name__ == "__main__":

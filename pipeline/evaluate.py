@@ -1,54 +1,59 @@
-"""PNG folders + label maps -> metrics.json, and the counts that it follows from."""
+"""PNG folders -> metrics.json, and the counts that it follows from."""
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from typing import Any
 
 from ganrepro import process, settings
-from ganrepro.artifacts import datasets, paths
-from ganrepro.artifacts.files import read_json, write_json
-from ganrepro.artifacts.fingerprint import canonical
-from ganrepro.data.registry import INCEPTION
-from ganrepro.evaluation.base import Job
+from ganrepro.data.prepare import read_manifest
 from ganrepro.evaluation.generation import pass_folder
-from ganrepro.evaluation.readers import load_reader
-from ganrepro.evaluation.samples import load_classifier, over_training
+from ganrepro.evaluation.measures.base import Job
+from ganrepro.evaluation.readers import find
+from ganrepro.evaluation.readers.base import Reader
 from ganrepro.evaluation.scoring import score, write_counts
-from ganrepro.outputs import SAMPLES
+from ganrepro.plan import datasets, paths
+from ganrepro.schema.registry import INCEPTION
+from ganrepro.store import checkpoints
+from ganrepro.store.digests import canonical
+from ganrepro.store.files import write_json
 from pipeline import stage
 
 
 def main() -> None:
     args = stage.arguments(__doc__ or "", "study", "row", "seed")
     run = paths.find_run(settings.load(args.params), args.study, args.row, args.seed)
-    params, study, images = run.params, run.study, run.scores / "images"
+    params, study, images = run.params, run.study, run.images
     stage.expect(args.out, run.scores)
     process.configure(args.threads)
-    data, device = datasets.dataset_dir(params, study.dataset), process.device(params.device)
-    spec = paths.scorer_spec(params, study)
-    manifest = read_json(data / "manifest.json")
-    segmenter = paths.segmenter_dir(params, study)
-    load = load_classifier if datasets.has_image_classes(params, study.dataset) else load_reader
-    reader = functools.cache(lambda: load(segmenter / "segmenter.pt", spec, len(manifest["classes"]), device))
+    folder, device = datasets.dataset_dir(params, study.dataset), process.device(params.device)
+    manifest = read_manifest(folder)
     passes = [pass_folder(images, n) for n in range(1, 2 if run.reference else study.test_passes + 1)]
+
+    @functools.cache
+    def reader() -> Reader:
+        spec = paths.reader_spec(params, study)
+        state = checkpoints.load(paths.reader_dir(params, study) / "reader.pt", spec, device)["network"]
+        found = find(spec["kind"]).load(state, spec["recipe"], study.data)
+        found.network.to(device)
+        return dataclasses.replace(found, digest=canonical(spec))
+
     values: dict[str, dict[str, Any]] = {}
     counts: dict[str, Any] = {}
-    for output, evaluators in run.evaluators.items():
-        folders = [folder / output.name for folder in passes if (folder / output.name).is_dir()]
-        if not folders:
-            continue  # a reference row has no images of what is made from noise
+    for output, measures in run.measures.items():
+        folders = [place / output.name for place in passes if (place / output.name).is_dir()]
+        if not folders or not measures:
+            continue  # a reference row has no images of what is made from noise by a code
         job = Job(
-            output, folders, data, manifest, study.pixels, device, run.row if run.reference else None,
-            reader, params.distance, datasets.download_dir(INCEPTION), paths.features_dir(), canonical(spec),
+            output, folders, folder, manifest, study.data, study.pixels, device, run.row if run.reference else None, reader,
+            params.features, datasets.download_dir(INCEPTION), paths.features_dir(),
         )  # fmt: skip
         epochs = {epoch: images / f"epoch-{epoch}" / output.name for epoch in ([] if run.reference else run.looks_back)}
-        values[output.name], found = score(job, evaluators, epochs)
-        if output == SAMPLES and study.from_noise and epochs:
-            values[output.name]["over_training"] = over_training(job, epochs)
-        counts |= {f"{output.name}.{evaluator}": array for evaluator, array in found.items()}
-    header = {"schema": "metrics/3", "study": study.name, "row": run.row, "seed": run.seed}
-    inputs = {"dataset": manifest["digest"], "segmenter": segmenter.name if manifest["classes"] or "labels" in manifest else None}
+        values[output.name], found = score(job, measures, epochs)
+        counts |= {f"{output.name}.{measure}": array for measure, array in found.items()}
+    header = {"schema": "metrics/4", "study": study.name, "row": run.row, "seed": run.seed}
+    inputs = {"dataset": manifest["digest"], "reader": paths.reader_dir(params, study).name if run.read else None}
     write_counts(args.out / "counts.npz", counts)
     write_json(args.out / "metrics.json", header | {"inputs": inputs, "values": values})
 

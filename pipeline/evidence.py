@@ -6,10 +6,10 @@ import dataclasses
 import shutil
 
 from ganrepro import settings
-from ganrepro.artifacts import paths
-from ganrepro.artifacts.files import filling
+from ganrepro.plan import paths
+from ganrepro.reporting.current import report_is_current
 from ganrepro.reporting.front_page import update_front_page
-from ganrepro.reporting.plan import report_is_current
+from ganrepro.store.files import filling
 from pipeline import claims, stage
 
 

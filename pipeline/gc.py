@@ -6,7 +6,7 @@ import shutil
 import sys
 
 from ganrepro import settings
-from ganrepro.artifacts.superseded import superseded
+from ganrepro.plan.superseded import superseded
 from pipeline import stage
 
 

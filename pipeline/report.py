@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 
 from ganrepro import settings
-from ganrepro.artifacts import paths
-from ganrepro.artifacts.files import filling, replacing
-from ganrepro.reporting import noise_page, page
+from ganrepro.plan import paths
+from ganrepro.reporting import page
+from ganrepro.reporting.current import key_file
 from ganrepro.reporting.mirror import mirror
 from ganrepro.reporting.results import collect
+from ganrepro.store.files import filling, replacing
 from pipeline import stage
 
 
@@ -19,11 +20,14 @@ def main() -> None:
     study = settings.find_study(params, settings.known(params.reports, args.report, "reports"))
     stage.expect(args.out, paths.report_folder(args.report))
     results = collect(params, study)
-    pages = noise_page if study.from_noise else page
     with filling(args.out) as folder:
-        pages.write_figures_and_tables(params, results, folder)
+        page.write_figures_and_tables(params, results, folder)
         with replacing(paths.report_page(args.report)) as temporary:
-            temporary.write_text(pages.page(params, args.report, results), encoding="utf-8")
+            temporary.write_text(page.page(params, args.report, results), encoding="utf-8")
+    current = key_file(params, args.report)
+    for old in current.parent.glob(f"{args.report}-*"):
+        if old != current and old.name.rpartition("-")[0] == args.report:
+            old.unlink()  # so that the page is made again when the parameters lead back to it
     mirror(results, args.out)
     if os.environ.get("GANREPRO_MLFLOW") != "off":  # with torch, which the report needs for nothing else
         from ganrepro.use.logged import log_generators

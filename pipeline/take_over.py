@@ -7,11 +7,11 @@ import shutil
 import sys
 from pathlib import Path
 
-from ganrepro import checkpoints, provenance
-from ganrepro.artifacts import datasets, paths
-from ganrepro.artifacts.files import filling, read_json, write_json
-from ganrepro.methods.base import DataSpec
+from ganrepro import provenance
+from ganrepro.plan import paths
 from ganrepro.seeding import stream
+from ganrepro.store import checkpoints
+from ganrepro.store.files import filling, read_json, write_json
 from ganrepro.tracking.runs import start_run
 
 
@@ -28,18 +28,17 @@ def take_over(run: paths.Run, checkpoint: Path, out: Path) -> None:
                 os.link(file, folder / file.name)  # results are replaced as a whole, never written into
             except OSError:
                 shutil.copyfile(file, folder / file.name)
-        write_json(folder / "run.json", run.record)
+        write_json(folder / "run.json", run.record | {"versions": read_json(checkpoint.parent / "run.json").get("versions", {})})
     print(f"{run.row} s{run.seed}: equal to {checkpoint.parent}, taken over from there", file=sys.stderr)
 
 
 def import_weights(run: paths.Run, out: Path) -> None:
     """The results of a row without players: its networks are read, so that a wrong file is named here, and nothing is trained."""
-    manifest = read_json(datasets.dataset_dir(run.params, run.study.dataset) / "manifest.json")
-    run.method.networks(DataSpec.of(manifest, run.method.settings), lambda purpose: stream(run.seed, purpose))
+    run.method.networks(lambda purpose: stream(run.seed, purpose))
     rows = [{"epoch": 1, "learning_rate": 0.0}]
     start_run(run).close()
     with filling(out) as folder:
         checkpoints.save(folder / "checkpoint.pt", run.spec, {"players": {"networks": {}}, "progress": {"rows": rows}})
         (folder / "history.csv").write_text("epoch,learning_rate\n1,0.0\n", encoding="utf-8")
-        write_json(folder / "run.json", run.record)
+        write_json(folder / "run.json", run.record | {"versions": provenance.versions()})
         write_json(folder / "timing.json", provenance.machine("cpu", 1) | {"seconds": 0.0, "resumed": 0})

@@ -18,7 +18,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from ganrepro import settings
-from ganrepro.artifacts import paths
+from ganrepro.plan import paths
 from ganrepro.training.batches import Loaded
 from ganrepro.training.loop import in_turn
 from pipeline import stage

@@ -9,16 +9,16 @@ import time
 from collections.abc import Generator
 from pathlib import Path
 
-from ganrepro import checkpoints, process, provenance
-from ganrepro.artifacts import datasets, paths
-from ganrepro.artifacts.files import filling, write_json
+from ganrepro import process, provenance
 from ganrepro.methods.base import epochs
-from ganrepro.methods.players import Players
+from ganrepro.plan import datasets, paths
+from ganrepro.store import checkpoints
+from ganrepro.store.files import filling, write_json
 from ganrepro.tracking.runs import start_run
 from ganrepro.training.batches import Loaded, load_images
 from ganrepro.training.loop import Progress, steps
+from ganrepro.training.players import Players
 from ganrepro.training.schedule import milestones
-from ganrepro.training.upright import upright
 
 # A killed training repeats at most this much, or more where saving would take more than a fiftieth of the time.
 SAVE_EVERY_SECONDS = float(os.environ.get("GANREPRO_SAVE_SECONDS", "60"))
@@ -30,9 +30,8 @@ def training(run: paths.Run, out: Path, threads: int, loaded: Loaded) -> Generat
     spec, method, device = run.spec, run.method, process.device(run.params.device)
     chosen = method.settings
     process.configure(threads, "repeatable" if chosen.engine == "plain" else "fastest", chosen.precision == "tf32")
-    images = load_images(datasets.dataset_dir(run.params, run.study.dataset), method.feed(), chosen, device, loaded)
-    images = upright(images, chosen) if run.upright else images
-    players, progress, before, resumed = Players(method, images.spec, run.seed, device), Progress(), 0.0, 0
+    images = load_images(datasets.dataset_dir(run.params, run.study.dataset), method, device, loaded)
+    players, progress, before, resumed = Players(method, run.seed, device), Progress(), 0.0, 0
     resume = run.work / "checkpoint.pt"
     if resume.exists():
         saved = checkpoints.load(resume, spec, device)
@@ -73,6 +72,6 @@ def training(run: paths.Run, out: Path, threads: int, loaded: Loaded) -> Generat
             writer = csv.DictWriter(file, list(progress.rows[-1]), lineterminator="\n")
             writer.writeheader()
             writer.writerows(progress.rows)
-        write_json(folder / "run.json", run.record)
+        write_json(folder / "run.json", run.record | {"versions": machine["versions"]})
         machine |= {"seconds": round(before + time.monotonic() - started, 1), "resumed": resumed}
         write_json(folder / "timing.json", machine)

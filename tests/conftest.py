@@ -1,4 +1,4 @@
-"""Shared helpers: small parameter sets, tiny training settings."""
+"""Shared helpers: what datasets have, small parameter sets, tiny training settings."""
 
 from __future__ import annotations
 
@@ -13,18 +13,55 @@ import pytest
 import torch
 from ruamel.yaml import YAML
 
-from ganrepro import checkpoints
-from ganrepro.evaluation.segmenter import Segmenter
-from ganrepro.methods.base import Method
-from ganrepro.methods.files import SEGMENTER, ReadsFiles
-from ganrepro.methods.from_noise import NoiseSettings
+from ganrepro import methods, settings
+from ganrepro.data.spec import DataSpec, spec_of
+from ganrepro.methods import outputs
+from ganrepro.methods.base import READER, Method
+from ganrepro.methods.outputs import translation
 from ganrepro.nets.architecture import Architecture
+from ganrepro.nets.segmenter import Segmenter
+from ganrepro.store import checkpoints
 
 ROOT = Path(__file__).resolve().parent.parent
 os.environ.setdefault("GANREPRO_MLFLOW", "off")  # tests that want MLflow say so
 os.environ.pop("GANREPRO_MIRROR", None)
 torch.set_num_threads(1)
-RAW = YAML(typ="safe", pure=True).load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+
+
+def read_yaml(path: Path) -> Any:
+    return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+
+
+RAW = read_yaml(ROOT / "params.yaml")
+PAPERS = {file.stem: (read_yaml(file), f"papers/{file.name}") for file in sorted((ROOT / "papers").glob("*.yaml"))}
+PALETTE = {"sky": [0, 0, 200], "road": [100, 100, 100], "car": [200, 0, 0]}
+LABELS_AND_PHOTOS = spec_of({"domains": {"a": "label maps", "b": "photos"}, "palette": PALETTE})
+UNPAIRED = spec_of({"domains": {"a": {}, "b": {}}, "paired": False})
+FORWARD, BACKWARD = (translation(LABELS_AND_PHOTOS, *way) for way in ("ab", "ba"))  # labels2photo, photo2labels
+SAMPLES, BY_CLASS, BY_CODE, RECONSTRUCTIONS = (
+    make("b") for make in (outputs.samples, outputs.samples_by_class, outputs.samples_by_code, outputs.reconstructions)
+)
+
+
+def parsed(raw: Any) -> settings.Params:
+    """params.yaml as edited, beside the papers that there are."""
+    return settings.parse(raw, PAPERS)
+
+
+def images_with_classes(classes: int = 10, channels: int = 1) -> DataSpec:
+    """One domain, b, as digits are."""
+    domains = {"b": {"title": "digits", "channels": channels}}
+    return spec_of({"domains": domains, "classes": list(map(str, range(classes))), "upright": True})
+
+
+def data_for(name: str) -> DataSpec:
+    """Something that suits a method."""
+    return images_with_classes() if "domain" in methods.settings_of(name).model_fields else LABELS_AND_PHOTOS
+
+
+def method_of(name: str, data: DataSpec | None = None, **changes: Any) -> Method[Any]:
+    """A method with some settings, on data that suit it unless others are given."""
+    return methods.find(name)(methods.settings_of(name)(**changes), data or data_for(name))
 
 
 @pytest.fixture
@@ -36,7 +73,7 @@ def raw() -> dict[str, Any]:
 @functools.cache
 def small_segmenter() -> Path:
     """Checkpoint of a segmentation network that has learnt nothing."""
-    file = Path(tempfile.mkdtemp(prefix="ganrepro-tests-")) / "segmenter.pt"
+    file = Path(tempfile.mkdtemp(prefix="ganrepro-tests-")) / "reader.pt"
     torch.manual_seed(0)
     checkpoints.save(file, {}, {"network": Segmenter(3, 4).state_dict()})
     return file
@@ -57,13 +94,12 @@ def tiny(method: Method[Any], **changes: Any) -> Method[Any]:
     small = {
         "generator_blocks": 1, "generator_filters": 4, "discriminator_filters": 4, "discriminator_receptive_field": 16,
         "load_pixels": 18, "crop_pixels": 16, "epoch_images": 4, "epochs_constant": 1, "epochs_decay": 2, "pool_images": 2,
-        "features": SEGMENTER, "feature_pixels": 32, "inversion_steps": 3, "filters": 4, "width": 16, "generator_width": 24,
+        "features": READER, "feature_pixels": 32, "inversion_steps": 3, "filters": 4, "width": 16, "generator_width": 24,
         "discriminator_width": 8,
     }  # fmt: skip
-    if isinstance(method.settings, NoiseSettings):
-        small["load_pixels"] = 16  # no jitter
-    small["batch_images"] = min(method.settings.batch_images, 2)
     known = type(method.settings).model_fields
+    if "domain" in known:
+        small["load_pixels"] = 16  # from noise: no jitter
+    small["batch_images"] = min(method.settings.batch_images, 2)
     made = method.with_settings(**({name: value for name, value in small.items() if name in known} | changes))
-    files = {SEGMENTER: small_segmenter(), "latest_net_G.pth": published_generator()}
-    return made.placed(files) if isinstance(made, ReadsFiles) else made
+    return made.with_files({READER: small_segmenter(), "latest_net_G.pth": published_generator()})

@@ -63,7 +63,7 @@ from ruamel.yaml import YAML
 params = YAML(typ="safe", pure=True).load(Path("params.yaml").read_text())
 params["reports"] = {"cyclegan_ablation": "streets-tiny"}
 params["datasets"]["streets"] |= {"pixels": 64, "train_images": 12, "test_images": 4}
-params["scorers"]["small"] |= {"epochs": 2}
+params["readers"]["small"] |= {"epochs": 2}
 params["studies"]["streets-tiny"] |= {"seeds": [0], "epoch_images": 30, "epochs_constant": 1, "epochs_decay": 1}
 Path("params.yaml").write_text(json.dumps(params))  # JSON is YAML
 PYTHON

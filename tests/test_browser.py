@@ -1,4 +1,4 @@
-"""The perceptual study and the demo in a browser: opt-in, GANREPRO_BROWSER=/usr/bin/chromium and the extra `browser`."""
+"""The survey and the demo in a browser: opt-in, GANREPRO_BROWSER=/usr/bin/chromium and the extra `browser`."""
 
 import contextlib
 import os
@@ -12,18 +12,18 @@ import pytest
 from conftest import ROOT
 from PIL import Image
 
-from ganrepro.perceptual.store import Store
+from ganrepro.survey.store import Store
 
 BROWSER = os.environ.get("GANREPRO_BROWSER")
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not BROWSER, reason="GANREPRO_BROWSER names no browser")]
 
 SERVER = """
 import sys; from pathlib import Path
-from ganrepro.perceptual.design import Images; from ganrepro.perceptual.server import app, serve
-from ganrepro.perceptual.store import Store; from ganrepro.settings import PerceptualSettings
+from ganrepro.survey.design import Images; from ganrepro.survey.server import app, serve
+from ganrepro.survey.store import Store; from ganrepro.settings import SurveySettings
 place, port = Path(sys.argv[1]), int(sys.argv[2])
 images = Images(place / "real", {"made": place / "made"}, sorted(p.name for p in (place / "real").iterdir()), "t")
-serve(app(images, PerceptualSettings(), Store(place / "studies/x.sqlite"), "Take part?", False, "t"), "127.0.0.1", port)
+serve(app(images, SurveySettings(), Store(place / "studies/x.sqlite"), "Take part?", False, "t"), "127.0.0.1", port)
 """
 STATE = """() => ['failed', 'last', 'ready', 'trial'].find(id => !document.getElementById(id).hidden
   && (id !== 'trial' || !document.getElementById('chooseLeft').disabled))"""

@@ -1,40 +1,42 @@
 """The rivals of CycleGAN's Tables 2 and 3, each against its formulas, written out again or counted by hand."""
 
+import copy
 import itertools
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from conftest import RAW, small_segmenter, tiny
+from conftest import LABELS_AND_PHOTOS, PAPERS, RAW, parsed, small_segmenter, tiny
+from conftest import method_of as named
 from PIL import Image
 from test_training import begun, compare_with_formulas, first_batch, images, players_of
 from torch import nn
 from torchvision.models import vgg16
 from torchvision.models.feature_extraction import create_feature_extractor
 
-from ganrepro import checkpoints, methods, settings
-from ganrepro.data.registry import entry
+from ganrepro import settings
 from ganrepro.data.sources import obtain_file
 from ganrepro.errors import SourceError, WeightsError
-from ganrepro.evaluation.base import Job
-from ganrepro.evaluation.first_layers import segmenter_features
 from ganrepro.evaluation.generation import generate
-from ganrepro.evaluation.scores import evaluators_of
+from ganrepro.evaluation.measures import measures_of
+from ganrepro.evaluation.measures.base import Job, Needs
 from ganrepro.evaluation.scoring import score
 from ganrepro.methods.base import Batch
-from ganrepro.methods.cogan import LABELS_FOUND
 from ganrepro.nets.cogan import coupled, discriminator_layers, generator_layers
+from ganrepro.nets.first_layers import reader_features
 from ganrepro.nets.inversion import invert
 from ganrepro.nets.vgg import Enlarged, vgg_features
 from ganrepro.objectives.given_gradient import given_gradient
+from ganrepro.schema.registry import entry
 from ganrepro.seeding import stream
+from ganrepro.store import checkpoints
 
 CPU = torch.device("cpu")
 
 
 def method_of(name, **changes):
-    return tiny(methods.find(name)(methods.settings_of(name)()), engine="plain", **changes)
+    return tiny(named(name), engine="plain", **changes)
 
 
 def judged(discriminator, shown, target):
@@ -46,16 +48,16 @@ def judged(discriminator, shown, target):
 
 
 @pytest.mark.parametrize("name", ["simgan", "pix2pix_lsgan", "feature_gan"])
-@pytest.mark.parametrize("direction", ["labels2photo", "photo2labels"])
-def test_a_step_of_one_way_equals_the_plain_formulas(name, direction):
+@pytest.mark.parametrize("way", ["ab", "ba"])
+def test_a_step_of_one_way_equals_the_plain_formulas(name, way):
     """Discriminator first, on the present fake (the pool is empty yet), then the generator against what it has become; 2e-6."""
-    method = method_of(name, direction=direction, learning_rate=1e-3, content_weight=7.0)
+    method = method_of(name, domains=[*way], learning_rate=1e-3, content_weight=7.0)
     plain = players_of(method).networks
     engine = begun(method)
     engine.step()
     batch = first_batch(method)
-    given, wanted = (batch["a"], batch["b"]) if direction == "labels2photo" else (batch["b"], batch["a"])
-    generator = "g_ab" if direction == "labels2photo" else "g_ba"
+    given, wanted = batch[way[0]], batch[way[1]]
+    generator = f"g_{way}"
     fake = plain[generator](given)
 
     def seen(image):
@@ -179,7 +181,7 @@ def test_vgg_features_are_those_of_torchvisions_own_forward(vgg):
     theirs = create_feature_extractor(network, {"features.20": "relu4_2"})((larger - means) / deviations)["relu4_2"]
     ours = vgg_features(folder, 40)(photos)
     assert ours.shape == (2, 512, 5, 5) and torch.allclose(ours, theirs, atol=1e-4 * theirs.max().item())
-    method = method_of("feature_gan", features="vgg16-imagenet").placed({"vgg16-imagenet": folder})
+    method = method_of("feature_gan", features="vgg16-imagenet").with_files({"vgg16-imagenet": folder})
     players = players_of(method)
     assert "features" not in players.state()["networks"] and not players.networks["features"].training
     assert set(players.generators()) == {"g_ab"}
@@ -219,9 +221,9 @@ def test_weights_of_another_network_or_checksum_are_refused(vgg, tmp_path):
 
 
 def test_the_segmenters_first_layers_are_those_of_the_segmenter(tmp_path):
-    features = segmenter_features(small_segmenter(), 32)
+    features = reader_features(small_segmenter(), 32)
     state = checkpoints.load(small_segmenter())["network"]
-    from ganrepro.evaluation.segmenter import Segmenter
+    from ganrepro.evaluation.readers.segmentation import Segmenter
 
     network = Segmenter(3, 4).eval()
     network.load_state_dict(state)
@@ -229,7 +231,7 @@ def test_the_segmenters_first_layers_are_those_of_the_segmenter(tmp_path):
     assert torch.allclose(features(photos), network.eighth(network.quarter(larger)), atol=1e-6)
     checkpoints.save(tmp_path / "other.pt", {}, {"network": {"conv1_1.weight": torch.zeros(3)}})
     with pytest.raises(WeightsError, match="not the segmentation network of a study"):
-        segmenter_features(tmp_path / "other.pt", 32)
+        reader_features(tmp_path / "other.pt", 32)
     assert torch.equal(Enlarged(nn.Identity(), 8)(torch.ones(1, 3, 4, 4)), torch.ones(1, 3, 8, 8))
 
 
@@ -399,20 +401,22 @@ def test_cogan_renders_the_code_that_it_found_in_both_domains(tmp_path, monkeypa
             Image.new("RGB", (16, 16), (90 * number, 200, 30)).save(tmp_path / "test" / domain / name)
     manifest = {"names": {"test": names}}
     for folder in ("once", "again"):
-        generate(method, players.generators(), images(method).spec, 0, tmp_path / "test", manifest, tmp_path / folder, CPU)
+        generate(method, players.generators(), 0, tmp_path / "test", names, tmp_path / folder, CPU)
     assert len(searches) == 4  # one for the images of each domain and run, not one for each of the four outputs
     for path in sorted((tmp_path / "once").rglob("*.png")):
         assert path.read_bytes() == (tmp_path / "again" / path.relative_to(tmp_path / "once")).read_bytes()
-    # the rendering is what the search left, and its error that of the evaluator
+    # the rendering is what the search left, and its error that of the measure
+    rendered = next(output for output in method.outputs() if output.renders_input and output.source == "a")
     job = Job(
-        LABELS_FOUND, [tmp_path / "once" / LABELS_FOUND.name], tmp_path, manifest, 16, CPU, None, lambda: None, "segmenter",
-        Path(), Path(), "digest",
+        rendered, [tmp_path / "once" / rendered.name], tmp_path, manifest, LABELS_AND_PHOTOS, 16, CPU, None, lambda: None,
+        "reader", Path(), Path(),
     )  # fmt: skip
-    (evaluator,) = evaluators_of(LABELS_FOUND, True)
-    values, counts = score(job, [evaluator], {})
+    measure = measures_of(rendered, Needs(LABELS_AND_PHOTOS, "segmentation", "reader"))[0]
+    found, counts = score(job, [measure], {})
+    values = found["inversion"]["scores"]
     given, made = (
         np.stack([np.asarray(Image.open(tmp_path / place / name), float) / 255 for name in names["a"]])
-        for place in ("test/a", f"once/{LABELS_FOUND.name}")
+        for place in ("test/a", f"once/{rendered.name}")
     )
     assert values["inversion_error"] == pytest.approx(np.sqrt(np.square(made - given).mean()), rel=1e-12)
     # two grounds in one channel, 90 levels apart: the average image is 45 levels off in a third of the values
@@ -427,31 +431,30 @@ def test_unusable_settings_are_named(raw):
     def refused(message, study="streets-comparison", **changes):
         edited = {**raw, "studies": {**raw["studies"], study: raw["studies"][study] | changes}}
         with pytest.raises(settings.ConfigError, match=message):
-            settings.parse(edited)
+            settings.parse(edited, PAPERS)
 
     refused("row_settings: there is no 'cogen'; did you mean 'cogan'", row_settings={"cogen": {}})
     refused(r"row_settings\.cogan\.batch_images: expected 2 or more, got 1", row_settings={"cogan": {"batch_images": 1}})
     refused("untied_generator_layers: of the 6 layers at 64 pixels", row_settings={"cogan": {"untied_generator_layers": 6}})
     refused("untied_discriminator_layers: of the 7 layers", row_settings={"cogan": {"untied_discriminator_layers": 7}})
     refused("need a power of two from 16, got 48", crop_pixels=48)
-    refused(r"variants\.cyclegan-comparison\.feature-segmenter: reads the segmentation network that its study trains, and its "
-            "dataset has no label maps", dataset="facades-edges")  # fmt: skip
+    refused(r"rows\.feature-segmenter: compares features of the segmentation network that its study trains, and study "
+            "'streets-comparison' has none", dataset="facades-edges")  # fmt: skip
     refused(
-        "and its scorer is a published network",
+        "study 'cityscapes-comparison-128' has a published network",
         "cityscapes-comparison-128",
-        scorer="fcn8s",
+        reader="fcn8s",
         rows=["feature-segmenter", "cyclegan"],
     )
-    raw["paper"]["cyclegan-comparison"]["photo2labels"]["rows"]["simgan"] = []
-    refused("row 'simgan' makes labels2photo, not photo2labels")
-    raw["paper"]["comparison-bugs"]["simgan"]["against"] = "simgam"
-    with pytest.raises(settings.ConfigError, match=r"against: there is no 'simgam'"):
-        settings.parse(raw)
+    papers = copy.deepcopy(PAPERS)
+    papers["cyclegan"][0]["experiments"]["comparison-bugs"]["tables"]["simgan"]["against"] = "simgam"
+    with pytest.raises(settings.ConfigError, match=r"papers/cyclegan.yaml.*against: there is no 'simgam'"):
+        settings.parse(raw, papers)
 
 
 def test_the_papers_numbers_a_second_time():
     """CycleGAN Tables 2 and 3, transcribed again."""
-    tables = settings.parse(RAW).studies["cityscapes-comparison-128"].tables
+    tables = parsed(RAW).studies["cityscapes-comparison-128"].tables
     assert list(tables["labels2photo"].rows.values()) == [
         [0.40, 0.10, 0.06], [0.19, 0.06, 0.02], [0.20, 0.10, 0.04], [0.06, 0.04, 0.01], [0.52, 0.17, 0.11], [0.71, 0.25, 0.18],
         [0.80, 0.26, 0.21],

@@ -18,11 +18,13 @@ import pytest
 import torch
 from PIL import Image
 
-from ganrepro.data import digits, download, images, registry, sources, streets
+from ganrepro.data import download, images, sources
+from ganrepro.data.layouts import digits, streets
 from ganrepro.data.prepare import prepare
 from ganrepro.data.sources import obtain_file
 from ganrepro.errors import SourceError
-from ganrepro.settings import DatasetSettings
+from ganrepro.schema import registry
+from ganrepro.schema.datasets import DatasetSettings
 
 # --- images -------------------------------------------------------------------------------------
 
@@ -94,7 +96,7 @@ def test_streets_are_seeded_and_complete():
     assert np.array_equal(a[0], b[0]) and np.array_equal(a[1], b[1])
     assert not np.array_equal(a[1], streets.draw_scene(0, 4, 48)[1])
     seen = np.concatenate([streets.draw_scene(0, i, 48)[1].ravel() for i in range(12)])
-    assert set(np.unique(seen)) == set(range(len(streets.CLASSES)))
+    assert set(np.unique(seen)) == set(range(len(registry.entry("streets")["palette"])))
 
 
 def test_streets_show_the_same_scene_at_every_size():
@@ -107,7 +109,7 @@ def test_streets_show_the_same_scene_at_every_size():
 
 
 def test_streets_palette_makes_identity_fail():
-    palette = np.array(list(streets.PALETTE.values()), int)
+    palette = np.array(list(registry.entry("streets")["palette"].values()), int)
     right = total = 0
     for i in range(6):
         photo, labels = streets.draw_scene(0, i, 48)
@@ -403,7 +405,9 @@ def test_registry_entries_are_complete():
         assert {"title", "licence", "layout"} <= set(entry), name
         if entry["layout"] == "file":
             assert [set(a) for a in entry["archives"]] == [{"name", "url", "sha256"}], name
-        elif name not in registry.DRAWN:
+        elif "drawn" in entry:
+            assert {"domains", "drawn"} <= set(entry) and {"pixels", "images", "content"} == set(entry["drawn"]), name
+        else:
             assert {"archives", "root", "counts", "content"} <= set(entry), name
             assert all({"name", "sha256"} <= set(a) and ("url" in a) != ("pip" in a) for a in entry["archives"]), name
     pix2pix = {"facades", "cityscapes", "maps", "edges2shoes", "edges2handbags", "night2day"}
@@ -423,7 +427,7 @@ def test_camvid_preparation(toy, tmp_path):
     (tmp_path / "made").mkdir()
     manifest = prepare(CAMVID, tmp_path / "out", tmp_path / "made")
     assert manifest["counts"] == {"train": {"a": 4, "b": 4}, "test": {"a": 3, "b": 3}}
-    assert [name for name, _ in manifest["classes"]] == list(entry["palette"])
+    assert [name for name, _ in manifest["data"]["domains"]["a"]["palette"]] == list(entry["palette"])
     source = np.asarray(Image.open(tmp_path / "out/CamVid/trainannot/2.png"))
     kept = np.asarray(Image.open(tmp_path / "made/train/labels/2.png"))
     assert np.array_equal(kept, np.where(source == 11, 255, source))  # native size, lossless, void 255
@@ -537,7 +541,7 @@ def test_bring_your_own_folder(tmp_path, layout, palette):
     dataset = own_folder(tmp_path / "own", layout).model_copy(update={"palette": palette})
     manifest = prepare(dataset, None, tmp_path / "made")
     assert manifest["counts"]["train"] == {"a": 3, "b": 3}
-    assert manifest["paired"] == (layout == "pairs" or palette is not None)
+    assert manifest["data"]["paired"] == (layout == "pairs" or palette is not None)
     assert (tmp_path / "made/train/labels").exists() == (palette is not None)
     if palette:
         labels = np.asarray(Image.open(tmp_path / "made/test/labels/1.png"))
@@ -667,12 +671,12 @@ def test_drawn_digits_are_seeded_labelled_and_unlike(tmp_path):
     found = []
     for name in ("once", "again"):
         (tmp_path / name).mkdir()
-        found.append(digits.prepare_digits(settings_, None, tmp_path / name))
-    assert found[0] == found[1] and found[0]["channels"] == 1 and not found[0]["paired"]
-    assert found[0]["counts"] == {"train": {"a": 0, "b": 200}, "test": {"a": 0, "b": 20}}
+        found.append(prepare(settings_, None, tmp_path / name))
+    assert found[0] == found[1] and found[0]["data"]["domains"]["b"]["channels"] == 1 and not found[0]["data"]["paired"]
+    assert found[0]["counts"] == {"train": {"b": 200}, "test": {"b": 20}}
     names = found[0]["names"]
-    labels = np.array([found[0]["labels"][name] for name in names["train"]["b"]])
-    assert np.bincount(labels).tolist() == [20] * 10 and len(found[0]["labels"]) == 220
+    labels = np.array([found[0]["classes"][name] for name in names["train"]["b"]])
+    assert np.bincount(labels).tolist() == [20] * 10 and len(found[0]["classes"]) == 220
     images = np.stack([np.asarray(Image.open(tmp_path / "once/train/b" / name)) for name in names["train"]["b"]])
     assert images.shape == (200, 32, 32) and images.dtype == np.uint8
     assert not images[:, :2].any() and not images[:, :, -2:].any()  # the margin
@@ -693,21 +697,21 @@ def test_mnist_is_read_as_it_lies_and_dealt_where_there_is_one_file(tmp_path):
     images, labels = random.integers(0, 256, (2010, 28, 28)), random.integers(0, 10, 2010)
     idx(tmp_path, "t10k", images, labels)
     (tmp_path / "dealt").mkdir()
-    manifest = digits.prepare_digits(DatasetSettings(source="mnist-10k", pixels=28), tmp_path, tmp_path / "dealt")
-    assert manifest["counts"] == {"train": {"a": 0, "b": 10}, "test": {"a": 0, "b": 2000}}
+    manifest = prepare(DatasetSettings(source="mnist-10k", pixels=28), tmp_path, tmp_path / "dealt")
+    assert manifest["counts"] == {"train": {"b": 10}, "test": {"b": 2000}}
     # every digit once, each with its own class
     theirs = {image.astype(np.uint8).tobytes(): label for image, label in zip(images, labels, strict=True)}
     for split in ("train", "test"):
         for name in manifest["names"][split]["b"]:
             image = np.asarray(Image.open(tmp_path / "dealt" / split / "b" / name))
-            assert theirs.pop(image.tobytes()) == manifest["labels"][name]
+            assert theirs.pop(image.tobytes()) == manifest["classes"][name]
     assert not theirs
     idx(tmp_path, "train", images[:50], labels[:50])
     (tmp_path / "whole").mkdir()
     whole = DatasetSettings(source="mnist", pixels=28, train_images=20, test_images=30)
-    manifest = digits.prepare_digits(whole, tmp_path, tmp_path / "whole")
-    assert [manifest["labels"][f"train-{i:05d}.png"] for i in range(20)] == labels[:20].tolist()
-    assert [manifest["labels"][f"test-{i:05d}.png"] for i in range(30)] == labels[:30].tolist()
+    manifest = prepare(whole, tmp_path, tmp_path / "whole")
+    assert [manifest["classes"][f"train-{i:05d}.png"] for i in range(20)] == labels[:20].tolist()
+    assert [manifest["classes"][f"test-{i:05d}.png"] for i in range(30)] == labels[:30].tolist()
     assert np.array_equal(np.asarray(Image.open(tmp_path / "whole/train/b/train-00003.png")), images[3])
 
 
@@ -718,14 +722,14 @@ def test_digits_that_are_none_are_named(tmp_path):
         shutil.rmtree(tmp_path / "out", ignore_errors=True)
         (tmp_path / "out").mkdir()
         with pytest.raises(SourceError, match=message):
-            digits.prepare_digits(DatasetSettings(**{"source": "mnist", "pixels": 28} | changes), tmp_path, tmp_path / "out")
+            prepare(DatasetSettings(**{"source": "mnist", "pixels": 28} | changes), tmp_path, tmp_path / "out")
 
-    refused("digits are 28 × 28, or with a margin 32; got pixels: 64", pixels=64)
+    refused("these images are 28 × 28, or with a margin 32; got pixels: 64", pixels=64)
     refused("train-images-idx3-ubyte: no such file")
     for parts in ("train", "t10k"):
         idx(tmp_path, parts, random.integers(0, 256, (30, 28, 28)), random.integers(0, 10, 30))
     idx(tmp_path, "train", random.integers(0, 256, (30, 27, 28)), random.integers(0, 10, 30))
-    refused(r"expected 28 × 28 digits with classes 0 to 9, got \(30, 27, 28\)")
+    refused(r"expected 28 × 28 images with classes 0 to 9, got \(30, 27, 28\)")
     idx(tmp_path, "train", random.integers(0, 256, (30, 28, 28)), random.integers(0, 10, 29))
     refused("and 29 labels")
     idx(tmp_path, "train", random.integers(0, 256, (30, 28, 28)), np.full(30, 11))

@@ -4,21 +4,24 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from conftest import FORWARD, LABELS_AND_PHOTOS, UNPAIRED
 from PIL import Image
 from scipy.linalg import sqrtm
 from torch import nn
 from torch_fidelity.metric_kid import kid_features_to_metric
 
 from ganrepro.data.images import ImageError
+from ganrepro.data.spec import spec_of
 from ganrepro.errors import WeightsError
-from ganrepro.evaluation import distances, gate
-from ganrepro.evaluation.base import Job
-from ganrepro.evaluation.distance import EVALUATOR
-from ganrepro.evaluation.readers import Reader
-from ganrepro.evaluation.segmenter import Segmenter
+from ganrepro.evaluation import distances
+from ganrepro.evaluation.measures import MEASURES
+from ganrepro.evaluation.measures.base import Job
+from ganrepro.evaluation.readers import fcn8s, find
+from ganrepro.evaluation.readers.base import Reader, ReaderError, Task
 from ganrepro.nets.fcn8s import MEANS, FCN8s
 from ganrepro.nets.foreign_weights import caffe_messages, fill, read_caffemodel
-from ganrepro.outputs import LABELS_TO_PHOTO
+from ganrepro.nets.segmenter import Segmenter
+from ganrepro.schema.readers import PublishedReaderSettings
 
 CPU = torch.device("cpu")
 
@@ -71,14 +74,14 @@ def test_fid_equals_torch_fidelity(weights):
     with torch.no_grad():
         (x, logits), (y, _) = (theirs(one) for one in pixels)
     assert np.abs(made[0] - x.numpy()).max() <= 1e-5 * x.abs().max().item()
-    found = distances.measure(made, real)
+    found, _, more = distances.measure(made, real)
     expected = fid_statistics_to_metric(fid_features_to_statistics(x), fid_features_to_statistics(y), False)
     assert found["frechet"] == pytest.approx(expected["frechet_inception_distance"], rel=1e-4)
     score = isc_features_to_metric(logits, splits=1)["inception_score_mean"]
     assert found["inception_score"] == pytest.approx(score, rel=1e-4)
     kid = kid_features_to_metric(x, y, kid_subset_size=12, verbose=False)["kernel_inception_distance_mean"]
     assert found["kernel"] == pytest.approx(kid, rel=1e-3)  # cubes of features, so large with random weights
-    assert (found["made"], found["real"], found["features"]) == (12, 12, 2048)
+    assert (more["made"], more["real"], more["features"]) == (12, 12, 2048)
 
 
 def test_the_resize_of_pytorch_fid_gives_its_features(weights):
@@ -107,15 +110,14 @@ def test_unpaired_photos_are_compared_whatever_their_names(weights, tmp_path):
         for name, photo in zip(inside, photos(len(inside), 48, len(folder)), strict=True):
             photo.save(tmp_path / folder / name)
     job = Job(
-        LABELS_TO_PHOTO, [tmp_path / "made"], tmp_path, {"names": names, "classes": []}, 32, CPU, None, lambda: Reader(None),
-        "inception-tf1", weights, tmp_path / "kept", "digest",
+        FORWARD, [tmp_path / "made"], tmp_path, {"names": names}, UNPAIRED, 32, CPU, None, lambda: Reader(None), "inception-tf1",
+        weights, tmp_path / "kept",
     )  # fmt: skip
-    found = EVALUATOR.measure(job).values
-    assert (found["of"], found["made"], found["real"]) == ("inception-tf1", 2, 3)
-    truth = EVALUATOR.measure(replace(job, row="ground-truth")).values
-    assert (truth["made"], truth["real"]) == (3, 3) and truth["frechet"] > 0
-    # a study without label maps has no network of its own
-    assert EVALUATOR.measure(replace(job, distance="segmenter")).values == {}
+    measure = MEASURES["distance"]
+    found = measure.measure(job)
+    assert found.more["of"] == "inception-tf1" and (found.more["made"], found.more["real"]) == (2, 3)
+    truth = measure.measure(replace(job, row="ground-truth"))
+    assert (truth.more["made"], truth.more["real"]) == (3, 3) and truth.values["frechet"] > 0
 
 
 def test_resizes_differ_and_stay_in_range():
@@ -142,6 +144,11 @@ def test_weights_that_run_code_are_refused(tmp_path):
     (tmp_path / "w.pth").unlink()
     with pytest.raises(WeightsError, match=r"expected one \.pth file, got 0"):
         distances.inception(tmp_path, "tf1", CPU)
+
+
+def reader_of(network):
+    """Its reader, whose features are compared."""
+    return find("segmentation").load(network.state_dict(), {"filters": 4}, LABELS_AND_PHOTOS)
 
 
 # --- distances ----------------------------------------------------------------------------------
@@ -214,12 +221,12 @@ def test_the_jackknife_sees_the_error_of_a_mean():
 def test_three_images_have_no_error_and_a_distance():
     x = np.random.default_rng(0).normal(size=(3, 8)).astype(np.float32)
     found = distances.measure([x], [x + 1])
-    assert found["frechet_error"] is None and found["frechet"] == pytest.approx(8, rel=1e-5)  # moved by 1 in each of 8
+    assert found[1]["frechet"] is None and found[0]["frechet"] == pytest.approx(8, rel=1e-5)  # moved by 1 in each of 8
 
 
 def test_segmenter_features_and_what_is_kept(tmp_path):
     network = Segmenter(3, 4).eval()
-    backbone = distances.segmenter_features(network, "digest", 48, 40)
+    backbone = distances.features_of_reader(reader_of(network), 48, 40)
     images = photos(5)
     kept = distances.kept_features(images, backbone, CPU, tmp_path)
     assert kept[0].shape == (5, 16)
@@ -231,7 +238,7 @@ def test_segmenter_features_and_what_is_kept(tmp_path):
 
 
 def test_too_few_images_and_mixed_sizes_are_refused(tmp_path):
-    backbone = distances.segmenter_features(Segmenter(3, 4).eval(), "digest", 48, 48)
+    backbone = distances.features_of_reader(reader_of(Segmenter(3, 4).eval()), 48, 48)
     with pytest.raises(ImageError, match="at least 2 images on each side, got 1"):
         distances.features(photos(1), backbone, CPU)
     with pytest.raises(ImageError, match=r"images of one size, got \(32, 32\) and \(64, 64\)"):
@@ -316,19 +323,21 @@ def test_the_gate_refuses_a_network_that_reads_real_photos_otherwise(tmp_path):
         Image.fromarray(np.repeat(np.arange(20, dtype=np.uint8) % 19, 10).reshape(10, 20)).save(
             tmp_path / "test" / "labels" / name
         )
-    manifest = {"names": {"test": {"b": ["0.png", "1.png"]}}, "classes": [[str(i), [i, i, i]] for i in range(19)]}
+    palette = {str(i): [i, i, i] for i in range(19)}
+    data = spec_of({"domains": {"a": "label maps", "b": "photos"}, "palette": palette})
+    manifest = {"names": {"test": {"b": ["0.png", "1.png"]}}}
+    task = Task(tmp_path, manifest, data, PublishedReaderSettings(weights="fcn8s-cityscapes", overflow=True), 256, CPU)
+    kind = fcn8s.KIND
 
     def network(photos):
         return nn.functional.one_hot(torch.zeros(len(photos), *photos.shape[-2:]).long(), 20).permute(0, 3, 1, 2).float()
 
-    with pytest.raises(
-        gate.GateError, match=r"gate: 2 real photos score 0\.\d+ / 0\.053 / .*published are 0\.80 / 0\.26 / 0\.21"
-    ):
-        gate.check(Reader(network, 20, True), tmp_path, manifest, CPU)
+    with pytest.raises(ReaderError, match=r"gate: 2 real photos score 0\.\d+ / 0\.053 / .*published are 0\.80 / 0\.26 / 0\.21"):
+        kind.check(Reader(network, 20, True), task)
     with pytest.MonkeyPatch.context() as patch:
         found = {"pixel_accuracy": 0.804, "class_accuracy": 0.255, "class_iou": 0.212}
-        patch.setattr(gate, "rates", lambda counts: found)
-        assert gate.check(Reader(network, 20, True), tmp_path, manifest, CPU)["class_iou"] == 0.212
+        patch.setattr(fcn8s, "rates", lambda counts: found)
+        assert kind.check(Reader(network, 20, True), task)["class_iou"] == 0.212
         found["class_iou"] = 0.19
-        with pytest.raises(gate.GateError, match=r"0\.804 / 0\.255 / 0\.190"):
-            gate.check(Reader(network, 20, True), tmp_path, manifest, CPU)
+        with pytest.raises(ReaderError, match=r"0\.804 / 0\.255 / 0\.190"):
+            kind.check(Reader(network, 20, True), task)

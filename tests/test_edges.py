@@ -13,7 +13,6 @@ from scipy.io import savemat
 from scipy.ndimage import binary_erosion
 from torch.nn import functional
 
-from ganrepro.artifacts import datasets
 from ganrepro.data import edges
 from ganrepro.data.prepare import prepare
 from ganrepro.errors import WeightsError
@@ -21,7 +20,8 @@ from ganrepro.evaluation.boundaries import count, match, summary
 from ganrepro.nets import foreign_weights as weights
 from ganrepro.nets.hed import BLOCKS, CROPS, HED, bilinear_kernel
 from ganrepro.nets.hed_weights import load_hed
-from ganrepro.settings import DatasetSettings
+from ganrepro.plan import datasets
+from ganrepro.schema.datasets import DatasetSettings
 from pipeline import boundaries
 
 
@@ -271,7 +271,7 @@ def test_any_photo_folder_becomes_edges_and_photos(tmp_path, network):
     manifest = prepare(dataset, None, tmp_path / "out", find_edges=detector)
     assert prepare(dataset, None, tmp_path / "two", 2, detector)["files"] == manifest["files"]
     torch.set_num_threads(threads)
-    assert manifest["paired"] and not manifest["classes"]
+    assert manifest["data"]["paired"] and not manifest["data"]["domains"]["a"]["palette"]
     assert manifest["counts"] == {"train": {"a": 19, "b": 19}, "test": {"a": 2, "b": 2}}
     with Image.open(tmp_path / "photos" / "05.jpg") as photo:
         expected = detector(photo.convert("RGB"))
@@ -288,10 +288,10 @@ def test_edges_take_the_place_of_label_maps(tmp_path):
     plain = DatasetSettings(source="streets", pixels=32, train_images=3, test_images=2)
     (tmp_path / "plain").mkdir()
     labelled = prepare(plain, None, tmp_path / "plain")
-    drawn = prepare(plain, None, tmp_path / "edges", find_edges=find)
+    drawn = prepare(plain.model_copy(update={"edges": "canny"}), None, tmp_path / "edges", find_edges=find)
     photos = {name: digest for name, digest in drawn["files"].items() if "/b/" in name}
     assert photos == {name: digest for name, digest in labelled["files"].items() if "/b/" in name}
-    assert not any("/labels/" in name for name in drawn["files"]) and not drawn["classes"] and drawn["paired"]
+    assert not any("/labels/" in name for name in drawn["files"]) and drawn["data"]["paired"]
 
 
 # --- the benchmark ------------------------------------------------------------------------------

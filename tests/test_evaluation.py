@@ -4,28 +4,30 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import RAW
+from conftest import BACKWARD, FORWARD, RAW, SAMPLES, UNPAIRED, parsed
 from PIL import Image
 from scipy.stats import ttest_ind
 from sklearn.metrics import confusion_matrix as sklearn_confusion
 
-from ganrepro import settings
 from ganrepro.data.images import ImageError
+from ganrepro.data.spec import spec_of
 from ganrepro.evaluation import intervals
-from ganrepro.evaluation.base import Evaluator, Job
-from ganrepro.evaluation.colour_histograms import EDGES, colour_counts, intersections
-from ganrepro.evaluation.label_maps import read_truth
-from ganrepro.evaluation.readers import Reader
-from ganrepro.evaluation.scores import COUNTED, EVALUATORS, SCORES, evaluators_of
+from ganrepro.evaluation.label_maps import classify_colours, enlarged, read_truth
+from ganrepro.evaluation.measures import MEASURES, NAMES, SCORES, left_out, measures_of
+from ganrepro.evaluation.measures.base import Job, Measure, Needs
+from ganrepro.evaluation.measures.colour_histograms import EDGES, colour_counts, intersections
+from ganrepro.evaluation.readers import find
+from ganrepro.evaluation.readers.base import Reader, Task
 from ganrepro.evaluation.scoring import score
 from ganrepro.evaluation.segmentation import confusion_matrix, images_of_means, overflowing, rates
-from ganrepro.evaluation.segmenter import Segmenter, classify_colours, enlarged, segment, train_segmenter
+from ganrepro.methods.outputs import Output
 from ganrepro.nets.fcn8s import FCN8s
-from ganrepro.outputs import LABELS_TO_PHOTO, OUTPUTS, PHOTO_TO_LABELS, Output
-from ganrepro.settings import ScorerSettings
+from ganrepro.nets.segmenter import Segmenter
+from ganrepro.schema.readers import PublishedReaderSettings, ReaderSettings
 
 CPU = torch.device("cpu")
 PALETTE = {"a": [255, 0, 0], "b": [0, 255, 0], "c": [0, 0, 255]}
+DATA = spec_of({"domains": {"a": "label maps", "b": "photos"}, "palette": PALETTE})
 
 
 def test_confusion_equals_scikit_learn_on_a_thousand_random_maps():
@@ -208,41 +210,54 @@ def toy(tmp_path):
     return tmp_path
 
 
-SCORER = ScorerSettings(filters=8, epochs=12, batch_images=4, learning_rate=0.01, pixels=None, seed=0)
+RECIPE = ReaderSettings(filters=8, epochs=12, batch_images=4, learning_rate=0.01, pixels=None, seed=0)
 
 
-def scored(passes, data, names, reader, outputs=(LABELS_TO_PHOTO, PHOTO_TO_LABELS), epochs=None):
-    """Values by output and counts by output, of the evaluators that need no other features."""
-    manifest = {"names": {"test": {"a": names, "b": names}}, "classes": list(PALETTE.items())}
+def trained(folder, names, pixels, recipe=RECIPE, **more):
+    """A segmentation network of a toy dataset, and its epochs."""
+    task = Task(folder, {"names": {"train": {"b": names}}}, DATA, recipe, pixels, CPU, **more)
+    return find("segmentation").make(task)
+
+
+def job_of(output, folders, data, names, reader=None):
+    manifest = {"names": {"test": {"a": names, "b": names}}}
+    return Job(output, folders, data, manifest, DATA, 48, CPU, None, lambda: reader, "reader", Path(), Path())
+
+
+def scored(passes, data, names, reader, outputs=(FORWARD, BACKWARD), epochs=None):
+    """What the measures that look back over training find, and their counts, by output."""
     values, counts = {}, {}
     for output in outputs:
-        folders = [folder / output.name for folder in passes]
-        job = Job(output, folders, data, manifest, 48, CPU, None, lambda: reader, "segmenter", Path(), Path(), "digest")
-        used = [e for e in evaluators_of(output, True) if e.over_training]
-        values[output.name], found = score(job, used, {e: folder / output.name for e, folder in (epochs or {}).items()})
-        (counts[output.name],) = found.values()
+        job = job_of(output, [folder / output.name for folder in passes], data, names, reader)
+        used = [m for m in measures_of(output, Needs(DATA, "segmentation", "reader")) if m.over_training]
+        found, counted = score(job, used, {e: folder / output.name for e, folder in (epochs or {}).items()})
+        (values[output.name],) = found.values()
+        (counts[output.name],) = counted.values()
     return values, counts
 
 
 def test_the_segmenter_learns_and_the_scores_add_up(toy):
-    network, rows = train_segmenter(toy, [f"{i}.png" for i in range(12)], 3, SCORER, 48, CPU)
+    network, rows = trained(toy, [f"{i}.png" for i in range(12)], 48)
     assert rows[-1]["loss"] < 0.5 * rows[0]["loss"]
     names, made, test = [f"{i}.png" for i in range(4)], toy / "made", toy / "test"
     reader = Reader(network)
     found, counts = scored([made], toy, names, reader)
-    assert found["labels2photo"]["pixel_accuracy"] > 0.8
-    assert found["photo2labels"]["pixel_accuracy"] == pytest.approx(1.0, abs=1e-9)  # the very label colours
-    again, twice = scored([made, made], toy, names, reader, epochs={3: made})
-    assert again["labels2photo"]["pixel_accuracy"] == pytest.approx(found["labels2photo"]["pixel_accuracy"], abs=1e-12)
-    assert again["labels2photo"]["passes"] == 2 * found["labels2photo"]["passes"]
-    assert again["labels2photo"]["epochs"] == {3: again["labels2photo"]["passes"][0]}  # the same images
-    for output in OUTPUTS:
+    once = found["labels2photo"]
+    assert once["scores"]["pixel_accuracy"] > 0.8 and once["images"] == 4 and "passes" not in once
+    assert found["photo2labels"]["scores"]["pixel_accuracy"] == pytest.approx(1.0, abs=1e-9)  # the very label colours
+    found, doubled = scored([made, made], toy, names, reader, epochs={3: made})
+    again = found["labels2photo"]
+    assert again["scores"] == pytest.approx(once["scores"], abs=1e-12)
+    assert again["passes"] == [once["scores"]] * 2 and again["epochs"] == {"3": once["scores"]}  # the same images
+    for output in counts:
         assert counts[output].sum((1, 2)).tolist() == [48 * 48 - 1] * 4  # one unscored pixel each
-        assert np.array_equal(twice[output], 2 * counts[output])
-    # image by image and pixel by pixel as `segment` reads them, whatever the batches
+        assert np.array_equal(doubled[output], 2 * counts[output])
+    # image by image and pixel by pixel, whatever the batches
     for name, matrix in zip(names, counts["labels2photo"], strict=True):
         truth = np.array(Image.open(test / "labels" / name))
-        seen = segment(network, Image.open(made / "labels2photo" / name), 48, 48, CPU).numpy()
+        photo = enlarged(Image.open(made / "labels2photo" / name), 48, 48)
+        with torch.no_grad():
+            seen = network(photo[None].float() / 127.5 - 1)[0].argmax(0).numpy()
         assert np.array_equal(matrix, sklearn_confusion(truth[truth != 255], seen[truth != 255], labels=range(3)))
 
 
@@ -253,11 +268,11 @@ def test_more_outputs_than_classes_are_counted(toy):
         return torch.nn.functional.one_hot(torch.full((len(photos), 48, 48), 3), 4).permute(0, 3, 1, 2).float()
 
     names = [f"{i}.png" for i in range(4)]
-    found, _ = scored([toy / "made"], toy, names, Reader(beyond, 4), [LABELS_TO_PHOTO])
-    assert found["labels2photo"]["beyond_classes"] == 4 * (48 * 48 - 1)
-    assert found["labels2photo"]["pixel_accuracy"] == 0
-    found, counts = scored([toy / "made"], toy, names, Reader(beyond, 4, True), [LABELS_TO_PHOTO])
-    assert counts["labels2photo"].shape == (4, 3, 3) and found["labels2photo"]["beyond_classes"] == 4 * (48 * 48 - 1)
+    (found,) = scored([toy / "made"], toy, names, Reader(beyond, 4), [FORWARD])[0].values()
+    assert found["more"]["beyond_classes"] == 4 * (48 * 48 - 1)
+    assert found["scores"]["pixel_accuracy"] == 0
+    (found,), (counts,) = (one.values() for one in scored([toy / "made"], toy, names, Reader(beyond, 4, True), [FORWARD]))
+    assert counts.shape == (4, 3, 3) and found["more"]["beyond_classes"] == 4 * (48 * 48 - 1)
 
 
 def test_colour_histograms_against_a_hand_count():
@@ -276,19 +291,18 @@ def test_colour_histograms_against_a_hand_count():
 
 def test_colours_of_folders_are_pooled_over_images_and_passes(toy):
     """The very photos share all; passes are summed, at the size of the first."""
-    names, real, evaluator = [f"{i}.png" for i in range(4)], toy / "test" / "b", EVALUATORS["colour_histograms"]
-    manifest = {"names": {"test": {"a": names, "b": names}}, "classes": list(PALETTE.items())}
+    names, real, measure = [f"{i}.png" for i in range(4)], toy / "test" / "b", MEASURES["colour_histograms"]
 
-    def job(*folders):
-        return Job(LABELS_TO_PHOTO, [*folders], toy, manifest, 48, CPU, None, lambda: None, "", Path(), Path(), "")
+    def counted(*folders):
+        return score(job_of(FORWARD, [*folders], toy, names), [measure], {})
 
-    values, counts = score(job(real), [evaluator], {})
-    assert {name: values[name] for name in evaluator.scores} == pytest.approx(dict.fromkeys(evaluator.scores, 1), abs=1e-9)
+    values, counts = counted(real)
+    assert values["colour_histograms"]["scores"] == pytest.approx(dict.fromkeys(measure.scores, 1), abs=1e-9)
     assert counts["colour_histograms"][:, 0].sum(1).tolist() == [3 * 48 * 48] * 4
     (toy / "grey").mkdir()
     for name in names:
         Image.new("RGB", (24, 24), (119, 119, 119)).save(toy / "grey" / name)  # a quarter of the pixels
-    _, both = score(job(real, toy / "grey"), [evaluator], {})
+    _, both = counted(real, toy / "grey")
     grey = colour_counts(Image.new("RGB", (48, 48), (119, 119, 119)))
     assert np.array_equal(both["colour_histograms"][:, 0], counts["colour_histograms"][:, 0] + grey)  # at the size of the first
     assert np.array_equal(both["colour_histograms"][:, 1], counts["colour_histograms"][:, 0])
@@ -301,24 +315,22 @@ def test_no_colour_falls_outside_the_bins():
 
 def test_a_resumed_segmenter_ends_equal(toy):
     names, states = [f"{i}.png" for i in range(12)], []
-    short = SCORER.model_copy(update={"epochs": 4})
-    whole, rows = train_segmenter(toy, names, 3, short, 24, CPU, save=lambda state: states.append(copy.deepcopy(state)))
+    short = RECIPE.model_copy(update={"epochs": 4})
+    whole, rows = trained(toy, names, 24, short, save=lambda state: states.append(copy.deepcopy(state)))
     assert len(states) == 4
-    resumed, again = train_segmenter(toy, names, 3, short, 24, CPU, resume=states[1])
+    resumed, again = trained(toy, names, 24, short, resume=states[1])
     assert again == rows
     assert all(torch.equal(value, resumed.state_dict()[name]) for name, value in whole.state_dict().items())
 
 
 def test_a_single_last_image_joins_its_neighbours(toy):
-    _, rows = train_segmenter(
-        toy, [f"{i}.png" for i in range(9)], 3, SCORER.model_copy(update={"epochs": 1}), 24, CPU
-    )  # 4 + 4 + 1
+    _, rows = trained(toy, [f"{i}.png" for i in range(9)], 24, RECIPE.model_copy(update={"epochs": 1}))  # 4 + 4 + 1
     assert len(rows) == 1
 
 
 def test_two_segmenters_of_one_seed_are_equal(toy):
     names = [f"{i}.png" for i in range(12)]
-    a, b = (train_segmenter(toy, names, 3, SCORER, 24, CPU)[0].state_dict() for _ in range(2))
+    a, b = (trained(toy, names, 24)[0].state_dict() for _ in range(2))
     assert all(torch.equal(a[k], b[k]) for k in a)
 
 
@@ -332,13 +344,13 @@ def test_a_missing_or_unreadable_translation_is_named(toy):
         scored([toy / "made"], toy, ["0.png"], reader)
     Image.new("RGB", (24, 48)).save(toy / "test" / "a" / "1.png")
     with pytest.raises(ImageError, match=r"photo2labels/1\.png: \(24, 48\) is not the size of 0\.png, \(48, 48\)"):
-        scored([toy / "made"], toy, ["0.png", "1.png"], reader, [PHOTO_TO_LABELS])
+        scored([toy / "made"], toy, ["0.png", "1.png"], reader, [BACKWARD])
     Image.fromarray(np.full((48, 48), 7, np.uint8)).save(toy / "test" / "labels" / "3.png")
     with pytest.raises(ImageError, match=r"labels/3\.png: ids 7; expected 0\.\.2, or 255"):
-        scored([toy / "made"], toy, ["3.png"], reader, [PHOTO_TO_LABELS])
+        scored([toy / "made"], toy, ["3.png"], reader, [BACKWARD])
     Image.new("RGB", (48, 48)).save(toy / "test" / "labels" / "3.png")
     with pytest.raises(ImageError, match=r"labels/3\.png: expected a one-channel 8-bit label map, got mode RGB"):
-        scored([toy / "made"], toy, ["3.png"], reader, [PHOTO_TO_LABELS])
+        scored([toy / "made"], toy, ["3.png"], reader, [BACKWARD])
     whole = (toy / "test" / "labels" / "2.png").read_bytes()
     for cut in range(0, len(whole) // 2, 7):  # wherever it breaks off, one line
         (toy / "test" / "labels" / "3.png").write_bytes(whole[:cut])
@@ -346,47 +358,40 @@ def test_a_missing_or_unreadable_translation_is_named(toy):
             read_truth(toy / "test" / "labels" / "3.png", 3)
     Image.new("L", (48, 48)).save(toy / "test" / "a" / "2.png")
     with pytest.raises(ImageError, match=r"photo2labels/2\.png: expected three channels \(RGB\), got mode L"):
-        scored([toy / "made"], toy, ["2.png"], reader, [PHOTO_TO_LABELS])
+        scored([toy / "made"], toy, ["2.png"], reader, [BACKWARD])
 
 
 def test_training_refuses_label_maps_with_unknown_ids_before_it_begins(toy):
     Image.fromarray(np.full((48, 48), 9, np.uint8)).save(toy / "train" / "labels" / "7.png")
     with pytest.raises(ImageError, match=r"labels/7\.png: ids 9; expected 0\.\.2"):
-        train_segmenter(toy, [f"{i}.png" for i in range(12)], 3, SCORER, 24, CPU)
+        trained(toy, [f"{i}.png" for i in range(12)], 24)
 
 
-def test_the_table_of_evaluators_says_what_applies_to_what():
-    noise, rendered = Output("samples", None, "b", "Samples"), Output("found", "b", "b", "Found")
-    names = {
-        (output.name, classes): [e.name for e in evaluators_of(output, classes)]
-        for output in (LABELS_TO_PHOTO, PHOTO_TO_LABELS, noise, rendered)
-        for classes in (True, False)
-    }
+def test_measures_say_what_they_measure_and_what_they_lack():
+    rendered = Output("found", "b", "b", "Found")
+    outputs = (FORWARD, BACKWARD, SAMPLES, rendered)
+    labelled, bare = Needs(DATA, "segmentation", "reader"), Needs(UNPAIRED, None, "reader")
+    names = {(o.name, needs.reader): [m.name for m in measures_of(o, needs)] for o in outputs for needs in (labelled, bare)}
     assert names == {
-        ("labels2photo", True): ["fcn_score", "colour_histograms", "distance"],
-        ("labels2photo", False): ["distance"],
-        ("photo2labels", True): ["label_colours"],
-        ("photo2labels", False): [],
-        ("samples", True): ["distance"],
-        ("samples", False): ["distance"],
-        ("found", True): ["inversion"],  # a rendering of the input is compared with it, and with nothing else
-        ("found", False): ["inversion"],
+        ("labels2photo", "segmentation"): ["fcn_score", "colour_histograms", "distance"],
+        ("labels2photo", None): [],
+        ("photo2labels", "segmentation"): ["label_colours"],
+        ("photo2labels", None): [],
+        ("samples", "segmentation"): ["distance", "novelty"],
+        ("samples", None): ["novelty"],
+        # a rendering of the input is compared with it alone
+        ("found", "segmentation"): ["inversion", "likelihood_bound"],
+        ("found", None): ["inversion", "likelihood_bound"],
     }
-    counted = ("fcn_score", "colour_histograms", "inversion", "digit_classes", "novelty", "digit_asked", "digit_code")
-    counted += ("digit_codes_nearest", "likelihood_bound")
-    assert list(COUNTED) == [score for name in counted for score in EVALUATORS[name].scores]
-    assert set(SCORES) == {*COUNTED, "frechet", "kernel", "inception_score", "digit_frechet"}
-    assert all(isinstance(e, Evaluator) and e.name == name for name, e in EVALUATORS.items())
+    # with Inception's weights unpaired photos have a distance; without, the page says why they have none
+    assert [m.name for m in measures_of(FORWARD, bare._replace(features="inception-tf1"))] == ["distance"]
+    (why,) = left_out(FORWARD, bare).values()
+    assert "no network" in why
+    assert list(MEASURES) == list(NAMES) and all(isinstance(m, Measure) and m.name == name for name, m in MEASURES.items())
+    assert sum(len(m.scores) for m in MEASURES.values()) == len(SCORES) + 3  # label colours give the FCN-score's three
 
 
-def test_segmentation_is_the_argmax_of_the_logits():
-    network = Segmenter(4, 2).eval()
-    photo = Image.new("RGB", (16, 16), (10, 200, 30))
-    expected = network(enlarged(photo, 20, 24)[None].float() / 127.5 - 1).argmax(1)[0]
-    assert torch.equal(segment(network, photo, 20, 24, CPU), expected)
-
-
-def test_every_scorer_of_the_parameters_builds():
-    for scorer in settings.parse(RAW).scorers.values():
+def test_every_reader_of_the_parameters_builds():
+    for recipe in parsed(RAW).readers.values():
         with torch.device("meta"):
-            FCN8s() if isinstance(scorer, settings.PublishedScorerSettings) else Segmenter(8, scorer.filters)
+            FCN8s() if isinstance(recipe, PublishedReaderSettings) else Segmenter(8, recipe.filters)

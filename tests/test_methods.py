@@ -1,22 +1,17 @@
 """What every method must pass, what the interface can hold, and a method that is dropped in."""
 
 import json
-import os
-import re
-import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, tiny
+from conftest import images_with_classes, method_of, tiny
 from PIL import Image
 from pydantic import Field
 from torch import nn
 
-from ganrepro import checkpoints, methods
+from ganrepro import methods
+from ganrepro.data.prepare import SCHEMA
 from ganrepro.evaluation.generation import generate, load_networks
 from ganrepro.methods.base import (
     SGD,
@@ -24,7 +19,6 @@ from ganrepro.methods.base import (
     Batch,
     Categorical,
     Count,
-    DataSpec,
     Feed,
     Loss,
     Method,
@@ -35,11 +29,12 @@ from ganrepro.methods.base import (
     ScheduleSettings,
     Uniform,
 )
-from ganrepro.methods.players import Players
-from ganrepro.outputs import Output
+from ganrepro.methods.outputs import Output
 from ganrepro.seeding import stream
+from ganrepro.store import checkpoints
 from ganrepro.training.batches import TrainingImages, load_images
 from ganrepro.training.loop import Progress, fit
+from ganrepro.training.players import Players
 
 CPU = torch.device("cpu")
 
@@ -55,27 +50,28 @@ def looked_at(path):
 def drawn(method, count=5):
     """Random images of the domains that a method feeds on."""
     random, feed, side = torch.Generator().manual_seed(0), method.feed(), method.settings.load_pixels
-    images = {d: torch.randint(0, 256, (count, side, side, 3), generator=random).byte() for d in feed.domains}
+    shapes = {d: (count, side, side, method.data.channels(d)) for d in feed.domains}
+    images = {d: torch.randint(0, 256, shape, generator=random).byte() for d, shape in shapes.items()}
     labels = {d: torch.arange(count) % 3 for d in feed.domains} if feed.labels else None
-    return TrainingImages(images, feed, method.settings, CPU, labels, 3 if labels else 0)
+    return TrainingImages(images, feed, method.settings, CPU, labels)
 
 
 @pytest.mark.parametrize("name", methods.names())
 def test_a_method_says_consistently_what_it_is(name):
-    model, kind = methods.settings_of(name), methods.find(name)
-    method = tiny(kind(model()))
+    kind, method = methods.find(name), tiny(method_of(name))
+    method.check()
     assert method.name == name and kind.title and kind.paper
-    players = Players(method, drawn(method).spec, 0, CPU)
+    players = Players(method, 0, CPU)
     assert {n for player in method.players().values() for n in player.networks} <= set(players.networks)
     assert set(method.generators()) <= set(players.networks)
-    assert set(method.feed().domains) <= {"a", "b"}
+    assert set(method.feed().domains) <= {*method.data.domains}
     names = [loss.name for loss in method.losses()]
     assert bool(names) is bool(method.players()) and len(set(names)) == len(names) and all(loss.panel for loss in method.losses())
 
 
 @pytest.mark.parametrize("name", [name for name in methods.names() if name != "imported"])
 def test_a_method_trains_resumes_to_the_same_bytes_and_generates(name, tmp_path):
-    method = tiny(methods.find(name)(methods.settings_of(name)()))
+    method = tiny(method_of(name))
     images, saved = drawn(method), []
 
     def train(players, progress, save=lambda p: None):
@@ -86,13 +82,13 @@ def test_a_method_trains_resumes_to_the_same_bytes_and_generates(name, tmp_path)
         checkpoints.save(path, {}, {"players": players.state(), "progress": vars(progress)})
         saved.append(path)
 
-    players = Players(method, images.spec, 0, CPU)
+    players = Players(method, 0, CPU)
     rows = train(players, Progress(), save)
     checkpoints.save(tmp_path / "end.pt", {}, players.state())
     assert [list(row)[2:] for row in rows] == [[loss.name for loss in method.losses()]] * 3
     for path in saved[::5]:
         state = checkpoints.load(path)
-        again = Players(method, images.spec, 1, CPU)
+        again = Players(method, 1, CPU)
         again.load(state["players"])
         assert train(again, Progress(**state["progress"])) == rows
         checkpoints.save(tmp_path / "again.pt", {}, again.state())
@@ -103,12 +99,11 @@ def test_a_method_trains_resumes_to_the_same_bytes_and_generates(name, tmp_path)
         for file in names[domain]:
             Image.new("RGB", (16, 16), (90, 200, 30)).save(tmp_path / "test" / domain / file)
     kept = players.generators()
-    manifest = {"names": {"test": names}}
-    generate(method, kept, images.spec, 0, tmp_path / "test", manifest, tmp_path / "made", CPU)
+    generate(method, kept, 0, tmp_path / "test", names, tmp_path / "made", CPU)
     for output in method.outputs():
         made = sorted((tmp_path / "made" / output.name).iterdir())
         assert [p.name for p in made] == names[output.source] if output.source else made
-        assert looked_at(made[0]) == ("RGB", (16, 16))
+        assert looked_at(made[0]) == ("L" if method.data.channels(output.target) == 1 else "RGB", (16, 16))
 
 
 # --- what the interface holds -------------------------------------------------------------------
@@ -137,9 +132,9 @@ class Everything(Method[EverythingSettings]):
         names = ("critic", "slope", "first", "second", "encoder")
         return tuple(Loss(name, "Critic" if name in ("critic", "slope") else "Others") for name in names)
 
-    def networks(self, data, random):
+    def networks(self, random):
         torch.manual_seed(int(torch.randint(0, 2**31, (), generator=random("all"))))
-        width, side, channels = self.settings.width, data.pixels, data.channels["b"]
+        width, side, channels = self.settings.width, self.settings.crop_pixels, self.data.channels("b")
         stem = nn.Sequential(nn.Linear(4, width), nn.ReLU())
         end = [nn.Linear(width, channels * side * side) for _ in range(2)]
         heads = [nn.Sequential(nn.Tanh(), nn.Unflatten(1, (channels, side, side))) for _ in range(2)]
@@ -198,7 +193,7 @@ class Everything(Method[EverythingSettings]):
 
 def everything(**changes):
     common = {"load_pixels": 8, "crop_pixels": 8, "batch_images": 2, "epoch_images": 8, "epochs_constant": 2, "epochs_decay": 1}
-    return Everything(EverythingSettings(**(common | changes)))
+    return Everything(EverythingSettings(**(common | changes)), images_with_classes(3))
 
 
 @pytest.fixture
@@ -208,14 +203,14 @@ def digits(tmp_path):
     labels = {f"{i}.png": i % 3 for i in range(6)}
     for name, label in labels.items():
         Image.new("L", (8, 8), 100 * label).save(tmp_path / "train" / "b" / name)
-    names = {"train": {"a": [], "b": list(labels)}, "test": {"a": [], "b": []}}
-    manifest = {"paired": False, "channels": 1, "labels": labels, "names": names, "unpaired": {"a": [], "b": []}}
-    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    names = {"train": {"b": list(labels)}, "test": {"b": ["0.png", "1.png"]}}
+    manifest = {"schema": SCHEMA, "data": images_with_classes(3).as_values(), "classes": labels, "names": names, "digest": ""}
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest | {"unpaired": names["train"]}))
     return tmp_path
 
 
 def trained(method, images, progress=None, save=lambda *at: None, seed=0, state=None):
-    players = Players(method, images.spec, seed, CPU)
+    players = Players(method, seed, CPU)
     if state is not None:
         players.load(state)
     fit(players, images, 0, progress or Progress(), lambda row: None, lambda p: save(players, p), 0.0)
@@ -224,8 +219,7 @@ def trained(method, images, progress=None, save=lambda *at: None, seed=0, state=
 
 def test_everything_trains_and_resumes_to_the_same_bytes(digits, tmp_path):
     method = everything()
-    images, saved = load_images(digits, method.feed(), method.settings, CPU), []
-    assert images.spec == DataSpec({"b": 1}, 8, 3)
+    images, saved = load_images(digits, method, CPU), []
 
     def save(players, progress):
         saved.append(tmp_path / f"{len(saved)}.pt")
@@ -244,8 +238,8 @@ def test_everything_trains_and_resumes_to_the_same_bytes(digits, tmp_path):
 
 def test_labels_follow_their_images_through_order_window_and_split(digits):
     method = everything()
-    whole = load_images(digits, method.feed(), method.settings, CPU)
-    windowed = TrainingImages(whole.source, whole.feed, method.settings, CPU, whole.labels, 3, window=2)
+    whole = load_images(digits, method, CPU)
+    windowed = TrainingImages(whole.source, whole.feed, method.settings, CPU, whole.labels, True, window=2)
     plan, other = whole.plan(0, 1, 4), windowed.plan(0, 1, 4)
     for step in range(4):
         windowed.fetch(other, step)
@@ -263,8 +257,8 @@ def test_labels_follow_their_images_through_order_window_and_split(digits):
 
 def test_tied_weights_learn_once_from_both_and_frozen_ones_never(digits):
     method = everything()
-    images = load_images(digits, method.feed(), method.settings, CPU)
-    players = Players(method, images.spec, 0, CPU)
+    images = load_images(digits, method, CPU)
+    players = Players(method, 0, CPU)
     first, second = (players.networks[name][0][0].weight for name in ("first", "second"))
     assert first is second and sum(p is first for p in players.parameters["generators"]) == 1
     z, grads = torch.randn(2, 4), []
@@ -280,7 +274,7 @@ def test_tied_weights_learn_once_from_both_and_frozen_ones_never(digits):
     assert "features" not in players.state()["networks"] and set(players.generators()) == {"first", "second"}
     # at generation a frozen network is the one it was in training
     method.generators = lambda: ("first", "features")
-    again = load_networks(method, players.generators(), images.spec, 0, CPU)
+    again = load_networks(method, players.generators(), 0, CPU)
     assert torch.equal(again["features"].weight, frozen)
 
 
@@ -288,17 +282,17 @@ def test_a_trunk_learns_with_whom_trains_it_and_a_stored_network_never_by_itself
     """A head of its own on the trunk of another's network, as InfoGAN's; a running mean, kept and not stepped."""
 
     class Shared(Everything):
-        def networks(self, data, random):
-            made = super().networks(data, random)
+        def networks(self, random):
+            made = super().networks(random)
             made["q"] = nn.Sequential(made["critic"][0], nn.Flatten(1))  # in no player: shares the critic's first layer
             return made | {"mean": nn.Linear(2, 2)}
 
         def players(self):
             return super().players() | {"kept": Player(("mean",), None)}
 
-    method = Shared(everything().settings)
-    images = load_images(digits, method.feed(), method.settings, CPU)
-    players = Players(method, images.spec, 0, CPU)
+    method = Shared(everything().settings, images_with_classes(3))
+    images = load_images(digits, method, CPU)
+    players = Players(method, 0, CPU)
     trunk = players.networks["q"][0].weight
     assert any(p is trunk for p in players.parameters["critic"]) and trunk.requires_grad
     before, mean = trunk.clone(), players.networks["mean"].weight.clone()
@@ -315,8 +309,8 @@ def test_both_engines_give_the_same_losses_gradient_penalty_included(digits, mon
     found = []
     for engine in ("fast", "plain"):
         method = everything(engine=engine)
-        images = load_images(digits, method.feed(), method.settings, CPU)
-        players = Players(method, images.spec, 0, CPU)
+        images = load_images(digits, method, CPU)
+        players = Players(method, 0, CPU)
         kinds = {type(module).__name__ for module in players.networks["critic"].modules()}
         assert ("FastConv2d" in kinds) is (engine == "fast")
         found.append(fit(players, images, 0, Progress(), lambda row: None, lambda p: None, 1e9))
@@ -326,19 +320,15 @@ def test_both_engines_give_the_same_losses_gradient_penalty_included(digits, mon
 
 def test_outputs_from_noise_are_made_seeded_and_grey(digits, tmp_path):
     method = everything()
-    images = load_images(digits, method.feed(), method.settings, CPU)
-    weights = Players(method, images.spec, 0, CPU).generators()
-    manifest = json.loads((digits / "manifest.json").read_text())
+    weights = Players(method, 0, CPU).generators()
     for folder in ("once", "again"):
-        data = DataSpec.of(manifest, method.settings)
-        generate(method, weights, data, 0, digits / "test", manifest, tmp_path / folder, CPU, passes=2)
+        generate(method, weights, 0, digits / "test", {"b": [f"{i}.png" for i in range(64)]}, tmp_path / folder, CPU)
     for output in ("first", "second"):
         made = sorted((tmp_path / "once" / output).iterdir())
         assert len(made) == 64 and looked_at(made[0]) == ("L", (8, 8))
         for path in made:
             assert path.read_bytes() == (tmp_path / "again" / output / path.name).read_bytes()
-        assert made[0].read_bytes() != (tmp_path / "once" / "2" / output / made[0].name).read_bytes()
-    assert set(load_networks(method, weights, images.spec, 0, CPU)) == {"first", "second"}
+    assert set(load_networks(method, weights, 0, CPU)) == {"first", "second"}
 
 
 def test_a_step_that_returns_other_losses_than_it_promised_is_named(digits):
@@ -346,18 +336,16 @@ def test_a_step_that_returns_other_losses_than_it_promised_is_named(digits):
         def step(self, players, batch):
             return {"critic": torch.zeros(())}
 
-    method = Silent(everything().settings)
+    method = Silent(everything().settings, images_with_classes(3))
     with pytest.raises(ValueError, match=r"step gave \['critic'\], losses\(\) \['critic', 'encoder'"):
-        trained(method, load_images(digits, method.feed(), method.settings, CPU))
+        trained(method, load_images(digits, method, CPU))
 
 
 def test_mistakes_in_a_method_are_named(digits):
-    images = load_images(digits, everything().feed(), everything().settings, CPU)
-
     def started(**players):
         method = everything()
         method.players = lambda: Everything.players(method) | players
-        return Players(method, images.spec, 0, CPU)
+        return Players(method, 0, CPU)
 
     with pytest.raises(ValueError, match=r"player 'g' names a network 'g_ba'; networks\(\) has first, second"):
         started(g=Player(("g_ba",), Adam(1e-3)))
@@ -376,54 +364,3 @@ def test_noise_is_what_it_says():
     assert -1 <= uniform.min() < -0.9 and 2.9 < uniform.max() < 3 and uniform.shape == (5000,)
     assert np.bincount(Categorical(4).draw(4000, random)).tolist() == pytest.approx([1000] * 4, abs=110)
     assert Batch({"a": torch.arange(4)}).split(2)[1].images["a"].tolist() == [2, 3]
-
-
-# --- one file and a few lines -------------------------------------------------------------------
-
-
-@pytest.mark.slow
-def test_the_method_of_contributing_md_drops_in(tmp_path):
-    """As printed there: one file and some lines give a trained, generated, scored and reported row; no other key moves."""
-    guide = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
-    source, lines = (re.search(rf"```{kind}\n(.*?)```", guide, re.S)[1] for kind in ("python", "yaml"))
-    for name in ("ganrepro", "pipeline", "profiles"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("Snakefile", "params.yaml"):
-        shutil.copy(ROOT / name, tmp_path)
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("DVC")} | {"GANREPRO_MLFLOW": "off"}
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
-
-    def run(*command):
-        result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
-        assert result.returncode == 0, result.stdout + result.stderr
-        return result.stdout
-
-    def keys():
-        return set(run(sys.executable, "-c", KEYS).split())
-
-    before = keys()
-    (tmp_path / "ganrepro/methods/paired_lsgan.py").write_text(source, encoding="utf-8")
-    text = (tmp_path / "params.yaml").read_text(encoding="utf-8")
-    for section, added in re.findall(r"^(\w+):\n((?:  .*\n)+)", lines, re.M):
-        text = re.sub(rf"^{section}:.*\n", lambda found, added=added: found[0] + added, text, count=1, flags=re.M)
-    (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
-    after = keys()
-    assert before < after and len(after - before) == 4  # the training, its scores, those of two reference rows
-    # small enough for a test
-    small = text.replace("train_images: 240", "train_images: 6").replace("test_images: 60", "test_images: 2")
-    small = small.replace("filters: 32, epochs: 15", "filters: 4, epochs: 1")
-    (tmp_path / "params.yaml").write_text(small, encoding="utf-8")
-    run("snakemake", "--cores", "2", "reports/paired_lsgan.md")
-    page = (tmp_path / "reports/paired_lsgan.md").read_text(encoding="utf-8")
-    assert "| Least-squares GAN | **0." in page and "| Ground truth |" in page and "paired_lsgan/losses.svg" in page
-    assert (tmp_path / "reports/paired_lsgan/labels2photo.png").stat().st_size > 500
-
-
-KEYS = """
-from ganrepro import settings
-from ganrepro.artifacts import paths
-params = settings.load()
-for study in params.studies.values():
-    for run in paths.runs(params, study):
-        print(run.scores, "" if run.reference else run.folder)
-"""

@@ -18,7 +18,7 @@ from ruamel.yaml import YAML
 
 from benchmarks import gpu
 from ganrepro import settings
-from ganrepro.artifacts import paths
+from ganrepro.plan import paths
 
 pytestmark = pytest.mark.slow
 
@@ -67,25 +67,25 @@ def run_count(folder):
 TINY = """
 reports: {cyclegan_ablation: toy}
 device: cpu
-mirror: null
-distance: segmenter
 datasets:
   streets: {source: streets, pixels: 32, train_images: 6, test_images: 2}
-variants:
+experiments:
   pair:
-    gan-forward: {title: GAN + forward, terms: {adversarial: 1, cycle_forward: 10}}
-    cyclegan: {title: CycleGAN, terms: {adversarial: 1, cycle_forward: 11, cycle_backward: 12}}
-scorers:
-  toy: {filters: 4, epochs: 2, batch_images: 3, learning_rate: 0.01, pixels: null, seed: 0}
+    rows:
+      gan-forward: {title: GAN + forward, terms: {adversarial: 1, cycle_forward: 10}}
+      cyclegan: {title: CycleGAN, terms: {adversarial: 1, cycle_forward: 11, cycle_backward: 12}}
+readers:
+  toy: {filters: 4, epochs: 2, batch_images: 3, learning_rate: 0.01}
+features: reader
 studies:
   toy:
     title: Toy
     dataset: streets
-    variants: pair
-    scorer: toy
+    experiment: pair
+    method: cyclegan
+    reader: toy
     seeds: [0]
     test_passes: 1
-    method: cyclegan
     generator_blocks: 1
     generator_filters: 2
     discriminator_receptive_field: 16
@@ -98,7 +98,6 @@ studies:
     learning_rate: 0.001
     pool_images: 2
   other: {base: toy, title: Other, crop_pixels: 12}
-paper: {}
 """
 
 
@@ -107,19 +106,21 @@ def project(folder):
     ignored = shutil.ignore_patterns("__pycache__", "*.egg-info", "cache", "tmp", "config.local")
     for name in ("Snakefile", "dvc.yaml", ".dvcignore", ".gitignore"):
         (folder / name).write_bytes((ROOT / name).read_bytes())
-    for name in ("ganrepro", "pipeline", "profiles", ".dvc"):
+    for name in ("ganrepro", "papers", "pipeline", "profiles", ".dvc"):
         shutil.copytree(ROOT / name, folder / name, ignore=ignored)
     (folder / "params.yaml").write_text(TINY)
     for command in ("init -q -b main", "config user.name t", "config user.email t@example.org", "add -A", "commit -qm tiny"):
         shell(folder, "git", *command.split())
 
 
+REPORTED = {"report_key": 1, "report_cyclegan_ablation": 1, "all": 1}
 # all jobs of the tiny study once its dataset is prepared
 AFTER_PREPARE = {
     "train": 2,
-    "train_segmenter": 1,
+    "train_reader": 1,
     "generate": 4,
     "evaluate": 4,
+    "report_key": 1,
     "report_cyclegan_ablation": 1,
     "all": 1,
 }
@@ -137,11 +138,12 @@ def made(tmp_path_factory):
 
 
 PAIRS = """
-variants:
+experiments:
   pair:
-    l1: {title: L1, terms: {l1: 100}}
-    cgan: {title: cGAN, batch_images: 2, generator: encoder-decoder, terms: {adversarial: 1}}
-    labels-l1: {title: L1, direction: photo2labels, terms: {l1: 100}}
+    rows:
+      l1: {title: L1, terms: {l1: 100}}
+      cgan: {title: cGAN, batch_images: 2, generator: encoder-decoder, terms: {adversarial: 1}}
+      labels-l1: {title: L1, domains: [b, a], terms: {l1: 100}}
 """
 
 
@@ -149,7 +151,7 @@ def test_a_study_of_pairs_from_nothing_to_its_report_under_either_tool(tmp_path)
     """Both ways, two batch sizes, three passes of dropout, a second report beside an unmade first one."""
     project(tmp_path)
     text = TINY.replace("{cyclegan_ablation: toy}", "{cyclegan_ablation: other, pix2pix_ablation: toy}")
-    text = text.replace(text[text.index("variants:") : text.index("scorers:")], PAIRS.lstrip())
+    text = text.replace(text[text.index("experiments:") : text.index("readers:")], PAIRS.lstrip())
     text = text.replace("method: cyclegan", "method: pix2pix").replace("    pool_images: 2\n", "")
     text = text.replace("test_passes: 1", "test_passes: 3").replace("crop_pixels: 12", "rows: [l1]")
     (tmp_path / "params.yaml").write_text(text)
@@ -168,14 +170,15 @@ def test_a_study_of_pairs_from_nothing_to_its_report_under_either_tool(tmp_path)
 NOISE = """
 datasets:
   digits: {source: digits, pixels: 28, train_images: 1500, test_images: 100}
-variants:
+experiments:
   games:
-    ns: {title: NS}
-    vae: {title: VAE, method: vae, code_size: 2}
-scorers:
-  toy: {filters: 8, epochs: 12, batch_images: 50, learning_rate: 0.004, pixels: null, seed: 0}
+    rows:
+      ns: {title: NS}
+      vae: {title: VAE, method: vae, code_size: 2}
+readers:
+  toy: {filters: 8, epochs: 12, batch_images: 50, learning_rate: 0.004}
 studies:
-  toy: {title: Toy, dataset: digits, variants: games, method: lucic_gan, scorer: toy, seeds: [0, 1], filters: 4,
+  toy: {title: Toy, dataset: digits, experiment: games, method: lucic_gan, reader: toy, seeds: [0, 1], filters: 4,
         epoch_images: 640, epochs_constant: 4}
 """
 
@@ -188,13 +191,13 @@ def test_a_study_from_noise_goes_from_nothing_to_its_report(tmp_path):
         YAML().dump(params, file)
     shell(tmp_path, "snakemake", "--cores", "2", "reports/gan_losses.md")
     page = (tmp_path / "reports/gan_losses.md").read_text(encoding="utf-8")
-    assert "Gate passed" in page and "It is not FID" in page and "identity" not in page.lower()
+    assert "Gate passed" in page and "identity" not in page.lower()
     for link in re.findall(r"\]\(([^):]+)\)", page):
         assert (tmp_path / "reports" / link).stat().st_size > 500, link
     assert planned(tmp_path) == {}
     assert run_count(tmp_path) == (6, 6, 4)  # two rows, each with two trainings below it
     tidy = shell(tmp_path, sys.executable, "-c", "import ganrepro; print(ganrepro.results('toy').to_csv())")
-    assert "digit_frechet" in tidy and "bound" in tidy
+    assert "classifier_frechet" in tidy and "bound" in tidy
     one, two, three = ([f"made-{n}"] for n in (1, 2, 3))
     for out, seed in ((one, "5"), (two, "5"), (three, "6")):
         shell(tmp_path, "ganrepro", "sample", "toy/ns", "--count", "3", "--seed", seed, "--out", *out)
@@ -211,7 +214,7 @@ def test_a_study_from_noise_goes_from_nothing_to_its_report(tmp_path):
 
 def test_a_partial_run_never_lets_dvc_note_down_what_was_not_made(tmp_path):
     project(tmp_path)
-    for folder in ("data", "runs", "scores", "reports/cyclegan_ablation"):
+    for folder in ("data", "runs", "images", "scores", "reports/cyclegan_ablation"):
         (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / "old").write_text("of other parameters")
     (tmp_path / REPORT).write_text("old")
@@ -233,12 +236,12 @@ def test_equal_trainings_of_two_studies_are_made_once(made, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(made, copy, ignore=shutil.ignore_patterns("mlflow.db", "mlruns"))
     text = TINY.replace("{cyclegan_ablation: toy}", "{cyclegan_ablation: toy, again: twin}")
-    same = "  twins:\n    same: {title: Same, terms: {cycle_backward: 12, cycle_forward: 11, adversarial: 1}}\n"
-    text = text.replace("scorers:", f"{same}scorers:")
-    text = text.replace("paper: {}", "  twin: {base: toy, title: Twin, variants: twins}\npaper: {}")
+    same = "{same: {title: Same, terms: {cycle_backward: 12, cycle_forward: 11, adversarial: 1}}}"
+    text = text.replace("readers:", f"  twins: {{rows: {same}}}\nreaders:")
+    text += "  twin: {base: toy, title: Twin, experiment: twins}\n"
     (copy / "params.yaml").write_text(text, encoding="utf-8")
     off = {"GANREPRO_MLFLOW": "off"}
-    reports = {"report_again": 1, "report_cyclegan_ablation": 1, "all": 1}
+    reports = {"report_key": 1, "report_again": 1, "all": 1}
     assert planned(copy) == {"train": 1, "generate": 3, "evaluate": 3} | reports
     shell(copy, "snakemake", "--cores", "2", **off)
     (first,), (other,) = (list((copy / "runs").glob(place)) for place in ("toy/cyclegan-*", "twin/*"))
@@ -250,7 +253,7 @@ def test_equal_trainings_of_two_studies_are_made_once(made, tmp_path):
     (log,) = (copy / "logs/train/twin").glob("*.log")
     assert "taken over from there" in log.read_text() and "it/s" not in log.read_text()
     # from nothing too: the second waits for the first
-    for folder in ("runs", "scores", "reports"):
+    for folder in ("runs", "images", "scores", "reports"):
         shutil.rmtree(copy / folder)
     assert planned(copy)["train"] == 3
     shell(copy, "snakemake", "--cores", "2", "--omit-from", "generate", **off)  # as DVC's stage does
@@ -305,7 +308,7 @@ def test_a_bundled_study_runs_without_the_workflow_tools_and_its_results_fit_in(
     project(fresh)
     shutil.copytree(made / "data", fresh / "data")
     shell(fresh, sys.executable, "-m", "pipeline.bundle", "take", str(tmp_path / "study.results.zip"))
-    assert planned(fresh) == {"report_cyclegan_ablation": 1, "all": 1}
+    assert planned(fresh) == REPORTED
     shell(fresh, "snakemake", "--cores", "2")
     for name in ("scores.csv", "losses.csv", "labels2photo.png", "photo2labels.png"):
         assert (fresh / REPORT_FOLDER / name).read_bytes() == (made / REPORT_FOLDER / name).read_bytes()
@@ -337,16 +340,16 @@ def test_what_the_gpu_benchmark_trains_is_scored_and_its_results_fit_in(made, tm
     assert (len(second["finished"]), second["failed"], len(trained)) == (2, [], 3)
     monkeypatch.undo()
     metrics = paths.find_run(settings.load(made / "params.yaml"), "toy", "cyclegan", 0).scores / "metrics.json"
-    values = json.loads((made / metrics).read_text())["values"]["labels2photo"]
+    values = json.loads((made / metrics).read_text())["values"]["labels2photo"]["fcn_score"]["scores"]
     assert second["scores"]["cyclegan 0"]["labels2photo"]["class_iou"] == values["class_iou"]
     shell(fresh, sys.executable, "-m", "pipeline.bundle", "take", str(tmp_path / "toy.results.zip"))
-    assert planned(fresh) == {"report_cyclegan_ablation": 1, "all": 1}
+    assert planned(fresh) == REPORTED
 
 
 def test_only_declared_results_are_taken_and_all_of_them_or_none(made, tmp_path):
     run = paths.find_run(settings.load(made / "params.yaml"), "toy", "cyclegan", 0)
     metrics = (made / run.scores / "metrics.json").read_bytes()
-    extra = f"{run.scores}/images/labels2photo/extra.png"
+    extra = f"{run.images}/labels2photo/extra.png"
 
     def attempt(files, declared=None):
         digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()} | (declared or {})
@@ -366,9 +369,9 @@ def test_only_declared_results_are_taken_and_all_of_them_or_none(made, tmp_path)
     assert untouched(attempt(good | {f"{run.scores}/metrics.json": b"{}"}), "is here already and differs")
     assert (made / run.scores / "metrics.json").read_bytes() == metrics
     assert untouched(attempt(good, {f"{run.scores}/counts.npz": "0" * 64}), "is declared and not there; nothing was taken")
-    (made / run.scores / "images" / "link").symlink_to(tmp_path)
-    assert untouched(attempt(good | {f"{run.scores}/images/link/a.png": b"x"}), "through a link that lies here")
-    (made / run.scores / "images" / "link").unlink()
+    (made / run.images / "link").symlink_to(tmp_path)
+    assert untouched(attempt(good | {f"{run.images}/link/a.png": b"x"}), "through a link that lies here")
+    (made / run.images / "link").unlink()
     (tmp_path / "bad.zip").write_text("text")
     said = shell(made, sys.executable, "-m", "pipeline.bundle", "take", str(tmp_path / "bad.zip"), ok=False)
     assert "no results of a bundle, or damaged" in said and "Traceback" not in said
@@ -405,10 +408,13 @@ def test_damaged_results_are_named_with_what_makes_them_anew(made, tmp_path):
     # a flipped bit of a checkpoint, in training and in generation
     checkpoint = copy / run.folder / "checkpoint.pt"
     whole = bytearray(checkpoint.read_bytes())
-    whole[len(whole) // 2] ^= 1
+    with zipfile.ZipFile(checkpoint) as archive:  # in the middle of its largest array: between arrays lies padding
+        largest = max(archive.infolist(), key=lambda part: part.file_size)
+    extra = int.from_bytes(whole[largest.header_offset + 28 : largest.header_offset + 30], "little")
+    whole[largest.header_offset + 30 + len(largest.filename) + extra + largest.file_size // 2] ^= 1
     checkpoint.write_bytes(whole)
-    out = run.scores / "images"
-    shutil.rmtree(copy / run.scores)
+    out = run.images
+    shutil.rmtree(copy / run.images)
     said = stage(copy, "generate", "--study", "toy", "--row", "cyclegan", "--seed", "0", "--out", str(out), **off)
     assert "checkpoint.pt: damaged" in said and said.count("\n") == 1 and not (copy / out).exists()
 
@@ -426,7 +432,7 @@ def test_first_run_makes_the_report_and_everything_else_finds_nothing_to_do(made
     assert dvc_is_clean(made)
     assert "didn't change, skipping" in shell(made, "dvc", "repro")
     edit(made, "title: Toy", "title: Toys")
-    assert planned(made) == {"report_cyclegan_ablation": 1, "all": 1}
+    assert planned(made) == REPORTED
     edit(made, "title: Toys", "title: Toy")
     assert planned(made) == {}
     assert run_count(made) == (4, 4, 2)
@@ -454,7 +460,7 @@ def test_evidence_is_kept_of_a_current_report_alone_and_replaces_as_a_whole(made
 def test_one_weight_changed_trains_one_variant_under_either_tool_and_back_trains_none(made):
     names = {p.name for p in (made / "runs/toy").iterdir()}
     edit(made, "cycle_forward: 10}", "cycle_forward: 9}")
-    assert planned(made) == {"train": 1, "generate": 1, "evaluate": 1, "report_cyclegan_ablation": 1, "all": 1}
+    assert planned(made) == {"train": 1, "generate": 1, "evaluate": 1} | REPORTED
     assert not dvc_is_clean(made)
     shell(made, "snakemake", "--cores", "2")
     new = {p.name for p in (made / "runs/toy").iterdir()} - names
@@ -471,7 +477,7 @@ def test_one_weight_changed_trains_one_variant_under_either_tool_and_back_trains
 
     edit(made, "cycle_forward: 9}", "cycle_forward: 10}")
     edit(made, "cycle_backward: 13}", "cycle_backward: 12}")
-    assert planned(made) == {"report_cyclegan_ablation": 1, "all": 1}
+    assert planned(made) == REPORTED
     shell(made, "snakemake", "--cores", "2")
     assert planned(made) == {} and dvc_is_clean(made)
     assert run_count(made) == (8, 8, 4)
@@ -486,15 +492,15 @@ def test_a_clone_pulls_everything_and_an_edit_there_is_seen_by_both_tools(made, 
     shell(tmp_path, "git", "clone", "-q", str(made), str(clone))
     shell(clone, "dvc", "pull")
     assert not (clone / ".snakemake").exists()
-    assert set(planned(clone)) <= {"report_cyclegan_ablation", "all"}
+    assert set(planned(clone)) <= set(REPORTED)
     assert dvc_is_clean(clone)
     shutil.rmtree(clone / ".snakemake", ignore_errors=True)
     edit(clone, "cycle_forward: 10}", "cycle_forward: 8}")
-    assert planned(clone) == {"train": 1, "generate": 1, "evaluate": 1, "report_cyclegan_ablation": 1, "all": 1}
+    assert planned(clone) == {"train": 1, "generate": 1, "evaluate": 1} | REPORTED
     assert not dvc_is_clean(clone)
     edit(clone, "cycle_forward: 8}", "cycle_forward: 10}")
     edit(clone, "epochs: 2", "epochs: 3")  # every score is stale, no old one of the new key exists
-    assert planned(clone) == {"train_segmenter": 1, "generate": 4, "evaluate": 4, "report_cyclegan_ablation": 1, "all": 1}
+    assert planned(clone) == {"train_reader": 1, "evaluate": 4} | REPORTED
 
 
 def test_dvc_compares_metrics_and_plots_between_states(made):

@@ -6,20 +6,22 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import RAW, ROOT
+from conftest import RAW, ROOT, parsed
 from PIL import Image
 from scipy.stats import t as student
 
-from ganrepro import settings
-from ganrepro.artifacts.files import replace_section
 from ganrepro.evaluation.intervals import Difference, Estimate
-from ganrepro.reporting import claims, figures, page, plan, tables, verdict_errors
+from ganrepro.evaluation.measures import MEASURES
+from ganrepro.evaluation.readers.base import Gate
+from ganrepro.reporting import claims, page, pictures, plots, tables, verdict_errors
+from ganrepro.reporting.current import deviations_of
 from ganrepro.reporting.deviations import deviations
-from ganrepro.reporting.results import COLUMNS, Results, intervals, summary
+from ganrepro.reporting.results import HEAD, Results, intervals, segmented, summary
 from ganrepro.settings import REFERENCE_ROWS
+from ganrepro.store.files import replace_section
 from ganrepro.tracking import client as tracking
 
-PARAMS = settings.parse(RAW)
+PARAMS = parsed(RAW)
 STUDY = PARAMS.studies["streets-tiny"]
 MACHINE = {"device_name": "toy", "device": "cpu", "threads": 1, "cores": 2, "commit": "abc", "versions": {"torch": "2"}}
 
@@ -29,10 +31,16 @@ def results(tmp_path):
     return made_up(STUDY, tmp_path)
 
 
+MEASURED = {
+    "labels2photo": ("fcn_score", "colour_histograms", "distance"), "photo2labels": ("label_colours",), "samples": ("novelty",),
+}  # fmt: skip
+DISTANCE = {"of": "reader", "made": 2, "real": 3, "features": 8, "infinite": 3.5}
+
+
 def made_up(study, tmp_path):
     """Three seeds of every row with known scores, test images of one colour per row."""
     study = replace(study, seeds=[0, 1, 2])
-    scores, losses, timing, images = [], [], {}, {}
+    scores, classes, losses, more, timing, images, estimates = [], [], [], {}, {}, {}, {}
     rows = [*study.rows, *REFERENCE_ROWS]
     for number, row in enumerate(rows):
         outputs = study.rows[row].method.outputs() if row in study.rows else study.outputs
@@ -43,7 +51,17 @@ def made_up(study, tmp_path):
                 for name in ("0.png", "1.png"):
                     Image.new("RGB", (8, 8), (30 * number % 256, 10, 10)).save(folder / output / name)
                 value = 0.9 if row == "ground-truth" else 0.1 * number % 1 + 0.01 * seed
-                scores.append((output, row, seed, value, value / 2, value / 4, *[value] * (len(COLUMNS) - 3)))
+                line = {"output": output, "row": row, "seed": seed}
+                for measure in MEASURED.get(output, ()):
+                    if measure == "distance" and row not in study.rows:
+                        continue
+                    more[output, row, measure] = DISTANCE if measure == "distance" else {}
+                    known = dict.fromkeys(MEASURES[measure].scores, value)
+                    known |= {"class_accuracy": value / 2, "class_iou": value / 4, "frechet": 4.0 + seed, "kernel": 0.0125}
+                    known = {score: known[score] for score in MEASURES[measure].scores if score != "inception_score"}
+                    scores += [line | {"score": score, "value": one} for score, one in known.items()]
+                    if "class_iou" in known:
+                        classes.append(line | {"class": "a", "value": value / 4})
             images[row, seed] = folder
             if row in study.rows:
                 timing[row, seed] = {"seconds": 60.0 + 60 * seed, "resumed": 0} | MACHINE
@@ -52,50 +70,37 @@ def made_up(study, tmp_path):
                     losses.append({"row": row, "seed": seed, "epoch": e, "learning_rate": 1.0} | terms)
     names = {split: {"a": ["0.png", "1.png"], "b": ["0.png", "1.png"]} for split in ("train", "test")}
     manifest = {
-        "title": "toy", "names": names, "unpaired": {"a": ["0.png"], "b": ["1.png"]}, "paired": True, "source": "toy",
-        "classes": [["a", [1, 2, 3]]], "counts": {"train": {"a": 2, "b": 2}, "test": {"a": 2, "b": 2}}, "digest": "0" * 64,
+        "title": "toy", "names": names, "unpaired": {"a": ["0.png"], "b": ["1.png"]}, "source": "toy",
+        "counts": {"train": {"a": 2, "b": 2}, "test": {"a": 2, "b": 2}}, "digest": "0" * 64,
     }  # fmt: skip
-    table = pd.DataFrame(scores, columns=["output", "row", "seed", *COLUMNS])
-    passes = pd.concat([table, table.assign(pixel_accuracy=table.pixel_accuracy + 0.02)])
-    keys = ["output", "row", "seed"]
+    table = pd.DataFrame(scores, columns=[*HEAD, "score", "value"])
+    passes = pd.concat([table.assign(**{"pass": n}, value=table.value + 0.02 * n) for n in (0, 1)])
     # of each score the seeds as they are, and nothing of the images: intervals are Student's over three trainings
-    estimates = {
-        at: {name: Estimate(line[name].to_numpy(), np.full(2, line[name].mean()), 2000) for name in COLUMNS}
-        for at, line in table.groupby(["output", "row"])
+    for (output, row, score), of in table.groupby(["output", "row", "score"]):
+        estimates.setdefault((output, row), {})[score] = Estimate(of.value.to_numpy(), np.full(2, of.value.mean()), 2000)
+    curves = table[table.score.eq("class_iou") & table.row.isin(study.rows)]
+    domains = {
+        name: replace(domain, palette={"a": [1, 2, 3]}) if domain.palette else domain
+        for name, domain in study.data.domains.items()
     }
     return Results(
         params=PARAMS,
-        study=study,
+        study=replace(study, data=replace(study.data, domains=domains)),
         scores=table,
         passes=passes,
-        classes=table[keys].assign(iou=table.class_iou, **{"class": "a"}),
-        distances=pd.DataFrame(
-            {
-                "output": "labels2photo",
-                "row": row,
-                "seed": seed,
-                "of": "segmenter",
-                "frechet": 4.0 + seed,
-                "frechet_error": 0.0,
-                "frechet_infinite": 3.5,
-                "kernel": 0.0125,
-                "kernel_error": 0.001,
-                "made": 2,
-                "real": 3,
-                "features": 8,
-            }
-            for row in study.rows
-            for seed in study.seeds
-        ),
-        over_training=pd.DataFrame(columns=[*keys, "epoch", "digit_frechet"]),
-        curves=pd.concat([table[[*keys, "class_iou"]].assign(epoch=e) for e in (1, 2)])[lambda lines: lines.row.isin(study.rows)],
+        classes=pd.DataFrame(classes, columns=[*HEAD, "class", "value"]),
+        curves=pd.concat([curves.assign(epoch=e) for e in (1, 2)]),
+        more=more,
         estimates=estimates,
         by_image={at: np.array([0.25, 0.75]) for at in estimates},
         losses=pd.DataFrame(losses),
         timing=timing,
+        pace=dict.fromkeys(timing, 0.04),
+        versions=dict.fromkeys(timing, MACHINE["versions"]),
         manifest=manifest,
         images=images,
-        pace=dict.fromkeys(timing, 0.04),
+        gate=Gate("per-pixel accuracy", 0.9, 0.8),
+        reader="a segmentation network",
     )
 
 
@@ -111,7 +116,7 @@ def test_a_page_of_pairs_has_every_table_with_its_own_rows(tmp_path):
         f"pix2pix_ablation/{name}"
         for name in (
             *("objective.png", "architecture.png", "receptive-field.png", "labels.png"),
-            *("claims.svg", "classes.svg", "curves.svg", "extremes.png", "losses.svg"),
+            *("claims.svg", "classes.svg", "extremes.png", "curves.svg", "losses.svg"),
         )
     ]
     # the fifth row, 0.40 and 0.42, stands in two tables under two names, beside the paper's number of each
@@ -124,11 +129,11 @@ def test_a_page_of_pairs_has_every_table_with_its_own_rows(tmp_path):
     front = tables.of_front_page(intervals(results), study).splitlines()
     # seeds 4, 5 and 6: standard error 0.577, quantile of two degrees of freedom 4.303
     assert (
-        "| L1 + GAN | **5.00** <sub>2.52–7.48</sub> | 3.50 | **12.5** <sub>8.2–16.8</sub> | 2 and 3 |" in text
+        "| L1 + GAN | **5.00** <sub>2.52–7.48</sub> | **0.0125** <sub>0.0125–0.0125</sub> | 3.50 | 2 and 3 |" in text
         and "**not FID**" in text
     )
     assert len(front) == 2 + 5 + 2 and "Photo → labels" not in front[0]
-    canvas = np.asarray(figures.grid(results, study.tables["receptive-field"]))
+    canvas = np.asarray(pictures.grid(results, study.tables["receptive-field"]))
     assert canvas.shape[1] == 6 * 100 - 4
 
 
@@ -173,11 +178,11 @@ def test_fewer_than_three_trainings_are_not_judged(tmp_path):
         assert {one["verdict"] for one in few} == {"not judged"} and words in claims.table(few)
 
 
-def test_claims_name_rows_that_exist_and_orders_that_the_papers_print():
+def test_claims_are_orders_that_the_papers_print():
     count = 0
     for name in ("cityscapes-128", "cityscapes-256"):
         study = PARAMS.studies[name]
-        for claim in claims.claims(study.variants):
+        for claim in study.claims:
             for row in (claim.better, claim.than):
                 assert claim.output in [output.name for output in study.rows[row].method.outputs()], claim
             # what is claimed is what the paper's own numbers say
@@ -190,14 +195,13 @@ def test_claims_are_judged_and_printed(tmp_path):
     study = PARAMS.studies["streets-pairs"]
     results = made_up(study, tmp_path)
     found = {one["text"]: one for one in claims.judged(results)}
-    assert len(found) == len(claims.claims("pix2pix-ablation"))
+    assert len(found) == len(study.claims)
     one = found["L1 + cGAN beats L1 on class IoU"]  # the fifth row's scores against the first's: 0.1025 - 0.0025
     assert one["paper"] == 0.06 and one["difference"] == pytest.approx(0.1) and one["verdict"] == "reproduced"
     # standard deviation 0.0025 over three trainings of either row: Student's with 4 degrees of freedom
     assert one["high"] - one["difference"] == pytest.approx(2.776 * 0.0025 * np.sqrt(2 / 3), abs=1e-5)
     assert found["With L1 a condition still helps"]["paper"] == 0.02
-    results.scores.loc[results.scores.row == "ground-truth", "pixel_accuracy"] = 0.79
-    failed = {one["text"]: one["verdict"] for one in claims.judged(results)}
+    failed = {one["text"]: one["verdict"] for one in claims.judged(replace(results, gate=Gate("per-pixel accuracy", 0.79, 0.8)))}
     assert failed["L1 + cGAN beats L1 on class IoU"] == "not judged"
     assert failed["L1 + cGAN has truer colours than L1 (a)"] == "reproduced"  # asks no network
     text = claims.table(list(found.values()))
@@ -228,9 +232,9 @@ def test_figures_are_the_same_bytes_twice(tmp_path):
     results = made_up(study, tmp_path)
     lines = claims.judged(results)
     for name in ("a", "b"):
-        figures.classes(results, tmp_path / f"{name}1.svg")
-        figures.curves(results, tmp_path / f"{name}2.svg")
-        figures.verdicts(lines, tmp_path / f"{name}3.svg")
+        plots.classes(results, tmp_path / f"{name}1.svg")
+        plots.curves(results, tmp_path / f"{name}2.svg")
+        plots.verdicts(lines, tmp_path / f"{name}3.svg")
     for n in (1, 2, 3):
         assert (tmp_path / f"a{n}.svg").read_bytes() == (tmp_path / f"b{n}.svg").read_bytes()
     assert "training steps" in (tmp_path / "a2.svg").read_text() and "reproduced" in (tmp_path / "a3.svg").read_text()
@@ -238,13 +242,11 @@ def test_figures_are_the_same_bytes_twice(tmp_path):
 
 def test_extremes_are_the_best_and_the_worst_image(results):
     """Two test images, 0.25 and 0.75 right: best and worst; the lines are input, output and truth of the best row."""
-    assert figures.extreme_row(results, "labels2photo") == "cyclegan"  # fifth, with the highest scores
+    assert pictures.extreme_row(results, "labels2photo") == "cyclegan"  # fifth, with the highest scores
     order = []
-    sheet, figures.sheet = figures.sheet, lambda titles, lines, side: order.append((titles, lines))
-    try:
-        figures.extremes(results)
-    finally:
-        figures.sheet = sheet
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pictures, "sheet", lambda titles, lines, side: order.append((titles, lines)))
+        pictures.extremes(results)
     titles, lines = order[0]
     assert titles == ["Best 0.75", "Median 0.25", "Worst 0.25"] * 2
     assert [path.name for path in lines[1]] == ["1.png", "0.png", "0.png"] * 2
@@ -289,44 +291,34 @@ def test_titles_of_any_kind_break_neither_page_nor_figure(results, tmp_path):
 
 def test_the_gate_speaks_up_when_real_photos_cannot_be_read(results):
     text = page.page(PARAMS, "cyclegan_ablation", results)
-    assert "**Gate passed**: real test photos score 0.90" in text and "trained on real training photos" in text
-    results.scores.loc[results.scores.row == "ground-truth", "pixel_accuracy"] = 0.79
-    assert "**Gate failed: do not trust the labels → photo table.**" in page.page(PARAMS, "cyclegan_ablation", results)
-    # the papers' own network passed its gate before it scored; the size of this study is another
-    published = replace(results, published=True)
-    text = page.page(PARAMS, "cyclegan_ablation", published)
-    assert "**Gate passed**: the papers' FCN-8s" in text and "the papers' own FCN-8s reads" in text
-    assert all(one["verdict"] == "not judged" for one in claims.judged(results) if one["output"] == "labels2photo")
-    assert any(one["verdict"] != "not judged" for one in claims.judged(published) if one["output"] == "labels2photo")
-    # nothing that the network reads: no gate
-    pairs = PARAMS.studies["streets-pairs"]
-    labels = replace(pairs, rows={"labels-l1": pairs.rows["labels-l1"]})
-    assert "Gate" not in page._gate(replace(results, study=labels))
+    assert "**Gate passed**: a segmentation network reads real test images with a per-pixel accuracy of 0.90" in text
+    failed = replace(results, gate=Gate("per-pixel accuracy", 0.79, 0.8))
+    assert "**Gate failed: do not trust what it reads.** A segmentation network" in page.page(PARAMS, "cyclegan_ablation", failed)
+    assert all(one["verdict"] == "not judged" for one in claims.judged(failed) if one["output"] == "labels2photo")
+    assert any(one["verdict"] != "not judged" for one in claims.judged(failed) if one["output"] == "photo2labels")
+    # nothing that a network reads: no gate
+    assert "Gate" not in str(page._gate(PARAMS, replace(results, gate=None)))
 
 
-def test_page_without_label_maps_has_images_and_no_table(results):
-    results.manifest["classes"] = []
-    bare = replace(
-        results,
-        distances=results.distances.iloc[:0],
-        scores=results.scores.iloc[:0],
-        passes=results.passes.iloc[:0],
-        classes=results.classes.iloc[:0],
-        estimates={},
-        by_image={},
-    )
-    text = page.page(PARAMS, "cyclegan_ablation", bare)
-    assert (
-        "nothing to score against" in text
-        and "| Row |" not in text
-        and "labels2photo.png" in text
-        and "label maps and" not in text
-        and "FCN-score" not in text
-    )
+def test_a_page_of_images_that_nothing_measures_says_so(raw, tmp_path):
+    raw["studies"]["edges"] = {"base": "streets-tiny", "dataset": "facades-edges", "reader": None}
+    params = parsed(raw)
+    bare = replace(made_up(params.studies["edges"], tmp_path), params=params, gate=None, reader="")
+    text = page.page(params, "cyclegan_ablation", bare)
+    assert "1 edges and 1 photos" in text and "Nothing measures these images" in text and "edges2photo.png" in text
+    assert not [word for word in ("FCN-score", "Gate", "unchanged scores", "How to read", "claims hold") if word in text], text
+    assert segmented(bare) == []
 
 
-def test_grid_shows_input_variants_and_truth_in_order(results):
-    canvas = np.asarray(figures.grid(results, STUDY.tables["labels2photo"]).convert("RGBA"))
+def test_rows_of_other_versions_are_named(results):
+    assert "Rows differ" not in page.page(PARAMS, "cyclegan_ablation", results)
+    first = next(iter(results.versions))
+    other = replace(results, versions=results.versions | {first: {"torch": "3"}})
+    assert "**Rows differ in torch**" in page.page(PARAMS, "cyclegan_ablation", other)
+
+
+def test_grid_shows_input_rows_and_truth_in_order(results):
+    canvas = np.asarray(pictures.grid(results, STUDY.tables["labels2photo"]).convert("RGBA"))
     assert canvas.shape[1] == 7 * 100 - 4
     order = ["identity", *STUDY.rows, "ground-truth"]
     rows = [*STUDY.rows, *REFERENCE_ROWS]
@@ -337,7 +329,7 @@ def test_grid_shows_input_variants_and_truth_in_order(results):
 
 def test_losses_figure_is_the_same_bytes_twice(results, tmp_path):
     for name in ("a.svg", "b.svg"):
-        figures.losses(results, tmp_path / name)
+        plots.losses(results, tmp_path / name)
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
     assert "Cycle loss" in (tmp_path / "a.svg").read_text()
 
@@ -351,19 +343,15 @@ def test_every_tagged_deviation_is_listed():
     texts = [path.read_text("utf-8") for path in (ROOT / "ganrepro").rglob("*.py")]
     found = {tag for text in texts for tag in re.findall(r"DEVIATION\(([a-z0-9-]+)\): \S", text)}
     assert set(re.findall(r"^\*\*([a-z0-9-]+)\*\*", listed, re.M)) == found
-    own = "\n".join(plan.deviations_of(PARAMS, PARAMS.studies["streets-pairs"]))
+    own = "\n".join(deviations_of(PARAMS, PARAMS.studies["streets-pairs"]))
     assert "discriminator-first" in own and "**rgb**" not in own and "hed-border" not in own
-    assert "hed-border" in "\n".join(plan.deviations_of(PARAMS, PARAMS.studies["facades-edges"]))
+    assert "hed-border" in "\n".join(deviations_of(PARAMS, PARAMS.studies["facades-edges"]))
 
 
 def test_summary_is_the_mean_over_seeds(results):
     table = json.loads(json.dumps(summary(results)))
     found = table["photo2labels"]["gan-forward"]
-    assert {name: found[name] for name in list(COLUMNS)[:3]} == {
-        "pixel_accuracy": 0.21,
-        "class_accuracy": 0.105,
-        "class_iou": 0.0525,
-    }
+    assert found == {"pixel_accuracy": 0.21, "class_accuracy": 0.105, "class_iou": 0.0525}
 
 
 # --- MLflow -------------------------------------------------------------------------------------

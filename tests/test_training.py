@@ -7,39 +7,39 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import RAW, ROOT, tiny
+from conftest import LABELS_AND_PHOTOS, RAW, ROOT, UNPAIRED, parsed, tiny
 from PIL import Image
 from torch import nn
 
-from ganrepro import checkpoints, settings
-from ganrepro.data.images import ImageError
+from ganrepro.errors import UnfitData
 from ganrepro.evaluation.generation import generate
-from ganrepro.methods.base import Adam, Batch, DataSpec, Feed, RMSprop
+from ganrepro.methods.base import Adam, Batch, RMSprop
 from ganrepro.methods.cyclegan import CycleGAN
-from ganrepro.methods.image_pool import ImagePool, pool_decisions
-from ganrepro.methods.players import Players, Ways, _optimiser
 from ganrepro.nets import cpu_convolutions
 from ganrepro.objectives.adversarial import least_squares
 from ganrepro.objectives.reconstruction import l1
 from ganrepro.process import configure
 from ganrepro.seeding import number, reseed
-from ganrepro.training.batches import TrainingImages, load_images
+from ganrepro.store import checkpoints
+from ganrepro.training.batches import TrainingImages
 from ganrepro.training.engine import Engine
+from ganrepro.training.image_pool import ImagePool, pool_decisions
 from ganrepro.training.loop import NonFiniteLoss, Progress, fit, in_turn, steps
+from ganrepro.training.players import Players, Ways, _optimiser
 from ganrepro.training.schedule import milestones, rate_factor
 
 CPU = torch.device("cpu")
-PARAMS = settings.parse(RAW)
+PARAMS = parsed(RAW)
 EXPERIMENTS = [(study.name, row) for study in PARAMS.studies.values() for row in study.rows]
-RGB = DataSpec({"a": 3, "b": 3}, 16)
 
 
 def method_of(study, row, **changes):
-    return tiny(PARAMS.studies[study].rows[row].method, **changes)
+    found = PARAMS.studies[study].rows[row].method
+    return tiny(type(found)(found.settings, found.data if found.data.classes else LABELS_AND_PHOTOS), **changes)
 
 
 def players_of(method, seed=0, device=CPU):
-    return Players(method, RGB, seed, device)
+    return Players(method, seed, device)
 
 
 def images(method, count=5, window=None, device=CPU):
@@ -48,7 +48,10 @@ def images(method, count=5, window=None, device=CPU):
         return torch.randint(0, 256, shape, generator=torch.Generator().manual_seed(seed)).byte()
 
     labels = {"b": torch.arange(count) % 10} if method.feed().labels else None
-    return TrainingImages({"a": draw(1), "b": draw(2)}, method.feed(), method.settings, device, labels, window=window)
+    sources = {"a": draw(1), "b": draw(2)}
+    feed = method.feed()
+    of = {domain: sources[domain][..., : method.data.channels(domain)] for domain in feed.domains}
+    return TrainingImages(of, feed, method.settings, device, labels, window=window)
 
 
 def run(method, save=lambda p: None, progress=None, players=None, every=1e9, window=None):
@@ -183,7 +186,7 @@ def test_a_streamed_dataset_gives_the_same_images(start):
                 seen.append({domain: images.clone() for domain, images in batch.images.items()})
                 return {loss.name: torch.zeros(()) for loss in self.losses()}
 
-        watched = Watched(method.settings)
+        watched = Watched(method.settings, method.data)
         engine = Engine(players_of(watched), images(watched, window=window), 7)
         engine.begin(0, 2, 1.0, start, torch.zeros(start, len(engine.losses)))
         for _ in range(start, 7):
@@ -288,7 +291,7 @@ def test_a_paired_step_equals_the_plain_formulas(row):
 
 def test_photo_to_labels_is_the_same_method_with_the_sides_swapped():
     forward = method_of("streets-pairs", "l1-cgan", engine="plain")
-    backward = forward.with_settings(direction="photo2labels")
+    backward = forward.with_settings(domains=["b", "a"])
     one, other = players_of(forward), players_of(backward)
     for mine, theirs in (("g_ab", "g_ba"), ("d_b", "d_a")):
         other.networks[theirs].load_state_dict(one.networks[mine].state_dict())
@@ -318,7 +321,7 @@ def test_dropout_makes_passes_differ_and_seeds_make_them_repeat(tmp_path):
         Image.new("RGB", (16, 16), (40 * i, 90, 200 - 30 * i)).save(tmp_path / "test" / "a" / name)
     weights = players_of(method).state()["networks"]
     for folder in ("once", "again"):
-        generate(method, weights, RGB, 0, tmp_path / "test", {"names": {"test": {"a": names}}}, tmp_path / folder, CPU, passes=2)
+        generate(method, weights, 0, tmp_path / "test", {"a": names}, tmp_path / folder, CPU, passes=2)
     read = {p.relative_to(tmp_path): p.read_bytes() for p in tmp_path.glob("*/**/labels2photo/*.png")}
     assert len(read) == 2 * 2 * 5
     for name in names:
@@ -330,13 +333,16 @@ def test_dropout_makes_passes_differ_and_seeds_make_them_repeat(tmp_path):
         )
 
 
-def test_a_method_that_wants_what_the_data_has_not_says_so(tmp_path):
-    (tmp_path / "manifest.json").write_text('{"paired": false, "names": {"train": {"b": []}}, "unpaired": {}}')
-    method = method_of("streets-pairs", "l1")
-    with pytest.raises(ImageError, match="this method needs pairs"):
-        load_images(tmp_path, method.feed(), method.settings, CPU)
-    with pytest.raises(ImageError, match="needs the classes of the images"):
-        load_images(tmp_path, Feed(("b",), labels=True), method.settings, CPU)
+def test_a_method_that_wants_what_the_data_has_not_says_so():
+    method, classes = method_of("streets-pairs", "l1"), method_of("digits-conditions", "cgan")
+    for one, data, told in (
+        (method, UNPAIRED, "needs pairs, and the images of the dataset form none"),
+        (method, classes.data, "translates between two domains; the dataset has b alone"),
+        (classes, LABELS_AND_PHOTOS, "needs the classes of the images, and the dataset has none"),
+        (method.with_settings(domains=["a", "c"]), UNPAIRED, "needs a domain 'c'; the dataset has a, b"),
+    ):
+        with pytest.raises(UnfitData, match=told):
+            type(one)(one.settings, data).check()
 
 
 def test_discriminators_see_the_pool_not_the_latest_fake():
@@ -413,7 +419,7 @@ def test_ways_to_compute_a_step_make_the_same_step(study, row, ways):
     """Four steps without dropout: losses within 1e-4 of themselves, of which rounding is what is left."""
     losses, method = [], method_of(study, row)
     for way in (Ways(), ways):
-        engine, seen = begun(method, Players(method, RGB, 0, CPU, way)), set()
+        engine, seen = begun(method, Players(method, 0, CPU, way)), set()
         for name, network in engine.players.networks.items():
             for module in network.modules():
                 if isinstance(module, nn.Dropout):
@@ -567,7 +573,7 @@ def test_a_training_that_stops_leaves_the_others_going():
         return progress, steps(players, images(method), 0, progress, lambda row: None, lambda p: None, 1e9)
 
     whole = method_of("streets-tiny", "cyclegan")
-    (broken, first), (good, second) = start(Broken(whole.settings)), start(whole)
+    (broken, first), (good, second) = start(Broken(whole.settings, whole.data)), start(whole)
     stopped, fine = in_turn([first, second])
     assert isinstance(stopped, NonFiniteLoss) and "cycle_forward" in str(stopped) and fine is None
     assert not broken.rows and len(good.rows) == 3
@@ -635,7 +641,7 @@ def test_a_non_finite_loss_stops_and_names_the_term(value):
 
     saved = []
     with pytest.raises(NonFiniteLoss, match=r"'cycle_forward' became (nan|inf) in epoch 2, step 2"):
-        run(Broken(method.settings), saved.append, every=0.0)
+        run(Broken(method.settings, method.data), saved.append, every=0.0)
     assert len(saved) == 5
 
 
@@ -673,7 +679,7 @@ def test_a_full_disk_keeps_the_previous_checkpoint(tmp_path):
     path = tmp_path / "checkpoint.pt"
     checkpoints.save(path, {}, {"x": torch.zeros(10)})
     code = (
-        "import resource, signal, sys, torch; from pathlib import Path; from ganrepro import checkpoints\n"
+        "import resource, signal, sys, torch; from pathlib import Path; from ganrepro.store import checkpoints\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))\n"
         f"try: checkpoints.save(Path({str(path)!r}), {{}}, {{'x': torch.zeros(100_000)}})\n"
         "except checkpoints.CheckpointError as error: print(error); sys.exit(3)"

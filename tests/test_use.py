@@ -11,22 +11,21 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, published_generator
+from conftest import ROOT, parsed, published_generator
 from PIL import Image
 from torch.nn import functional as F
 
 import ganrepro
 from ganrepro import settings
-from ganrepro.artifacts import paths
 from ganrepro.data.images import ImageError
 from ganrepro.errors import UserError, WeightsError
-from ganrepro.methods.base import DataSpec
-from ganrepro.methods.files import ReadsFiles
 from ganrepro.nets.architecture import Architecture
 from ganrepro.nets.published import read_published
+from ganrepro.plan import paths
 from ganrepro.use import cli, demo, export, files, samples, tiles
-from ganrepro.use.model import Model, load, of_row, pad
+from ganrepro.use.model import load, of_row
 from ganrepro.use.rows import ModelError
+from ganrepro.use.translator import Translator, pad
 
 torch.set_num_threads(1)
 
@@ -39,7 +38,8 @@ def a_model(architecture=None, pixels=32, **about):
     for parameter in network.parameters():
         parameter.data.add_(0.1 * torch.randn_like(parameter))
     palette = {"sky": [0, 0, 255], "road": [9, 9, 9]}
-    return Model("toy", architecture, network, "a", "b", "Toy", pixels, palette, {"licence": "MIT"} | about)
+    about = {"licence": "MIT"} | about
+    return Translator("toy", architecture, network, "a", "b", "labels2photo", "Toy", pixels, palette, about)
 
 
 UNET = Architecture("unet", 4, pixels=32)
@@ -250,35 +250,34 @@ def test_an_imported_generator_is_a_row_of_a_study(tmp_path, raw, monkeypatch):
     """Its key follows the content of the file; it is generated as its network translates; nothing is trained."""
     import shutil
 
-    from ganrepro import settings
-    from ganrepro.artifacts import paths
     from ganrepro.evaluation.generation import generate
-    from ganrepro.methods.base import DataSpec
 
-    raw["variants"]["cyclegan-ablation"]["theirs"] = {"title": "Theirs", "method": "imported", "weights": "x.pth"}
-    params = settings.parse(raw)
+    theirs = {"title": "Theirs", "method": "imported", "weights": "x.pth"}
+    raw["experiments"]["published"] = {"rows": {"theirs": theirs, "ours": {"title": "Ours"}}}
+    raw["studies"]["published"] = {"base": "streets-tiny", "experiment": "published"}
+    params = parsed(raw)
     monkeypatch.chdir(tmp_path)
-    run = paths.find_run(params, "streets-tiny", "theirs", 0)
+    run = paths.find_run(params, "published", "theirs", 0)
     without = run.key
     (tmp_path / "downloads/archives").mkdir(parents=True)
     shutil.copy(published_generator(), "downloads/archives/x.pth")
+    run = paths.find_run(params, "published", "theirs", 0)
     assert run.key != without and run.files == {"x.pth": Path("downloads/archives/x.pth")}
     (tmp_path / "test/a").mkdir(parents=True)
     photo(tmp_path / "test/a/0.png", (64, 64))
     manifest = {"names": {"test": {"a": ["0.png"]}}}
-    data, cpu = DataSpec({"a": 3, "b": 3}, 64), torch.device("cpu")
-    generate(run.method, {}, data, 0, tmp_path / "test", manifest, tmp_path / "made", cpu)
+    generate(run.method, {}, 0, tmp_path / "test", manifest["names"]["test"], tmp_path / "made", torch.device("cpu"))
     direct = load("downloads/archives/x.pth")(Image.open(tmp_path / "test/a/0.png"))
     assert np.abs(np.asarray(Image.open(tmp_path / "made/labels2photo/0.png"), int) - np.asarray(direct)).max() <= 1
     # once, whatever the study's seeds; nothing to look back at; refused at a size that its network does not take
     assert [r.seed for r in paths.trained(params, run.study) if r.row == "theirs"] == [0] and run.looks_back == []
     with pytest.raises(settings.ConfigError, match="has no seed 1"):
-        paths.find_run(params, "streets-tiny", "theirs", 1)
+        paths.find_run(params, "published", "theirs", 1)
     with pytest.raises(WeightsError, match=r"does not take colour images of 30 × 30"):
         read_published(Path("downloads/archives/x.pth"), 30)
-    raw["variants"]["cyclegan-ablation"]["theirs"]["weights"] = "../x.pth"
-    with pytest.raises(settings.ConfigError, match=r"variants\.cyclegan-ablation\.theirs\.weights"):
-        settings.parse(raw)
+    theirs["weights"] = "../x.pth"
+    with pytest.raises(settings.ConfigError, match=r"experiments\.published\.rows\.theirs\.weights"):
+        parsed(raw)
 
 
 # --- sizes, tiles, files -------------------------------------------------------------------------
@@ -545,21 +544,19 @@ def test_a_missing_runtime_says_how_to_install_it(tmp_path, monkeypatch):
 @pytest.mark.parametrize(("study", "labels"), [("facades-edges", False), ("facades-pairs", True)])
 def test_a_model_of_edges_is_drawn_with_a_pen_one_of_labels_with_their_colours(tmp_path, raw, monkeypatch, study, labels):
     """Both datasets come from the same source, which has label colours."""
-    from ganrepro import checkpoints, settings
-    from ganrepro.artifacts import paths
-    from ganrepro.artifacts.files import write_json
-    from ganrepro.methods.base import DataSpec
-    from ganrepro.methods.players import Players
+    from ganrepro.store import checkpoints
+    from ganrepro.store.files import write_json
+    from ganrepro.training.players import Players
 
     small = {"generator_filters": 2, "discriminator_filters": 2, "crop_pixels": 16, "load_pixels": 16}
     raw["studies"][study] |= small | {"discriminator_receptive_field": 16}
-    run = paths.find_run(settings.parse(raw), study, "l1-cgan", 0)
+    run = paths.find_run(parsed(raw), study, "l1-cgan", 0)
     monkeypatch.chdir(tmp_path)
-    players = Players(run.method, DataSpec({"a": 3, "b": 3}, 16), 0, torch.device("cpu"))
+    players = Players(run.method, 0, torch.device("cpu"))
     run.folder.mkdir(parents=True)
     checkpoints.save(run.folder / "checkpoint.pt", run.spec, {"players": players.state()})
     write_json(run.folder / "timing.json", {"commit": "x", "versions": {}, "device_name": "x"})
-    model = of_row(run, run.outputs[0])
+    model = of_row(run, "a row").translates()
     assert bool(model.palette) is labels
     drawn = demo.drawn(model, Image.new("RGB", (16, 16), (250, 250, 250)))
     assert (drawn.getpixel((0, 0)) == (250, 250, 250)) is not labels
@@ -571,7 +568,7 @@ def test_a_folder_says_what_it_is_and_loads_back(folder, tmp_path):
     card = (folder / "README.md").read_text()
     assert card.startswith("---\nlibrary_name: ganrepro") and "## Intended use" in card and "MIT" in card
     x, model = torch.rand(1, 3, 16, 16), load(folder)
-    assert torch.equal(model(x), a_model()(x)) and model.palette["sky"] == [0, 0, 255]
+    assert torch.equal(model(x), a_model()(x)) and model.translates().palette["sky"] == [0, 0, 255]
     weights = (folder / "model.safetensors").read_bytes()
     for damage, message in ((weights[:100], "no weights of that network"), (weights[:-8], "no weights of that network")):
         (folder / "model.safetensors").write_bytes(damage)
@@ -586,8 +583,8 @@ def test_a_folder_says_what_it_is_and_loads_back(folder, tmp_path):
         (json.dumps({k: v for k, v in config.items() if k != "pixels"}), "damaged"),
         ("[]", "damaged"),
         ("[" * 100_000, "damaged"),
-        (json.dumps(config | {"source": "z"}), "source: Input should be 'a' or 'b'"),
-        (json.dumps(config | {"target": "a"}), "source and target: expected a and b"),
+        (json.dumps(config | {"source": "../z"}), "source: String should match pattern"),
+        (json.dumps(config | {"target": "a"}), "source and target: expected two domains, got 'a' twice"),
         (json.dumps(config | {"palette": {"x": ["y"]}}), "damaged"),
         (json.dumps(config | {"palette": {"x": [0, 0, 256]}}), r"palette\.x\.2: Input should be less than or equal to 255"),
         (json.dumps(config | {"pixels": -5}), "pixels: Input should be greater than"),
@@ -612,13 +609,13 @@ def test_the_zoo_translates_as_recorded(place):
     for picture in pictures:
         made, recorded = model(Image.open(picture)), Image.open(place / "translated" / picture.name)
         assert np.abs(np.asarray(made, int) - np.asarray(recorded)).max() <= 1
-    assert export.card(model) == (place / "README.md").read_text()
+    assert export.card(model.translates()) == (place / "README.md").read_text()
 
 
 @pytest.mark.parametrize("place", sorted(set(ZOO) - set(TRANSLATORS)), ids=lambda place: place.name)
 def test_the_zoo_makes_the_images_it_made(place):
     """Likewise, those that start from noise."""
-    assert samples.off_by(samples.load(str(place))) <= 1
+    assert samples.off_by(load(place).samples()) <= 1
 
 
 def test_every_study_kept_has_a_small_generator_in_the_zoo():
@@ -634,14 +631,13 @@ def test_every_study_kept_has_a_small_generator_in_the_zoo():
     for name in sorted(set(params.studies) & {folder.name for folder in (ROOT / "reports").iterdir()}):
         runs = list(paths.trained(params, params.studies[name]))
         if not kept & {run.key for run in runs}:
-            smallest = min(_bytes(run) for run in runs if not isinstance(run.method, ReadsFiles))
+            smallest = min(_bytes(run) for run in runs if not run.files)
             (lacking if smallest < 5e6 else large).append(name)
     assert lacking == [] and large == ["camvid-pairs", "facades-edges", "facades-pairs", "streets-pairs"]
 
 
 def _bytes(run):
-    data = DataSpec({"a": 3, "b": 3}, run.method.settings.crop_pixels)
-    networks = run.method.networks(data, lambda purpose: torch.Generator())
+    networks = run.method.networks(lambda purpose: torch.Generator())
     return min(sum(4 * p.numel() for p in networks[name].parameters()) for name in run.method.generators())
 
 
@@ -748,13 +744,21 @@ def test_a_generator_logged_to_mlflow_loads_and_translates(tmp_path, folder, mon
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
     monkeypatch.chdir(tmp_path)
     model = load(folder)
+    told = logged.description(model.translates())
     ended = []
     tracking.start("exp", "Old", "old", {}, {}, note="Another note").close()
     for _ in range(2):
         row = tracking.start("exp", "CycleGAN", "row", {}, {}, note="A study")
         run = tracking.start("exp", "CycleGAN, seed 0", "key", {}, {}, row, note="A study")
         if not run.has_model("key"):
-            run.model("L1: 70/70", folder, logged.SERVED, np.zeros((2, 3, 16, 16), np.float32), logged.description(model), "key")
+            run.model(
+                "L1: 70/70",
+                folder,
+                logged.SERVED,
+                np.zeros((2, 3, 16, 16), np.float32),
+                told,
+                "key",
+            )
         row.columns(["labels2photo/class_iou"])
         run.close()
         found = mlflow.tracking.MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")

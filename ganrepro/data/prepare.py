@@ -1,223 +1,246 @@
-"""From a source to a prepared dataset: aligned pairs, unpaired splits, label maps, manifest.
+"""From a source to a prepared dataset: images of every domain, label maps, unpaired splits, manifest.
 
-    <folder>/<split>/a/NAME.png       domain a (label colours, or the A side), square
-    <folder>/<split>/b/NAME.png       domain b (photos), square
-    <folder>/<split>/labels/NAME.png  class indices at native size, 255 where not scored
-    <folder>/manifest.json            classes, names by split and domain, sha256 of every file
+    <folder>/<split>/<domain>/NAME.png  square
+    <folder>/<split>/labels/NAME.png    classes of pixels at native size, 255 where not scored
+    <folder>/manifest.json              what the dataset has (`data.spec`), names by split and domain, sha256 of every image
 
-`labels` exists only where the source has classes. In a paired source a/NAME and b/NAME belong
-together; `unpaired` in the manifest lists what each domain's training may see.
+`labels` exists only where a domain holds label maps. Where a dataset is paired, images of one name belong together; `unpaired` in
+the manifest lists what each domain's training may see.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Iterable, Mapping
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from PIL import Image
 from tqdm import tqdm
 
-from ganrepro.data import streets
-from ganrepro.data.images import VOID, ImageError, nearest_colour, read_labels, read_rgb, resize, write_png
-from ganrepro.data.layouts import Item, folder_spec, items
-from ganrepro.data.registry import entry
+from ganrepro.data import layouts
+from ganrepro.data.images import ImageError, resize, write_png
+from ganrepro.data.label_maps import colours_to_index, index_to_colours
+from ganrepro.data.layouts.base import SPLITS, Item, Place, find_root
+from ganrepro.data.own import entry_of
+from ganrepro.data.spec import DataSpec, photos_of, spec_of
 from ganrepro.errors import SourceError
+from ganrepro.lazy import torch
+from ganrepro.schema.datasets import DatasetSettings
+from ganrepro.schema.registry import FOLDER
 from ganrepro.seeding import numpy_stream
-from ganrepro.settings.models import DatasetSettings
 
-SCENE_SEED = 0
-# domain -> the roles of files it can be made from
-DOMAIN_ROLES = {"a": {"scene", "halves", "a", "index"}, "b": {"scene", "halves", "photo"}}
+SCHEMA = "dataset/2"
+FindEdges = Callable[[Image.Image], Image.Image]  # photo -> square image of its edges
+
+
+class Written(NamedTuple):
+    """Of one item: path below the folder -> sha256 of the pixels, and the class of the image."""
+
+    files: dict[str, str]
+    classes: dict[str, int]
 
 
 def prepare(
-    dataset: DatasetSettings,
-    download: Path | None,
-    folder: Path,
-    workers: int = 1,
-    find_edges: Callable[[Image.Image], Image.Image] | None = None,
+    dataset: DatasetSettings, download: Path | None, folder: Path, workers: int = 1, find_edges: FindEdges | None = None
 ) -> dict[str, Any]:
     """Fills the (empty) `folder` and returns the manifest.
 
-    download: extracted source, or None for 'streets' and 'folder'.  find_edges: photo -> the square image that
-    takes the place of domain a; classes are then dropped, and each photo belongs to its edges.
-    SourceError or ImageError with one line for anything unusable.
+    download: extracted source; None for what is drawn, and for a folder of one's own.   find_edges: makes domain a of the
+    photos, whose other side and classes are then dropped. SourceError or ImageError with one line for anything unusable.
     """
-    if dataset.source == "folder":
-        spec, download = folder_spec(dataset), Path(dataset.path or "").expanduser()
-    else:
-        spec = entry(dataset.source)
-        spec |= {"paired": spec["layout"] != "folders"}
-        if spec["layout"] == "streets":
-            spec |= {"palette": {name: list(colour) for name, colour in streets.PALETTE.items()}}
-    wanted = list(items(dataset, spec, download))
-    domain_roles = DOMAIN_ROLES
-    if find_edges is not None:
-        spec |= {"palette": None, "paired": True, "title": f"{spec['title']}: edges and photos"}
-        domain_roles = {"a": DOMAIN_ROLES["b"], "b": DOMAIN_ROLES["b"]}
-        kept = [replace(item, files={k: v for k, v in item.files.items() if k in DOMAIN_ROLES["b"]}) for item in wanted]
-        wanted = [item for item in kept if item.files]
-    for split in ("train", "test"):
-        for domain, roles in domain_roles.items():
-            count = sum(item.split == split and bool(roles & set(item.files)) for item in wanted)
+    entry = entry_of(dataset)
+    if dataset.source == FOLDER:
+        download = Path(dataset.path or "").expanduser()
+    if "drawn" in entry:
+        check_drawing(dataset, entry)
+    spec = spec_of(entry, find_edges is not None)
+    if (find_edges is not None) is not (dataset.edges is not None):
+        raise SourceError("edges: a detector is needed where a dataset asks for edges, and only there")
+    root = None if download is None else find_root(download, entry.get("root"))
+    source = photos_of(entry["domains"]) if find_edges else None
+    wanted = _within_limits(
+        dataset, [item for item in _items(Place(root, dataset, entry)) if source is None or source in item.domains]
+    )
+    for split in SPLITS:
+        for domain in spec.domains:
+            count = sum(item.split == split and (source or domain) in item.domains for item in wanted)
             if count < 2:
-                place = dataset.path or download or "train_images and test_images"
-                raise SourceError(f"{split}, domain {domain}: {count} images; expected at least 2. Look at {place}")
-    for sub in ("a", "b", *(["labels"] if spec.get("palette") else [])):
-        for split in ("train", "test"):
+                where = dataset.path or download or "train_images and test_images"
+                raise SourceError(f"{split}, domain {domain}: {count} images; expected at least 2. Look at {where}")
+    for sub in (*spec.domains, *(["labels"] if spec.label_maps else [])):
+        for split in SPLITS:
             (folder / split / sub).mkdir(parents=True)
-    make = partial(_make, dataset=dataset, spec=spec, folder=folder, find_edges=find_edges)
+    make = partial(_make, dataset=dataset, entry=entry, spec=spec, folder=folder, find_edges=find_edges)
     if workers > 1:
         with ProcessPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
             done = list(tqdm(pool.map(make, wanted, chunksize=8), total=len(wanted), unit="image", desc="prepare", mininterval=5))
     else:
         done = [make(item) for item in wanted]
-    return _manifest(dataset, spec, [pair for pairs in done for pair in pairs])
+    return _manifest(dataset, f"{entry['title']}{': edges and photos' if find_edges else ''}", spec, done)
 
 
-def _manifest(dataset: DatasetSettings, spec: Mapping[str, Any], digests: list[tuple[str, str]]) -> dict[str, Any]:
-    files = dict(sorted(digests))
-    names = {
-        split: {d: sorted(Path(f).name for f in files if f.startswith(f"{split}/{d}/")) for d in ("a", "b")}
-        for split in ("train", "test")
-    }
-    unpaired = names["train"]
-    if spec["paired"] and dataset.unpaired == "disjoint":
-        order = numpy_stream(0, "unpaired-halves").permutation(len(unpaired["a"]))
-        half = len(order) // 2
-        unpaired = {
-            "a": sorted(unpaired["a"][i] for i in order[:half]),
-            "b": sorted(unpaired["b"][i] for i in order[half:]),
-        }
-    return {
-        "schema": "dataset/1",
-        "source": dataset.source,
-        "title": spec["title"],
-        "classes": [[name, list(colour)] for name, colour in (spec.get("palette") or {}).items()],  # in class order
-        "paired": spec["paired"],
-        "pixels": dataset.pixels,
-        "channels": 3,
-        "counts": {split: {d: len(n) for d, n in domains.items()} for split, domains in names.items()},
-        "names": names,
-        "unpaired": unpaired,
-        "files": files,
-        "digest": hashlib.sha256("".join(f"{d}  {f}\n" for f, d in files.items()).encode()).hexdigest(),
-    }
+def check_drawing(dataset: DatasetSettings, entry: Mapping[str, Any]) -> None:
+    """SourceError where the first images of a drawn dataset are not the registered ones: this machine draws otherwise."""
+    known = entry["drawn"]
+    few = dataset.model_copy(update={"pixels": known["pixels"], "train_images": known["images"], "test_images": known["images"]})
+    found = drawing_digest(few, entry)
+    if known["content"] is None:
+        print(
+            f"{dataset.source}: not checked against a registered drawing; `content` of its first images: {found}", file=sys.stderr
+        )
+    elif found != known["content"]:
+        raise SourceError(
+            f"{dataset.source}: this machine draws other images than the registered ones (digest {found[:12]}, expected "
+            f"{known['content'][:12]}), so that no score could be compared; install the versions of constraints.txt"
+        )
+
+
+def drawing_digest(dataset: DatasetSettings, entry: Mapping[str, Any]) -> str:
+    """sha256 of the pixels of all images of a drawn dataset."""
+    spec = spec_of(entry)
+    with tempfile.TemporaryDirectory() as scratch:
+        done = [_make(item, dataset, entry, spec, Path(scratch), None) for item in _items(Place(None, dataset, entry))]
+    return _content({name: digest for one in done for name, digest in one.files.items()})
+
+
+def _content(files: Mapping[str, str]) -> str:
+    return hashlib.sha256("".join(f"{d}  {f}\n" for f, d in sorted(files.items())).encode()).hexdigest()
+
+
+def _items(place: Place) -> list[Item]:
+    layout = place.entry["layout"]
+    if layout not in layouts.names():
+        raise SourceError(f"source '{place.dataset.source}' is no dataset (its layout is '{layout}'); it serves other stages")
+    return list(layouts.find(layout).items(place))
+
+
+def _within_limits(dataset: DatasetSettings, items: list[Item]) -> list[Item]:
+    """The first train_images and test_images; where domains are unpaired, of each."""
+    limits, taken, kept = {"train": dataset.train_images, "test": dataset.test_images}, dict[tuple[str, ...], int](), []
+    for item in items:
+        kind = (item.split, *item.domains)
+        taken[kind] = taken.get(kind, 0) + 1
+        limit = limits[item.split]
+        if limit is None or taken[kind] <= limit:
+            kept.append(item)
+    return kept
 
 
 def _make(
-    item: Item,
-    dataset: DatasetSettings,
-    spec: Mapping[str, Any],
-    folder: Path,
-    find_edges: Callable[[Image.Image], Image.Image] | None,
-) -> list[tuple[str, str]]:
-    """Writes one item's images; returns (path below the folder, sha256) of each."""
-    made: dict[str, Image.Image] = {}
-    palette: dict[str, list[int]] = spec.get("palette") or {}
-    files = item.files
-    labels: np.ndarray | None = None
-    if "scene" in files:
-        photo, labels = streets.draw_scene(SCENE_SEED, files["scene"], dataset.pixels)
-        made["b"] = Image.fromarray(photo)
-    elif "halves" in files:
-        left, right = _halve(files["halves"])
-        made["a"], made["b"] = (left, right) if spec["a"] == "left" else (right, left)
-    if "photo" in files:
-        made["b"] = read_rgb(files["photo"])
-    if "a" in files:
-        made["a"] = read_rgb(files["a"])
-    if "index" in files:
-        labels = read_index(files["index"], len(palette), spec.get("void", []), spec.get("label_ids"))
-        if labels.shape[::-1] != made["b"].size:
-            raise ImageError(f"{files['index']}: label map is {labels.shape[::-1]}, its photo {made['b'].size}")
-    elif palette and labels is None:
-        where = str(files.get("halves", files.get("a")))
-        if made["a"].size != made["b"].size:
-            raise ImageError(f"{where}: label map is {made['a'].size}, its photo {made['b'].size}")
-        labels = colours_to_index(
-            made["a"], palette, spec.get("void_colours", []), where, nearest=spec.get("labels") == "nearest"
-        )
+    item: Item, dataset: DatasetSettings, entry: Mapping[str, Any], spec: DataSpec, folder: Path, find_edges: FindEdges | None
+) -> Written:
+    """Writes one item's images."""
+    picture, made = item.read(), {}
+    labels, name = picture.labels, f"{item.name}.png"
     if find_edges is not None:
-        made["a"], labels = find_edges(made["b"]), None
-    elif "a" not in made and labels is not None:
-        made["a"] = Image.fromarray(index_to_colours(labels, palette))
-    written = []
+        photo = picture.images[photos_of(entry["domains"])]
+        made = {"a": find_edges(photo), "b": photo}
+        labels = None
+    else:
+        made = dict(picture.images)
+        labelled = spec.label_maps
+        if labelled is not None:
+            labels, made = _label_maps(item, labels, made, entry, spec, labelled)
+    written: dict[str, str] = {}
     for domain, image in made.items():
-        square = resize(image, dataset.pixels)
-        written.append(
-            _write(folder, f"{item.split}/{domain}/{item.name}.png", _through_jpeg(square) if spec.get("jpeg") else square)
-        )
+        square = resize(image.convert("L" if spec.domains[domain].channels == 1 else "RGB"), dataset.pixels)
+        through = _through_jpeg(square) if entry.get("jpeg") else square
+        written |= _write(folder, f"{item.split}/{domain}/{name}", through)
     if labels is not None:
-        written.append(_write(folder, f"{item.split}/labels/{item.name}.png", Image.fromarray(labels)))
-    return written
+        written |= _write(folder, f"{item.split}/labels/{name}", Image.fromarray(labels))
+    return Written(written, {} if picture.image_class is None else {name: picture.image_class})
 
 
-def _write(folder: Path, name: str, image: Image.Image) -> tuple[str, str]:
+def _label_maps(
+    item: Item, labels: np.ndarray | None, made: dict[str, Image.Image], entry: Mapping[str, Any], spec: DataSpec, domain: str
+) -> tuple[np.ndarray, dict[str, Image.Image]]:
+    """Classes from the colours of a label map, or colours from its classes, whichever is lacking; of the photo's size."""
+    size = next((image.size for name, image in made.items() if name != domain), None)
+    where = f"{entry['title']}, {item.split}/{item.name}"
+    if labels is None:
+        if size not in (None, made[domain].size):
+            raise ImageError(f"{where}: its label map is {made[domain].size}, its photo {size}")
+        void, nearest = entry.get("void_colours", []), entry.get("labels") == "nearest"
+        labels = colours_to_index(made[domain], spec.palette, void, where, nearest=nearest)
+    elif size is not None and labels.shape[::-1] != size:
+        raise ImageError(f"{where}: its label map is {labels.shape[::-1]}, its photo {size}")
+    if domain not in made:
+        made = {domain: Image.fromarray(index_to_colours(labels, spec.palette))} | made
+    return labels, made
+
+
+def _write(folder: Path, name: str, image: Image.Image) -> dict[str, str]:
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
     write_png(folder / name, image)
     # of the pixels, not of the file: another zlib may compress the same image to other bytes
-    return name, hashlib.sha256(f"{image.mode} {image.size} ".encode() + image.tobytes()).hexdigest()
-
-
-def _halve(path: Path) -> tuple[Image.Image, Image.Image]:
-    image = read_rgb(path)
-    width, height = image.size
-    if width % 2:
-        raise ImageError(f"{path}: {width} x {height}; a side-by-side image needs an even width, two equal halves")
-    return image.crop((0, 0, width // 2, height)), image.crop((width // 2, 0, width, height))
+    return {name: hashlib.sha256(f"{image.mode} {image.size} ".encode() + image.tobytes()).hexdigest()}
 
 
 def _through_jpeg(image: Image.Image) -> Image.Image:
-    """What the official preparation makes of an image: JPEG, quality 100, no subsampling."""
+    """What the official preparation of Cityscapes makes of an image: JPEG, quality 100, no subsampling."""
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=100, subsampling=0)
     return Image.open(buffer).convert("RGB")
 
 
-def read_index(path: Path, classes: int, void: list[int], ids: Mapping[int, int] | None) -> np.ndarray:
-    """A class-index map as 0..classes-1, or 255 where not scored.
-
-    ids: raw id -> class, everything else unscored (Cityscapes); without it the file holds classes
-    and the `void` values. ImageError names an unknown value.
-    """
-    raw = read_labels(path)
-    table = np.full(256, VOID, np.uint8)
-    if ids is not None:
-        for theirs, ours in ids.items():
-            table[int(theirs)] = ours
-        return table[raw]
-    unknown = sorted(set(np.unique(raw).tolist()) - set(range(classes)) - set(void))
-    if unknown:
-        raise ImageError(f"{path}: label {unknown[0]} is unknown; expected 0 to {classes - 1} or void {void}")
-    table[:classes] = np.arange(classes)
-    return table[raw]
-
-
-def colours_to_index(
-    image: Image.Image, palette: Mapping[str, list[int]], void: list[list[int]], where: str, nearest: bool
-) -> np.ndarray:
-    """Label colours -> class indices, 255 for `void` colours. Exact, unless `nearest`; ImageError names a foreign colour."""
-    index, distance = nearest_colour(image, np.array([*palette.values(), *void]))
-    if not nearest and distance.any():
-        y, x = np.argwhere(distance > 0)[0]
-        pixels = np.asarray(image)
-        raise ImageError(
-            f"{where}: colour {tuple(pixels[y, x].tolist())} at ({x}, {y}) is not in the palette "
-            f"({', '.join(palette)}); add it to palette or void, or store label maps as PNG"
-        )
-    return np.where(index < len(palette), index, VOID).astype(np.uint8)
+def _manifest(dataset: DatasetSettings, title: str, spec: DataSpec, done: list[Written]) -> dict[str, Any]:
+    files = dict(sorted((name, digest) for one in done for name, digest in one.files.items()))
+    names = {
+        split: {d: sorted(Path(f).name for f in files if f.startswith(f"{split}/{d}/")) for d in spec.domains} for split in SPLITS
+    }
+    unpaired = names["train"]
+    if spec.paired and len(spec.domains) > 1 and dataset.unpaired == "disjoint":
+        first = next(iter(unpaired))
+        order = numpy_stream(0, "unpaired-halves").permutation(len(unpaired[first]))
+        cuts = np.linspace(0, len(order), len(spec.domains) + 1).astype(int)
+        parts = zip(unpaired.items(), cuts[:-1], cuts[1:], strict=True)
+        unpaired = {domain: sorted(of[i] for i in order[low:high]) for (domain, of), low, high in parts}
+    return {
+        "schema": SCHEMA,
+        "source": dataset.source,
+        "title": title,
+        "data": spec.as_values(),
+        "pixels": dataset.pixels,
+        "counts": {split: {d: len(n) for d, n in domains.items()} for split, domains in names.items()},
+        "names": names,
+        "unpaired": unpaired,
+        "classes": {name: number for one in done for name, number in one.classes.items()},
+        "files": files,
+        "digest": _content(files),
+    }
 
 
-def index_to_colours(labels: np.ndarray, palette: Mapping[str, Iterable[int]]) -> np.ndarray:
-    """Class indices -> label colours uint8 (h, w, 3); 255 (not scored) becomes black."""
-    table = np.zeros((256, 3), np.uint8)
-    table[: len(palette)] = np.array(list(palette.values()), np.uint8)
-    return table[labels]
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a prepared dataset. SourceError with one line where it is missing, damaged, or says less than it should."""
+    file = folder / "manifest.json"
+    again = f"remove {folder} and run snakemake again"
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SourceError(f"{file}: not made yet; snakemake --cores all {file}") from None
+    except ValueError as error:
+        raise SourceError(f"{file}: damaged or cut short ({str(error)[:80]}); {again}") from None
+    if not isinstance(found, dict) or found.get("schema") != SCHEMA:
+        raise SourceError(f"{file}: expected a manifest of this version ({SCHEMA}); {again}")
+    try:
+        spec = DataSpec.of_values(found["data"])
+        for split in SPLITS:
+            for domain in spec.domains:
+                if not all(isinstance(name, str) for name in found["names"][split][domain]) or not found["names"][split][domain]:
+                    raise KeyError(f"names.{split}.{domain}")
+        if not {*spec.domains} <= {*found["unpaired"]} or not isinstance(found["digest"], str):
+            raise KeyError("unpaired or digest")
+        read = spec.readable
+        if spec.classes and read and not {n for s in SPLITS for n in found["names"][s][read]} <= {*found["classes"]}:
+            raise KeyError("classes of all images")
+    except (KeyError, TypeError, AttributeError) as error:
+        raise SourceError(f"{file}: says too little of the dataset (no {str(error)[:60]}); {again}") from None
+    return found

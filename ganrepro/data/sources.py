@@ -23,11 +23,12 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ganrepro.artifacts.files import filling
 from ganrepro.data.download import address, download, exists, sha256_of
-from ganrepro.data.layouts import IMAGE_SUFFIXES, find_root
-from ganrepro.data.registry import entry
+from ganrepro.data.layouts.base import find_root
+from ganrepro.data.spec import IMAGE_SUFFIXES
 from ganrepro.errors import SourceError
+from ganrepro.schema.registry import entry
+from ganrepro.store.files import filling
 
 DATA_SUFFIXES = (*IMAGE_SUFFIXES, ".mat", ".h5", ".caffemodel")
 ARCHIVES = Path("downloads/archives")

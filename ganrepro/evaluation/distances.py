@@ -15,6 +15,7 @@ import zipfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,17 +24,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from ganrepro.artifacts.files import replacing
 from ganrepro.data.images import ImageError, as_tensor, read_labels, read_rgb, resize, to_float
 from ganrepro.errors import WeightsError
-from ganrepro.evaluation.base import Job
-from ganrepro.evaluation.segmenter import Segmenter, enlarged
+from ganrepro.evaluation.label_maps import enlarged
+from ganrepro.evaluation.measures.base import GROUPS, OWN_FEATURES, Job
+from ganrepro.evaluation.readers.base import Reader
 from ganrepro.process import cores
+from ganrepro.store.files import replacing
 
 SIDE = 299  # pixels that Inception sees
 WORKERS = max(2, min(8, cores()))  # images are read and pushed through the network by so many threads, each on one core
 BATCH = 4  # images at once: more leave the cache
-GROUPS = 10  # of the jackknife
 SUBSET = 1000  # images of a subset, for KID
 # torch-fidelity's modules from the resized image to the 2048 features, in the order it calls them
 INCEPTION = (
@@ -43,22 +44,24 @@ INCEPTION = (
 )
 
 
-def of_job(job: Job) -> dict[str, float | None]:
-    """All distances of a job; empty where there is no network to take features from."""
-    data, names = job.data, job.manifest["names"]
-    if job.distance != "segmenter":
-        backbone = inception(job.inception, job.distance.removeprefix("inception-"), job.device)
-    elif job.manifest["classes"] and isinstance(network := job.reader().network, Segmenter):
-        height, width = read_labels(data / "test" / "labels" / names["test"]["b"][0]).shape
-        backbone = segmenter_features(network, job.digest, height, width)
+Found = tuple[dict[str, float], dict[str, float | None], dict[str, Any]]  # distances, their standard errors, what else is known
+
+
+def of_job(job: Job) -> Found:
+    """All distances of a job."""
+    if job.features != OWN_FEATURES:
+        backbone = inception(job.inception, job.features.removeprefix("inception-"), job.device)
     else:
-        return {}
-    if job.row == "ground-truth":
-        made = load_photos(data / "train" / "b", names["train"]["b"][: len(names["test"]["b"])], job.pixels)
+        height, width = read_labels(job.folder / "test" / "labels" / job.real("test")[1][0]).shape
+        backbone = features_of_reader(job.reader(), height, width)
+    (folder, names), (known, training) = job.real("test"), job.real("train")
+    if job.row is not None:
+        made = load_photos(known, training[: len(names)], job.pixels)
     else:
         made = load_photos(job.folders[0], job.names)
-    real = load_photos(data / "test" / "b", names["test"]["b"], job.pixels)
-    return measure(features(made, backbone, job.device), kept_features(real, backbone, job.device, job.kept))
+    real = load_photos(folder, names, job.pixels)
+    values, errors, more = measure(features(made, backbone, job.device), kept_features(real, backbone, job.device, job.kept))
+    return values, errors, {"of": job.features} | more
 
 
 class Backbone:
@@ -127,13 +130,11 @@ def _clean(image: Image.Image) -> Tensor:
 RESIZES = {"tf1": _tf1, "pytorch-fid": _pytorch_fid, "clean": _clean}
 
 
-def segmenter_features(network: Segmenter, digest: str, height: int, width: int) -> Backbone:
-    """Means over the image of the segmentation network's coarsest features, at the size of the label maps."""
-
-    def run(x: Tensor) -> list[Tensor]:
-        return [network.sixteenth(network.eighth(network.quarter(to_float(x)))).mean((2, 3))]
-
-    return Backbone(digest, lambda image: enlarged(image, height, width), run)
+def features_of_reader(reader: Reader, height: int, width: int) -> Backbone:
+    """Means over the image of the reader's coarsest features, at the size of the label maps."""
+    assert reader.features is not None
+    means = reader.features
+    return Backbone(reader.digest, lambda image: enlarged(image, height, width), lambda x: [means(to_float(x))])
 
 
 def features(images: Sequence[Image.Image], backbone: Backbone, device: torch.device) -> list[np.ndarray]:
@@ -270,19 +271,12 @@ def standard_error(statistic: Callable[..., float], *sets: np.ndarray) -> float 
     return float(np.sqrt((groups - 1) / groups * np.sum((np.array(left) - np.mean(left)) ** 2)))
 
 
-def measure(made: list[np.ndarray], real: list[np.ndarray]) -> dict[str, float | None]:
-    """All distances of generated from real features (and the Inception Score, where there are logits), with errors."""
+def measure(made: list[np.ndarray], real: list[np.ndarray]) -> Found:
+    """All distances of generated from real features (and the Inception Score, where there are logits)."""
     x, y = made[0], real[0]
-    found: dict[str, float | None] = {
-        "frechet": frechet(x, y),
-        "frechet_error": standard_error(frechet, x, y),
-        "frechet_infinite": extrapolated(x, y),
-        "kernel": kernel(x, y),
-        "kernel_error": standard_error(kernel, x, y),
-        "made": len(x),
-        "real": len(y),
-        "features": x.shape[1],
-    }
+    values = {"frechet": frechet(x, y), "kernel": kernel(x, y)}
+    errors = {"frechet": standard_error(frechet, x, y), "kernel": standard_error(kernel, x, y)}
     if len(made) > 1:
-        found |= {"inception_score": inception_score(made[1]), "inception_score_error": standard_error(inception_score, made[1])}
-    return found
+        values["inception_score"] = inception_score(made[1])
+        errors["inception_score"] = standard_error(inception_score, made[1])
+    return values, errors, {"infinite": extrapolated(x, y), "made": len(x), "real": len(y), "features": x.shape[1]}

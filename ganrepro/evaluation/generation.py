@@ -1,8 +1,8 @@
-"""The only place where a trained method meets the test set."""
+"""The only place where a trained method meets the test set, and where images are made from noise."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,21 +10,24 @@ import numpy as np
 import torch
 
 from ganrepro.data.images import as_array, as_tensor, read_rgb, resize, to_float, to_uint8, write_png
-from ganrepro.methods.base import Batch, DataSpec, Method
-from ganrepro.outputs import Output
+from ganrepro.data.spec import DataSpec
+from ganrepro.methods.base import Batch, Method
+from ganrepro.methods.encodes import Encodes
+from ganrepro.methods.outputs import Output
 from ganrepro.seeding import reseed, stream
+from ganrepro.store.files import replacing
 
-SAMPLES = 64  # images of an output that is made from noise
+PICTURE = 100  # images of an output that is a picture to look at
+ENCODED = 250  # images that an encoder is given at once
+Weights = Mapping[str, Mapping[str, torch.Tensor]]
 
 
-def load_networks(
-    method: Method[Any], weights: Mapping[str, Mapping[str, torch.Tensor]], data: DataSpec, seed: int, device: torch.device
-) -> dict[str, torch.nn.Module]:
-    """The networks that generation needs, with trained weights.
+def load_networks(method: Method[Any], weights: Weights, seed: int, device: torch.device) -> dict[str, torch.nn.Module]:
+    """The networks that making images needs, with trained weights.
 
     weights: state by name; a frozen network has none.  seed: of the training, which frozen networks are drawn from.
     """
-    networks = method.networks(data, lambda purpose: stream(seed, f"weights/{purpose}"))
+    networks = method.networks(lambda purpose: stream(seed, f"weights/{purpose}"))
     needed = {name: networks[name] for name in method.generators()}
     for name, network in needed.items():
         if name in weights:
@@ -34,48 +37,102 @@ def load_networks(
 
 
 def generate(
-    method: Method[Any], weights: Mapping[str, Mapping[str, torch.Tensor]], data: DataSpec, seed: int,
-    test: Path, manifest: Mapping[str, Any], folder: Path, device: torch.device, passes: int = 1,
+    method: Method[Any], weights: Weights, seed: int, test: Path, names: Mapping[str, Sequence[str]], folder: Path,
+    device: torch.device, passes: int = 1,
 ) -> None:  # fmt: skip
-    """Writes folder/<output>/NAME.png for every test image and every output of the method, at crop size.
+    """Writes folder/<output>/NAME.png for every output of the method, at crop size.
 
-    weights: state of its networks by name.  seed: of its training.  test, manifest: of the dataset.  passes: the second goes to
-    folder/2/<output>, and so on. Networks stay in training mode, so norms use the statistics of the images at
-    hand and dropout stays on, as in both papers. Test batches are as large as training batches (where the
-    number of images allows; never one more than that): batch norm learnt to work with so many.
+    weights: state of its networks by name.  seed: of its training.  test: folder of the test images by domain; names: of these.
+    passes: translations of the test set; the second goes to folder/2/<output>, and so on.
+
+    From test images each is made by its name. From noise there are as many as test images (of a picture, PICTURE), called
+    00000.png and so on; what one is asked for is its number, modulo the classes, and its noise is a function of the output's
+    name and the number of the batch, the same for every method and training. Networks stay in training mode unless the method
+    says otherwise: norms use the statistics of the images at hand and dropout stays on, as in both papers, so that batches are
+    as large as in training (where the number of images allows; never one more than that).
     """
-    networks, feed = load_networks(method, weights, data, seed, device), method.feed()
-    names, classes = manifest["names"]["test"], manifest.get("labels", {})
+    networks = load_networks(method, weights, seed, device)
     for output in method.outputs():
-        sources = [f"{i:05d}.png" for i in range(SAMPLES)] if output.source is None else names[output.source]
-        batches = np.array_split(sources, -(-len(sources) // method.settings.batch_images))
+        if output.source is None:
+            _make_samples(method, networks, output, len(names[output.target]), folder, device)
+            continue
         for number in range(1, passes + 1):
-            place = pass_folder(folder, number) / output.name
-            place.mkdir(parents=True, exist_ok=True)
-            for batch in batches:
-                images = {}
-                if output.source is not None:
-                    mode = "RGB" if data.channels[output.source] == 3 else "L"
-                    photos = [read_rgb(test / output.source / name).convert(mode) for name in batch]
-                    photos = [resize(photo, data.pixels, method.settings.resize) for photo in photos]
-                    images[output.source] = to_float(torch.stack([as_tensor(photo) for photo in photos]).to(device))
-                purpose = f"translate/{output.name}/{batch[0]}"
-                random = stream(number - 1, f"translate/draws/{batch[0]}")
-                noise = {name: kind.draw(len(batch), random).to(device) for name, kind in feed.noise.items()}
-                labels = {}
-                if feed.labels:  # of the images; of what is made from noise, each class in turn
-                    told = [classes[n] for n in batch] if output.source else [int(n[:5]) % max(1, data.classes) for n in batch]
-                    labels[output.source or output.target] = torch.tensor(told, device=device)
-                reseed(number - 1, purpose)
-                with torch.no_grad():
-                    made = method.generate(output, networks, Batch(images, labels, noise), random)
-                for name, image in zip(batch, made, strict=True):
-                    write_png(place / name, as_array(to_uint8(image)))
+            _from_images(method, networks, output, test, names[output.source], pass_folder(folder, number), device, number - 1)
+
+
+def _make_samples(
+    method: Method[Any], networks: Mapping[str, torch.nn.Module], output: Output, tested: int, folder: Path, device: torch.device
+) -> None:
+    count, at_once = PICTURE if output.picture else tested, method.images_at_once()
+    (folder / output.name).mkdir(parents=True, exist_ok=True)
+    for first in range(0, count, at_once):
+        of = range(first, min(count, first + at_once))
+        random = stream(0, f"samples/{output.name}/{first}")
+        noise = {name: kind.draw(len(of), random).to(device) for name, kind in method.feed().noise.items()}
+        asked = {output.target: torch.tensor(asked_for(of, method.data), device=device)}
+        reseed(0, f"samples/{output.name}/{first}/dropout")
+        with torch.no_grad():
+            made = method.generate(output, networks, Batch({}, asked, noise), random)
+        _write(folder / output.name, [f"{number:05d}.png" for number in of], made)
+
+
+def asked_for(numbers: Iterable[int], data: DataSpec) -> list[int]:
+    """The classes that images from noise are asked for, by turns."""
+    return [number % max(1, len(data.classes)) for number in numbers]
+
+
+def _from_images(
+    method: Method[Any], networks: Mapping[str, torch.nn.Module], output: Output, test: Path, names: Sequence[str], folder: Path,
+    device: torch.device, repetition: int,
+) -> None:  # fmt: skip
+    assert output.source is not None
+    (folder / output.name).mkdir(parents=True, exist_ok=True)
+    mode = "L" if method.data.channels(output.source) == 1 else "RGB"
+    for batch in np.array_split(np.array(names), -(-len(names) // method.images_at_once())):
+        photos = [read_rgb(test / output.source / name).convert(mode) for name in batch]
+        photos = [resize(photo, method.settings.crop_pixels, method.settings.resize) for photo in photos]
+        images = {output.source: to_float(torch.stack([as_tensor(photo) for photo in photos]).to(device))}
+        random = stream(repetition, f"translate/draws/{batch[0]}")
+        noise = {name: kind.draw(len(batch), random).to(device) for name, kind in method.feed().noise.items()}
+        reseed(repetition, f"translate/{output.name}/{batch[0]}")
+        with torch.no_grad():
+            made = method.generate(output, networks, Batch(images, {}, noise), random)
+        _write(folder / output.name, batch, made)
+
+
+def _write(folder: Path, names: Iterable[str], made: torch.Tensor) -> None:
+    for name, image in zip(names, made, strict=True):
+        write_png(folder / name, as_array(to_uint8(image)))
 
 
 def pass_folder(folder: Path, number: int) -> Path:
     """Where pass `number` (from 1) of a stochastic generator lies."""
     return folder if number == 1 else folder / str(number)
+
+
+def write_codes(
+    method: Encodes[Any],
+    weights: Weights,
+    seed: int,
+    prepared: Path,
+    manifest: Mapping[str, Any],
+    file: Path,
+    device: torch.device,
+) -> None:
+    """What a method's encoder says of every training and test image: 'train.code', (images, k), and so on."""
+    from ganrepro.evaluation.images import load_levels
+
+    networks = load_networks(method, weights, seed, device)
+    (domain,) = method.feed().domains
+    found: dict[str, np.ndarray] = {}
+    for split in ("train", "test"):
+        names, random = manifest["names"][split][domain], stream(0, f"codes/{split}")
+        images = load_levels(prepared / split / domain, names, method.data.channels(domain), method.settings.crop_pixels)
+        with torch.no_grad():
+            parts = [method.encode(networks, to_float(part.to(device)), random) for part in torch.split(images, ENCODED)]
+        found |= {f"{split}.{name}": torch.cat([part[name].cpu() for part in parts]).numpy() for name in parts[0]}
+    with replacing(file) as temporary, temporary.open("wb") as opened:
+        np.savez_compressed(opened, **found)  # type: ignore[arg-type]
 
 
 def reference(row: str, pixels: int, test: Path, names: Mapping[str, list[str]], folder: Path, outputs: Iterable[Output]) -> None:

@@ -82,15 +82,16 @@ def estimates(counts: np.ndarray, statistic: Statistic, images_of: dict[str, int
     }
 
 
-def of_errors(values: Sequence[float], errors: Sequence[float], images: int, purpose: str) -> Estimate:
+def of_errors(values: Sequence[float], errors: Sequence[float | None], images: int, purpose: str) -> Estimate:
     """The estimate of a score that is no function of sums over images: its trainings, each with a standard error of images.
 
-    What the trainings share is not known then: normal draws of the mean error, for each purpose (a row, say) others, so that a
-    difference of two rows counts the images of both.
+    errors: None where none is known; then there is no interval. What the trainings share is not known then: normal draws of the
+    mean error, for each purpose (a row, say) others, so that a difference of two rows counts the images of both.
     """
-    random, trainings = np.random.default_rng([*purpose.encode()]), np.array(values, float)
+    trainings, drawn = np.array(values, float), np.random.default_rng([*purpose.encode()]).standard_normal(REPLICATES)
     error = float(np.sqrt(np.mean(np.square(np.array(errors, float)))))
-    return Estimate(trainings, trainings.mean() + error * random.standard_normal(REPLICATES), images)
+    drawn = (drawn - drawn.mean()) / drawn.std(ddof=1)  # of the very error that is known
+    return Estimate(trainings, trainings.mean() + error * drawn, images)
 
 
 def interval(one: Estimate) -> tuple[float, float]:

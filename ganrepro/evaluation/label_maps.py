@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ganrepro.data.images import VOID, ImageError, read_labels, read_rgb
+from ganrepro.data.images import VOID, ImageError, as_tensor, nearest_colour, read_labels, read_rgb
 from ganrepro.evaluation.segmentation import confusion_matrix
 from ganrepro.process import cores
 
@@ -99,3 +99,18 @@ def _batches(stream: Iterator[Loaded]) -> Iterator[list[Loaded]]:
                 batch = []
         if batch:
             yield batch
+
+
+def enlarged(photo: Image.Image, height: int, width: int) -> Tensor:
+    """A photo bilinearly resized to the label map's size, uint8 (3, height, width)."""
+    return as_tensor(photo if photo.size == (width, height) else photo.resize((width, height), Image.Resampling.BILINEAR))
+
+
+def classify_colours(image: Image.Image, palette: dict[str, list[int]], height: int, width: int) -> Tensor:
+    """Class map (height, width) of a label image: nearest palette colour, then enlarged by nearest.
+
+    Euclidean distance in RGB. Enlarging to the label maps' size is UNCONFIRMED for the papers; no
+    script was released. Unscored (void) is not a colour of the palette, so every pixel gets a class.
+    """
+    index, _ = nearest_colour(image, np.array(list(palette.values())))
+    return torch.from_numpy(np.array(Image.fromarray(index).resize((width, height), Image.Resampling.NEAREST)))

@@ -1,4 +1,4 @@
-"""Runs evaluators over one output of one row: plain values, and the counts per image that intervals follow from."""
+"""Runs measures over one output of one row: plain values, and the counts per image that intervals follow from."""
 
 from __future__ import annotations
 
@@ -9,43 +9,48 @@ from typing import Any
 
 import numpy as np
 
-from ganrepro.artifacts.files import replacing
-from ganrepro.evaluation.base import Evaluator, Job
+from ganrepro.evaluation.measures.base import Job, Measure, Measured
+from ganrepro.store.files import replacing
 
 
-def score(job: Job, evaluators: Sequence[Evaluator], epochs: Mapping[int, Path]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Everything the evaluators measure, and their counts by evaluator, summed over passes: (images, ...).
+def score(job: Job, measures: Sequence[Measure], epochs: Mapping[int, Path]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """What the measures find, by their names, and their counts, summed over passes: (images, ...).
 
-    epochs: folders of images made by the generators of epochs that are looked back at. `passes` in the values has the
-    scores of each pass alone, `epochs` those of each such epoch; what has no counts stands under its evaluator's name.
+    epochs: folders of images made by the generators of epochs that are looked back at.  Of each measure: `scores`; `errors` of
+    those that have any; `by_class`; `images`, how many were counted; `passes`, the scores of each pass alone; `epochs`, those
+    of each epoch that was looked back at; `more`, whatever else it knows. A measure that finds nothing is left out.
     """
     values: dict[str, Any] = {}
     counts: dict[str, np.ndarray] = {}
-    for evaluator in evaluators:
-        measured = evaluator.measure(job)
-        if measured.counts is None:
-            values[evaluator.name] = measured.values
+    for measure in measures:
+        measured = measure.measure(job)
+        if measured.counts is None and not measured.values:
             continue
-        values |= measured.values
-        counts[evaluator.name] = measured.counts.sum(0)
-        found = evaluator.statistic(measured.counts.sum((0, 1)))
-        values |= {name: value.tolist() for name, value in found.items()}
-        values["images"] = measured.counts.shape[1]
-        for number, one in enumerate(measured.counts):
-            values.setdefault("passes", [{} for _ in job.folders])[number] |= _plain(evaluator, one.sum(0))
-        for epoch, folder in epochs.items() if evaluator.over_training else ():
-            then = evaluator.measure(dataclasses.replace(job, folders=[folder])).counts
-            assert then is not None
-            values.setdefault("epochs", {}).setdefault(epoch, {}).update(_plain(evaluator, then.sum((0, 1))))
+        found: dict[str, Any] = {"scores": _scores(measure, measured), "more": dict(measured.more)}
+        if measured.counts is None:
+            found["errors"] = dict(measured.errors)
+        else:
+            counts[measure.name] = measured.counts.sum(0)
+            found["images"] = measured.counts.shape[1]
+            if measure.by_class:
+                found["by_class"] = measure.statistic(measured.counts.sum((0, 1)))[measure.by_class].tolist()
+            if len(job.folders) > 1:
+                found["passes"] = [_scores(measure, Measured(one[None])) for one in measured.counts]
+        if measure.over_training and epochs:
+            jobs = {epoch: dataclasses.replace(job, folders=[folder]) for epoch, folder in epochs.items()}
+            found["epochs"] = {str(epoch): _scores(measure, measure.measure(then)) for epoch, then in jobs.items()}
+        values[measure.name] = found
     return values, counts
+
+
+def _scores(measure: Measure, measured: Measured) -> dict[str, float]:
+    if measured.counts is None:
+        return dict(measured.values)
+    found = measure.statistic(measured.counts.sum((0, 1)))
+    return {name: float(found[name]) for name in measure.scores if name in found}
 
 
 def write_counts(path: Path, counts: Mapping[str, np.ndarray]) -> None:
     """Counts by name, as one compressed file."""
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **counts)  # type: ignore[arg-type]
-
-
-def _plain(evaluator: Evaluator, counts: np.ndarray) -> dict[str, float]:
-    found = evaluator.statistic(counts)
-    return {name: float(found[name]) for name in evaluator.scores}

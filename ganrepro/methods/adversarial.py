@@ -19,31 +19,17 @@ from typing import Annotated, ClassVar, Literal, TypeVar
 from pydantic import Field, model_validator
 
 from ganrepro.lazy import torch
-from ganrepro.methods.base import (
-    Adam,
-    Batch,
-    Beta,
-    Count,
-    DataSpec,
-    Feed,
-    Loss,
-    Player,
-    Positive,
-    Random,
-    RMSprop,
-    Uniform,
-)
-from ganrepro.methods.from_noise import FromNoise, NoiseSettings
-from ganrepro.methods.players import Players
+from ganrepro.methods.base import Adam, Batch, Feed, Loss, Player, Players, Random, RMSprop, Uniform
+from ganrepro.methods.noise import ConvolutionSettings, FromNoise
 from ganrepro.objectives.gan_losses import LOSSES, smoothed
 from ganrepro.objectives.penalties import PENALTIES
+from ganrepro.schema.fields import Beta, Count, Few, Positive
 
 
-class AdversarialSettings(NoiseSettings):
+class AdversarialSettings(ConvolutionSettings):
     """The game, its penalties and the remedies for it."""
 
     code_size: Count = Field(100, description="numbers of a code z, each U(-1, 1)")
-    filters: Count = Field(64, le=512, description="channels next to the images; other layers are multiples of it")
     loss: Literal["minimax", "non-saturating", "least-squares", "least-squares-sigmoid", "wasserstein", "hinge"] = Field(
         "non-saturating", description="the game that D and G play"
     )
@@ -52,10 +38,8 @@ class AdversarialSettings(NoiseSettings):
     )
     penalty_weight: Positive = Field(10.0, description="its weight")
     clip: Positive | None = Field(None, description="after each of its steps D's weights are cut to ± this (WGAN)")
-    critic_steps: Count = Field(1, le=100, description="steps of D for each of G; an epoch counts steps of G")
+    critic_steps: Few = Field(1, description="steps of D for each of G; an epoch counts steps of G")
     optimiser: Literal["adam", "rmsprop"] = Field("adam", description="of both players")
-    learning_rate: Positive = Field(0.0002, description="of both players")
-    beta1: Beta = Field(0.5, description="of Adam")
     beta2: Beta = Field(0.999, description="of Adam")
     discriminator_norm: bool = Field(True, description="batch norm in D")
     feature_matching: bool = Field(False, description="G fits the mean features of D in place of its loss")
@@ -97,7 +81,7 @@ class Adversarial(FromNoise[S]):
     architecture: ClassVar[str]  # of nets.small.adversaries
 
     def feed(self) -> Feed:
-        return Feed(("b",), noise={"z": Uniform((self.settings.code_size,))}, batches=self.settings.critic_steps)
+        return Feed((self.domain,), noise={"z": Uniform((self.settings.code_size,))}, batches=self.settings.critic_steps)
 
     def losses(self) -> tuple[Loss, ...]:
         panel = "Discriminator"
@@ -109,10 +93,10 @@ class Adversarial(FromNoise[S]):
             *(Loss(f"{name}_moved", "Distance from past weights") for name in ("discriminator", "generator") if averaged),
         )
 
-    def networks(self, data: DataSpec, random: Random) -> dict[str, torch.nn.Module]:
+    def networks(self, random: Random) -> dict[str, torch.nn.Module]:
         from ganrepro.nets.small import adversaries
 
-        s, shape = self.settings, (data.channels["b"], data.pixels)
+        s, shape = self.settings, self.shape
         found = adversaries(
             self.architecture, *shape, s.code_size, s.filters, random,
             norm=s.discriminator_norm, minibatch=s.minibatch_discrimination, virtual=s.generator_norm == "virtual",
@@ -136,7 +120,7 @@ class Adversarial(FromNoise[S]):
         loss = LOSSES[s.loss]
         losses: dict[str, torch.Tensor] = {}
         for part in batch.split(s.critic_steps):
-            real = part.images["b"]
+            real = part.images[self.domain]
             players.turn("generator")
             fake = make(part.noise["z"])
             players.turn("discriminator")

@@ -1,7 +1,7 @@
 """What a method has to say: its settings, what a step feeds on, its networks and players, its step, its outputs.
 
 A method is one file of this folder: a class `Settings` and one subclass of `Method`. It describes; it holds no
-state. Networks, optimisers and everything else that a step changes are held by `methods.players.Players`, the images
+state. Networks, optimisers and everything else that a step changes are held by `training.players.Players`, the images
 of a step are laid out by `training.batches`, and the loop in `training/` runs any method without knowing which.
 No torch at import: see `ganrepro.lazy`.
 """
@@ -10,29 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Literal, NamedTuple, Self, TypeVar
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Literal, NamedTuple, Protocol, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from ganrepro.data.spec import DataSpec
+from ganrepro.errors import UnfitData
 from ganrepro.lazy import torch
-from ganrepro.outputs import Output
+from ganrepro.methods.outputs import Output
+from ganrepro.schema.fields import Closed, Count, CountOrZero, Pixels
 
-if TYPE_CHECKING:
-    from ganrepro.methods.players import Players
+READER = "reader"  # among the files of a method: the network that scores its study
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(gt=0, le=1_000_000)]
-Pixels = Annotated[int, Field(gt=0, le=8192)]
-Width = Annotated[int, Field(gt=0, le=4096)]  # channels of a layer
-CountOrZero = Annotated[int, Field(ge=0, le=1_000_000)]
-Beta = Annotated[float, Field(ge=0, lt=1)]
 Random = Callable[[str], "torch.Generator"]  # purpose -> a random stream of its own
-
-
-class Closed(BaseModel):
-    """A group of settings: unknown keys are refused, values are checked as they are, nothing changes afterwards."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class ScheduleSettings(Closed):
@@ -83,24 +74,6 @@ def epochs(settings: ScheduleSettings) -> int:
 
 
 @dataclass(frozen=True)
-class DataSpec:
-    """What a method is told of the images before it builds its networks.
-
-    channels: by domain, 1 or 3.  pixels: side of the crops.  classes: of the images' labels, 0 where they have none.
-    """
-
-    channels: Mapping[str, int]
-    pixels: int
-    classes: int = 0
-
-    @classmethod
-    def of(cls, manifest: Mapping[str, Any], settings: ScheduleSettings) -> DataSpec:
-        """Of a prepared dataset."""
-        classes = max(manifest.get("labels", {}).values(), default=-1) + 1
-        return cls(dict.fromkeys("ab", manifest.get("channels", 3)), settings.crop_pixels, classes)
-
-
-@dataclass(frozen=True)
 class Normal:
     """N(0, 1) of the given shape for each image."""
 
@@ -134,7 +107,7 @@ class Categorical:
 
 @dataclass(frozen=True)
 class Pool:
-    """A history of up to `size` generated images (methods.image_pool); of: the domains whose channels they have.
+    """A history of up to `size` generated images (training.image_pool); of: the domains whose channels they have.
 
     Every image of a step has to be shown to it once, in order: how full it is follows from the number of the step.
     """
@@ -153,7 +126,7 @@ class Feed:
     batches: a step sees this many batches, to be taken apart with `Batch.split` (critic steps).
     """
 
-    domains: tuple[str, ...] = ("a", "b")
+    domains: tuple[str, ...]
     paired: bool = False
     labels: bool = False
     noise: Mapping[str, Normal | Uniform | Categorical] = field(default_factory=dict)
@@ -223,17 +196,51 @@ class Loss(NamedTuple):
     panel: str
 
 
+class Players(Protocol):
+    """What `Method.step` works with (`training.players.Players`): everything that it changes, by name."""
+
+    networks: dict[str, torch.nn.Module]
+    parameters: dict[str, list[torch.nn.Parameter]]
+    buffers: dict[str, torch.Tensor]
+
+    @property
+    def pools(self) -> Mapping[str, History]:
+        """Histories of generated images."""
+
+    def turn(self, player: str) -> None:
+        """From here on gradients reach the weights of this player alone."""
+
+    def judge(self, name: str, *images: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """What a discriminator says of several batches, (n, ...) each. Its norms must take every image by itself."""
+
+    def update(self, player: str, weights: Mapping[str, float], terms: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """One step of a player down the weighted sum of its terms, (n,) each. Returns each term's unweighted mean."""
+
+    def descend(self, player: str, total: torch.Tensor) -> None:
+        """One step of a player's optimiser down a loss that is one number."""
+
+
+class History(Protocol):
+    """A history of generated images (`training.image_pool.ImagePool`)."""
+
+    def query(self, fakes: torch.Tensor, decisions: torch.Tensor) -> torch.Tensor:
+        """The images to show the discriminator, (n, c, h, w).  fakes: detached.  decisions: of `Batch.pools`."""
+
+
 S = TypeVar("S", bound=ScheduleSettings)
 
 
 class Method(Generic[S]):
-    """One way to train networks that make images. Subclasses say the rest; see CONTRIBUTING.md."""
+    """One way to train networks that make images. Subclasses say the rest; see CONTRIBUTING.md.
+
+    settings: of params.yaml.  data: what the dataset has.  files: what `reads` names, once it is to train or to make images.
+    """
 
     title: ClassVar[str]  # as printed in the provenance of reports
     paper: ClassVar[str]  # where it was published, or "a baseline"
 
-    def __init__(self, settings: S):
-        self.settings = settings
+    def __init__(self, settings: S, data: DataSpec, files: Mapping[str, Path] | None = None):
+        self.settings, self.data, self.files = settings, data, dict(files or {})
 
     @property
     def name(self) -> str:
@@ -242,7 +249,32 @@ class Method(Generic[S]):
 
     def with_settings(self, **changes: Any) -> Self:
         """The same method with some other settings, checked."""
-        return type(self)(type(self.settings)(**(self.settings.model_dump() | changes)))
+        return type(self)(type(self.settings)(**(self.settings.model_dump() | changes)), self.data, self.files)
+
+    def with_files(self, files: Mapping[str, Path]) -> Self:
+        """The same method, told where its files lie."""
+        return type(self)(self.settings, self.data, files)
+
+    def check(self) -> None:
+        """UnfitData where the dataset lacks something that the method needs. Called when params.yaml is read.
+
+        What the feed says is looked at here; a method with needs of its own adds to it, before or after.
+        """
+        feed = self.feed()
+        if lacking := [domain for domain in feed.domains if domain not in self.data.domains]:
+            have = ", ".join(self.data.domains)
+            raise UnfitData(f"needs a domain '{lacking[0]}'; the dataset has {have}")
+        if feed.paired and not self.data.paired:
+            raise UnfitData("needs pairs, and the images of the dataset form none")
+        if feed.labels and not self.data.classes:
+            raise UnfitData("needs the classes of the images, and the dataset has none")
+
+    def reads(self) -> tuple[str, ...]:
+        """Files that training or making images reads besides the images, part of its key.
+
+        Names: a source of the registry (its folder is given), READER, or a .pth file of downloads/archives.
+        """
+        return ()
 
     def feed(self) -> Feed:
         """What a step feeds on."""
@@ -256,7 +288,7 @@ class Method(Generic[S]):
         """What `step` returns, in the order of the tables."""
         raise NotImplementedError
 
-    def networks(self, data: DataSpec, random: Random) -> dict[str, torch.nn.Module]:
+    def networks(self, random: Random) -> dict[str, torch.nn.Module]:
         """All networks by name, with fresh weights drawn from `random`, on the CPU.
 
         Two of them may share modules (tied weights). One that no player has is frozen, but for what it shares: built
@@ -283,12 +315,17 @@ class Method(Generic[S]):
         """The networks that `generate` uses; they alone are kept of the epochs that are looked back at."""
         raise NotImplementedError
 
+    def images_at_once(self) -> int:
+        """How many images `generate` is given at most: as many as a step has, since norms use the images at hand."""
+        return self.settings.batch_images
+
     def generate(
         self, output: Output, networks: Mapping[str, torch.nn.Module], batch: Batch, random: torch.Generator
     ) -> torch.Tensor:
         """Images of an output, (n, channels, pixels, pixels) in [-1, 1].
 
-        batch: the images of the output's source domain (none where it has none), and noise and labels as in `feed`.
+        batch: the images of the output's source domain (none where it has none), noise as in `feed`, and, where the output has no
+        source, what each image is asked for, as labels of its target domain: by turns 0, 1, 2 and so on.
         random: for whatever else has to be drawn. Networks are in training mode, so that norms use the statistics of
         the images at hand and dropout stays on, as in the papers; call `eval()` where a method wants it otherwise. No
         gradients are recorded, but inside `torch.enable_grad()`. Two outputs of one pass get the same noise.

@@ -18,55 +18,40 @@ from typing import Annotated
 from pydantic import Field
 
 from ganrepro.lazy import torch
-from ganrepro.methods.base import (
-    Adam,
-    Batch,
-    Beta,
-    Count,
-    DataSpec,
-    Feed,
-    Loss,
-    Player,
-    Positive,
-    Random,
-    Uniform,
-)
-from ganrepro.methods.from_noise import FromNoise, NoiseSettings
-from ganrepro.methods.players import Players
+from ganrepro.methods.base import Batch, Feed, Loss, Player, Players, Random, Uniform
+from ganrepro.methods.noise import ConvolutionSettings, FromNoiseByAdam
+from ganrepro.schema.fields import Few, Positive
 
 
-class Settings(NoiseSettings):
+class Settings(ConvolutionSettings):
     """The first guess of Lucic et al., but that D and G step by turns (they have five steps of D for each of G)."""
 
-    code_size: Count = Field(64, description="numbers of a code z, each U(-1, 1), and of the auto-encoder's")
-    filters: Count = Field(64, le=512, description="channels next to the images; other layers are multiples of it")
-    critic_steps: Count = Field(1, le=100, description="steps of D for each of G; an epoch counts steps of G")
+    critic_steps: Few = Field(1, description="steps of D for each of G; an epoch counts steps of G")
     balance: Annotated[float, Field(gt=0, le=1)] = Field(0.75, description="gamma: L(G(z)) over L(x) that k aims at")
     balance_rate: Positive = Field(0.001, description="lambda: how fast k moves")
     learning_rate: Positive = Field(0.0001, description="of Adam")
-    beta1: Beta = Field(0.5, description="of Adam")
 
 
-class BEGAN(FromNoise[Settings]):
+class BEGAN(FromNoiseByAdam[Settings]):
     """Losses: both errors, k, and the measure of convergence."""
 
     title = "BEGAN"
     paper = "arXiv:1703.10717"
 
     def feed(self) -> Feed:
-        return Feed(("b",), noise={"z": Uniform((self.settings.code_size,))}, batches=self.settings.critic_steps)
+        return Feed((self.domain,), noise={"z": Uniform((self.settings.code_size,))}, batches=self.settings.critic_steps)
 
     def losses(self) -> tuple[Loss, ...]:
         names = ("real", "fake", "generator", "k", "convergence")
         panels = ("Discriminator", "Discriminator", "Generator", "Balance of BEGAN", "Balance of BEGAN")
         return tuple(Loss(name, panel) for name, panel in zip(names, panels, strict=True))
 
-    def networks(self, data: DataSpec, random: Random) -> dict[str, torch.nn.Module]:
+    def networks(self, random: Random) -> dict[str, torch.nn.Module]:
         from torch import nn
 
         from ganrepro.nets import small
 
-        s, channels, side = self.settings, data.channels["b"], data.pixels
+        s, (channels, side) = self.settings, self.shape
         make = small.lucic_generator(s.code_size, channels, side, s.filters, nn.BatchNorm1d, nn.BatchNorm2d)
         judge = small.autoencoder(s.code_size, channels, side, s.filters)
         return {
@@ -75,8 +60,7 @@ class BEGAN(FromNoise[Settings]):
         }
 
     def players(self) -> dict[str, Player]:
-        kind = Adam(self.settings.learning_rate, self.settings.beta1)
-        return {name: Player((name,), kind) for name in ("discriminator", "generator")}
+        return {name: Player((name,), self.adam()) for name in ("discriminator", "generator")}
 
     def buffers(self) -> dict[str, torch.Tensor]:
         return {"k": torch.zeros(())}
@@ -93,7 +77,7 @@ class BEGAN(FromNoise[Settings]):
             players.turn("generator")
             fake = make(part.noise["z"])
             players.turn("discriminator")
-            real, made = error(part.images["b"]), error(fake.detach())
+            real, made = error(part.images[self.domain]), error(fake.detach())
             players.descend("discriminator", (real - k * made).mean())
         players.turn("generator")
         losses = players.update("generator", {"generator": 1.0}, {"generator": error(fake)})

@@ -14,11 +14,11 @@ from __future__ import annotations
 from pydantic import Field
 
 from ganrepro.lazy import torch
-from ganrepro.methods.base import Batch, CountOrZero, DataSpec, Feed, Loss, Pixels, Player, Pool, Random
-from ganrepro.methods.players import Players
-from ganrepro.methods.translation import TranslationMethod, TranslationSettings
+from ganrepro.methods.base import Batch, Feed, Loss, Player, Players, Pool, Random
+from ganrepro.methods.outputs import Output
+from ganrepro.methods.translation import TranslationMethod, TranslationSettings, route
 from ganrepro.objectives.adversarial import least_squares
-from ganrepro.outputs import LABELS_TO_PHOTO, PHOTO_TO_LABELS, Output
+from ganrepro.schema.fields import CountOrZero, Pixels
 
 
 class Settings(TranslationSettings):
@@ -30,7 +30,7 @@ class Settings(TranslationSettings):
 
 
 class BiGAN(TranslationMethod[Settings]):
-    """Pairs that begin with a real label map count as real (1), those that end with a real photo as fake (0).
+    """Pairs that begin with a real image of the source count as real (1), those that end with one of the target as fake (0).
 
     Losses: the discriminator's on both kinds, and what each generator pays until its pair counts as the other kind.
     """
@@ -39,37 +39,34 @@ class BiGAN(TranslationMethod[Settings]):
     paper = "arXiv:1703.10593, section 5.1.2; arXiv:1605.09782; arXiv:1606.00704"
 
     def feed(self) -> Feed:
-        return Feed(pools={made: Pool(self.settings.pool_images, ("a", "b")) for made in "ba"})
+        return Feed(self.both, pools={made: Pool(self.settings.pool_images, self.both) for made in (self.target, self.source)})
 
     def outputs(self) -> tuple[Output, ...]:
-        return LABELS_TO_PHOTO, PHOTO_TO_LABELS
+        return self.forward(), self.backward()
 
     def losses(self) -> tuple[Loss, ...]:
-        return (
-            Loss("adversarial_b", "Generator, adversarial loss"),
-            Loss("adversarial_a", "Generator, adversarial loss"),
-            Loss("discriminator_b", "Discriminator, loss on pairs"),
-            Loss("discriminator_a", "Discriminator, loss on pairs"),
-        )
+        panels = {"adversarial": "Generator, adversarial loss", "discriminator": "Discriminator, loss on pairs"}
+        return tuple(Loss(f"{name}_{made}", panel) for name, panel in panels.items() for made in (self.target, self.source))
 
-    def networks(self, data: DataSpec, random: Random) -> dict[str, torch.nn.Module]:
+    def networks(self, random: Random) -> dict[str, torch.nn.Module]:
+        a, b = self.source, self.target
         return {
-            "g_ab": self.generator("g_ab", data, random),
-            "g_ba": self.generator("g_ba", data, random),
-            "d": self.discriminator("d_pairs", data.channels["a"] + data.channels["b"], "instance", random),
+            **{route(*way): self.generator(*way, random) for way in ((a, b), (b, a))},
+            "d": self.discriminator("d_pairs", self.data.channels(a, b), "instance", random),
         }
 
     def players(self) -> dict[str, Player]:
-        return {"generators": Player(("g_ab", "g_ba"), self.adam()), "discriminator": Player(("d",), self.adam())}
+        return {"generators": Player(self.generators(), self.adam()), "discriminator": Player(("d",), self.adam())}
 
     def step(self, players: Players, batch: Batch) -> dict[str, torch.Tensor]:
-        a, b, discriminator = batch.images["a"], batch.images["b"], players.networks["d"]
+        a, b, discriminator = batch.images[self.source], batch.images[self.target], players.networks["d"]
+        g_ab, g_ba = (players.networks[name] for name in self.generators())
 
         players.turn("generators")
         # by the domain of the generated side, and whether the discriminator is to take the pair for real
         pairs = {
-            "b": (torch.cat([a, players.networks["g_ab"](a)], 1), True),
-            "a": (torch.cat([players.networks["g_ba"](b), b], 1), False),
+            self.target: (torch.cat([a, g_ab(a)], 1), True),
+            self.source: (torch.cat([g_ba(b), b], 1), False),
         }
 
         players.turn("discriminator")

@@ -19,63 +19,47 @@ from collections.abc import Mapping
 from pydantic import Field
 
 from ganrepro.lazy import torch
-from ganrepro.methods.base import (
-    Adam,
-    Batch,
-    Beta,
-    Count,
-    CountOrZero,
-    DataSpec,
-    Feed,
-    Loss,
-    Player,
-    Positive,
-    Random,
-    Uniform,
-    Width,
-)
+from ganrepro.methods.base import Batch, Feed, Loss, Player, Players, Random, Uniform
 from ganrepro.methods.encodes import Encodes
-from ganrepro.methods.from_noise import NoiseSettings
-from ganrepro.methods.players import Players
+from ganrepro.methods.noise import AdamSettings, FromNoiseByAdam
+from ganrepro.methods.outputs import Output, reconstructions, samples
 from ganrepro.objectives.gan_losses import LOSSES
-from ganrepro.outputs import RECONSTRUCTIONS, SAMPLES, Output
+from ganrepro.schema.fields import Count, CountOfTwo, CountOrZero, Width
 
 
-class Settings(NoiseSettings):
+class Settings(AdamSettings):
     """The authors' permutation-invariant MNIST recipe."""
 
-    batch_images: Count = Field(128, ge=2, description="images of a step; batch norm needs two")
+    batch_images: CountOfTwo = Field(128, description="images of a step; batch norm needs two")
     epoch_images: Count | None = Field(49920, description="images of an epoch: 390 steps of 128")
     epochs_constant: CountOrZero = Field(200, description="epochs at the full learning rate")
     epochs_decay: CountOrZero = Field(200, description="epochs after them, in which the rate falls linearly to 0")
     code_size: Count = Field(50, description="numbers of a code z, each U(-1, 1)")
     width: Width = Field(1024, description="units of each hidden layer of G, E and D, two of them each")
-    learning_rate: Positive = Field(0.0002, description="of Adam")
-    beta1: Beta = Field(0.5, description="of Adam")
 
 
-class BiGANCodes(Encodes[Settings]):
+class BiGANCodes(FromNoiseByAdam[Settings], Encodes[Settings]):
     """Losses: D's on (x, E(x)) and (G(z), z), and what G and E pay until each pair counts as the other."""
 
     title = "BiGAN/ALI with codes"
     paper = "arXiv:1605.09782; arXiv:1606.00704"
 
     def feed(self) -> Feed:
-        return Feed(("b",), noise={"z": Uniform((self.settings.code_size,))})
+        return Feed((self.domain,), noise={"z": Uniform((self.settings.code_size,))})
 
     def outputs(self) -> tuple[Output, ...]:
-        return SAMPLES, RECONSTRUCTIONS
+        return samples(self.domain), reconstructions(self.domain)
 
     def losses(self) -> tuple[Loss, ...]:
         named = {"real": "Discriminator", "fake": "Discriminator", "generator": "Generator", "encoder": "Encoder"}
         return tuple(Loss(name, panel) for name, panel in named.items())
 
-    def networks(self, data: DataSpec, random: Random) -> dict[str, torch.nn.Module]:
+    def networks(self, random: Random) -> dict[str, torch.nn.Module]:
         from torch import nn
 
         from ganrepro.nets import small
 
-        s, channels, side = self.settings, data.channels["b"], data.pixels
+        s, (channels, side) = self.settings, self.shape
         size, code, width = channels * side**2, s.code_size, s.width
 
         def inner(inputs: int, outputs: int) -> nn.Sequential:
@@ -92,14 +76,14 @@ class BiGANCodes(Encodes[Settings]):
         return {name: small.initialise(part, random(name)) for name, part in found.items()}
 
     def players(self) -> dict[str, Player]:
-        kind = Adam(self.settings.learning_rate, self.settings.beta1)
+        kind = self.adam()
         return {"discriminator": Player(("discriminator",), kind), "generators": Player(("generator", "encoder"), kind)}
 
     def generators(self) -> tuple[str, ...]:
         return "generator", "encoder"
 
     def step(self, players: Players, batch: Batch) -> dict[str, torch.Tensor]:
-        net, loss, x, z = players.networks, LOSSES["non-saturating"], batch.images["b"], batch.noise["z"]
+        net, loss, x, z = players.networks, LOSSES["non-saturating"], batch.images[self.domain], batch.noise["z"]
 
         def judge(image: torch.Tensor, code: torch.Tensor) -> torch.Tensor:
             judged: torch.Tensor = net["discriminator"](torch.cat([image.flatten(1), code], 1))[:, 0]
@@ -122,6 +106,6 @@ class BiGANCodes(Encodes[Settings]):
     def generate(
         self, output: Output, networks: Mapping[str, torch.nn.Module], batch: Batch, random: torch.Generator
     ) -> torch.Tensor:
-        code = networks["encoder"].eval()(batch.images["b"]) if output == RECONSTRUCTIONS else batch.noise["z"]
+        code = networks["encoder"].eval()(batch.images[self.domain]) if output.renders_input else batch.noise["z"]
         made: torch.Tensor = networks["generator"].eval()(code)
         return made

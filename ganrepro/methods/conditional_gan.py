@@ -20,26 +20,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ganrepro.lazy import torch
-from ganrepro.methods.base import (
-    SGD,
-    Adam,
-    Batch,
-    Beta,
-    Categorical,
-    Count,
-    DataSpec,
-    Feed,
-    Loss,
-    Player,
-    Positive,
-    Random,
-    Uniform,
-    Width,
-)
-from ganrepro.methods.from_noise import FromNoise, NoiseSettings
-from ganrepro.methods.players import Players
+from ganrepro.methods.base import SGD, Adam, Batch, Categorical, Feed, Loss, Player, Players, Random, Uniform
+from ganrepro.methods.noise import FromNoise, NoiseSettings
+from ganrepro.methods.outputs import Output, samples, samples_by_class
 from ganrepro.objectives.gan_losses import LOSSES
-from ganrepro.outputs import BY_CLASS, SAMPLES, Output
+from ganrepro.schema.fields import Beta, Count, Positive, Width
 
 
 class Settings(NoiseSettings):
@@ -64,21 +49,22 @@ class ConditionalGAN(FromNoise[Settings]):
 
     def feed(self) -> Feed:
         # real images come with their class; the class that G is asked for is drawn apart
-        return Feed(("b",), labels=True, noise={"z": Uniform((self.settings.code_size,)), "asked": Categorical(10)})
+        z, asked = Uniform((self.settings.code_size,)), Categorical(len(self.data.classes))
+        return Feed((self.domain,), labels=True, noise={"z": z, "asked": asked})
 
     def outputs(self) -> tuple[Output, ...]:
-        return SAMPLES, BY_CLASS
+        return samples(self.domain), samples_by_class(self.domain)
 
     def losses(self) -> tuple[Loss, ...]:
         return Loss("real", "Discriminator"), Loss("fake", "Discriminator"), Loss("generator", "Generator")
 
-    def networks(self, data: DataSpec, random: Random) -> dict[str, torch.nn.Module]:
+    def networks(self, random: Random) -> dict[str, torch.nn.Module]:
         from ganrepro.nets import conditional, small
 
         s = self.settings
-        shape = data.channels["b"], data.pixels
-        G = conditional.Maker(s.code_size, 10, s.generator_width, *shape)
-        D = conditional.Judge(10, s.discriminator_width, s.dropout, *shape)
+        classes, shape = len(self.data.classes), self.shape
+        G = conditional.Maker(s.code_size, classes, s.generator_width, *shape)
+        D = conditional.Judge(classes, s.discriminator_width, s.dropout, *shape)
         return {
             "G": small.initialise_uniform(G, random("generator"), 0.05),
             "D": small.initialise_uniform(D, random("discriminator"), 0.005),
@@ -94,7 +80,7 @@ class ConditionalGAN(FromNoise[Settings]):
 
     def step(self, players: Players, batch: Batch) -> dict[str, torch.Tensor]:
         D, G, loss = players.networks["D"], players.networks["G"], LOSSES["non-saturating"]
-        x, y, z, asked = batch.images["b"], batch.labels["b"], batch.noise["z"], batch.noise["asked"]
+        x, y, z, asked = batch.images[self.domain], batch.labels[self.domain], batch.noise["z"], batch.noise["asked"]
         players.turn("discriminator")
         terms = {"real": loss.real(D(x, y)), "fake": loss.fake(D(G(z, asked), asked))}
         losses = players.update("discriminator", dict.fromkeys(terms, 1.0), terms)
@@ -104,6 +90,6 @@ class ConditionalGAN(FromNoise[Settings]):
     def generate(
         self, output: Output, networks: Mapping[str, torch.nn.Module], batch: Batch, random: torch.Generator
     ) -> torch.Tensor:
-        asked = batch.labels["b"] if output == BY_CLASS else batch.noise["asked"]
+        asked = batch.labels[self.domain] if output.asked else batch.noise["asked"]
         made: torch.Tensor = networks["G"](batch.noise["z"], asked)
         return made

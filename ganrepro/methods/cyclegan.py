@@ -1,7 +1,7 @@
 """CycleGAN: two generators against two discriminators, on images that form no pairs (Zhu et al. 2017, section 3).
 
-X = labels = domain a, so the paper's forward cycle is a -> b -> a. The text does not say which domain is X
-(UNCONFIRMED); the collapse it reports for each one-sided row fits this order only.
+X, the source, is the domain of label maps (a), so the paper's forward cycle is a -> b -> a. The text does not say which
+domain is X (UNCONFIRMED); the collapse it reports for each one-sided row fits this order only.
 
 DEVIATION(joint-generator-step): both generators step together, then both discriminators; the
 Lua code steps g, d, g, d in turn. The total gradient is the same; the joint step needs half
@@ -16,12 +16,12 @@ from typing import Literal
 from pydantic import Field
 
 from ganrepro.lazy import torch
-from ganrepro.methods.base import Batch, CountOrZero, DataSpec, Feed, Loss, Pixels, Player, Pool, Positive, Random
-from ganrepro.methods.players import Players
-from ganrepro.methods.translation import TranslationMethod, TranslationSettings
+from ganrepro.methods.base import Batch, Feed, Loss, Player, Players, Pool, Random
+from ganrepro.methods.outputs import Output
+from ganrepro.methods.translation import TranslationMethod, TranslationSettings, route
 from ganrepro.objectives.adversarial import least_squares
 from ganrepro.objectives.reconstruction import l1
-from ganrepro.outputs import LABELS_TO_PHOTO, PHOTO_TO_LABELS, Output
+from ganrepro.schema.fields import CountOrZero, Pixels, Positive
 
 Term = Literal["adversarial", "cycle_forward", "cycle_backward"]
 
@@ -48,56 +48,61 @@ class CycleGAN(TranslationMethod[Settings]):
     def feed(self) -> Feed:
         pool = self.settings.pool_images
         adversarial = "adversarial" in self.settings.terms
-        return Feed(pools={domain: Pool(pool, (domain,)) for domain in "ab"} if adversarial else {})
+        return Feed(self.both, pools={domain: Pool(pool, (domain,)) for domain in self.both} if adversarial else {})
 
     def outputs(self) -> tuple[Output, ...]:
-        return LABELS_TO_PHOTO, PHOTO_TO_LABELS
+        return self.forward(), self.backward()
 
     def losses(self) -> tuple[Loss, ...]:
         terms = self.settings.terms
         cycles = [Loss(name, "Cycle loss") for name in ("cycle_forward", "cycle_backward") if name in terms]
         if "adversarial" not in terms:
             return tuple(cycles)
-        fooled = [Loss(f"adversarial_{domain}", "Generator, adversarial loss") for domain in "ba"]
+        fooled = [Loss(f"adversarial_{domain}", "Generator, adversarial loss") for domain in (self.target, self.source)]
         panels = {"real": "Discriminator, loss on real images", "fake": "Discriminator, loss on fakes"}
-        sides = [Loss(f"discriminator_{domain}_{side}", panel) for domain in "ba" for side, panel in panels.items()]
+        sides = [
+            Loss(f"discriminator_{domain}_{side}", panel)
+            for domain in (self.target, self.source)
+            for side, panel in panels.items()
+        ]
         return *fooled, *cycles, *sides
 
-    def networks(self, data: DataSpec, random: Random) -> dict[str, torch.nn.Module]:
-        networks = {name: self.generator(name, data, random) for name in ("g_ab", "g_ba")}
+    def networks(self, random: Random) -> dict[str, torch.nn.Module]:
+        a, b = self.source, self.target
+        networks = {route(*way): self.generator(*way, random) for way in ((a, b), (b, a))}
         if "adversarial" in self.settings.terms:
-            for domain in "ab":
-                networks[f"d_{domain}"] = self.discriminator(f"d_{domain}", data.channels[domain], "instance", random)
+            for domain in (a, b):
+                networks[f"d_{domain}"] = self.discriminator(f"d_{domain}", self.data.channels(domain), "instance", random)
         return networks
 
     def players(self) -> dict[str, Player]:
-        players = {"generators": Player(("g_ab", "g_ba"), self.adam())}
+        players = {"generators": Player(self.generators(), self.adam())}
         if "adversarial" in self.settings.terms:
-            players["discriminators"] = Player(("d_a", "d_b"), self.adam())
+            players["discriminators"] = Player((f"d_{self.source}", f"d_{self.target}"), self.adam())
         return players
 
     def step(self, players: Players, batch: Batch) -> dict[str, torch.Tensor]:
-        weights, real = self.settings.terms, batch.images
-        g_ab, g_ba = players.networks["g_ab"], players.networks["g_ba"]
+        weights, real, a, b = self.settings.terms, batch.images, self.source, self.target
+        g_ab, g_ba = (players.networks[name] for name in self.generators())
 
         players.turn("generators")
-        fake = {"b": g_ab(real["a"]), "a": g_ba(real["b"])}
+        fake = {b: g_ab(real[a]), a: g_ba(real[b])}
         terms: dict[str, torch.Tensor] = {}
         if "adversarial" in weights:
-            for domain in "ba":
+            for domain in (b, a):
                 terms[f"adversarial_{domain}"] = least_squares(players.networks[f"d_{domain}"](fake[domain]), True)
         if "cycle_forward" in weights:
-            terms["cycle_forward"] = l1(g_ba(fake["b"]), real["a"])
+            terms["cycle_forward"] = l1(g_ba(fake[b]), real[a])
         if "cycle_backward" in weights:
-            terms["cycle_backward"] = l1(g_ab(fake["a"]), real["b"])
-        by_loss = {"adversarial_b": "adversarial", "adversarial_a": "adversarial"}
+            terms["cycle_backward"] = l1(g_ab(fake[a]), real[b])
+        by_loss = {f"adversarial_{domain}": "adversarial" for domain in (a, b)}
         losses = players.update("generators", {name: weights[by_loss.get(name, name)] for name in terms}, terms)  # type: ignore[index]
         if "adversarial" not in weights:
             return losses
 
         players.turn("discriminators")
         terms = {}
-        for domain in "ab":
+        for domain in (a, b):
             shown = players.pools[domain].query(fake[domain].detach(), batch.pools[domain])
             of_real, of_fake = players.judge(f"d_{domain}", real[domain], shown)
             terms[f"discriminator_{domain}_real"] = least_squares(of_real, True)

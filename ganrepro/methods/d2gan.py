@@ -14,55 +14,39 @@ from __future__ import annotations
 from pydantic import Field
 
 from ganrepro.lazy import torch
-from ganrepro.methods.base import (
-    Adam,
-    Batch,
-    Beta,
-    Count,
-    DataSpec,
-    Feed,
-    Loss,
-    Player,
-    Positive,
-    Random,
-    Uniform,
-)
-from ganrepro.methods.from_noise import FromNoise, NoiseSettings
-from ganrepro.methods.players import Players
+from ganrepro.methods.base import Batch, Feed, Loss, Player, Players, Random, Uniform
+from ganrepro.methods.noise import ConvolutionSettings, FromNoiseByAdam
+from ganrepro.schema.fields import Positive
 
 TINY = 1e-8  # inside the logarithms
 
 
-class Settings(NoiseSettings):
+class Settings(ConvolutionSettings):
     """Adam 2e-4 with beta1 0.5, as the authors have it; the rest as in the comparison of Lucic et al."""
 
-    code_size: Count = Field(64, description="numbers of a code z, each U(-1, 1)")
-    filters: Count = Field(64, le=512, description="channels next to the images; other layers are multiples of it")
     alpha: Positive = Field(1.0, description="weight of log D1(x)")
     beta: Positive = Field(1.0, description="weight of log D2(G(z))")
-    learning_rate: Positive = Field(0.0002, description="of Adam, of all players")
-    beta1: Beta = Field(0.5, description="of Adam")
 
 
-class D2GAN(FromNoise[Settings]):
+class D2GAN(FromNoiseByAdam[Settings]):
     """Losses: each discriminator's, and the generator's two parts."""
 
     title = "D2GAN"
     paper = "arXiv:1709.03831"
 
     def feed(self) -> Feed:
-        return Feed(("b",), noise={"z": Uniform((self.settings.code_size,))})
+        return Feed((self.domain,), noise={"z": Uniform((self.settings.code_size,))})
 
     def losses(self) -> tuple[Loss, ...]:
         named = {"d1": "Two discriminators", "d2": "Two discriminators", "generator_d1": "Generator", "generator_d2": "Generator"}
         return tuple(Loss(name, panel) for name, panel in named.items())
 
-    def networks(self, data: DataSpec, random: Random) -> dict[str, torch.nn.Module]:
+    def networks(self, random: Random) -> dict[str, torch.nn.Module]:
         from torch import nn
 
         from ganrepro.nets import small
 
-        s, channels, side = self.settings, data.channels["b"], data.pixels
+        s, (channels, side) = self.settings, self.shape
         make = small.lucic_generator(s.code_size, channels, side, s.filters, nn.BatchNorm1d, nn.BatchNorm2d)
         found: dict[str, nn.Module] = {"generator": make}
         for name in ("d1", "d2"):
@@ -71,11 +55,11 @@ class D2GAN(FromNoise[Settings]):
         return {name: small.initialise(part, random(name)) for name, part in found.items()}
 
     def players(self) -> dict[str, Player]:
-        kind = Adam(self.settings.learning_rate, self.settings.beta1)
+        kind = self.adam()
         return {"discriminators": Player(("d1", "d2"), kind), "generator": Player(("generator",), kind)}
 
     def step(self, players: Players, batch: Batch) -> dict[str, torch.Tensor]:
-        s, x = self.settings, batch.images["b"]
+        s, x = self.settings, batch.images[self.domain]
         d1, d2, make = (players.networks[name] for name in ("d1", "d2", "generator"))
         players.turn("generator")
         fake = make(batch.noise["z"])

@@ -12,13 +12,13 @@ from __future__ import annotations
 from pydantic import Field
 
 from ganrepro.methods.adversarial import Adversarial, AdversarialSettings
-from ganrepro.methods.base import Count
+from ganrepro.schema.fields import Count, CountOfTwo
 
 
 class Settings(AdversarialSettings):
     """The paper's, where it states them."""
 
-    batch_images: Count = Field(128, ge=2, description="images that D sees at once; batch norm needs two")
+    batch_images: CountOfTwo = Field(128, description="images that D sees at once; batch norm needs two")
     epoch_images: Count | None = Field(49920, description="images of an epoch: 390 steps of 128")
 
 

@@ -1,4 +1,4 @@
-"""For methods that find the code of an image: what is measured of codes needs the trained networks (evaluation/samples.py)."""
+"""For methods that find the code of an image: what is measured of codes needs the trained networks (evaluation/generation.py)."""
 
 from __future__ import annotations
 

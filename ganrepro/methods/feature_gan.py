@@ -6,7 +6,7 @@ DEVIATION(feature-gradient): the gradient is that of the loss, at the features o
 code it is too small by 127.5 squared (`feature_gradient_scale`) and goes through the activations of the input
 (`feature_gradient_at`).
 DEVIATION(feature-weights): torchvision's ImageNet weights and their normalisation of colours. The paper cites VGG, its
-code fetches one trained on Places; which of them made the numbers is UNCONFIRMED. `features: segmenter` takes the
+code fetches one trained on Places; which of them made the numbers is UNCONFIRMED. `features: reader` takes the
 first layers of the study's own segmentation network instead, where weights cannot be had.
 DEVIATION(feature-resize): images are enlarged bilinearly with torch's rule for corners; Lua Torch's aligns them.
 """
@@ -18,20 +18,20 @@ from typing import Literal
 from pydantic import Field
 
 from ganrepro.lazy import torch
-from ganrepro.methods.base import DataSpec, Pixels, Positive, Random
-from ganrepro.methods.files import SEGMENTER, ReadsFiles
+from ganrepro.methods.base import READER, Players, Random
 from ganrepro.methods.one_way import OneWay, OneWaySettings
-from ganrepro.methods.players import Players
 from ganrepro.objectives.given_gradient import given_gradient
 from ganrepro.objectives.reconstruction import l1
+from ganrepro.schema.fields import Pixels, Positive
 
 
 class Settings(OneWaySettings):
     """CycleGAN's recipe, for one direction, and whose features."""
 
-    features: Literal["vgg16-imagenet", "segmenter"] = Field(
+    features: Literal["vgg16-imagenet", "reader"] = Field(
         "vgg16-imagenet",
-        description="vgg16-imagenet: relu4_2 of torchvision's VGG-16 (528 MB); segmenter: the study's own, after stride 8",
+        description="vgg16-imagenet: relu4_2 of torchvision's VGG-16 (528 MB); reader: the study's own segmentation "
+        "network, after stride 8",
     )
     feature_pixels: Pixels = Field(224, description="images are enlarged to this before their features are taken")
     stale_discriminator: bool = Field(
@@ -51,26 +51,26 @@ class Settings(OneWaySettings):
     )
 
 
-class FeatureGAN(OneWay[Settings], ReadsFiles[Settings]):
+class FeatureGAN(OneWay[Settings]):
     """'content': mean absolute difference of the features of output and input."""
 
     title = "Feature loss + GAN"
     paper = "arXiv:1703.10593, section 5.1.2"
 
-    def __init__(self, settings: Settings):
-        super().__init__(settings)
-        self.stale = settings.stale_discriminator
+    @property
+    def stale(self) -> bool:
+        return self.settings.stale_discriminator
 
     def reads(self) -> tuple[str, ...]:
         return (self.settings.features,) if self.settings.content_weight else ()
 
-    def networks(self, data: DataSpec, random: Random) -> dict[str, torch.nn.Module]:
-        from ganrepro.evaluation.first_layers import segmenter_features
+    def networks(self, random: Random) -> dict[str, torch.nn.Module]:
+        from ganrepro.nets.first_layers import reader_features
         from ganrepro.nets.vgg import vgg_features
 
-        found, s = super().networks(data, random), self.settings
+        found, s = super().networks(random), self.settings
         if s.content_weight:
-            load = segmenter_features if s.features == SEGMENTER else vgg_features
+            load = reader_features if s.features == READER else vgg_features
             found["features"] = load(self.files[s.features], s.feature_pixels)
         return found
 

@@ -24,24 +24,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ganrepro.lazy import torch
-from ganrepro.methods.base import (
-    SGD,
-    Batch,
-    Beta,
-    Count,
-    DataSpec,
-    Feed,
-    Loss,
-    Player,
-    Positive,
-    Random,
-    Uniform,
-    Width,
-)
-from ganrepro.methods.from_noise import FromNoise, NoiseSettings
-from ganrepro.methods.players import Players
+from ganrepro.methods.base import SGD, Batch, Feed, Loss, Player, Players, Random, Uniform
+from ganrepro.methods.noise import FromNoise, NoiseSettings
+from ganrepro.methods.outputs import Output
 from ganrepro.objectives.gan_losses import LOSSES
-from ganrepro.outputs import Output
+from ganrepro.schema.fields import Beta, Count, Few, Positive, Width
 
 
 class Settings(NoiseSettings):
@@ -51,7 +38,7 @@ class Settings(NoiseSettings):
     epoch_images: Count | None = Field(50000, description="images of an epoch")
     code_size: Count = Field(100, description="numbers of a code z, each uniform, of variance 1")
     loss: Literal["minimax", "non-saturating"] = Field("non-saturating", description="what G goes down")
-    k: Count = Field(1, le=100, description="steps of D for each of G; an epoch counts steps of G")
+    k: Few = Field(1, description="steps of D for each of G; an epoch counts steps of G")
     generator_width: Width = Field(1200, description="units of G's two hidden layers")
     discriminator_width: Width = Field(240, description="maxout units of D's two hidden layers, of 5 pieces each")
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.5, description="share of D's hidden units left out; of its input, 0.2")
@@ -67,19 +54,19 @@ class GAN(FromNoise[Settings]):
 
     def feed(self) -> Feed:
         z = Uniform((self.settings.code_size,), -(3**0.5), 3**0.5)
-        return Feed(("b",), noise={"z": z}, batches=self.settings.k)
+        return Feed((self.domain,), noise={"z": z}, batches=self.settings.k)
 
     def losses(self) -> tuple[Loss, ...]:
         slopes = ("slope_non_saturating", "slope_minimax")
         told = [Loss(name, "Slope of G's loss, -log D (solid) and log(1 - D)") for name in slopes]
         return Loss("real", "Discriminator"), Loss("fake", "Discriminator"), Loss("generator", "Generator"), *told
 
-    def networks(self, data: DataSpec, random: Random) -> dict[str, torch.nn.Module]:
+    def networks(self, random: Random) -> dict[str, torch.nn.Module]:
         from torch import nn
 
         from ganrepro.nets import small
 
-        s, channels, side = self.settings, data.channels["b"], data.pixels
+        s, (channels, side) = self.settings, self.shape
         size, width, judge = channels * side**2, s.generator_width, s.discriminator_width
         make = small.image_from(small.mlp([s.code_size, width, width, size], nn.ReLU), channels, side)
         see = nn.Sequential(
@@ -104,7 +91,7 @@ class GAN(FromNoise[Settings]):
         losses: dict[str, torch.Tensor] = {}
         minimax, non_saturating = LOSSES["minimax"], LOSSES["non-saturating"]
         for part in batch.split(self.settings.k):
-            x, z = part.images["b"], part.noise["z"]
+            x, z = part.images[self.domain], part.noise["z"]
             players.turn("discriminator")  # up V(D, G) is down -V(D, G)
             terms = {"real": minimax.real(D(x)), "fake": minimax.fake(D(G(z)))}
             losses |= players.update("discriminator", dict.fromkeys(terms, 0.5), terms)

@@ -6,18 +6,18 @@ The file is one that pytorch-CycleGAN-and-pix2pix saved (…_net_G.pth); its net
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
 from ganrepro.lazy import torch
-from ganrepro.methods.base import Batch, CountOrZero, DataSpec, Feed, Loss, Player, Random, ScheduleSettings
-from ganrepro.methods.files import ReadsFiles
-from ganrepro.methods.players import Players
-from ganrepro.outputs import OUTPUTS, Output
+from ganrepro.methods.base import Batch, Feed, Loss, Player, Players, Random
+from ganrepro.methods.outputs import Output
+from ganrepro.methods.translation import BetweenDomains, TwoDomainSettings
+from ganrepro.schema.fields import CountOrZero
 
 
-class Settings(ScheduleSettings):
+class Settings(TwoDomainSettings):
     """Which file, and what it translates."""
 
     epochs_constant: CountOrZero = Field(1, description="no meaning here: nothing is trained")
@@ -25,10 +25,9 @@ class Settings(ScheduleSettings):
     weights: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\.pth$")] = Field(
         "latest_net_G.pth", description="name of the file in downloads/archives/"
     )
-    direction: Literal["labels2photo", "photo2labels"] = Field("labels2photo", description="the way it translates")
 
 
-class Imported(ReadsFiles[Settings]):
+class Imported(BetweenDomains[Settings]):
     """No players: the workflow writes its checkpoint without a step."""
 
     title = "Imported weights"
@@ -38,18 +37,18 @@ class Imported(ReadsFiles[Settings]):
         return (self.settings.weights,)
 
     def feed(self) -> Feed:
-        return Feed()
+        return Feed(self.both)
 
     def outputs(self) -> tuple[Output, ...]:
-        return (OUTPUTS[self.settings.direction],)
+        return (self.forward(),)
 
     def losses(self) -> tuple[Loss, ...]:
         return ()
 
-    def networks(self, data: DataSpec, random: Random) -> dict[str, torch.nn.Module]:
+    def networks(self, random: Random) -> dict[str, torch.nn.Module]:
         from ganrepro.nets.published import read_published
 
-        return {"generator": read_published(self.files[self.settings.weights], data.pixels)[1]}
+        return {"generator": read_published(self.files[self.settings.weights], self.settings.crop_pixels)[1]}
 
     def players(self) -> dict[str, Player]:
         return {}

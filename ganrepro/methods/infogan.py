@@ -17,38 +17,24 @@ from collections.abc import Mapping
 from pydantic import Field
 
 from ganrepro.lazy import torch
-from ganrepro.methods.base import (
-    Adam,
-    Batch,
-    Categorical,
-    Count,
-    DataSpec,
-    Feed,
-    Loss,
-    Player,
-    Positive,
-    Random,
-    Uniform,
-)
-from ganrepro.methods.from_noise import FromNoise, NoiseSettings
-from ganrepro.methods.players import Players
+from ganrepro.methods.base import Adam, Batch, Categorical, Feed, Loss, Player, Players, Random, Uniform
+from ganrepro.methods.noise import ConvolutionSettings, FromNoise
+from ganrepro.methods.outputs import Output, samples, samples_by_code
 from ganrepro.objectives.gan_losses import LOSSES
-from ganrepro.outputs import BY_CODE, SAMPLES, Output
+from ganrepro.schema.fields import Count, CountOfTwo, CountOrZero, Positive
 
-SWEEP = Output("sweep", None, "b", "A column for each class of the code, down the first number from -2 to 2")
+CODES = 10  # that the first code has, whatever the classes of the images (appendix C.1)
 
 
-class Settings(NoiseSettings):
+class Settings(ConvolutionSettings):
     """The authors' MNIST recipe: 50 epochs of 100 steps."""
 
-    batch_images: Count = Field(128, ge=2, description="images of a step; batch norm needs two")
+    batch_images: CountOfTwo = Field(128, description="images of a step; batch norm needs two")
     epoch_images: Count | None = Field(12800, description="images of an epoch: 100 steps")
     epochs_constant: Count = Field(50, description="epochs at the full learning rate")
-    epochs_decay: int = Field(0, ge=0, description="epochs after them, in which the rate falls linearly to 0")
-    noise_size: Count = Field(62, description="numbers that mean nothing, each U(-1, 1)")
+    epochs_decay: CountOrZero = Field(0, description="epochs after them, in which the rate falls linearly to 0")
+    code_size: Count = Field(62, description="numbers of the code that mean nothing, each U(-1, 1)")
     information_weight: Positive = Field(1.0, description="lambda")
-    filters: Count = Field(64, le=512, description="channels next to the images; other layers are multiples of it")
-    learning_rate: Positive = Field(0.0002, description="of D and Q")
     generator_learning_rate: Positive = Field(0.001, description="of G")
 
 
@@ -59,26 +45,28 @@ class InfoGAN(FromNoise[Settings]):
     paper = "arXiv:1606.03657"
 
     def feed(self) -> Feed:
-        z = Uniform((self.settings.noise_size,))
-        return Feed(("b",), noise={"z": z, "one_of_ten": Categorical(10), "numbers": Uniform((2,))})
+        z = Uniform((self.settings.code_size,))
+        return Feed((self.domain,), noise={"z": z, "one_of_ten": Categorical(CODES), "numbers": Uniform((2,))})
 
     def outputs(self) -> tuple[Output, ...]:
-        return SAMPLES, BY_CODE, SWEEP
+        title = "A column for each class of the code, down the first number from -2 to 2"
+        sweep = Output("sweep", None, self.domain, title, asked="code", picture=True)
+        return samples(self.domain), samples_by_code(self.domain), sweep
 
     def losses(self) -> tuple[Loss, ...]:
         told = (Loss("class", "Information: the class, the numbers"), Loss("numbers", "Information: the class, the numbers"))
         return Loss("real", "Discriminator"), Loss("fake", "Discriminator"), Loss("generator", "Generator"), *told
 
-    def networks(self, data: DataSpec, random: Random) -> dict[str, torch.nn.Module]:
+    def networks(self, random: Random) -> dict[str, torch.nn.Module]:
         from torch import nn
 
         from ganrepro.nets import small
 
-        s, channels, side = self.settings, data.channels["b"], data.pixels
+        s, (channels, side) = self.settings, self.shape
         features, width = small.lucic_features(channels, side, s.filters, norm=True)
         hidden = 2 * s.filters
-        heads = nn.Sequential(nn.Linear(width, hidden), nn.BatchNorm1d(hidden), nn.LeakyReLU(0.2), nn.Linear(hidden, 12))
-        code = s.noise_size + 12
+        heads = nn.Sequential(nn.Linear(width, hidden), nn.BatchNorm1d(hidden), nn.LeakyReLU(0.2), nn.Linear(hidden, CODES + 2))
+        code = s.code_size + CODES + 2
         make = small.lucic_generator(code, channels, side, s.filters, nn.BatchNorm1d, nn.BatchNorm2d)
         parts = {"generator": make, "discriminator": small.Judge(features, nn.Linear(width, 1)), "q": heads}
         return {name: small.initialise(part, random(name)) for name, part in parts.items()}
@@ -86,8 +74,8 @@ class InfoGAN(FromNoise[Settings]):
     def players(self) -> dict[str, Player]:
         s = self.settings
         return {
-            "discriminator": Player(("discriminator", "q"), Adam(s.learning_rate, 0.5)),
-            "generator": Player(("generator",), Adam(s.generator_learning_rate, 0.5)),
+            "discriminator": Player(("discriminator", "q"), Adam(s.learning_rate, s.beta1)),
+            "generator": Player(("generator",), Adam(s.generator_learning_rate, s.beta1)),
         }
 
     def step(self, players: Players, batch: Batch) -> dict[str, torch.Tensor]:
@@ -99,15 +87,15 @@ class InfoGAN(FromNoise[Settings]):
         def information(features: torch.Tensor) -> dict[str, torch.Tensor]:
             """-log Q of the codes, less its constants."""
             guess = players.networks["q"](features)
-            of_class = torch.nn.functional.cross_entropy(guess[:, :10], one_of_ten, reduction="none")
-            return {"class": of_class, "numbers": 0.5 * (guess[:, 10:] - numbers).square().sum(1)}
+            of_class = torch.nn.functional.cross_entropy(guess[:, :CODES], one_of_ten, reduction="none")
+            return {"class": of_class, "numbers": 0.5 * (guess[:, CODES:] - numbers).square().sum(1)}
 
         weights = {"class": weight, "numbers": weight}
         players.turn("generator")
         fake = make(_code(batch.noise["z"], one_of_ten, numbers))
         players.turn("discriminator")
         features = see(fake.detach())
-        terms = {"real": loss.real(judge(batch.images["b"])), "fake": loss.fake(head(features)[:, 0])}
+        terms = {"real": loss.real(judge(batch.images[self.domain])), "fake": loss.fake(head(features)[:, 0])}
         losses = players.update("discriminator", dict.fromkeys(terms, 1.0) | weights, terms | information(features))
         players.turn("generator")
         features = see(fake)
@@ -118,11 +106,11 @@ class InfoGAN(FromNoise[Settings]):
         self, output: Output, networks: Mapping[str, torch.nn.Module], batch: Batch, random: torch.Generator
     ) -> torch.Tensor:
         z, numbers, one_of_ten = batch.noise["z"], batch.noise["numbers"], batch.noise["one_of_ten"]
-        if output != SAMPLES and "b" in batch.labels:
-            one_of_ten = batch.labels["b"]
-        if output == SWEEP:  # the same noise everywhere; each line of ten images another number
+        if output.asked:
+            one_of_ten = batch.labels[self.domain] % CODES
+        if output.picture:  # the same noise everywhere; each line of ten images another number
             z = z[:1].expand_as(z)
-            lines = torch.arange(len(z), device=z.device) // 10
+            lines = torch.arange(len(z), device=z.device) // CODES
             numbers = torch.stack([4 * lines / lines.max().clamp_min(1) - 2, torch.zeros_like(z[:, 0])], 1)
         made: torch.Tensor = networks["generator"].eval()(_code(z, one_of_ten, numbers))
         return made
@@ -130,4 +118,4 @@ class InfoGAN(FromNoise[Settings]):
 
 def _code(z: torch.Tensor, one_of_ten: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:
     """All that G starts from: noise, a class of ten, two numbers."""
-    return torch.cat([z, torch.nn.functional.one_hot(one_of_ten, 10).to(z.dtype), numbers], 1)
+    return torch.cat([z, torch.nn.functional.one_hot(one_of_ten, CODES).to(z.dtype), numbers], 1)

@@ -19,39 +19,23 @@ from collections.abc import Mapping
 from pydantic import Field
 
 from ganrepro.lazy import torch
-from ganrepro.methods.base import (
-    Adam,
-    Batch,
-    Beta,
-    Count,
-    DataSpec,
-    Feed,
-    Loss,
-    Player,
-    Positive,
-    Random,
-    Uniform,
-    Width,
-)
-from ganrepro.methods.from_noise import FromNoise, NoiseSettings
-from ganrepro.methods.players import Players
+from ganrepro.methods.base import Batch, Feed, Loss, Player, Players, Random, Uniform
+from ganrepro.methods.noise import ConvolutionSettings, FromNoiseByAdam
+from ganrepro.methods.outputs import Output
 from ganrepro.objectives.gan_losses import LOSSES
-from ganrepro.outputs import Output
+from ganrepro.schema.fields import Count, Width
 
 
-class Settings(NoiseSettings):
+class Settings(ConvolutionSettings):
     """Of the CIFAR code, at the size of digits."""
 
     batch_images: Count = Field(128, description="images of a step")
     epoch_images: Count | None = Field(49920, description="images of an epoch: 390 steps of 128")
     code_size: Count = Field(100, description="numbers of the code of the coarsest image, each U(-1, 1)")
     width: Width = Field(600, description="units of the hidden layers at the coarsest size")
-    filters: Count = Field(64, le=512, description="channels of the convolutions at the other sizes")
-    learning_rate: Positive = Field(0.0002, description="of Adam, of all players")
-    beta1: Beta = Field(0.5, description="of Adam")
 
 
-class LAPGAN(FromNoise[Settings]):
+class LAPGAN(FromNoiseByAdam[Settings]):
     """Losses of each size: D's on real and made differences, and G's (log loss, non-saturating)."""
 
     title = "LAPGAN"
@@ -60,18 +44,19 @@ class LAPGAN(FromNoise[Settings]):
     def feed(self) -> Feed:
         side = self.settings.crop_pixels
         planes = {f"noise_{level}": Uniform((1, side // 2 ** (2 - level), side // 2 ** (2 - level))) for level in (1, 2)}
-        return Feed(("b",), noise={"z": Uniform((self.settings.code_size,)), **planes})
+        return Feed((self.domain,), noise={"z": Uniform((self.settings.code_size,)), **planes})
 
     def losses(self) -> tuple[Loss, ...]:
         panels = {"real": "Discriminators", "fake": "Discriminators", "generator": "Generators"}
         return tuple(Loss(f"{name}_{level}", panel) for name, panel in panels.items() for level in range(3))
 
-    def networks(self, data: DataSpec, random: Random) -> dict[str, torch.nn.Module]:
+    def networks(self, random: Random) -> dict[str, torch.nn.Module]:
         from torch import nn
 
         from ganrepro.nets import small
 
-        s, c, side = self.settings, data.channels["b"], data.pixels // 4
+        s, (c, pixels) = self.settings, self.shape
+        side = pixels // 4
         size = c * side**2
         found: dict[str, nn.Module] = {
             "g_0": small.image_from(small.mlp([s.code_size, s.width, s.width, size], nn.ReLU), c, side),
@@ -79,19 +64,19 @@ class LAPGAN(FromNoise[Settings]):
         }
         for level in (1, 2):
             found[f"g_{level}"] = small.refiner(c + 1, c, s.filters)
-            found[f"d_{level}"] = small.Judge(*small.difference_judge(2 * c, data.pixels // 2 ** (2 - level), s.filters))
+            found[f"d_{level}"] = small.Judge(*small.difference_judge(2 * c, pixels // 2 ** (2 - level), s.filters))
         # without norms the small weights of DCGAN would leave the coarsest networks almost silent
         return {name: small.initialise(part, random(name), 0.05 if name.endswith("0") else 0.02) for name, part in found.items()}
 
     def players(self) -> dict[str, Player]:
-        kind = Adam(self.settings.learning_rate, self.settings.beta1)
+        kind = self.adam()
         return {f"{player}_{level}": Player((f"{player}_{level}",), kind) for level in range(3) for player in "dg"}
 
     def generators(self) -> tuple[str, ...]:
         return "g_0", "g_1", "g_2"
 
     def step(self, players: Players, batch: Batch) -> dict[str, torch.Tensor]:
-        loss, sizes = LOSSES["non-saturating"], [batch.images["b"]]
+        loss, sizes = LOSSES["non-saturating"], [batch.images[self.domain]]
         for _ in range(2):
             sizes.insert(0, torch.nn.functional.avg_pool2d(sizes[0], 2))
         losses: dict[str, torch.Tensor] = {}

@@ -14,11 +14,11 @@ from __future__ import annotations
 from pydantic import Field
 
 from ganrepro.methods.adversarial import Adversarial, AdversarialSettings
-from ganrepro.methods.base import Count
+from ganrepro.schema.fields import Count
 
 
 class Settings(AdversarialSettings):
-    """Their MNIST recipe; learning rates and the rest differ by loss (params.yaml, variants.gan-losses)."""
+    """Their MNIST recipe; learning rates and the rest differ by loss (papers/gans-equal.yaml)."""
 
     code_size: Count = Field(64, description="numbers of a code z, each U(-1, 1)")
 

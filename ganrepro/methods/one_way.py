@@ -16,17 +16,17 @@ DEVIATION(rgb-one-way): images are RGB; the Lua code trains in BGR.
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, TypeVar
+from typing import Annotated, ClassVar, TypeVar
 
 from pydantic import Field
 
 from ganrepro.lazy import torch
-from ganrepro.methods.base import Batch, CountOrZero, DataSpec, Feed, Loss, Pixels, Player, Pool, Random
-from ganrepro.methods.players import Players
+from ganrepro.methods.base import Batch, Feed, Loss, Player, Players, Pool, Random
+from ganrepro.methods.outputs import Output
 from ganrepro.methods.translation import TranslationMethod, TranslationSettings
 from ganrepro.objectives.adversarial import least_squares
 from ganrepro.objectives.given_gradient import given_gradient
-from ganrepro.outputs import OUTPUTS, Output
+from ganrepro.schema.fields import CountOrZero, Pixels
 
 
 class OneWaySettings(TranslationSettings):
@@ -34,7 +34,6 @@ class OneWaySettings(TranslationSettings):
 
     load_pixels: Pixels = Field(143, description="jitter: images are resized to this square size, then cropped at random")
     crop_pixels: Pixels = Field(128, description="side of the square crop that the networks see")
-    direction: Literal["labels2photo", "photo2labels"] = Field("labels2photo", description="the way it learns to translate")
     pool_images: CountOrZero = Field(50, description="history of generated images for the discriminator; 0: none (section 4)")
     content_weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
         10, description="weight of the loss beside the adversarial one (the published code's default); 0: a plain GAN"
@@ -53,23 +52,26 @@ class OneWay(TranslationMethod[S]):
 
     content_panel: ClassVar[str] = "Content loss"
     paired: ClassVar[bool] = False
-    stale = False
 
-    def __init__(self, settings: S):
-        super().__init__(settings)
-        self.output = OUTPUTS[settings.direction]
-        self.source, self.target = str(self.output.source), self.output.target
-        self.seen = (self.source, self.target) if self.paired else (self.target,)
+    @property
+    def stale(self) -> bool:
+        """A mistake of the published code, where a method has it as a setting."""
+        return False
+
+    @property
+    def seen(self) -> tuple[str, ...]:
+        """Whose images the discriminator sees."""
+        return (self.source, self.target) if self.paired else (self.target,)
 
     def content(self, players: Players, given: torch.Tensor, fake: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
         """The loss beside the adversarial one, (n,).  given: the input.  wanted: a real image; of paired images the truth."""
         raise NotImplementedError
 
     def feed(self) -> Feed:
-        return Feed(paired=self.paired, pools={"fakes": Pool(self.settings.pool_images, self.seen)})
+        return Feed(self.both, paired=self.paired, pools={"fakes": Pool(self.settings.pool_images, self.seen)})
 
     def outputs(self) -> tuple[Output, ...]:
-        return (self.output,)
+        return (self.forward(),)
 
     def losses(self) -> tuple[Loss, ...]:
         found = (
@@ -79,12 +81,11 @@ class OneWay(TranslationMethod[S]):
         )
         return (*found, Loss("content", self.content_panel)) if self.settings.content_weight else found
 
-    def networks(self, data: DataSpec, random: Random) -> dict[str, torch.nn.Module]:
+    def networks(self, random: Random) -> dict[str, torch.nn.Module]:
         (generator,) = self.generators()
-        channels = sum(data.channels[domain] for domain in self.seen)
         return {
-            generator: self.generator(generator, data, random),
-            "d": self.discriminator(f"d_{self.target}", channels, "instance", random),
+            generator: self.generator(self.source, self.target, random),
+            "d": self.discriminator(f"d_{self.target}", self.data.channels(*self.seen), "instance", random),
         }
 
     def players(self) -> dict[str, Player]:

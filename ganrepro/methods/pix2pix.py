@@ -11,12 +11,12 @@ from typing import Literal
 from pydantic import Field
 
 from ganrepro.lazy import torch
-from ganrepro.methods.base import Batch, CountOrZero, DataSpec, Feed, Loss, Player, Positive, Random
-from ganrepro.methods.players import Players
+from ganrepro.methods.base import Batch, Feed, Loss, Player, Players, Random
+from ganrepro.methods.outputs import Output
 from ganrepro.methods.translation import TranslationMethod, TranslationSettings
 from ganrepro.objectives.adversarial import log_loss
 from ganrepro.objectives.reconstruction import l1
-from ganrepro.outputs import OUTPUTS, Output
+from ganrepro.schema.fields import CountOrZero, Positive
 
 Term = Literal["adversarial", "l1"]
 
@@ -33,7 +33,6 @@ class Settings(TranslationSettings):
         description="unet, encoder-decoder: batch norm on the innermost layer, as when the paper's tables were made "
         "(erratum); the public code of both flavours has none",
     )
-    direction: Literal["labels2photo", "photo2labels"] = Field("labels2photo", description="the way it learns to translate")
     conditional: bool = Field(True, description="the discriminator sees the input beside the output (section 3.1)")
     terms: dict[Term, Positive] = Field(
         {"adversarial": 1, "l1": 100},
@@ -48,16 +47,11 @@ class Pix2Pix(TranslationMethod[Settings]):
     title = "pix2pix"
     paper = "arXiv:1611.07004"
 
-    def __init__(self, settings: Settings):
-        super().__init__(settings)
-        self.output = OUTPUTS[settings.direction]
-        self.source, self.target = str(self.output.source), self.output.target
-
     def feed(self) -> Feed:
-        return Feed(paired=True)
+        return Feed(self.both, paired=True)
 
     def outputs(self) -> tuple[Output, ...]:
-        return (self.output,)
+        return (self.forward(),)
 
     def losses(self) -> tuple[Loss, ...]:
         found = [
@@ -68,12 +62,12 @@ class Pix2Pix(TranslationMethod[Settings]):
         terms = self.settings.terms
         return *(found if "adversarial" in terms else ()), *([Loss("l1", "L1 loss")] if "l1" in terms else ())
 
-    def networks(self, data: DataSpec, random: Random) -> dict[str, torch.nn.Module]:
+    def networks(self, random: Random) -> dict[str, torch.nn.Module]:
         (generator,) = self.generators()
-        networks = {generator: self.generator(generator, data, random)}
+        networks = {generator: self.generator(self.source, self.target, random)}
         if "adversarial" in self.settings.terms:
             seen = (self.source, self.target) if self.settings.conditional else (self.target,)
-            channels, name = sum(data.channels[domain] for domain in seen), f"d_{self.target}"
+            channels, name = self.data.channels(*seen), f"d_{self.target}"
             networks[name] = self.discriminator(name, channels, "batch", random)
         return networks
 

@@ -12,8 +12,8 @@ all the present pair; here they are copies.
 from __future__ import annotations
 
 from ganrepro.lazy import torch
+from ganrepro.methods.base import Players
 from ganrepro.methods.one_way import OneWay, OneWaySettings
-from ganrepro.methods.players import Players
 from ganrepro.objectives.reconstruction import l1
 
 

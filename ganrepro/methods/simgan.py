@@ -9,8 +9,8 @@ from __future__ import annotations
 from pydantic import Field
 
 from ganrepro.lazy import torch
+from ganrepro.methods.base import Players
 from ganrepro.methods.one_way import OneWay, OneWaySettings
-from ganrepro.methods.players import Players
 from ganrepro.objectives.reconstruction import l1
 
 
@@ -30,9 +30,9 @@ class SimGAN(OneWay[Settings]):
     title = "SimGAN, as compared with CycleGAN"
     paper = "arXiv:1703.10593, section 5.1.2; arXiv:1612.07828"
 
-    def __init__(self, settings: Settings):
-        super().__init__(settings)
-        self.stale = settings.stale_discriminator
+    @property
+    def stale(self) -> bool:
+        return self.settings.stale_discriminator
 
     def content(self, players: Players, given: torch.Tensor, fake: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
         return l1(fake, given)

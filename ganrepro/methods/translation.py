@@ -7,12 +7,25 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, model_validator
 
+from ganrepro.errors import UnfitData
 from ganrepro.lazy import torch
-from ganrepro.methods.base import Adam, Batch, Beta, DataSpec, Method, Positive, Random, ScheduleSettings, Width
-from ganrepro.outputs import Output
+from ganrepro.methods.base import Adam, Batch, Method, Random, ScheduleSettings
+from ganrepro.methods.outputs import Output, translation
+from ganrepro.schema.fields import Beta, Name, Positive, Width
 
 
-class TranslationSettings(ScheduleSettings):
+class TwoDomainSettings(ScheduleSettings):
+    """Which two domains of a dataset a method works between."""
+
+    domains: list[Name] | None = Field(
+        None,
+        min_length=2,
+        max_length=2,
+        description="names of the source and the target domain, as in [b, a]; null: the two that the dataset has, in its order",
+    )
+
+
+class TranslationSettings(TwoDomainSettings):
     """Generator, discriminator and optimiser, as in both published codes."""
 
     network_flavour: Literal["lua", "pytorch"] = Field(
@@ -55,11 +68,63 @@ class TranslationSettings(ScheduleSettings):
         return self
 
 
+D = TypeVar("D", bound=TwoDomainSettings)
 S = TypeVar("S", bound=TranslationSettings)
 
 
-class TranslationMethod(Method[S]):
-    """A method whose generators are named by their route, g_ab or g_ba, and turn one image into one image.
+class BetweenDomains(Method[D]):
+    """A method that works between two domains, `source` and `target`."""
+
+    @property
+    def source(self) -> str:
+        """The first of the two."""
+        return self._two[0]
+
+    @property
+    def target(self) -> str:
+        """The second."""
+        return self._two[1]
+
+    @property
+    def _two(self) -> tuple[str, str]:
+        first, second = self.settings.domains or list(self.data.domains)[:2]
+        return first, second
+
+    @property
+    def both(self) -> tuple[str, ...]:
+        """The two, in the order of the dataset."""
+        return tuple(name for name in self.data.domains if name in self._two)
+
+    def forward(self) -> Output:
+        """From the source to the target."""
+        return translation(self.data, self.source, self.target)
+
+    def backward(self) -> Output:
+        """From the target to the source."""
+        return translation(self.data, self.target, self.source)
+
+    def check(self) -> None:
+        have, wanted = list(self.data.domains), self.settings.domains
+        named = ", ".join(have)
+        if len(have) < 2:
+            raise UnfitData(f"translates between two domains; the dataset has {named} alone")
+        if wanted is None and len(have) > 2:
+            raise UnfitData(f"translates between two domains; say which of {named}, as in `domains: [{have[0]}, {have[1]}]`")
+        for name in wanted or ():
+            if name not in have:
+                raise UnfitData(f"needs a domain '{name}'; the dataset has {named}")
+        if self.source == self.target:
+            raise UnfitData(f"translates between two domains; domains names '{self.source}' twice")
+        super().check()
+
+
+def route(source: str, target: str) -> str:
+    """Of a generator: 'g_ab', or 'g_summer_winter'."""
+    return f"g_{source}{target}" if len(source + target) == 2 else f"g_{source}_{target}"
+
+
+class TranslationMethod(BetweenDomains[S]):
+    """A method whose generators are named by their route, as in g_ab or g_ba, and turn one image into one image.
 
     A discriminator is named by the domain that it looks at.
     """
@@ -69,8 +134,8 @@ class TranslationMethod(Method[S]):
         s = self.settings
         return Adam(s.learning_rate, s.adam_beta1, s.adam_beta2)
 
-    def generator(self, name: str, data: DataSpec, random: Random) -> torch.nn.Module:
-        """The generator called `name`, g_ab or g_ba, with fresh weights."""
+    def generator(self, source: str, target: str, random: Random) -> torch.nn.Module:
+        """The generator from one domain to another, with fresh weights."""
         from ganrepro.nets.generators import build_generator
 
         s = self.settings
@@ -78,12 +143,12 @@ class TranslationMethod(Method[S]):
             s.generator,
             blocks=s.generator_blocks,
             filters=s.generator_filters,
-            pixels=data.pixels,
+            pixels=s.crop_pixels,
             flavour=s.network_flavour,
             bottleneck_norm=s.bottleneck_norm,
-            generator=random(name),
-            inputs=data.channels[name[-2]],
-            outputs=data.channels[name[-1]],
+            generator=random(route(source, target)),
+            inputs=self.data.channels(source),
+            outputs=self.data.channels(target),
         )
 
     def discriminator(self, name: str, channels: int, norm: str, random: Random) -> torch.nn.Module:
@@ -101,11 +166,11 @@ class TranslationMethod(Method[S]):
         )
 
     def generators(self) -> tuple[str, ...]:
-        return tuple(f"g_{output.source}{output.target}" for output in self.outputs())
+        return tuple(route(str(output.source), output.target) for output in self.outputs())
 
     def generate(
         self, output: Output, networks: Mapping[str, torch.nn.Module], batch: Batch, random: torch.Generator
     ) -> torch.Tensor:
         assert output.source is not None
-        made: torch.Tensor = networks[f"g_{output.source}{output.target}"](batch.images[output.source])
+        made: torch.Tensor = networks[route(output.source, output.target)](batch.images[output.source])
         return made

@@ -18,71 +18,56 @@ from collections.abc import Mapping
 from pydantic import Field
 
 from ganrepro.lazy import torch
-from ganrepro.methods.base import (
-    Adam,
-    Batch,
-    Beta,
-    Count,
-    DataSpec,
-    Feed,
-    Loss,
-    Normal,
-    Player,
-    Positive,
-    Random,
-)
+from ganrepro.methods.base import Batch, Feed, Loss, Normal, Player, Players, Random
 from ganrepro.methods.encodes import Encodes
-from ganrepro.methods.from_noise import NoiseSettings
-from ganrepro.methods.players import Players
-from ganrepro.outputs import RECONSTRUCTIONS, SAMPLES, Output
-
-PLANE = Output("plane", None, "b", "The plane of the first two numbers of the code, each from -2 to 2")
+from ganrepro.methods.noise import ConvolutionSettings, FromNoiseByAdam
+from ganrepro.methods.outputs import Output, reconstructions, samples
+from ganrepro.schema.fields import CountOfTwo
 
 
-class Settings(NoiseSettings):
+class Settings(ConvolutionSettings):
     """As in the comparison of Lucic et al."""
 
-    code_size: Count = Field(64, ge=2, description="numbers of a code z, each N(0, 1)")
-    filters: Count = Field(64, le=512, description="channels next to the images; other layers are multiples of it")
-    learning_rate: Positive = Field(0.0002, description="of Adam")
-    beta1: Beta = Field(0.5, description="of Adam")
+    code_size: CountOfTwo = Field(64, description="numbers of a code z, each N(0, 1)")
 
 
-class VAE(Encodes[Settings]):
+class VAE(FromNoiseByAdam[Settings], Encodes[Settings]):
     """Losses, nats for an image: -log p(x | z) and the divergence; their sum is the bound, negated."""
 
     title = "Variational auto-encoder"
     paper = "arXiv:1312.6114"
 
     def feed(self) -> Feed:
-        return Feed(("b",), noise={"e": Normal((self.settings.code_size,))})
+        return Feed((self.domain,), noise={"e": Normal((self.settings.code_size,))})
 
     def outputs(self) -> tuple[Output, ...]:
-        return SAMPLES, RECONSTRUCTIONS, PLANE
+        title = "The plane of the first two numbers of the code, each from -2 to 2"
+        plane = Output("plane", None, self.domain, title, picture=True)
+        return samples(self.domain), reconstructions(self.domain), plane
 
     def losses(self) -> tuple[Loss, ...]:
         return Loss("reconstruction", "Reconstruction, nats"), Loss("divergence", "Divergence from the prior, nats")
 
-    def networks(self, data: DataSpec, random: Random) -> dict[str, torch.nn.Module]:
+    def networks(self, random: Random) -> dict[str, torch.nn.Module]:
         from torch import nn
 
         from ganrepro.nets import small
 
-        s, channels, side = self.settings, data.channels["b"], data.pixels
+        s, (channels, side) = self.settings, self.shape
         features, width = small.lucic_features(channels, side, s.filters, norm=True)
         decoder = small.lucic_generator(s.code_size, channels, side, s.filters, nn.BatchNorm1d, nn.BatchNorm2d, nn.ReLU)
         parts = {"encoder": nn.Sequential(features, nn.Linear(width, 2 * s.code_size)), "decoder": decoder[:-1]}
         return {name: small.initialise(part, random(name)) for name, part in parts.items()}
 
     def players(self) -> dict[str, Player]:
-        return {"both": Player(("encoder", "decoder"), Adam(self.settings.learning_rate, self.settings.beta1))}
+        return {"both": Player(("encoder", "decoder"), self.adam())}
 
     def generators(self) -> tuple[str, ...]:
         return "encoder", "decoder"
 
     def step(self, players: Players, batch: Batch) -> dict[str, torch.Tensor]:
         players.turn("both")
-        terms, _ = self._bound(players.networks, batch.images["b"], batch.noise["e"])
+        terms, _ = self._bound(players.networks, batch.images[self.domain], batch.noise["e"])
         return players.update("both", dict.fromkeys(terms, 1.0), terms)
 
     def _bound(
@@ -107,9 +92,9 @@ class VAE(Encodes[Settings]):
         self, output: Output, networks: Mapping[str, torch.nn.Module], batch: Batch, random: torch.Generator
     ) -> torch.Tensor:
         code, encoder, decoder = batch.noise["e"], networks["encoder"].eval(), networks["decoder"].eval()
-        if output == RECONSTRUCTIONS:
-            code = encoder(batch.images["b"]).chunk(2, 1)[0]
-        if output == PLANE:  # ten by ten, all other numbers 0
+        if output.renders_input:
+            code = encoder(batch.images[self.domain]).chunk(2, 1)[0]
+        if output.picture:  # ten by ten, all other numbers 0
             steps = torch.arange(len(code), device=code.device)
             at = torch.stack([steps % 10, steps // 10], 1) * 4 / 9 - 2
             code = torch.cat([at, torch.zeros_like(code[:, 2:])], 1)

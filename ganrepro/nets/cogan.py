@@ -60,7 +60,7 @@ def coupled(
     pixels: int, channels: Mapping[str, int], untied: tuple[int, int], filters: int, judge_filters: int, code: int, dropout: bool,
     random: Callable[[str], torch.Generator],
 ) -> dict[str, nn.Module]:  # fmt: skip
-    """The networks of two domains: g_shared, then g_a or g_b; d_a or d_b, then d_shared.
+    """The networks of two domains, a and b say: g_shared, then g_a or g_b; d_a or d_b, then d_shared.
 
     channels: by domain.  untied: how many last layers of a generator, and first ones of a discriminator, each domain has for
     itself.  filters: of a generator; judge_filters, dropout: of a discriminator.  random: purpose -> the stream of its
@@ -68,12 +68,12 @@ def coupled(
     """
     found: dict[str, nn.Module] = {}
     with torch.random.fork_rng(devices=[]):  # layers draw weights that are replaced
-        for domain in "ab":
+        for domain in channels:
             made = generator_layers(pixels, filters, code, channels[domain])
             judge = discriminator_layers(pixels, judge_filters, channels[domain], dropout)
             tied = len(made) - untied[0]
             parts = {f"g_{domain}": made[tied:], f"d_{domain}": judge[: untied[1]]}
-            if domain == "a":
+            if domain == next(iter(channels)):
                 parts |= {"g_shared": made[:tied], "d_shared": judge[untied[1] :]}
             for name, layers in parts.items():
                 found[name] = nn.Sequential(*layers)

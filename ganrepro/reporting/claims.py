@@ -1,22 +1,18 @@
-"""The papers' claims, and the one rule that says which of them a study reproduces."""
+"""The papers' claims, which papers/ holds, and the one rule that says which of them a study reproduces."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from ruamel.yaml import YAML
 
 from ganrepro.evaluation.intervals import FEWEST_IMAGES, LEVEL, Difference, corrected, difference, p_value, reach
-from ganrepro.evaluation.scores import LOWER_IS_BETTER, evaluators_of
+from ganrepro.evaluation.measures import SCORES
 from ganrepro.reporting.markdown import markdown, plain
 from ganrepro.reporting.results import Results, at_floor, trusted
 from ganrepro.reporting.templates import render
-from ganrepro.settings import Study
+from ganrepro.settings import ClaimSettings, Study
 
 VERDICTS = {"reproduced": "✓", "contradicted": "✗", "undecided": "·", "not judged": "–"}
 FEWEST_SEEDS = 3
@@ -28,30 +24,9 @@ RULE = (
     "random (Student's t over the trainings, joined with a bootstrap over images that both rows share; of a Fréchet "
     "distance, a jackknife of each row), and Holm's correction keeps one wrong verdict in all the claims of a study below "
     "one in twenty. Otherwise it is **undecided**. It is **not judged** with fewer than three trainings of each row, where "
-    "the segmentation network failed the gate, or where a class occurs in too few test images. The interval printed is of "
-    "the one difference alone. How often the rule errs and what it can see: docs/verdicts.md."
+    "the network that reads the images failed its gate, or where a class occurs in too few test images. The interval printed "
+    "is of the one difference alone. How often the rule errs and what it can see: docs/verdicts.md."
 )
-
-
-@dataclass(frozen=True)
-class Claim:
-    """`better` scores more than `than`, by more than `margin`; less, where less is better."""
-
-    text: str
-    output: str
-    score: str
-    better: str
-    than: str
-    source: str
-    margin: float = 0.0
-
-
-@functools.cache
-def claims(ablation: str) -> tuple[Claim, ...]:
-    """The claims about one set of variants, in the order of the papers."""
-    path = Path(__file__).with_name("claims.yaml")
-    listed = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    return tuple(Claim(**entry) for entry in listed.get(ablation, []))
 
 
 class Verdict(NamedTuple):
@@ -80,13 +55,13 @@ def judge(found: Sequence[tuple[Difference, float]], reasons: Sequence[str]) -> 
 
 def judged(results: Results) -> list[dict[str, Any]]:
     """Every claim that a study has both rows of, with the paper's difference, ours and the verdict."""
-    study, listed = results.study, [claim for claim in claims(results.study.variants) if _has(results, claim)]
+    study, listed = results.study, [claim for claim in results.study.claims if _has(results, claim)]
     pairs = [tuple(results.estimates[claim.output, row][claim.score] for row in _higher_first(claim)) for claim in listed]
     found = [difference(better, than) for better, than in pairs]
     reasons = [_reason(results, claim, one) for claim, one in zip(listed, found, strict=True)]
     verdicts = judge([(one, claim.margin) for one, claim in zip(found, listed, strict=True)], reasons)
     return [
-        asdict(claim)
+        claim.model_dump()
         | {
             "paper": published(study, claim),
             "difference": one.mean,
@@ -103,16 +78,16 @@ def judged(results: Results) -> list[dict[str, Any]]:
     ]
 
 
-def _higher_first(claim: Claim) -> tuple[str, str]:
+def _higher_first(claim: ClaimSettings) -> tuple[str, str]:
     """Both rows, that first which the claim says to score higher."""
-    return (claim.than, claim.better) if claim.score in LOWER_IS_BETTER else (claim.better, claim.than)
+    return (claim.than, claim.better) if SCORES[claim.score].better == "lower" else (claim.better, claim.than)
 
 
-def _has(results: Results, claim: Claim) -> bool:
+def _has(results: Results, claim: ClaimSettings) -> bool:
     return all(claim.score in results.estimates.get((claim.output, row), {}) for row in (claim.better, claim.than))
 
 
-def _images(results: Results, claim: Claim) -> int:
+def _images(results: Results, claim: ClaimSettings) -> int:
     """How many test images the rows of a claim were scored on."""
     seen = results.by_image.get((claim.output, claim.better))
     return results.estimates[claim.output, claim.better][claim.score].images if seen is None else len(seen)
@@ -123,26 +98,24 @@ def _known(value: float) -> float | None:
     return value if np.isfinite(value) else None
 
 
-def _reason(results: Results, claim: Claim, found: Difference) -> str:
+def _reason(results: Results, claim: ClaimSettings, found: Difference) -> str:
     """Why a claim is not judged; '' where it is."""
     seeds = len(results.study.seeds)
     if seeds < FEWEST_SEEDS:
         return "one training" if seeds == 1 else f"{seeds} trainings"
-    applied = evaluators_of(results.study.output(claim.output), True, results.study.from_noise)
-    used = [e for e in applied if claim.score in e.scores]
-    # a digit classifier that failed its gate has measured nothing
-    if any("reader" in e.reads for e in used) and not results.study.from_noise and not trusted(results):
+    measure = results.measure_of(claim.output, claim.score)
+    if measure is not None and measure.reader and not trusted(results):
         return "gate failed"
     return "" if np.isfinite(found.error) else f"a class in fewer than {FEWEST_IMAGES} images"
 
 
-def published(study: Study, claim: Claim) -> float | None:
+def published(study: Study, claim: ClaimSettings) -> float | None:
     """The paper's difference, from the table that prints both rows (None where none does)."""
     for table in study.tables.values():
-        if table.output == claim.output and claim.score in table.scores:
+        if table.output == claim.output and claim.score in (table.scores or []):
             better, than = (table.rows.get(row) for row in _higher_first(claim))
             if better and than:
-                at = table.scores.index(claim.score)
+                at = (table.scores or []).index(claim.score)
                 return round(better[at] - than[at], 2)
     return None
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import functools
 import re
 
-from ganrepro.artifacts.fingerprint import PACKAGE, modules_of
+from ganrepro.store.code import PACKAGE, modules_of
 
 
 @functools.cache
-def deviations(*modules: str, without: str = "") -> tuple[str, ...]:
+def deviations(*modules: str, without: tuple[str, ...] = ()) -> tuple[str, ...]:
     """One Markdown line for each tag, with its reason and the file that holds it.
 
     modules: where the code of some results begins, as in `code_digest`; its files alone are looked at (none: all files), but for
-    one that is imported and not used.
+    those that are imported and not used.
     """
-    used = {f"{module.replace('.', '/')}.py" for module in modules_of(*modules) if module != without}
+    used = {f"{module.replace('.', '/')}.py" for module in modules_of(*modules) if module not in without}
     pattern = re.compile(r"DEVIATION\(([a-z0-9-]+)\): ((?:[^\n]+\n?)+?)(?=\n|\s*DEVIATION|\s*\"\"\")")
     found = []
     for path in sorted(PACKAGE.rglob("*.py")):

@@ -1,107 +1,242 @@
-"""The report: figures, tables and the Markdown page with the paper's number beside ours, verdicts, provenance."""
+"""The report of a study: Markdown, with figures in the folder beside it.
+
+A page is a list of blocks. Each says whether it has something to show of these results: its context for the template
+(report.md.j2), or None.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ganrepro import provenance
-from ganrepro.artifacts.files import write_json
-from ganrepro.artifacts.fingerprint import canonical, digest
 from ganrepro.data.images import write_png
 from ganrepro.evaluation.intervals import FEWEST_IMAGES, REPLICATES
+from ganrepro.evaluation.measures import MEASURES, left_out
 from ganrepro.methods.base import Feed, epochs
-from ganrepro.outputs import Output
-from ganrepro.reporting import claims, figures, tables
+from ganrepro.plan import paths
+from ganrepro.reporting import claims, pictures, plots, tables
+from ganrepro.reporting.current import deviations_of, figures, grids, measuring_slopes, renderings, report_key, sampled
+from ganrepro.reporting.current import pictures as pictured
 from ganrepro.reporting.markdown import markdown, plain
-from ganrepro.reporting.plan import deviations_of, grids, renderings, report_key
 from ganrepro.reporting.results import (
-    GATE,
     Results,
-    gate,
     images_per_epoch,
-    reads_photos,
+    means,
     segmented,
     summary,
     title,
-    trusted,
     write_tables,
 )
 from ganrepro.reporting.templates import render
 from ganrepro.settings import Params
+from ganrepro.store.digests import canonical, digest
+from ganrepro.store.files import write_json
 
-READERS = {False: "a segmentation network, trained on real training photos of this dataset,", True: "the papers' own FCN-8s"}
+Context = dict[str, Any] | str | None
 
 
 def write_figures_and_tables(params: Params, results: Results, folder: Path) -> None:
     """Everything that the page shows or links to."""
-    for table in grids(results.study):
-        write_png(folder / f"{table}.png", figures.grid(results, results.study.tables[table]))
-    figures.losses(results, folder / "losses.svg")
-    if segmented(results):
-        figures.classes(results, folder / "classes.svg")
-        figures.curves(results, folder / "curves.svg")
-        write_png(folder / "extremes.png", figures.extremes(results))
-    if renderings(results.study):
-        write_png(folder / "renderings.png", figures.renderings_of(results))
-    write_claims_and_tables(results, folder)
-
-
-def write_claims_and_tables(results: Results, folder: Path) -> None:
-    """What every report has: verdicts, scores and losses as files."""
-    judged = claims.judged(results)
-    if judged:
-        figures.verdicts(judged, folder / "claims.svg")
-        write_json(folder / "claims.json", {"schema": claims.SCHEMA, "study": results.study.title, "claims": judged})
+    study = results.study
+    for name in grids(study):
+        write_png(folder / f"{name}.png", pictures.grid(results, study.tables[name]))
+    for row, output in pictured(study):
+        write_png(folder / f"{row}-{output.name}.png", pictures.picture(results, row, output))
+    drawn: dict[str, Callable[[Path], object]] = {
+        "curves.svg": lambda file: plots.curves(results, file),
+        "classes.svg": lambda file: plots.classes(results, file),
+        "extremes.png": lambda file: write_png(file, pictures.extremes(results)),
+        "renderings.png": lambda file: write_png(file, pictures.renderings_of(results)),
+        "training.png": lambda file: write_png(file, pictures.over_training(results)),
+        "neighbours.png": lambda file: write_png(file, pictures.neighbours(results)),
+        "oscillation.svg": plots.oscillation,
+        "saturation.svg": lambda file: plots.saturation(results, file),
+    }
+    for name in figures(params, study):
+        if name in drawn:
+            drawn[name](folder / name)
+    plots.losses(results, folder / "losses.svg")
+    if judged := claims.judged(results):
+        plots.verdicts(judged, folder / "claims.svg")
+        write_json(folder / "claims.json", {"schema": claims.SCHEMA, "study": study.title, "claims": judged})
     write_tables(results, folder)
     write_json(folder / "metrics.json", summary(results))
 
 
 def page(params: Params, name: str, results: Results) -> str:
     """The whole Markdown report; figures are linked from the folder of the same name."""
-    study, manifest = results.study, results.manifest
-    scored = bool(manifest["classes"])
+    return render("report.md.j2", name=name, **{block.__name__.strip("_"): block(params, results) for block in BLOCKS})
+
+
+def _head(params: Params, results: Results) -> Context:
+    study, counts = results.study, results.manifest["counts"]["test"]
+    tested = max(counts[output.source or output.target] for output in study.outputs)
+    scored = "scored" if len(results.scores) else "shown"
+    made = f"Each training makes {tested} samples, and is {scored} beside {tested} test images that it never saw."
+    if any(output.translates for output in study.outputs):
+        made = f"They are {scored} on {tested} test images that they never saw."
+    plural = ("s" if len(study.rows) > 1 else "", "s" if len(study.seeds) > 1 else "")
+    return {
+        "heading": f"{plain(study.heading)}: {plain(study.title)}",
+        "size": f"{len(study.rows)} row{plural[0]} × {len(study.seeds)} seed{plural[1]}",
+        "seeds": f"{len(study.seeds)} seed{plural[1]}",
+        "text": f"trained on {_data(params, results)} for {schedule(results)} at {study.pixels} × {study.pixels}. {made}",
+    }
+
+
+def _gate(params: Params, results: Results) -> Context:
+    """How well the reader reads real images, and what the untouched input scores."""
+    gate, told = results.gate, []
+    if gate is not None:
+        reads = f"{results.reader} reads real test images with a {gate.what} of {gate.value:.2f}"
+        if gate.passed:
+            told.append(f"**Gate passed**: {reads} (at least {gate.required:.2f} is required).")
+        else:
+            told.append(
+                f"> **Gate failed: do not trust what it reads.** {reads[0].upper()}{reads[1:]}; {gate.required:.2f} is required. "
+                "Train it longer (`readers` in params.yaml)."
+            )
+    floors = {}
+    found = means(results)
+    for output in results.study.outputs:
+        ranked = next((m.by_image for m in results.measures[output.name] if m.by_image), None)
+        if ranked and (output.name, "identity") in found.index:
+            floors[output.title] = f"{found.loc[(output.name, 'identity'), ranked]:.2f}"
+    if floors:
+        told.append(f"Passing the input through unchanged scores {' and '.join(floors.values())}.")
+    return " ".join(told) or None
+
+
+def _tables(params: Params, results: Results) -> Context:
+    study, shown = results.study, grids(results.study)
+    return {
+        "parts": [
+            {
+                "key": key,
+                "heading": plain(table.title),
+                "text": tables.of_scores(results, table),
+                "note": table.note and plain(table.note),
+                "floor": tables.floor_of(results, table),
+                "differences": tables.of_differences(results, table) if table.against else "",
+                "source": table.source and plain(table.source),
+                "grid": key in shown,
+                "scored": bool(table.scores),
+                "caption": "samples, first seed" if study.output(table.output).source is None else "input, each row, truth",
+            }
+            for key, table in study.tables.items()
+        ]
+    }
+
+
+def _claims(params: Params, results: Results) -> Context:
     judged = claims.judged(results)
-    best = [f"{plain(title(results, figures.extreme_row(results, o.name)))} ({o.title})" for o in segmented(results)]
-    return render(
-        "report.md.j2",
-        name=name,
-        heading=f"{study.variants.replace('-', ' ').replace('cyclegan', 'CycleGAN')}: {plain(study.title)}",
-        rows=f"{len(study.rows)} row{'s' if len(study.rows) > 1 else ''}",
-        seeds=f"{len(study.seeds)} seed{'s' if len(study.seeds) > 1 else ''}",
-        data=_data(params, results),
-        schedule=schedule(results),
-        pixels=study.pixels,
-        scored=scored,
-        segmented=bool(best),
-        tested=manifest["counts"]["test"]["b"],
-        gate=_gate(results) if scored else "",
-        tables=_tables(params, results),
-        claims={"tally": claims.tally(judged), "table": claims.table(judged), "rule": claims.RULE} if judged else None,
-        photos=any(output.target == "b" for output in study.outputs),
-        distances=distances(results),
-        renderings=tables.of_renderings(results) if renderings(study) else "",
-        best=", ".join(best),
-        lines=lines_of_losses(results),
-        reader=READERS[results.published],
-        outputs=[output.name for output in study.outputs],
-        colours=any("intersection_l" in table.scores for table in study.tables.values()),
-        published=any(any(table.rows.values()) for table in study.tables.values()),
-        replicates=REPLICATES,
-        fewest=FEWEST_IMAGES,
-        noise=_noise(results) if scored and study.test_passes > 1 else None,
-        deviations=deviations_of(params, study),
-        provenance=markdown(["", ""], footer(params, results).items(), left=2),
-    )
+    return {"tally": claims.tally(judged), "table": claims.table(judged), "rule": claims.RULE} if judged else None
+
+
+def _sections(params: Params, results: Results) -> Context:
+    """Measures that stand in a part of the page of their own, whatever tables print."""
+    found = []
+    for heading in dict.fromkeys(measure.section for measure in MEASURES.values() if measure.section):
+        table, notes = tables.of_section(results, heading)
+        if table:
+            found.append({"heading": heading, "table": table, "notes": notes})
+    return {"parts": found} if found else None
+
+
+def _missing(params: Params, results: Results) -> Context:
+    """Measures that apply and lack something, and what."""
+    needs, told = paths.needs_of(params, results.study), dict[str, str]()
+    for output in results.study.outputs:
+        told |= left_out(output, needs)
+    return {"parts": [f"{heading}: {why}" for heading, why in told.items()]} if told else None
+
+
+def _renderings(params: Params, results: Results) -> Context:
+    return "yes" if renderings(results.study) else None
+
+
+def _pictures(params: Params, results: Results) -> Context:
+    found = [
+        {
+            "file": f"{row}-{output.name}.png",
+            "title": f"{plain(title(results, row))}: {output.title}",
+            "reconstructions": output.renders_input,
+        }
+        for row, output in pictured(results.study)
+    ]
+    return {"parts": found} if found else None
+
+
+def _figures(params: Params, results: Results) -> Context:
+    """Which of the figures that not every report has are there."""
+    best = [f"{plain(title(results, pictures.extreme_row(results, o.name)))} ({o.title})" for o in segmented(results)]
+    return {"files": figures(params, results.study), "best": ", ".join(best), "sampled": bool(sampled(results.study))}
+
+
+def _losses(params: Params, results: Results) -> Context:
+    """What solid and dotted lines mean, in the panels that have several."""
+    words = {"-": "solid", ":": "dotted", "--": "dashed", "-.": "dash-dotted"}
+    found: dict[str, dict[str, None]] = {}
+    for row, one in results.study.rows.items():
+        for loss in one.method.losses():
+            dash = plots.dash_of(results.study, row, loss)
+            found.setdefault(loss.panel, {}).setdefault(f"{words[dash]} {loss.name.replace('_', ' ')}")
+    return {"lines": "".join(f"{panel}: {', '.join(lines)}. " for panel, lines in found.items() if len(lines) > 1)}
+
+
+def _reading(params: Params, results: Results) -> Context:
+    """What the printed scores mean."""
+    study, told = results.study, dict[str, str]()
+    for table in study.tables.values():
+        for score in table.scores or []:
+            measure = results.measure_of(table.output, score)
+            if measure is not None and measure.reading:
+                output = study.output(table.output)
+                name = output.title if output.translates else next(iter(measure.scores.values())).heading
+                told[f"{name}/{measure.name}"] = f"*{name}*: {measure.reading}"
+    if not told:
+        return None
+    published = any(any(table.rows.values()) for table in study.tables.values())
+    return {"parts": list(told.values()), "published": published, "replicates": REPLICATES, "fewest": FEWEST_IMAGES}
+
+
+def _noise(params: Params, results: Results) -> Context:
+    """What dropout at test time does to the scores."""
+    ranked = {m.by_image for of in results.measures.values() for m in of if m.by_image}
+    passes = results.passes[results.passes.score.isin(ranked)]
+    if results.study.test_passes < 2 or passes.empty:
+        return None
+    spreads = passes.groupby(["output", "row", "seed"]).value.agg(["count", "std"]).query("count > 1")["std"]
+    return {"passes": results.study.test_passes, "mean": spreads.mean(), "most": spreads.max()}
+
+
+def _slopes(params: Params, results: Results) -> Context:
+    return "yes" if measuring_slopes(results.study) else None
+
+
+def _deviations(params: Params, results: Results) -> Context:
+    return {"parts": deviations_of(params, results.study)}
+
+
+def _provenance(params: Params, results: Results) -> Context:
+    return markdown(["", ""], footer(params, results).items(), left=2)
+
+
+BLOCKS: tuple[Callable[[Params, Results], Context], ...] = (
+    *(_head, _gate, _tables, _claims, _sections, _missing, _renderings, _pictures, _figures, _losses, _reading, _noise, _slopes),
+    *(_deviations, _provenance),
+)
 
 
 def footer(params: Params, results: Results) -> dict[str, str]:
     """What the report was made from; the key decides whether it is still current."""
     study, timing = results.study, list(results.timing.values())
     rows = {name: [row.method.name, row.settings.model_dump()] for name, row in study.rows.items()}
-    used = [study.name, rows, study.seeds, params.datasets[study.dataset].model_dump(), params.scorers[study.scorer].model_dump()]
+    reader = params.readers[study.reader].model_dump() if study.reader else None
+    used = [study.name, rows, study.seeds, params.datasets[study.dataset].model_dump(), reader]
     machines = {f"{t['device_name']} ({t['device']}), {t['threads']} of {t['cores']} cores per training" for t in timing}
     return {
         "Methods": ", ".join(sorted({f"{row.method.title} ({row.method.paper})" for row in study.rows.values()})),
@@ -110,18 +245,26 @@ def footer(params: Params, results: Results) -> dict[str, str]:
         "Parameter digest": f"`{digest(canonical(used))[:16]}` (study `{study.name}`)",
         "Data digest": f"`{results.manifest['digest'][:16]}` ({results.manifest['source']})",
         "Seeds": ", ".join(str(seed) for seed in study.seeds),
-        "Versions": "; ".join(sorted({", ".join(f"{k} {v}" for k, v in t["versions"].items()) for t in timing})),
+        "Versions": _versions(results),
         "Trained on": "; ".join(sorted(machines)),
         "Training time": f"{sum(t['seconds'] for t in timing) / 60:.1f} min in all, {sum(t['resumed'] for t in timing)} resumed",
     }
 
 
+def _versions(results: Results) -> str:
+    """Of the libraries; where trainings differ in one that shapes results, which."""
+    told = "; ".join(sorted({", ".join(f"{k} {v}" for k, v in of.items()) for of in results.versions.values()}))
+    shaping = ("torch", "numpy", "pillow")
+    differ = [name for name in shaping if len({of.get(name) for of in results.versions.values()}) > 1]
+    return told + (f". **Rows differ in {', '.join(differ)}**: train them anew to compare them" if differ else "")
+
+
 def schedule(results: Results) -> str:
     """'5 epochs of 120 images'; rows that have another schedule than most are named."""
     lengths = {}
-    for row, variant in results.study.rows.items():
-        trained = f"{epochs(variant.settings)} epochs of {images_per_epoch(results, row)} images"
-        lengths[row] = trained if variant.method.players() else "not trained here"
+    for row, one in results.study.rows.items():
+        trained = f"{epochs(one.settings)} epochs of {images_per_epoch(results, row)} images"
+        lengths[row] = trained if one.method.players() else "not trained here"
     return _mostly(results, lengths)
 
 
@@ -138,96 +281,17 @@ def _mostly(results: Results, words: Mapping[str, str], of: str = "", *notes: st
 
 def _data(params: Params, results: Results) -> str:
     """'240 pairs of label maps and photos of *Streets*'; rows that see other images than most are named."""
-    dataset, manifest = params.datasets[results.study.dataset], results.manifest
-    known = bool(manifest["classes"]) or dataset.edges
-    a, b = ("edges" if dataset.edges else "label maps", "photos") if known else ("images of domain A", "of domain B")
-    feeds = {row: variant.method.feed() for row, variant in results.study.rows.items()}
+    dataset, manifest, data = params.datasets[results.study.dataset], results.manifest, results.study.data
+    feeds = {row: one.method.feed() for row, one in results.study.rows.items()}
 
     def seen(feed: Feed) -> str:
+        titles = [data.domains[domain].title for domain in feed.domains]
         if feed.paired:
-            return f"{manifest['counts']['train']['a']} pairs of {a} and {b}"
-        if len(feed.domains) == 1:
-            (domain,) = feed.domains
-            return f"{manifest['counts']['train'][domain]} {a if domain == 'a' else b}"
-        return f"{len(manifest['unpaired']['a'])} {a} and {len(manifest['unpaired']['b'])} {b}"
+            return f"{manifest['counts']['train'][feed.domains[0]]} pairs of {' and '.join(titles)}"
+        names = manifest["names"]["train"] if len(feed.domains) == 1 else manifest["unpaired"]
+        return " and ".join(f"{len(names[domain])} {told}" for domain, told in zip(feed.domains, titles, strict=True))
 
-    split = any(not feed.paired and len(feed.domains) == 2 for feed in feeds.values())
-    disjoint = split and manifest["paired"] and dataset.unpaired == "disjoint"
+    split = any(not feed.paired and len(feed.domains) > 1 for feed in feeds.values())
+    disjoint = split and data.paired and dataset.unpaired == "disjoint"
     notes = ["disjoint halves: training never sees a pair"] if disjoint else []
-    return _mostly(results, {row: seen(feed) for row, feed in feeds.items()}, f" of *{manifest['title']}*", *notes)
-
-
-def _tables(params: Params, results: Results) -> list[dict[str, Any]]:
-    study, scored = results.study, bool(results.manifest["classes"])
-    edges = bool(params.datasets[study.dataset].edges)
-    shown = grids(study)
-    return [
-        {
-            "key": key,
-            "heading": plain(table.title) if scored else _plain_title(study.output(table.output), edges),
-            "text": tables.of_scores(results, table) if scored else "",
-            "note": table.note and plain(table.note),
-            "floor": tables.floor_of(results, table) if scored else "",
-            "differences": tables.of_differences(results, table) if scored and table.against else "",
-            "source": table.source and plain(table.source),
-            "grid": key in shown,
-        }
-        for key, table in study.tables.items()
-        if scored or key in shown
-    ]
-
-
-def _plain_title(output: Output, edges: bool) -> str:
-    """Of an output of a dataset whose domains hold no label maps."""
-    if output.source is None:
-        return output.title
-    names = {"a": "Edges", "b": "photo"} if edges and output.source == "a" else {"a": "A", "b": "B"}
-    return f"{names[output.source]} → {names[output.target]}"
-
-
-def distances(results: Results) -> dict[str, Any] | None:
-    """The table of distances, and of whose features; None where nothing was measured."""
-    found = results.distances
-    if not len(found):
-        return None
-    of = found.of.iloc[0].removeprefix("inception-")
-    return {"table": tables.of_distances(results), "of": of, "features": found.features.iloc[0]}
-
-
-def lines_of_losses(results: Results) -> str:
-    """What solid and dotted lines mean, in the panels that have several."""
-    words = {"-": "solid", ":": "dotted", "--": "dashed", "-.": "dash-dotted"}
-    found: dict[str, dict[str, None]] = {}
-    for row, variant in results.study.rows.items():
-        for loss in variant.method.losses():
-            dash = figures.dash_of(results.study, row, loss)
-            found.setdefault(loss.panel, {}).setdefault(f"{words[dash]} {loss.name.replace('_', ' ')}")
-    return "".join(f"{panel}: {', '.join(lines)}. " for panel, lines in found.items() if len(lines) > 1)
-
-
-def _noise(results: Results) -> dict[str, float]:
-    """What dropout at test time does to the scores."""
-    by_run = results.passes.groupby(["output", "row", "seed"]).pixel_accuracy
-    spreads = by_run.agg(["count", "std"]).query("count > 1")["std"]
-    return {"passes": results.study.test_passes, "mean": spreads.mean(), "most": spreads.max()}
-
-
-def _gate(results: Results) -> str:
-    floor = results.scores.query("row == 'identity'").groupby("output").pixel_accuracy.mean().dropna()
-    floors = " and ".join(f"{floor[output.name]:.2f}" for output in results.study.outputs if output.name in floor)
-    unchanged = f"Passing the input through unchanged scores {floors}."
-    if not any(reads_photos(output) for output in results.study.outputs):
-        return unchanged
-    truth = gate(results)
-    if results.published:
-        return (
-            "**Gate passed**: the papers' FCN-8s read these real photos as published before it scored anything; at this size "
-            f"they score {truth:.2f} per-pixel accuracy. {unchanged}"
-        )
-    if trusted(results):
-        required = f"(at least {GATE:.2f} is required)"
-        return f"**Gate passed**: real test photos score {truth:.2f} per-pixel accuracy {required}. {unchanged}"
-    return (
-        f"> **Gate failed: do not trust the labels → photo table.** Real test photos score {truth:.2f} per-pixel accuracy, "
-        f"{GATE:.2f} is required; train the segmentation network longer (`scorers` in params.yaml). {unchanged}"
-    )
+    return _mostly(results, {row: seen(feed) for row, feed in feeds.items()}, f" of *{plain(manifest['title'])}*", *notes)

@@ -8,10 +8,9 @@ import numpy as np
 import pandas as pd
 
 from ganrepro.evaluation.intervals import difference, reach
-from ganrepro.evaluation.scores import EVALUATORS, SCORES, SEGMENTATION
+from ganrepro.evaluation.measures import MEASURES, SCORES
 from ganrepro.reporting.markdown import markdown, plain
-from ganrepro.reporting.plan import renderings
-from ganrepro.reporting.results import Results, at_floor, intervals, spread, title
+from ganrepro.reporting.results import Results, at_floor, intervals, title
 from ganrepro.settings import REFERENCE_ROWS, Study, TableSettings
 
 
@@ -24,27 +23,30 @@ def number(mean: float, low: float, high: float, digits: int = 2) -> str:
 def cell(found: pd.DataFrame, output: str, row: str, score: str) -> str:
     """Mean over seeds and 95 % interval.  found: as from `intervals`."""
     one = found.query("output == @output and row == @row and score == @score")
-    return "–" if one.empty else number(*one[["mean", "low", "high"]].to_numpy()[0])
+    if one.empty:
+        return "–"
+    mean, low, high = (float(value) for value in one[["mean", "low", "high"]].to_numpy()[0])
+    return number(mean, low, high, SCORES[score].digits)
 
 
 def of_scores(results: Results, table: TableSettings) -> str:
     """Per row and score the paper's value and ours, mean over seeds and 95 % interval."""
-    published, found = any(table.rows.values()), intervals(results)
+    published, found, scores = any(table.rows.values()), intervals(results), table.scores or []
     sides = ("paper", "**ours**") if published else ("",)
-    head = ["Row", *(f"{SCORES[s]}<br>{side}".removesuffix("<br>") for s in table.scores for side in sides)]
+    head = ["Row", *(f"{SCORES[s].heading}<br>{side}".removesuffix("<br>") for s in scores for side in sides)]
     head += ["n", "Training", "Per image"]
     lines = []
     for row in [*(r for r in table.rows if r not in REFERENCE_ROWS), *results.study.references]:
         cells = [plain(title(results, row, table))]
-        for i, score in enumerate(table.scores):
-            cells += [f"{table.rows[row][i]:.2f}" if table.rows.get(row) else "–"] if published else []
+        for i, score in enumerate(scores):
+            cells += [f"{table.rows[row][i]:.{SCORES[score].digits}f}" if table.rows.get(row) else "–"] if published else []
             cells.append(cell(found, table.output, row, score))
-        if row in REFERENCE_ROWS and all(cell(found, table.output, row, score) == "–" for score in table.scores):
-            continue  # real digits have no codes
+        if row in REFERENCE_ROWS and all(cell(found, table.output, row, score) == "–" for score in scores):
+            continue  # real images have no codes
         seconds = [t["seconds"] for (of, _), t in results.timing.items() if of == row]
         each = [took for (of, _), took in results.pace.items() if of == row]
         seeds = found.query("output == @table.output and row == @row").seeds.max()
-        cells += [f"{seeds:.0f}" if seeds > 0 else "0", f"{np.mean(seconds) / 60:.1f} min" if seconds else "–"]
+        cells += [f"{seeds:.0f}" if seeds > 0 else str(len(seconds)), f"{np.mean(seconds) / 60:.1f} min" if seconds else "–"]
         pace = 1000 * float(np.mean(each)) if each else float("nan")
         lines.append([*cells, "–" if not each else f"{pace:.0f} ms" if pace >= 0.5 else "< 1 ms"])
     return markdown(head, lines)
@@ -60,54 +62,68 @@ def floor_of(results: Results, table: TableSettings) -> str:
 def of_differences(results: Results, table: TableSettings) -> str:
     """Every trained row of a table less the row it is held `against`: mean over seeds and 95 % interval of the difference."""
     base = results.estimates.get((table.output, str(table.against)), {})
-    lines = []
+    lines, scores = [], [score for score in table.scores or [] if score in base]
     for row in (r for r in table.rows if r not in (*REFERENCE_ROWS, table.against)):
         own, cells = results.estimates[table.output, row], [plain(title(results, row, table))]
-        for score in table.scores:
+        for score in scores:
             one = difference(own[score], base[score])
             about = reach(one)
             told = f" <sub>{one.mean - about:+.3f} to {one.mean + about:+.3f}</sub>" if math.isfinite(about) else ""
             cells.append(f"**{one.mean:+.3f}**{told}")
         lines.append(cells)
-    return markdown([f"Less {plain(title(results, str(table.against), table))}", *(SCORES[s] for s in table.scores)], lines)
+    heads = [f"Less {plain(title(results, str(table.against), table))}", *(SCORES[s].heading for s in scores)]
+    return markdown(heads, lines) if scores else ""
 
 
-def of_codes(results: Results) -> str:
-    """What codes tell, of the rows that have any; '' where there is none."""
-    names = ("asked", "code_tells_class", "nearest_code", "bound", "inversion_error")
+def of_section(results: Results, section: str) -> tuple[str, list[str]]:
+    """All rows by the scores of the measures that have a section of the page, and the notes on these; '' where there is none.
+
+    An output that only some row makes besides others is told in brackets.
+    """
+    of = {name: measure for name, measure in MEASURES.items() if measure.section == section}
+    used = [name for name in of if any(measure == name for _, _, measure in results.more)]
     found = intervals(results)
-    found = found[found.row.isin(results.study.rows) & found.score.isin(names)]
-    scores = [name for name in names if name in set(found.score)]
+    # a reference row renders its input as it is, and has no codes
+    own = {o.name for o in results.study.outputs if not o.renders_input}
+    found = found[found.row.isin(results.study.rows) | found.output.isin(own)]
+    found = found[found.score.isin([score for name in used for score in of[name].scores])]
+    if found.empty:
+        return "", []
+    scores = [score for name in used for score in of[name].scores if score in set(found.score)]
+    extra: dict[tuple[str, str], dict[str, str]] = {}
+    for (output, row, measure), more in results.more.items():
+        if measure in used:
+            extra.setdefault((output, row), {}).update(of[measure].columns(more))
+    heads = list(dict.fromkeys(head for one in extra.values() for head in one))
+    several = found.output.nunique() > 1
     lines = []
-    for row in dict.fromkeys(found.row):
-        outputs = {one.score: one.output for one in found.query("row == @row").itertuples()}
-        lines.append([plain(title(results, row)), *(cell(found, outputs.get(name, ""), row, name) for name in scores)])
-    return markdown(["Row", *(SCORES[name] for name in scores)], lines) if lines else ""
-
-
-def of_renderings(results: Results) -> str:
-    """How near the rows that translate by rendering their input come to it."""
-    found, lines, scores = intervals(results), [], EVALUATORS["inversion"].scores
-    for output in renderings(results.study):
-        for row in (r for r, variant in results.study.rows.items() if output in variant.method.outputs()):
-            cells = [cell(found, output.name, row, score) for score in scores]
-            lines.append([f"{plain(title(results, row))}: {output.title}", *cells])
-    return markdown(["Row", *scores.values()], lines)
+    order = [*results.study.rows, *results.study.references]
+    for output, row in sorted(dict.fromkeys(zip(found.output, found.row, strict=True)), key=lambda at: order.index(at[1])):
+        name = plain(title(results, row)) + (f" ({results.study.output(output).title})" if several else "")
+        told = extra.get((output, row), {})
+        lines.append([name, *(cell(found, output, row, score) for score in scores), *(told.get(head, "–") for head in heads)])
+    notes = []
+    for name in used:
+        more = next(more for (_, _, measure), more in results.more.items() if measure == name)
+        headings = " and ".join(score.heading for key, score in of[name].scores.items() if key in scores)
+        notes.append(f"*{headings}*: {of[name].note(more)}")
+    return markdown(["Row", *(SCORES[score].heading for score in scores), *heads], lines), notes
 
 
 def of_front_page(found: pd.DataFrame, study: Study) -> str:
     """The first table, and those with the same rows, in one small table for a front page.
 
-    Per-pixel accuracy and class IoU.  found: as from `intervals`, or read back from intervals.csv.
+    The scores by which images are ranked and rows compared.  found: as from `intervals`, or read back from intervals.csv.
     """
     first = next(iter(study.tables.values()))
-    titles = {row: variant.title for row, variant in study.rows.items()} | REFERENCE_ROWS
+    titles = {row: one.title for row, one in study.rows.items()} | REFERENCE_ROWS
     names = [titles[row] for row in first.rows if row not in REFERENCE_ROWS]
     # by table the rows of each title: a method of one direction has a row in each table
     by_title = [(t, {titles[row]: row for row in (*t.rows, *REFERENCE_ROWS)}) for t in study.tables.values()]
-    tables = [(t, rows) for t, rows in by_title if set(names) <= set(rows) and t.scores == list(SEGMENTATION)]
-    kept = ("pixel_accuracy", "class_iou")
-    headings = [f"{study.output(t.output).title}<br>{SCORES[s]}: paper / **ours**" for t, _ in tables for s in kept]
+    tables = [(t, rows) for t, rows in by_title if set(names) <= set(rows) and t.scores == first.scores]
+    ranked = [score for m in MEASURES.values() for score in (m.by_image, m.headline) if score in (first.scores or [])]
+    kept = list(dict.fromkeys(ranked)) or (first.scores or [])[:2]
+    headings = [f"{study.output(t.output).title}<br>{SCORES[s].heading}: paper / **ours**" for t, _ in tables for s in kept]
     lines = []
     for name in (*names, *REFERENCE_ROWS.values()):
         cells = [plain(name)]
@@ -115,35 +131,7 @@ def of_front_page(found: pd.DataFrame, study: Study) -> str:
             row = rows[name]
             published = t.rows.get(row)
             for score in kept:
-                theirs = f"{published[t.scores.index(score)]:.2f}" if published else "–"
+                theirs = f"{published[(t.scores or []).index(score)]:.2f}" if published else "–"
                 cells.append(f"{theirs} / {cell(found, t.output, row, score)}")
         lines.append([*cells, str(found.query("row == @row").seeds.max())])
     return markdown(["Row", *headings, "n"], lines)
-
-
-def of_distances(results: Results) -> str:
-    """Fréchet and kernel distances of every row, and the Inception Score where there is one."""
-    found = results.distances
-    scored = "inception_score" in found
-    names = ("Fréchet, segmenter", "kernel × 1000, segmenter") if found.of.iloc[0] == "segmenter" else ("FID", "KID × 1000")
-    head = ["Row", names[0], "at n → ∞", names[1], *(["Inception Score"] if scored else []), "n"]
-    lines = []
-    several = found.output.nunique() > 1
-    for (output, row), one in found.groupby(["output", "row"], sort=False):
-        name = plain(title(results, str(row))) if row != "ground-truth" else "Real training photos"
-        name += f" ({results.study.output(str(output)).title})" if several else ""
-        limit = one.frechet_infinite.astype(float).mean()
-        cells = [
-            name,
-            _distance(one, "frechet"),
-            f"{limit:.2f}" if np.isfinite(limit) else "–",
-            _distance(one, "kernel", 1000, 1),
-        ]
-        cells += [_distance(one, "inception_score")] if scored else []
-        lines.append([*cells, f"{one.made.iloc[0]} and {one.real.iloc[0]}"])
-    return markdown(head, lines)
-
-
-def _distance(one: pd.DataFrame, name: str, scale: float = 1, digits: int = 2) -> str:
-    mean, reach = spread(one, name)
-    return number(scale * mean, scale * (mean - reach), scale * (mean + reach), digits)

@@ -1,35 +1,27 @@
-"""params.yaml: parsed once, checked completely, frozen. No torch."""
+"""params.yaml and papers/: parsed once, checked completely, frozen. No torch."""
 
+from ganrepro.errors import ConfigError
 from ganrepro.settings.load import find_study, known, load, parse, rule_name
 from ganrepro.settings.models import (
     REFERENCE_ROWS,
-    ConfigError,
-    DatasetSettings,
+    ClaimSettings,
     Params,
-    PerceptualSettings,
-    PublishedScorerSettings,
     Row,
-    ScorerSettings,
     Study,
+    SurveySettings,
     TableSettings,
-    has_digits,
-    has_label_maps,
 )
 
 __all__ = [
     "REFERENCE_ROWS",
+    "ClaimSettings",
     "ConfigError",
-    "DatasetSettings",
     "Params",
-    "PerceptualSettings",
-    "PublishedScorerSettings",
     "Row",
-    "ScorerSettings",
     "Study",
+    "SurveySettings",
     "TableSettings",
     "find_study",
-    "has_digits",
-    "has_label_maps",
     "known",
     "load",
     "parse",

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError, create_model
 
-from ganrepro.settings.models import ConfigError
+from ganrepro.errors import ConfigError
 
 M = TypeVar("M", bound=BaseModel)
 EXPECTED = {
@@ -79,7 +79,8 @@ def _line(error: Mapping[str, Any], model: type[BaseModel], where: str, places: 
     path = [part for part in path if not part.endswith("Settings")]  # of a union, which of its models was tried
     place = places.get(path[0], where) if path else where
     if path[-1:] == ["[key]"] and kind != "literal_error":  # a name that is none
-        return f"{'.'.join(filter(None, [place, *path[:-2]]))}: {error.get('ctx', {}).get('error', error['msg'])}"
+        told = error.get("ctx", {}).get("error", f"expected text before the colon, got {reprlib.repr(came)}; put it into quotes")
+        return f"{'.'.join(filter(None, [place, *path[:-2]]))}: {told}"
     if kind == "extra_forbidden" or path[-1:] == ["[key]"]:
         key = path[-1] if kind == "extra_forbidden" else str(came)
         parents = path[:-1] if kind == "extra_forbidden" else path[:-2]

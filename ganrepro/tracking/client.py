@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ganrepro import __version__
+from ganrepro.version import __version__
 
 KEY, PARENT, MODEL = "ganrepro.key", "mlflow.parentRunId", "ganrepro.model"
 NOTE = "mlflow.note.content"

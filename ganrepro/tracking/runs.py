@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from ganrepro.artifacts import datasets, paths
-from ganrepro.artifacts.files import read_json
-from ganrepro.artifacts.fingerprint import key_of
+from ganrepro.data.prepare import read_manifest
 from ganrepro.methods.base import Method
+from ganrepro.plan import datasets, paths
 from ganrepro.provenance import git_commit
 from ganrepro.settings import Study
+from ganrepro.store.digests import key_of
 from ganrepro.tracking import client
 
 
@@ -44,21 +44,21 @@ def start_row(run: paths.Run) -> client.Tracker:
 
 def _dataset(run: paths.Run) -> client.DatasetName:
     data = datasets.dataset_dir(run.params, run.study.dataset)
-    return client.DatasetName(run.study.dataset, read_json(data / "manifest.json")["digest"], str(data))
+    return client.DatasetName(run.study.dataset, read_manifest(data)["digest"], str(data))
 
 
 def note(study: Study) -> str:
     """What an experiment is, for its page in MLflow."""
     kept = paths.report_folder(study.name) / "README.md"
     return (
-        f"**{study.title}** (`{study.name}`): {len(study.rows)} rows of {study.variants}, a run for each, below it one for each "
+        f"**{study.title}** (`{study.name}`): {len(study.rows)} rows of {study.heading}, a run for each, below it one for each "
         f"seed. Losses by epoch; scores as `OUTPUT/SCORE`."
     ) + (f" Kept report: `{kept}`." if kept.exists() else "")
 
 
 def experiment(run: paths.Run) -> str:
     """Its name in MLflow."""
-    return f"{run.study.variants}/{run.study.name}"
+    return f"{run.study.experiment}/{run.study.name}"
 
 
 def _settings(method: Method[Any], dataset: str) -> dict[str, object]:

@@ -3,16 +3,17 @@ a step is a pure function of (state, step number) and a resumed run repeats it e
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ganrepro.data.images import ImageError, load_folder, to_float
-from ganrepro.methods.base import Batch, DataSpec, Feed, ScheduleSettings
+from ganrepro.data.prepare import read_manifest
+from ganrepro.methods.base import Batch, Feed, Method, ScheduleSettings
 from ganrepro.seeding import stream
 
 # A dataset stays on the GPU as a whole if it takes at most this share of the free memory. A larger one
@@ -40,9 +41,9 @@ class Plan:
 class TrainingImages:
     """The images of each domain as uint8 at jitter size, cropped and mirrored on the device.
 
-    images: by domain, uint8 (n, load, load, channels).  labels: their classes by domain, int64 (n,), where the feed
-    wants them, of `classes`.  feed: whether a step shows pairs, cut alike, or images drawn independently, and what else it sees.
-    spec: what a method is told of them.  window: steps whose images are on the device at once; None keeps all of them there.
+    images: by domain, uint8 (n, load, load, channels).  labels: their classes by domain, int64 (n,), where the feed wants them.
+    feed: whether a step shows pairs, cut alike, or images drawn independently, and what else it sees.  upright: none is mirrored.
+    window: steps whose images are on the device at once; None keeps all of them there.
     ValueError if pairs are asked for and the domains differ in number.
     """
 
@@ -53,15 +54,14 @@ class TrainingImages:
         settings: ScheduleSettings,
         device: torch.device,
         labels: dict[str, Tensor] | None = None,
-        classes: int = 0,
+        upright: bool = False,
         window: int | None = None,
     ):
         self.crop, self.batch = settings.crop_pixels, settings.batch_images * feed.batches
-        self.source, self.feed, self.device, self.window = images, feed, device, window
+        self.source, self.feed, self.device, self.upright, self.window = images, feed, device, upright, window
         counts = {domain: len(of) for domain, of in images.items()}
         if feed.paired and len(set(counts.values())) > 1:
             raise ValueError(f"pairs: {', '.join(f'{count} images of domain {d}' for d, count in counts.items())}")
-        self.spec = DataSpec({domain: of.shape[-1] for domain, of in images.items()}, self.crop, classes)
         self.labels = {domain: of.to(device) for domain, of in (labels or {}).items()}
         if window is None:
             self.images = {domain: of.to(device) for domain, of in images.items()}
@@ -93,7 +93,8 @@ class TrainingImages:
             place = order if self.window is None else torch.arange(order.numel()).view_as(order) % (self.window * self.batch)
             jitter = (min(1, slack), slack + 1)
             corner = draw(f"crop-top/{domain}", *jitter), draw(f"crop-left/{domain}", *jitter)
-            plan.draws[domain] = torch.stack((place, *corner, draw(f"flip/{domain}", 0, 2)), -1)
+            mirrored = torch.zeros_like(order) if self.upright else draw(f"flip/{domain}", 0, 2)
+            plan.draws[domain] = torch.stack((place, *corner, mirrored), -1)
             plan.order[domain] = order
         for name, pool in self.feed.pools.items():
             plan.coins[name], plan.slots[name] = draw(f"pool-coin/{name}", 0, 2) > 0, draw(f"pool-slot/{name}", 0, pool.size)
@@ -145,28 +146,21 @@ class Loaded(dict[tuple[object, ...], Tensor]):
     """Images that were read once, by what they are, for trainings of one process to share."""
 
 
-def load_images(
-    folder: Path, feed: Feed, settings: ScheduleSettings, device: torch.device, loaded: Loaded | None = None
-) -> TrainingImages:
-    """The training split of a prepared dataset, as a feed wants it.
+def load_images(folder: Path, method: Method[Any], device: torch.device, loaded: Loaded | None = None) -> TrainingImages:
+    """The training split of a prepared dataset, as the feed of a method wants it.
 
-    Pairs; or, where a step sees several domains independently, each domain's own half (or all) of the images; or all
-    images of a single domain. ImageError if the feed wants pairs or labels and the dataset has none.
+    Pairs; or, where a step sees several domains independently, each domain's own share (or all) of the images; or all
+    images of a single domain. ImageError where there are too few images, or too many for this machine.
     """
-    manifest = json.loads((folder / "manifest.json").read_text())
-    if feed.paired and not manifest["paired"]:
-        raise ImageError(f"{folder}: this method needs pairs, and the images of this dataset form none; use an unpaired one")
+    feed, settings, manifest = method.feed(), method.settings, read_manifest(folder)
     names = manifest["names"]["train"] if feed.paired or len(feed.domains) == 1 else manifest["unpaired"]
-    classes = manifest.get("labels")
-    if feed.labels and classes is None:
-        raise ImageError(f"{folder}: this method needs the classes of the images, and this dataset has none")
-    images, channels = {}, manifest.get("channels", 3)
+    images: dict[str, Tensor] = {}
     counts = [len(names[domain]) for domain in feed.domains]
     if settings.batch_images > min(counts):
         raise ImageError(
             f"{folder}: batch_images is {settings.batch_images}, more than its {min(counts)} training images; lower it"
         )
-    size = sum(counts) * settings.load_pixels**2 * channels
+    size = sum(count * method.data.channels(d) for d, count in zip(feed.domains, counts, strict=True)) * settings.load_pixels**2
     if size > (memory := os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")):
         raise ImageError(
             f"{folder}: {sum(counts)} images at load_pixels {settings.load_pixels} take {size / 1e9:.0f} GB; this machine has "
@@ -179,8 +173,9 @@ def load_images(
         place = folder / "train" / domain
         what = (place, names is manifest["names"]["train"], settings.load_pixels, settings.resize, window)
         if what not in loaded:
-            read = load_folder(place, names[domain], settings.load_pixels, channels, settings.resize)
+            read = load_folder(place, names[domain], settings.load_pixels, method.data.channels(domain), settings.resize)
             loaded[what] = read if window else read.to(device)
         images[domain] = loaded[what]
+    classes = manifest["classes"]
     labels = {d: torch.tensor([classes[name] for name in names[d]]) for d in feed.domains} if feed.labels else None
-    return TrainingImages(images, feed, settings, device, labels, DataSpec.of(manifest, settings).classes, window)
+    return TrainingImages(images, feed, settings, device, labels, method.data.upright, window)

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from ganrepro.methods.image_pool import pool_decisions
-from ganrepro.methods.players import Players
 from ganrepro.training.batches import Plan, TrainingImages
+from ganrepro.training.image_pool import pool_decisions
+from ganrepro.training.players import Players
 
 WARM_UP_STEPS = 3  # what CUDA's libraries need to choose their kernels before a recording
 

@@ -14,10 +14,10 @@ from tqdm import tqdm
 
 from ganrepro.errors import UserError
 from ganrepro.methods.base import ScheduleSettings, epochs
-from ganrepro.methods.players import Players
 from ganrepro.seeding import number
 from ganrepro.training.batches import TrainingImages
 from ganrepro.training.engine import Engine
+from ganrepro.training.players import Players
 from ganrepro.training.schedule import rate_factor
 
 

@@ -6,19 +6,22 @@ import argparse
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ganrepro import __version__, settings
-from ganrepro.artifacts import paths
-from ganrepro.artifacts.files import read_json
+from ganrepro import settings
 from ganrepro.errors import UserError, in_one_line
-from ganrepro.use import people
+from ganrepro.evaluation.measures import MEASURES
+from ganrepro.plan import paths
+from ganrepro.store.files import read_json
+from ganrepro.use import survey
 from ganrepro.use.words import whole
+from ganrepro.version import __version__
 
 if TYPE_CHECKING:
     import numpy as np
 
     from ganrepro.use.model import Model
+    from ganrepro.use.samples import Sampler
 
 LARGE, LARGE_TILE = 2_000_000, 1024  # pixels of a photo beyond which it is translated in pieces, and the side of these
 MODEL = "a row (streets-tiny/cyclegan, streets-tiny/cyclegan/1:photo2labels), an exported folder, a .pth, models:/… or runs:/…"
@@ -33,17 +36,34 @@ def list_rows(args: argparse.Namespace) -> None:
             if file.exists():
                 measured = run.scores / "metrics.json"
                 values = read_json(measured)["values"] if measured.exists() else {}
-                told = [f"{found['class_iou']:.2f}" for found in values.values() if "class_iou" in found]
+                told = [_headline(found) for found in values.values()]
                 when = datetime.fromtimestamp(file.stat().st_mtime).strftime("%Y-%m-%d")
                 size = f"{file.stat().st_size / 1e6:.1f} MB"
-                lines.append([f"{study.name}/{run.row}/{run.seed}", " ".join(told) or "not scored", size, when, str(run.folder)])
+                lines.append(
+                    [
+                        f"{study.name}/{run.row}/{run.seed}",
+                        " ".join(filter(None, told)) or "not scored",
+                        size,
+                        when,
+                        str(run.folder),
+                    ]
+                )
     if not lines:
         print("no row is trained yet. Exported models to begin with: zoo/. To train the first study: make reproduce")
         return
-    head = ["model", "class IoU", "size", "date", "where"]
+    head = ["model", "main score", "size", "date", "where"]
     widths = [max(len(line[i]) for line in [head, *lines]) for i in range(len(head))]
     for line in [head, *lines]:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _headline(by_measure: dict[str, Any]) -> str:
+    """The score that stands for an output, as in 'Class IoU 0.51'; '' where there is none."""
+    for name, found in by_measure.items():
+        about = MEASURES.get(name)
+        if about is not None and about.headline in found["scores"]:
+            return f"{about.scores[about.headline].heading} {found['scores'][about.headline]:.2f}"
+    return ""
 
 
 def translate(args: argparse.Namespace) -> None:
@@ -56,7 +76,7 @@ def translate(args: argparse.Namespace) -> None:
     _expect_empty(args.out)
     if args.tile is not None and not 0 <= args.overlap < args.tile:
         raise UserError(f"--overlap: expected 0 to {args.tile - 1}, less than --tile, got {args.overlap}")
-    models, photos = _models(args), list(files.find(args.photos))
+    models, photos = [model.translates() for model in _models(args)], list(files.find(args.photos))
     columns = []
     for place, model in enumerate(models, 1):
         folder = args.out / _slug(f"{place}-{model.title}") if len(models) > 1 else args.out
@@ -102,13 +122,12 @@ def _slug(text: str) -> str:
 def export(args: argparse.Namespace) -> None:
     """A folder for others (safetensors, config.json, model card), ONNX or torch.export, compared with the original."""
     from ganrepro.use import export as exports
-    from ganrepro.use import samples
 
-    (name,) = args.models
-    if samples.is_sampler(name, args.params):
-        _export_sampler(args)
+    (found,) = _models(args)
+    if found.translator is None:
+        _export_sampler(args, found.samples())
         return
-    (model,) = _models(args)
+    model = found.translates()
     suffix = {"folder": "", "onnx": ".onnx", "pt2": ".pt2"}[args.to]
     named = Path(model.name).name if Path(model.name).exists() else model.name
     out = args.out or Path(f"{_slug(named.removesuffix('.pth'))}{suffix}")
@@ -120,7 +139,7 @@ def export(args: argparse.Namespace) -> None:
     print(f"{out}: differs from the original by {check.difference:.2g} at most on {check.images} images (of values from -1 to 1)")
 
 
-def _export_sampler(args: argparse.Namespace) -> None:
+def _export_sampler(args: argparse.Namespace, sampler: Sampler) -> None:
     """`export` of a model that starts from noise."""
     from ganrepro.use import samples
 
@@ -130,7 +149,7 @@ def _export_sampler(args: argparse.Namespace) -> None:
     out = args.out or Path(_slug(Path(name).name if Path(name).exists() else name))
     if out.exists():
         raise UserError(f"{out}: is there already; name another place with --out")
-    difference = samples.to_folder(samples.load(name, args.params), out)
+    difference = samples.to_folder(sampler, out)
     print(f"{out}: differs from the original by {difference} on {samples.KEPT} images (of levels from 0 to 255)")
 
 
@@ -142,11 +161,11 @@ def imported(args: argparse.Namespace) -> None:
 
 def sample(args: argparse.Namespace) -> None:
     """New images from a model that starts from noise (digits-conditions/cgan, zoo/digits-conditions)."""
-    from ganrepro.artifacts.files import filling
-    from ganrepro.use import samples
+    from ganrepro.store.files import filling
+    from ganrepro.use.model import load
 
     _expect_empty(args.out)
-    images = samples.load(args.model, args.params)(args.count, args.seed, args.label)
+    images = load(args.model, args.params).sample(args.count, args.seed, args.label)
     with filling(args.out) as folder:
         for number, image in enumerate(images):
             image.save(folder / f"{number:05d}.png")
@@ -166,14 +185,12 @@ def score(args: argparse.Namespace) -> None:
 def demo(args: argparse.Namespace) -> None:
     """A page on this machine: upload or draw, and see the translation; or images made of noise."""
     from ganrepro.use import demo as pages
-    from ganrepro.use import samples
     from ganrepro.use.export import example_pictures
 
     pages.check(args.host, args.port)
-    kinds = [(name, samples.is_sampler(name, args.params)) for name in args.models]
-    noise = [samples.load(name, args.params) for name, from_noise in kinds if from_noise]
-    args.models = [name for name, from_noise in kinds if not from_noise]
-    models = _models(args)
+    found = _models(args)
+    models = [model.translator for model in found if model.translator is not None]
+    noise = [model.samples() for model in found if model.translator is None]
     if noise and models:
         raise UserError("demo: models that start from noise have a page of their own; show them by themselves")
     page = pages.build_samples(noise) if noise else pages.build(models, example_pictures(models[0]))
@@ -188,6 +205,10 @@ def watch(args: argparse.Namespace) -> None:
     if not args.logs.is_dir():
         raise UserError(f"{args.logs}: no such folder; start snakemake first, and watch from the same place")
     watching.watch(args.logs, once=args.once)
+
+
+def _renamed(args: argparse.Namespace) -> None:
+    raise UserError(f"study: the command is called survey now: ganrepro survey {' '.join(args.words)}".rstrip())
 
 
 def _models(args: argparse.Namespace) -> list[Model]:
@@ -235,17 +256,20 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--out", type=Path, required=True, help="folder for the images; new or empty")
     one.add_argument("--count", type=whole(1, 100_000), default=100, help="(default: %(default)s)")
     one.add_argument("--seed", type=whole(0, 2**31 - 1), default=0, help="of the noise (default: %(default)s)")
-    one.add_argument("--label", type=whole(0, 9), help="the class to ask for, where the method takes one")
+    one.add_argument("--label", type=whole(0), help="the class to ask for, where the method takes one")
     one = command("score", score)
     one.add_argument("folder", metavar="FOLDER", type=Path, help="images named like the study's test images")
     one.add_argument("--study", required=True, help="a name under studies in params.yaml")
-    one.add_argument("--output", help="labels2photo, photo2labels (default: the study's first)")
+    one.add_argument("--output", help="as in labels2photo (default: the study's first)")
     one.add_argument("--json", type=Path, help="write the scores there too")
     one = command("demo", demo)
     one.add_argument("models", metavar="MODEL", nargs="+", help=MODEL)
     one.add_argument("--host", default="127.0.0.1", help="address to serve on; another is open to the network")
     one.add_argument("--port", type=whole(1, 65535), default=7860, help="(default: %(default)s)")
-    people.add(commands.add_parser("study", help="'Real or fake?', asked of people: serve a study, see and export answers."))
+    survey.add(commands.add_parser("survey", help="'Real or fake?', asked of people: serve a study, see and export answers."))
+    renamed = commands.add_parser("study", add_help=False)
+    renamed.add_argument("words", nargs=argparse.REMAINDER)
+    renamed.set_defaults(run=_renamed, params="params.yaml")
     one = command("watch", watch)
     one.add_argument("--logs", type=Path, default=Path("logs"), help="(default: %(default)s)")
     one.add_argument("--once", action="store_true", help="print once and stop")

@@ -15,9 +15,9 @@ import numpy as np
 from PIL import Image
 
 from ganrepro.data.images import nearest_colour, resize
-from ganrepro.use.model import Model
 from ganrepro.use.rows import ModelError
 from ganrepro.use.samples import Sampler
+from ganrepro.use.translator import Translator
 from ganrepro.use.words import LOOPBACK, expect_free
 
 SHOWN = 320  # pixels of a picture on the page
@@ -43,43 +43,43 @@ def serve(page: Any, host: str = LOOPBACK[0], port: int = 7860) -> None:
     page.launch(server_name=host, server_port=port, share=False, show_error=True, quiet=True, footer_links=[], theme=theme)
 
 
-def translation(model: Model, picture: Image.Image, seed: int = 0) -> Image.Image:
+def translation(model: Translator, picture: Image.Image, seed: int = 0) -> Image.Image:
     """What a model makes of a picture, at the size it was trained at, enlarged to be seen."""
     made: Image.Image = model(resize(picture.convert("RGB"), model.pixels), seed)
     return made.resize((SHOWN, SHOWN), Image.Resampling.BICUBIC)
 
 
-def drawn(model: Model, picture: Image.Image | np.ndarray) -> Image.Image:
+def drawn(model: Translator, picture: Image.Image | np.ndarray) -> Image.Image:
     """A drawing as the model saw such pictures: colours that a brush's edges mix snap to those of the labels."""
     image = Image.fromarray(picture) if isinstance(picture, np.ndarray) else picture
     if image.mode == "RGBA":
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     image = image.convert("RGB")
-    if model.source == "a" and model.palette:
-        colours = np.array(list(model.palette.values()), np.uint8)
+    if model.colours:
+        colours = np.array(list(model.colours.values()), np.uint8)
         index, _ = nearest_colour(image.resize((model.pixels * 2, model.pixels * 2), Image.Resampling.NEAREST), colours)
         return Image.fromarray(colours[index])
     return image
 
 
-def blank(model: Model) -> Image.Image:
+def blank(model: Translator) -> Image.Image:
     """What a drawing begins with: the lower half in one label colour, the upper in another; else white."""
     page = np.full((SHOWN, SHOWN, 3), 255, np.uint8)
-    if model.source == "a" and model.palette:
-        colours = dict(model.palette)
+    if model.colours:
+        colours = dict(model.colours)
         page[:] = colours.get("sky", next(iter(colours.values())))
         page[SHOWN // 2 :] = colours.get("road", list(colours.values())[-1])
     return Image.fromarray(page)
 
 
-def build(models: Sequence[Model], examples: Sequence[Image.Image]) -> Any:
+def build(models: Sequence[Translator], examples: Sequence[Image.Image]) -> Any:
     """The page, not yet served."""
     import gradio as gr
 
     first = models[0]
-    labels = first.source == "a" and bool(first.palette)
-    names = list(first.palette) if labels else ["pen"]
-    colours = ["#{:02x}{:02x}{:02x}".format(*colour) for colour in first.palette.values()] if labels else [INK]
+    labels = bool(first.colours)
+    names = list(first.colours) if labels else ["pen"]
+    colours = ["#{:02x}{:02x}{:02x}".format(*colour) for colour in first.colours.values()] if labels else [INK]
     start = (examples[0] if examples else blank(first)).convert("RGB").resize((SHOWN, SHOWN), Image.Resampling.NEAREST)
     with gr.Blocks(title="ganrepro", analytics_enabled=False) as page:
         gr.Markdown(
@@ -129,7 +129,7 @@ def build(models: Sequence[Model], examples: Sequence[Image.Image]) -> Any:
 
 def sheet_of(sampler: Sampler, seed: int, label: int | None) -> Image.Image:
     """ACROSS x DOWN images of a seed, enlarged by whole pixels. label: for those that take a class; None: each in turn."""
-    side = sampler.data.pixels
+    side = sampler.pixels
     page = Image.new("RGB", (ACROSS * (side + 1) - 1, DOWN * (side + 1) - 1), "white")
     for place, image in enumerate(sampler(ACROSS * DOWN, seed, label if sampler.takes_class else None)):
         row, column = divmod(place, ACROSS)
@@ -142,7 +142,7 @@ def build_samples(samplers: Sequence[Sampler]) -> Any:
     """The page of generators that start from noise, not yet served."""
     import gradio as gr
 
-    classes = max((sampler.data.classes for sampler in samplers if sampler.takes_class), default=0)
+    classes = max((sampler.classes for sampler in samplers if sampler.takes_class), default=0)
     with gr.Blocks(title="ganrepro", analytics_enabled=False) as page:
         gr.Markdown(
             f"# {samplers[0].title if len(samplers) == 1 else 'Models side by side'}\n"

@@ -20,14 +20,14 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from ganrepro import __version__
-from ganrepro.artifacts.files import filling, replacing
 from ganrepro.data.images import as_tensor, read_rgb, resize, to_float, write_png
-from ganrepro.reporting.plan import shown
+from ganrepro.reporting.current import shown
 from ganrepro.reporting.templates import render
+from ganrepro.store.files import filling, replacing
 from ganrepro.use.exported import TranslatorConfig, schema_of, scores_of, write
-from ganrepro.use.model import Model, read_folder
 from ganrepro.use.rows import ModelError
+from ganrepro.use.translator import Translator, read_folder
+from ganrepro.version import __version__
 
 Kind = Literal["folder", "onnx", "pt2"]
 EXAMPLES = "examples"  # folder of an exported model: pictures to try it on, where their licence allows
@@ -42,7 +42,7 @@ class Check(NamedTuple):
     images: int
 
 
-def export(model: Model, kind: Kind, path: Path, images: Sequence[Tensor], examples: Sequence[Path] = ()) -> Check:
+def export(model: Translator, kind: Kind, path: Path, images: Sequence[Tensor], examples: Sequence[Path] = ()) -> Check:
     """Writes the model and compares it with the original on images (c, h, w) in [-1, 1].
 
     examples: pictures that go into a folder, to begin with; whoever names them may pass them on.
@@ -66,7 +66,7 @@ def export(model: Model, kind: Kind, path: Path, images: Sequence[Tensor], examp
     return check
 
 
-def compare(model: Model, other: Callable[[Tensor], Tensor], images: Sequence[Tensor], own_size: bool = False) -> Check:
+def compare(model: Translator, other: Callable[[Tensor], Tensor], images: Sequence[Tensor], own_size: bool = False) -> Check:
     """On images cut to a size that the network takes as it is; where there is dropout, both meet the same.
 
     own_size: resized to the size the network was built for.
@@ -84,7 +84,7 @@ def compare(model: Model, other: Callable[[Tensor], Tensor], images: Sequence[Te
     return Check(worst, len(images))
 
 
-def refuse_noise(model: Model, kind: str) -> None:
+def refuse_noise(model: Translator, kind: str) -> None:
     """A graph for others holds no random numbers of ours. ModelError for a model whose dropout stays on."""
     if model.noisy:
         raise ModelError(
@@ -96,18 +96,19 @@ def refuse_noise(model: Model, kind: str) -> None:
 # --- a folder -----------------------------------------------------------------------------------
 
 
-def config(model: Model) -> dict[str, object]:
+def config(model: Translator) -> dict[str, object]:
     """config.json: the architecture as arguments, what goes in and comes out, what is known of its making."""
     return {
         "schema": schema_of(TranslatorConfig), "ganrepro": __version__, "architecture": model.architecture.as_values(),
-        "source": model.source, "target": model.target, "title": model.title, "pixels": model.pixels, "palette": model.palette,
+        "source": model.source, "target": model.target, "output": model.output, "title": model.title, "pixels": model.pixels,
+        "palette": model.palette,
         "range": [-1, 1], "layout": "NCHW, RGB, float32", "multiple": model.architecture.multiple,
         "mode": "train: norms use the image at hand" + (", dropout stays on" if model.noisy else ""),
         "about": {name: value for name, value in model.about.items() if name not in ("folder", "dataset_folder")},
     }  # fmt: skip
 
 
-def to_folder(model: Model, path: Path, examples: Sequence[Path] = ()) -> None:
+def to_folder(model: Translator, path: Path, examples: Sequence[Path] = ()) -> None:
     """Weights as safetensors, config.json, and a model card: what `huggingface_hub.upload_folder` takes as it is.
 
     examples: pictures to try it on; where none are named, those of the exported folder that the model is of, or test images of
@@ -126,7 +127,7 @@ def to_folder(model: Model, path: Path, examples: Sequence[Path] = ()) -> None:
             write_png(folder / TRANSLATED / f"{number}.png", model(resize(picture, model.pixels)))
 
 
-def card(model: Model) -> str:
+def card(model: Translator) -> str:
     """The model card: what it is for, what it was trained on, what it scored, how to call it."""
     known = ("study", "imported", "dropout", "dataset", "key")
     about = dict.fromkeys(known) | model.about
@@ -139,7 +140,7 @@ def card(model: Model) -> str:
 # --- graphs -------------------------------------------------------------------------------------
 
 
-def to_onnx(model: Model, path: Path) -> None:
+def to_onnx(model: Translator, path: Path) -> None:
     """One file, any height and width that the network takes, any number of images. Needs the extra `export`."""
     _need("onnx", "onnxscript")
     refuse_noise(model, "ONNX")
@@ -153,7 +154,7 @@ def to_onnx(model: Model, path: Path) -> None:
         program.save(str(temporary))
 
 
-def to_pt2(model: Model, path: Path) -> None:
+def to_pt2(model: Translator, path: Path) -> None:
     """A torch.export program; of a U-Net, for images of the size it was built for."""
     refuse_noise(model, "torch.export")
     example, dynamic = _example(model), _dynamic(model)
@@ -189,7 +190,7 @@ def _plain(network: nn.Module) -> nn.Module:
     return made
 
 
-def without_dropout(model: Model) -> Model:
+def without_dropout(model: Translator) -> Translator:
     """The same weights with dropout off: another function than the one that was scored, and so marked."""
     network = copy.deepcopy(model.network)
     for module in network.modules():
@@ -198,12 +199,12 @@ def without_dropout(model: Model) -> Model:
     return dataclasses.replace(model, network=network, about=model.about | {"dropout": "off; its scores were made with it on"})
 
 
-def _example(model: Model) -> Tensor:
+def _example(model: Translator) -> Tensor:
     side = 2 * model.architecture.multiple  # a dimension of one would be taken for fixed
     return torch.zeros(2, model.architecture.inputs, side, side)
 
 
-def _dynamic(model: Model) -> tuple[dict[int, object]]:
+def _dynamic(model: Translator) -> tuple[dict[int, object]]:
     m, rows, columns = model.architecture.multiple, torch.export.Dim("rows", min=1), torch.export.Dim("columns", min=1)
     return ({0: torch.export.Dim("images", min=1), 2: m * rows, 3: m * columns},)
 
@@ -237,7 +238,7 @@ READERS: dict[str, Callable[[Path], Callable[[Tensor], Tensor]]] = {
 # --- images to compare on, or to begin with -------------------------------------------------------
 
 
-def real_images(model: Model, photos: Sequence[Path], most: int = 10) -> list[Tensor]:
+def real_images(model: Translator, photos: Sequence[Path], most: int = 10) -> list[Tensor]:
     """Images (c, h, w) in [-1, 1] of the model's source: those named, else its examples, else test images of its study."""
     from ganrepro.use import files
 
@@ -253,12 +254,12 @@ def real_images(model: Model, photos: Sequence[Path], most: int = 10) -> list[Te
     return [to_float(as_tensor(resize(picture.convert(mode), model.pixels))) for picture in pictures]
 
 
-def example_pictures(model: Model, most: int = 4) -> list[Image.Image]:
+def example_pictures(model: Translator, most: int = 4) -> list[Image.Image]:
     """Pictures of the model's source: its own examples, or test images of its study; none where there are none."""
     return [read_rgb(path) for path in _sources(model)[:most]]
 
 
-def _sources(model: Model) -> list[Path]:
+def _sources(model: Translator) -> list[Path]:
     """Files of the model's source domain, evenly from the first to the last."""
     kept = sorted((Path(str(model.about["folder"])) / EXAMPLES).glob("*.png")) if "folder" in model.about else []
     if kept or "dataset_folder" not in model.about:

@@ -10,13 +10,16 @@ from typing import Annotated, Any, Literal, TypeVar
 import torch
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from ganrepro.evaluation.scores import EVALUATORS, LOWER_IS_BETTER, SCORES
+from ganrepro.data.spec import DataSpec, Domain
+from ganrepro.evaluation.measures import SCORES
 from ganrepro.use.rows import ModelError
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
 Pixels = Annotated[int, Field(ge=4, le=8192)]
 Level = Annotated[int, Field(ge=0, le=255)]
+Text = Annotated[str, Field(max_length=200)]
+DomainName = Annotated[str, Field(pattern="^[a-z0-9][a-z0-9._-]{0,63}$")]
 Scores = dict[str, Annotated[float, Field(allow_inf_nan=False)]]
 
 
@@ -66,12 +69,39 @@ class _Architecture(_Strict):
     zero_padding: bool = False
 
 
+class _Domain(_Strict):
+    """Words of `data.spec.Domain`."""
+
+    title: Text
+    word: Text
+    slug: DomainName
+    kind: Literal["photos", "label maps", "edges", "images"]
+    channels: Literal[1, 3]
+    palette: Annotated[list[tuple[Text, tuple[Level, Level, Level]]], Field(max_length=255)]
+
+
 class _Data(_Strict):
-    """Words of `methods.base.DataSpec`."""
+    """Words of `data.spec.DataSpec`."""
+
+    domains: dict[DomainName, _Domain] = Field(min_length=1, max_length=64)
+    paired: bool
+    classes: Annotated[list[Text], Field(max_length=1000)]
+    upright: bool
+
+    def spec(self) -> DataSpec:
+        return DataSpec.of_values(self.model_dump())
+
+
+class _DataBefore(_Strict):
+    """As folders of ganrepro-sampler/1 have it."""
 
     channels: dict[Literal["a", "b"], Literal[1, 3]] = Field(min_length=1)
     pixels: Pixels
     classes: Annotated[int, Field(ge=0, le=1000)]
+
+    def spec(self) -> DataSpec:
+        classes = tuple(map(str, range(self.classes)))
+        return DataSpec({"b": Domain("images", "images", "b", channels=self.channels["b"])}, False, classes, True)
 
 
 class TranslatorConfig(_Strict):
@@ -81,8 +111,9 @@ class TranslatorConfig(_Strict):
 
     schema_: Literal["ganrepro-model/1"] = Field(alias="schema")
     architecture: _Architecture
-    source: Literal["a", "b"]
-    target: Literal["a", "b"]
+    source: DomainName
+    target: DomainName
+    output: DomainName | None = None
     title: str
     pixels: Pixels
     palette: dict[str, tuple[Level, Level, Level]]
@@ -94,10 +125,10 @@ class SamplerConfig(_Strict):
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
-    schema_: Literal["ganrepro-sampler/1"] = Field(alias="schema")
+    schema_: Literal["ganrepro-sampler/2", "ganrepro-sampler/1"] = Field(alias="schema")
     method: str
     settings: dict[str, Any]
-    data: _Data
+    data: _Data | _DataBefore
     title: str
     about: About
 
@@ -106,17 +137,17 @@ Kind = TypeVar("Kind", TranslatorConfig, SamplerConfig)
 
 
 def schema_of(kind: type[TranslatorConfig] | type[SamplerConfig]) -> str:
-    """What config.json of that kind has as `schema`."""
+    """What config.json of that kind has as `schema` when it is written."""
     return str(kind.model_fields["schema_"].annotation.__args__[0])  # type: ignore[union-attr]
 
 
-def starts_from_noise(folder: Path) -> bool:
+def makes_samples(folder: Path) -> bool:
     """Whether an exported folder holds such a model; what else is in it is not looked at. ModelError where it is no JSON."""
     try:
         found = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise damaged(folder, error) from None
-    return isinstance(found, dict) and found.get("schema") == schema_of(SamplerConfig)
+    return isinstance(found, dict) and str(found.get("schema")).startswith("ganrepro-sampler/")
 
 
 def read_config(folder: Path, kind: type[Kind]) -> Kind:
@@ -153,9 +184,7 @@ def unfit(folder: Path, why: object) -> ModelError:
 def scores_of(about: Mapping[str, Any]) -> list[tuple[str, float, str]]:
     """For a model card: heading, value and which way is better of every score."""
     kept = about.get("scores", {})
-    better = {name: "lower" if name in LOWER_IS_BETTER else "nearer 1" if name == "novelty" else "higher" for name in kept}
-    colours = EVALUATORS["colour_histograms"].scores
-    return [(f"{'Colours, ' if name in colours else ''}{SCORES.get(name, name)}", kept[name], better[name]) for name in kept]
+    return [(SCORES[name].heading, value, SCORES[name].better) for name, value in kept.items() if name in SCORES]
 
 
 def write(folder: Path, config: Mapping[str, Any], weights: Mapping[str, torch.Tensor], card: str) -> None:

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from ganrepro.artifacts.files import replacing
 from ganrepro.data.images import ImageError, read_rgb
-from ganrepro.data.layouts import IMAGE_SUFFIXES
+from ganrepro.data.spec import IMAGE_SUFFIXES
+from ganrepro.store.files import replacing
 
 MOST_PIXELS = 100_000_000  # of one photo
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganrepro import settings
-from ganrepro.artifacts import paths
 from ganrepro.errors import UserError
+from ganrepro.plan import paths
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,7 +53,7 @@ def results(study: str, params: str | Path = "params.yaml") -> pd.DataFrame:
         (one.output, row, score): value
         for one in found.tables.values()
         for row, values in one.rows.items()
-        for score, value in zip(one.scores, values, strict=False)
+        for score, value in zip(one.scores or [], values, strict=False)
     }
     keys = zip(table.output, table.row, table.score, strict=True)
     return table.assign(paper=[published.get(key, float("nan")) for key in keys])
@@ -71,11 +71,11 @@ def sample(
     >>> [image.size for image in sevens]
     [(28, 28), (28, 28), (28, 28)]
     """
-    from ganrepro.use import samples
+    from ganrepro.use.model import load
 
     if count < 1:
         raise UserError(f"sample: expected a count from 1, got {count}")
-    return list(samples.load(str(model), params)(count, seed, label))
+    return list(load(model, params).sample(count, seed, label))
 
 
 def fcn_score(counts: np.ndarray) -> dict[str, float]:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ganrepro.artifacts import paths
 from ganrepro.methods.translation import TranslationMethod
+from ganrepro.plan import paths
 from ganrepro.settings import Params, Study
 from ganrepro.tracking import client
 from ganrepro.tracking.runs import start_run
 from ganrepro.use import export
-from ganrepro.use.model import Model, of_row
+from ganrepro.use.translator import Translator, of_row
 
 SERVED = Path(__file__).with_name("served.py")
 SIZE = "GANREPRO_MLFLOW_MODEL_MB"  # environment: a generator of more megabytes is not copied into MLflow (default 50)
@@ -45,13 +45,13 @@ def _log(run: paths.Run, tracker: client.Tracker, most: float) -> None:
         tracker.model(model.title, folder, SERVED, example(model), description(model), run.key)
 
 
-def example(model: Model) -> np.ndarray:
+def example(model: Translator) -> np.ndarray:
     """Two images of the model's source, (2, channels, pixels, pixels) in [-1, 1]."""
     images = export.real_images(model, [], most=2)
     return np.stack([image.numpy() for image in (images * 2)[:2]])
 
 
-def description(model: Model) -> str:
+def description(model: Translator) -> str:
     """One line: what goes in and comes out."""
     return (
         f"{model.title}: {model.output}; float32 (n, {model.architecture.inputs}, height, width) in [-1, 1], RGB, any size; "

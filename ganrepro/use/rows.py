@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from ganrepro import settings
-from ganrepro.artifacts import datasets, paths
-from ganrepro.artifacts.files import read_json
-from ganrepro.data.registry import DRAWN, registry
 from ganrepro.errors import UserError
-from ganrepro.outputs import OUTPUTS, Output
+from ganrepro.methods.outputs import Output
+from ganrepro.plan import datasets, paths
+from ganrepro.schema.registry import is_drawn, registry
+from ganrepro.store.files import read_json
 
 
 class ModelError(UserError):
@@ -22,7 +23,8 @@ class ModelError(UserError):
 def split_output(name: str) -> tuple[str, str | None]:
     """A model's name without the output behind it (`streets-tiny/cyclegan:photo2labels`), and that; None: none is named."""
     place, _, chosen = name.rpartition(":")
-    return (place, chosen) if place and chosen in OUTPUTS else (name, None)
+    named = place and re.fullmatch(r"[a-z0-9][a-z0-9._-]*", chosen) and not Path(name).exists()
+    return (place, chosen) if named else (name, None)
 
 
 def run_of(text: str, params: settings.Params) -> paths.Run:
@@ -63,7 +65,7 @@ def known_of(run: paths.Run, outputs: Iterable[Output]) -> dict[str, Any]:
         "study": run.study.name, "row": run.row, "seed": run.seed, "study_title": run.study.title,
         "method": f"{method.title} ({method.paper})", "dataset": entry.get("title", run.study.dataset),
         "licence": entry.get("licence", "that of the images it was trained on"), "scores": scores,
-        "settings": method.settings.model_dump(), "key": run.key, "drawn": dataset.source in DRAWN,
+        "settings": method.settings.model_dump(), "key": run.key, "drawn": is_drawn(dataset.source),
         "dataset_folder": str(datasets.dataset_dir(run.params, run.study.dataset)),
         "commit": timing["commit"], "versions": timing["versions"], "trained_on": timing["device_name"],
     }  # fmt: skip
@@ -73,6 +75,4 @@ def _scores(run: paths.Run, output: Output) -> dict[str, float]:
     """What its own seed scored; empty where it was not scored yet."""
     file = run.scores / "metrics.json"
     found = read_json(file)["values"].get(output.name, {}) if file.exists() else {}
-    found |= found.get("digit_distance", {})
-    names = [score for evaluator in run.evaluators[output] for score in evaluator.scores]
-    return {name: float(found[name]) for name in names if isinstance(found.get(name), (int, float))}
+    return {score: float(value) for by_measure in found.values() for score, value in by_measure["scores"].items()}

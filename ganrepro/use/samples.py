@@ -12,29 +12,30 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ganrepro import __version__, checkpoints, methods, settings
-from ganrepro.artifacts import datasets
-from ganrepro.artifacts.files import filling, read_json
+from ganrepro import methods
 from ganrepro.data.images import as_array, read_rgb, to_uint8, write_png
-from ganrepro.evaluation.generation import load_networks
-from ganrepro.methods.base import Batch, DataSpec, Method
-from ganrepro.methods.from_noise import NoiseSettings
-from ganrepro.outputs import BY_CLASS, SAMPLES
+from ganrepro.errors import UnfitData
+from ganrepro.evaluation.generation import asked_for, load_networks
+from ganrepro.methods.base import Batch, Method
+from ganrepro.methods.noise import NoiseSettings
+from ganrepro.methods.outputs import Output
+from ganrepro.plan import paths
 from ganrepro.reporting.templates import render
 from ganrepro.seeding import reseed, stream
+from ganrepro.store import checkpoints
+from ganrepro.store.files import filling
 from ganrepro.use.exported import (
-    CONFIG,
     SamplerConfig,
     damaged,
     read_config,
     read_weights,
     schema_of,
     scores_of,
-    starts_from_noise,
     unfit,
     write,
 )
-from ganrepro.use.rows import ModelError, checkpoint_of, known_of, run_of, split_output
+from ganrepro.use.rows import ModelError, checkpoint_of, known_of
+from ganrepro.version import __version__
 
 AT_ONCE = 100  # images of a batch
 SAMPLED = "sampled"  # folder of an exported sampler: its first images of seed 0
@@ -45,21 +46,36 @@ KEPT = 20  # of them
 class Sampler:
     """What makes images of random codes, in the mode its scores were made in.
 
-    name: as it was asked for.  networks: by name, those that generation needs.  data: what they were built for.  title: its
-    row.  about: what else is known (see `rows.known_of`).
+    name: as it was asked for.   networks: by name, those that making images needs.   title: its row.   about: what else is known
+    (see `rows.known_of`).
     """
 
     name: str
     method: Method[Any]
     networks: Mapping[str, torch.nn.Module]
-    data: DataSpec
     title: str
     about: dict[str, Any]
 
     @property
     def takes_class(self) -> bool:
         """Whether it can be told which class to make."""
-        return BY_CLASS in self.method.outputs()
+        return self._output.asked == "class"
+
+    @property
+    def classes(self) -> int:
+        """How many it can be told to make; 0 where it takes none."""
+        return len(self.method.data.classes) if self.takes_class else 0
+
+    @property
+    def pixels(self) -> int:
+        """Side of its images."""
+        return int(self.method.settings.crop_pixels)
+
+    @property
+    def _output(self) -> Output:
+        """What it makes: by the class that is asked for, where it can."""
+        made = [output for output in self.method.outputs() if output.source is None and not output.picture]
+        return next((output for output in made if output.asked == "class"), made[0])
 
     def __call__(self, count: int, seed: int = 0, label: int | None = None) -> Iterator[Image.Image]:
         """So many images; fewer of a seed are the first of more.
@@ -68,8 +84,8 @@ class Sampler:
         """
         if label is not None and not self.takes_class:
             raise ModelError(f"{self.name}: {self.title} takes no class; leave the label out")
-        if label is not None and not (isinstance(label, int) and 0 <= label < self.data.classes):
-            raise ModelError(f"label: expected a class from 0 to {self.data.classes - 1}, got {label!r}")
+        if label is not None and not (isinstance(label, int) and 0 <= label < self.classes):
+            raise ModelError(f"label: expected a class from 0 to {self.classes - 1}, got {label!r}")
         return self._images(count, seed, label)
 
     def _images(self, count: int, seed: int, label: int | None) -> Iterator[Image.Image]:
@@ -78,58 +94,31 @@ class Sampler:
             random = stream(seed, f"sample/{first}")
             noise = {kind: draw.draw(AT_ONCE, random) for kind, draw in self.method.feed().noise.items()}
             of = range(first, first + AT_ONCE)
-            asked = torch.tensor([number % max(1, self.data.classes) if label is None else label for number in of])
+            asked = torch.tensor(asked_for(of, self.method.data) if label is None else [label] * len(of))
             reseed(seed, f"sample/{first}/dropout")
-            output = BY_CLASS if self.takes_class else SAMPLES
+            output = self._output
             with torch.no_grad():
-                made = self.method.generate(output, self.networks, Batch({}, {"b": asked}, noise), random)
+                made = self.method.generate(output, self.networks, Batch({}, {output.target: asked}, noise), random)
             yield from (Image.fromarray(as_array(to_uint8(image))) for image in made[: count - first])
 
 
-def is_sampler(name: str, params: str | Path = "params.yaml") -> bool:
-    """Whether a name means a generator that starts from noise. ModelError or ConfigError where there is no such row."""
-    text, _ = split_output(name)
-    if (Path(text) / CONFIG).exists():
-        return starts_from_noise(Path(text))
-    return _is_row(text) and run_of(text, settings.load(params)).study.from_noise
-
-
-def _is_row(name: str) -> bool:
-    return not (Path(name).exists() or Path(name).suffix == ".pth" or name.startswith(("models:/", "runs:/")))
-
-
-def load(name: str, params: str | Path = "params.yaml") -> Sampler:
-    """The sampler that STUDY/ROW, STUDY/ROW/SEED or an exported folder names. ModelError with one line for anything unusable."""
-    text, _ = split_output(name)
-    folder = (Path(text) / CONFIG).exists()
-    if is_sampler(name, params):
-        return _of_folder(Path(text)) if folder else _of_row(text, params)
-    if folder or _is_row(text):
-        raise ModelError(f"{name}: makes images of images; ganrepro translate is for such models")
-    raise ModelError(f"{name}: expected a row (STUDY/ROW) or an exported folder that starts from noise")
-
-
-def _of_row(name: str, params: str | Path) -> Sampler:
-    run = run_of(name, settings.load(params))
-    if run.reference:
-        raise ModelError(f"{name}: a reference row, which nothing was trained for")
+def of_row(run: paths.Run, name: str) -> Sampler:
+    """The generator of a trained row."""
     weights = checkpoints.load(checkpoint_of(run), run.spec)["players"]["networks"]
-    prepared = datasets.dataset_dir(run.params, run.study.dataset) / "manifest.json"
-    if not prepared.exists():
-        raise ModelError(f"{prepared}: not made yet; snakemake --cores all {prepared}")
-    data = DataSpec.of(read_json(prepared), run.method.settings)
-    networks = load_networks(run.method, weights, data, run.seed, torch.device("cpu"))
-    told = [output for output in (BY_CLASS, SAMPLES) if output in run.outputs]  # names that both have: of the samples
-    return Sampler(name, run.method, networks, data, run.study.rows[run.row].title, known_of(run, told))
+    networks = load_networks(run.method, weights, run.seed, torch.device("cpu"))
+    made = [output for output in run.outputs if output.source is None and not output.picture]
+    return Sampler(name, run.method, networks, run.study.rows[run.row].title, known_of(run, reversed(made)))
 
 
-def _of_folder(folder: Path) -> Sampler:
+def read_folder(folder: Path) -> Sampler:
+    """A folder that `to_folder` wrote. ModelError where it is damaged."""
     config, weights = read_config(folder, SamplerConfig), read_weights(folder)
     try:
-        method = methods.find(config.method)(methods.settings_of(config.method)(**config.settings))
-    except (KeyError, ValueError) as error:
+        method = methods.find(config.method)(methods.settings_of(config.method)(**config.settings), config.data.spec())
+        method.check()
+    except (KeyError, ValueError, UnfitData) as error:
         raise damaged(folder, error) from None
-    data, about = DataSpec(**config.data.model_dump()), config.about | {"folder": str(folder)}
+    about = config.about | {"folder": str(folder)}
     if not isinstance(method.settings, NoiseSettings):
         raise damaged(folder, f"method: {config.method} does not start from noise")
     by_network: dict[str, dict[str, torch.Tensor]] = {}
@@ -139,10 +128,10 @@ def _of_folder(folder: Path) -> Sampler:
     if missing := set(method.generators()) - set(by_network):
         raise unfit(folder, f"no {', '.join(sorted(missing))}")
     try:
-        networks = load_networks(method, by_network, data, config.about.get("seed", 0), torch.device("cpu"))
+        networks = load_networks(method, by_network, config.about.get("seed", 0), torch.device("cpu"))
     except (ValueError, RuntimeError) as error:
         raise unfit(folder, error) from None
-    return Sampler(str(folder), method, networks, data, config.title, about)
+    return Sampler(str(folder), method, networks, config.title, about)
 
 
 def to_folder(sampler: Sampler, path: Path) -> int:
@@ -155,7 +144,7 @@ def to_folder(sampler: Sampler, path: Path) -> int:
     config = {
         "schema": schema_of(SamplerConfig), "ganrepro": __version__, "method": sampler.method.name,
         "settings": sampler.method.settings.model_dump(),
-        "data": {"channels": dict(sampler.data.channels), "pixels": sampler.data.pixels, "classes": sampler.data.classes},
+        "data": sampler.method.data.as_values(),
         "title": sampler.title, "range": [-1, 1], "layout": "NCHW, float32", "about": about,
     }  # fmt: skip
     card = render(
@@ -168,7 +157,7 @@ def to_folder(sampler: Sampler, path: Path) -> int:
         for number, image in enumerate(sampler(KEPT)):
             write_png(folder / SAMPLED / f"{number:02d}.png", np.asarray(image))
     try:
-        difference = off_by(load(str(path)))
+        difference = off_by(read_folder(path))
         if difference:
             raise ModelError(f"{path}: its images differ from the original's by {difference} levels of 256; not kept")
     except BaseException:

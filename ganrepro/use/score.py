@@ -2,77 +2,75 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from ganrepro import settings
-from ganrepro.artifacts import datasets, paths
-from ganrepro.artifacts.files import read_json
-from ganrepro.artifacts.fingerprint import canonical
 from ganrepro.data.images import ImageError
-from ganrepro.data.registry import INCEPTION
+from ganrepro.data.prepare import read_manifest
 from ganrepro.errors import UserError
-from ganrepro.evaluation.base import Evaluator, Job
-from ganrepro.evaluation.generation import reference
-from ganrepro.evaluation.readers import load_reader
-from ganrepro.evaluation.scores import SCORES, evaluators_of
+from ganrepro.evaluation.measures import SCORES, left_out, measures_of
+from ganrepro.evaluation.measures.base import Job
+from ganrepro.evaluation.readers import find
+from ganrepro.evaluation.readers.base import Gate, Reader
 from ganrepro.evaluation.scoring import score as measure
+from ganrepro.plan import datasets, paths
 from ganrepro.reporting.markdown import markdown
-from ganrepro.reporting.results import GATE, reads_photos
+from ganrepro.schema.registry import INCEPTION
+from ganrepro.store import checkpoints
+from ganrepro.store.digests import canonical
+from ganrepro.store.files import read_json
 
 CPU = torch.device("cpu")
 Found = dict[str, Any]
 
 
 def score(folder: Path, study_name: str, output_name: str | None = None, params_file: str | Path = "params.yaml") -> Found:
-    """Every score of the images in a folder, as of a row of that study: plain values by score, and `gate`.
+    """Every score of the images in a folder, as of a row of that study: plain values by score, and the reader's `gate`.
 
     The images have the names of the study's test images, and any one size. UserError where some are missing, or where the
-    dataset or the network that reads photos was not made yet, with the command that makes it.
+    dataset or the network that reads images was not made yet, with the command that makes it.
     """
     if not folder.is_dir():
         raise ImageError(f"{folder}: no such folder")
     params = settings.load(params_file)
     study = settings.find_study(params, study_name)
-    outputs = {output.name: output for output in study.outputs if output.source not in (None, output.target)}
+    outputs = {output.name: output for output in study.outputs if output.translates}
     if not outputs:
         raise UserError(f"{study_name}: its rows start from noise; images are scored of studies that translate")
     output = settings.known(outputs, output_name or next(iter(outputs)), f"outputs of {study.name}")
-    data = datasets.dataset_dir(params, study.dataset)
-    manifest = read_json(_made(data / "manifest.json"))
-    _check_names(folder, manifest["names"]["test"][output.source])
-    spec, segmenter = paths.scorer_spec(params, study), paths.segmenter_dir(params, study) / "segmenter.pt"
-    reader = functools.cache(lambda: load_reader(_made(segmenter), spec, len(manifest["classes"]), CPU))
+    data, needs = datasets.dataset_dir(params, study.dataset), paths.needs_of(params, study)
+    _made(data / "manifest.json")
+    manifest = read_manifest(data)
+    names = manifest["names"]["test"][str(output.source)]
+    _check_names(folder, names)
+    used = measures_of(output, needs)
+    if not used:
+        why = "; ".join(f"{heading}: {reason}" for heading, reason in left_out(output, needs).items())
+        raise UserError(f"{study_name}: nothing measures {output.name} ({why or 'no measure is of such images'})")
 
-    def job(images: Path, row: str | None) -> Job:
-        return Job(
-            output, [images], data, manifest, study.pixels, CPU, row, reader, params.distance, datasets.download_dir(INCEPTION),
-            paths.features_dir(), canonical(spec),
-        )  # fmt: skip
+    @functools.cache
+    def reader() -> Reader:
+        spec = paths.reader_spec(params, study)
+        state = checkpoints.load(_made(paths.reader_dir(params, study) / "reader.pt"), spec, CPU)["network"]
+        return dataclasses.replace(find(spec["kind"]).load(state, spec["recipe"], study.data), digest=canonical(spec))
 
-    used = evaluators_of(output, datasets.has_classes(params, study.dataset))
-    values, _ = measure(job(folder, None), used, {})
-    found = {name: values[name] for evaluator in used for name in evaluator.scores if isinstance(values.get(name), (int, float))}
-    distance = {name: value for name, value in values.get("distance", {}).items() if name in SCORES}
-    found |= {"images": len(manifest["names"]["test"][str(output.source)]), **distance}
-    published = isinstance(params.scorers[study.scorer], settings.PublishedScorerSettings)  # which passed its own gate
-    if reads_photos(output) and datasets.has_classes(params, study.dataset) and not published:
-        found["gate"] = _gate(job, used, study.pixels, data / "test", manifest, output)
-    return {"study": study.name, "output": output.name, "folder": str(folder), "scores": found}
-
-
-def _gate(job: Any, used: list[Evaluator], pixels: int, test: Path, manifest: dict[str, Any], output: Any) -> float:
-    """Per-pixel accuracy of the real test photos, which the same network reads."""
-    (fcn,) = [evaluator for evaluator in used if evaluator.name == "fcn_score"]
-    with tempfile.TemporaryDirectory() as scratch:
-        reference("ground-truth", pixels, test, manifest["names"]["test"], Path(scratch), [output])
-        values, _ = measure(job(Path(scratch) / output.name, "ground-truth"), [fcn], {})
-    return float(values["pixel_accuracy"])
+    job = Job(
+        output, [folder], data, manifest, study.data, study.pixels, CPU, None, reader, params.features,
+        datasets.download_dir(INCEPTION), paths.features_dir(),
+    )  # fmt: skip
+    values, _ = measure(job, used, {})
+    found = {name: value for one in values.values() for name, value in one["scores"].items()} | {"images": len(names)}
+    gate = None
+    if any(one.uses_reader(needs) for one in used):
+        gate = Gate(**read_json(_made(paths.reader_dir(params, study) / "reader.json"))["gate"])
+    kept = gate._asdict() | {"passed": gate.passed} if gate else None
+    return {"study": study.name, "output": output.name, "folder": str(folder), "scores": found, "gate": kept}
 
 
 def _made(file: Path) -> Path:
@@ -92,18 +90,21 @@ def _check_names(folder: Path, names: list[str]) -> None:
         )
 
 
-def table(found: dict[str, Any]) -> str:
+def table(found: Found) -> str:
     """For the terminal."""
-    scores = found["scores"]
-    lines = [[SCORES[name], f"{value:.4f}"] for name, value in scores.items() if name in SCORES]
+    scores, gate = found["scores"], found["gate"]
+    lines = [[SCORES[name].heading, f"{value:.4f}"] for name, value in scores.items() if name in SCORES]
     head = f"{found['folder']}: {scores['images']} images, {found['output']} of {found['study']}"
     text = f"{head}\n\n{markdown(['Score', 'Value'], lines)}\n"
-    if "gate" in scores:
-        word = "passed" if scores["gate"] >= GATE else "FAILED: do not trust the scores above"
-        text += f"\nGate {word}: real test photos score {scores['gate']:.2f} per-pixel accuracy, {GATE:.2f} is required.\n"
+    if gate:
+        word = "passed" if gate["passed"] else "FAILED: do not trust the scores above"
+        reads = (
+            f"the reader reads real test images with a {gate['what']} of {gate['value']:.2f}, {gate['required']:.2f} is required"
+        )
+        text += f"\nGate {word}: {reads}.\n"
     return text
 
 
-def write(found: dict[str, Any], path: Path) -> None:
+def write(found: Found, path: Path) -> None:
     """As JSON."""
     path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

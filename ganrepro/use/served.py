@@ -9,7 +9,7 @@ import mlflow
 import numpy as np
 import torch
 
-from ganrepro.use.model import read_folder
+from ganrepro.use.translator import read_folder
 
 
 class Translator(mlflow.pyfunc.PythonModel):  # type: ignore[name-defined, misc]

@@ -15,14 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from ganrepro.seeding import reseed
-from ganrepro.use.model import Model
+from ganrepro.use.translator import Translator
 
 STATISTICS_FROM = 16  # pieces, evenly over the photo
 ROUNDS = 2  # what passes a norm depends on the norms before it: once more with theirs put right
 
 
 def translate(
-    model: Model, levels: np.ndarray, tile: int | None = None, overlap: int = 64, seed: int = 0
+    model: Translator, levels: np.ndarray, tile: int | None = None, overlap: int = 64, seed: int = 0
 ) -> np.ndarray:  # fmt: skip
     """The translation of uint8 or uint16 levels (h, w, c), with as many bits.
 
@@ -65,7 +65,7 @@ def translate(
     return _back(torch.from_numpy(total[:height, :width]).permute(2, 0, 1), levels.dtype)
 
 
-def _forth(model: Model, levels: np.ndarray, most: float) -> Tensor:
+def _forth(model: Translator, levels: np.ndarray, most: float) -> Tensor:
     """(c, h, w) in [-1, 1], with as many channels as the model takes: grey is repeated, colour becomes its luminance."""
     values = torch.from_numpy(levels.astype(np.float32)).permute(2, 0, 1) / (most / 2) - 1
     if values.shape[0] == model.architecture.inputs:

@@ -8,6 +8,8 @@ rule download:
         "logs/download/{name}-{key}.log",
     benchmark:
         "logs/download/{name}-{key}.tsv"
+    resources:
+        runtime=240,
     params:
         out=lambda w, output: os.path.dirname(output[0]),
     shell:
@@ -32,6 +34,9 @@ rule prepare:
     benchmark:
         "logs/prepare/{name}-{key}.tsv"
     threads: 4
+    resources:
+        mem_mb=4000,
+        runtime=120,
     params:
         out=lambda w, output: os.path.dirname(output[0]),
     shell:
@@ -49,6 +54,9 @@ rule boundaries:
     benchmark:
         "logs/boundaries.tsv"
     threads: 64  # as many as there are
+    resources:
+        mem_mb=4000,
+        runtime=120,
     params:
         out=lambda w, output: os.path.dirname(output[0]),
     shell:

@@ -1,21 +1,28 @@
 """All scores of a study -> tables, figures, one Markdown report; one rule for each report of params.yaml."""
 
+
+# A report has one fixed name, so its key, printed in its footer, lies beside the results too: where the key
+# changes, this file is made, newer than the page, which is made again. The report's stage removes older keys.
+rule report_key:
+    output:
+        "work/reports/{name}-{key}",
+    log:
+        "logs/report/{name}-{key}.log",
+    shell:
+        "touch {output:q} 2> {log:q}"
+
+
 for NAME, STUDY in ((name, STUDIES[study]) for name, study in PARAMS.reports.items()):
     PAGE, FOLDER = paths.report_page(NAME), paths.report_folder(NAME)
 
     if PAGE.is_dir():
         raise WorkflowError(f"{PAGE}: expected a page, found a folder; move it away")
 
-    # A report has one fixed name, so it carries its key in its footer. One that is not of the current
-    # parameters is given an old date: every existing input is then newer, and it is made again.
-    if PAGE.exists() and not plan.report_is_current(PARAMS, NAME):
-        os.utime(PAGE, (1, 1))
-
     rule:
         name:
             settings.rule_name(NAME)
         input:
-            "params.yaml",
+            current.key_file(PARAMS, NAME),
             [
                 f"{run.scores}/{file}"
                 for run in paths.runs(PARAMS, STUDY)
@@ -26,13 +33,18 @@ for NAME, STUDY in ((name, STUDIES[study]) for name, study in PARAMS.reports.ite
                 for run in paths.trained(PARAMS, STUDY)
                 for file in ("history.csv", "timing.json")
             ],
+            (
+                [f"{paths.reader_dir(PARAMS, STUDY)}/reader.json"]
+                if paths.read(PARAMS, STUDY)
+                else []
+            ),
         # `update`: Snakemake removes outputs before a job; so marked, a report that fails leaves the old one
         output:
             update(
                 [
                     report(PAGE, caption="../captions/report.rst", category="Tables"),
                     *report(
-                        [f"{FOLDER}/{table}.png" for table in plan.grids(STUDY)],
+                        [f"{FOLDER}/{table}.png" for table in current.grids(STUDY)],
                         caption="../captions/grid.rst",
                         category="Images",
                     ),
@@ -49,7 +61,7 @@ for NAME, STUDY in ((name, STUDIES[study]) for name, study in PARAMS.reports.ite
                     *report(
                         [
                             f"{FOLDER}/{figure}"
-                            for figure in plan.closer_looks(PARAMS, STUDY)
+                            for figure in current.figures(PARAMS, STUDY)
                         ],
                         caption="../captions/closer.rst",
                         category="Images",
@@ -69,11 +81,12 @@ for NAME, STUDY in ((name, STUDIES[study]) for name, study in PARAMS.reports.ite
             f"logs/report/{NAME}.log",
         benchmark:
             f"logs/report/{NAME}.tsv"
+        resources:
+            mem_mb=4000,
+            runtime=60,
         params:
             name=NAME,
             out=FOLDER,
-            # where Snakemake has a record, equal inputs are not enough to be current: the key must be equal too
-            key=plan.report_key(PARAMS, STUDY),
         shell:
             "{PYTHON:q} -m pipeline.report --report {params.name:q} --out {params.out:q} 2> {log:q}"
 
@@ -89,16 +102,16 @@ rule claims:
         "{PYTHON:q} -m pipeline.claims 2> {log:q}"
 
 
-rule perceptual_study:
+rule survey:
     output:
-        "reports/perceptual_study.md",
+        "reports/survey.md",
     log:
-        "logs/perceptual_study.log",
+        "logs/survey.log",
     params:
         # answers lie in a second file until the database takes them over; either one changes with each
         answers=[
             (file.name, file.stat().st_mtime_ns, file.stat().st_size)
-            for file in sorted(Path("studies").glob("*.sqlite*"))
+            for file in sorted(Path("surveys").glob("*.sqlite*"))
         ],
     shell:
-        "{PYTHON:q} -m pipeline.perceptual 2> {log:q}"
+        "{PYTHON:q} -m pipeline.survey 2> {log:q}"

@@ -37,6 +37,8 @@ for NUMBER, GROUP in enumerate(TOGETHER):
         threads: 1
         resources:
             gpu=GPU,
+            mem_mb=8000,
+            runtime=1440,
         params:
             out=[str(run.folder) for run in GROUP],
         shell:
@@ -67,6 +69,8 @@ rule train:
     threads: 1
     resources:
         gpu=GPU,
+        mem_mb=4000,
+        runtime=1440,
     params:
         out=lambda w, output: os.path.dirname(output.checkpoint),
     shell:

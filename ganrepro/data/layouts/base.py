@@ -1,0 +1,111 @@
+"""What a layout has to say: which images there are, split by split, and how each is read.
+
+A layout is one file of this folder with a function
+
+    def items(place: Place) -> Iterator[Item]
+
+Nothing is read before `Item.read` is called, in a process of its own.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from ganrepro.data.images import read_rgb
+from ganrepro.data.spec import IMAGE_SUFFIXES
+from ganrepro.errors import SourceError
+from ganrepro.schema.datasets import DatasetSettings
+
+SPLITS = ("train", "test")
+
+
+class Picture(NamedTuple):
+    """What is known of one item.
+
+    images: by domain; label maps that are known by class alone are drawn from these.   labels: class of each pixel, uint8 (h,
+    w), 255 where not scored.   image_class: of the whole image.
+    """
+
+    images: Mapping[str, Image.Image]
+    labels: np.ndarray | None = None
+    image_class: int | None = None
+
+
+@dataclass(frozen=True)
+class Item:
+    """One name of a split, the domains that it has an image in, and how it is read (in another process: no local function)."""
+
+    split: str
+    name: str
+    domains: tuple[str, ...]
+    read: Callable[[], Picture]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a layout looks.  root: the data folder of the source; None where images are drawn.  entry: of the registry."""
+
+    root: Path | None
+    dataset: DatasetSettings
+    entry: Mapping[str, Any]
+
+    def limit(self, split: str) -> int | None:
+        """How many images of a split are wanted; None: all."""
+        return {"train": self.dataset.train_images, "test": self.dataset.test_images}[split]
+
+    def theirs(self, split: str) -> str:
+        """What the source calls a split."""
+        return str(self.entry["splits"][split])
+
+    @property
+    def folder(self) -> Path:
+        """`root` of a source that is not drawn."""
+        assert self.root is not None
+        return self.root
+
+
+def one(domain: str, path: Path) -> Picture:
+    """The image of a file, in one domain."""
+    return Picture({domain: read_rgb(path)})
+
+
+def images(folder: Path) -> list[Path]:
+    """Image files of a folder by name. SourceError where there are none, or two that differ in their suffix alone."""
+    if not folder.is_dir():
+        raise SourceError(f"{folder}: no such folder")
+    inside = [p for p in folder.iterdir() if not p.name.startswith(".")]
+    found = sorted(p for p in inside if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
+    if left := len(inside) - len(found):
+        print(
+            f"{folder}: {left} of {len(inside)} entries are left out (folders, GIFs and whatever else is no photo)",
+            file=sys.stderr,
+        )
+    for path in found:
+        try:
+            path.name.encode()
+        except UnicodeEncodeError:
+            raise SourceError(f"{folder}: the name {path.name!r} is not UTF-8; rename the file") from None
+    if not found:
+        raise SourceError(f"{folder}: empty; expected images ({', '.join(IMAGE_SUFFIXES[:4])}, …)")
+    stems = [p.stem for p in found]
+    if len(set(stems)) < len(stems):
+        twice = next(s for s in stems if stems.count(s) > 1)
+        raise SourceError(f"{folder}: two images are called '{twice}' and differ in their suffix only; rename one")
+    return found
+
+
+def find_root(folder: Path, root: str | None) -> Path:
+    """The data folder called `root` inside an extraction, at whatever depth (None: the top)."""
+    if root is None:
+        return folder
+    found = sorted((p for p in folder.rglob(root) if p.is_dir()), key=lambda p: len(p.parts))
+    if not found:
+        raise SourceError(f"{folder}: no folder '{root}' in the archives; is this the right archive?")
+    return found[0]

@@ -1,0 +1,23 @@
+"""A folder for each class of image: train/NAME and test/NAME. All of them are one domain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from ganrepro.data.images import read_rgb
+from ganrepro.data.layouts.base import SPLITS, Item, Picture, Place, images
+
+
+def items(place: Place) -> Iterator[Item]:
+    """Every image, called CLASS-NAME: two classes may have images of one name."""
+    (domain,) = place.entry["domains"]
+    for split in SPLITS:
+        for number, name in enumerate(place.entry["classes"]):
+            for path in images(place.folder / place.theirs(split) / name):
+                yield Item(split, f"{name}-{path.stem}", (domain,), partial(_read, domain, path, number))
+
+
+def _read(domain: str, path: Path, image_class: int) -> Picture:
+    return Picture({domain: read_rgb(path)}, image_class=image_class)

@@ -1,0 +1,26 @@
+"""Both domains side by side in one image, as pix2pix packed its datasets; a folder for each split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from ganrepro.data.images import ImageError, read_rgb
+from ganrepro.data.layouts.base import SPLITS, Item, Picture, Place, images
+
+
+def items(place: Place) -> Iterator[Item]:
+    """Left and right half of every image, in the order of the numbers that they are called."""
+    for split in SPLITS:
+        for path in sorted(images(place.folder / place.theirs(split)), key=lambda p: (len(p.stem), p.stem)):
+            yield Item(split, path.stem, ("a", "b"), partial(_halves, path, place.entry["a"]))
+
+
+def _halves(path: Path, a: str) -> Picture:
+    image = read_rgb(path)
+    width, height = image.size
+    if width % 2:
+        raise ImageError(f"{path}: {width} x {height}; a side-by-side image needs an even width, two equal halves")
+    left, right = image.crop((0, 0, width // 2, height)), image.crop((width // 2, 0, width, height))
+    return Picture({"a": left, "b": right} if a == "left" else {"a": right, "b": left})

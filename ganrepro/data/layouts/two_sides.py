@@ -1,0 +1,38 @@
+"""trainA, trainB, testA and testB, as CycleGAN packed its datasets; pairs where the entry says so, by equal names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from ganrepro.data.images import read_rgb
+from ganrepro.data.layouts.base import SPLITS, Item, Picture, Place, images, one
+from ganrepro.errors import SourceError
+
+
+def items(place: Place) -> Iterator[Item]:
+    """Pairs, or the images of both sides."""
+    sides = {"a": place.entry["a"], "b": "B" if place.entry["a"] == "A" else "A"}
+    for split in SPLITS:
+        files = {domain: images(place.folder / f"{split}{side}") for domain, side in sides.items()}
+        if place.entry["paired"]:
+            _expect_equal_names(place.folder, split, files["a"], files["b"])
+            for a, b in zip(files["a"], files["b"], strict=True):
+                yield Item(split, a.stem, ("a", "b"), partial(_pair, a, b))
+        else:
+            for domain, found in files.items():
+                yield from (Item(split, path.stem, (domain,), partial(one, domain, path)) for path in found)
+
+
+def _expect_equal_names(root: Path, split: str, a: list[Path], b: list[Path]) -> None:
+    if [p.stem for p in a] != [p.stem for p in b]:
+        odd = sorted({p.stem for p in a} ^ {p.stem for p in b})
+        raise SourceError(
+            f"{root}: {split}A and {split}B are unequal ({len(a)} and {len(b)} images; '{odd[0]}' is in one only); "
+            f"with a palette every label map needs the photo of the same name"
+        )
+
+
+def _pair(a: Path, b: Path) -> Picture:
+    return Picture({"a": read_rgb(a), "b": read_rgb(b)})

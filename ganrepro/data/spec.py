@@ -1,0 +1,124 @@
+"""What a dataset has: its domains, whether they form pairs, the classes of its images. No torch.
+
+It is known from params.yaml and the registry before anything is prepared, and written into the manifest. Code asks what a
+dataset has, never which one it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Kind = Literal["photos", "label maps", "edges", "images"]
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")  # of files that are taken for images
+# kind -> in sentences, in the title of a translation, in the name of an output
+WORDS = {
+    "photos": ("photos", "photo", "photo"),
+    "label maps": ("label maps", "labels", "labels"),
+    "edges": ("edges", "edges", "edges"),
+}
+
+
+@dataclass(frozen=True)
+class Domain:
+    """Images of one kind.
+
+    title: as in '240 photos'.  word: as in 'Labels → photo'.  slug: as in 'labels2photo'.  kind: what they show, as far as it is
+    known.  channels: 1 or 3.  palette: of label maps, class -> [r, g, b] in the order of the classes.
+    """
+
+    title: str
+    word: str
+    slug: str
+    kind: Kind = "images"
+    channels: int = 3
+    palette: Mapping[str, list[int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """What a method and a measure are told of a dataset.
+
+    domains: by name, which is also the folder of their images.  paired: images of one name show one thing in all domains, so that
+    the true translation of each test image is known.  classes: of whole images, in order; () where they have none.  upright:
+    training never mirrors the images.  known: false where a folder is not here, and the rest is what params.yaml leads to expect.
+    """
+
+    domains: Mapping[str, Domain]
+    paired: bool = False
+    classes: tuple[str, ...] = ()
+    upright: bool = False
+    known: bool = field(default=True, compare=False)
+
+    @property
+    def label_maps(self) -> str | None:
+        """The domain that holds label maps, whose classes are known by pixel; None where there is none."""
+        return next((name for name, domain in self.domains.items() if domain.palette), None)
+
+    @property
+    def palette(self) -> dict[str, list[int]]:
+        """Classes of the label maps and their colours, in order; {} where there are none."""
+        return dict(self.domains[self.label_maps].palette) if self.label_maps else {}
+
+    @property
+    def readable(self) -> str | None:
+        """The domain whose images a reader learns to read: photos that have label maps, or images that have classes."""
+        if self.label_maps:
+            return next((name for name in self.domains if name != self.label_maps), None) if self.paired else None
+        return next(iter(self.domains)) if self.classes else None
+
+    @property
+    def read_by(self) -> Literal["segmentation", "classifier"] | None:
+        """The kind of network that a reader of it is; None where there is nothing to learn from."""
+        return None if self.readable is None else "segmentation" if self.label_maps else "classifier"
+
+    def channels(self, *domains: str) -> int:
+        """Channels of one domain, or of several put one behind the other."""
+        return sum(self.domains[name].channels for name in domains)
+
+    def as_values(self) -> dict[str, Any]:
+        """As plain values, for a manifest."""
+        return {
+            "domains": {
+                name: {
+                    "title": d.title, "word": d.word, "slug": d.slug, "kind": d.kind, "channels": d.channels,
+                    "palette": [[label, list(colour)] for label, colour in d.palette.items()],  # JSON keeps no order of keys
+                }
+                for name, d in self.domains.items()
+            },
+            "paired": self.paired, "classes": list(self.classes), "upright": self.upright,
+        }  # fmt: skip
+
+    @classmethod
+    def of_values(cls, values: Mapping[str, Any]) -> DataSpec:
+        """The inverse of `as_values`."""
+        domains = {name: Domain(**(d | {"palette": dict(d["palette"])})) for name, d in values["domains"].items()}
+        return cls(domains, values["paired"], tuple(values["classes"]), values["upright"])
+
+
+def spec_of(entry: Mapping[str, Any], edges: bool = False) -> DataSpec:
+    """Of a dataset with this entry of the registry (or one like it: `data.own`).  edges: found in its photos, as a domain a."""
+    palette, given = entry.get("palette") or {}, entry["domains"]
+    domains = {name: _domain(name, {"kind": d} if isinstance(d, str) else dict(d), palette) for name, d in given.items()}
+    if edges:
+        domains = {"a": _domain("a", {"kind": "edges"}, {}), "b": domains[photos_of(domains)]}
+    classes = tuple(entry.get("classes", ()))
+    return DataSpec(
+        domains, edges or bool(entry.get("paired", len(domains) > 1)), () if edges else classes, entry.get("upright", False)
+    )
+
+
+def photos_of(domains: Mapping[str, Any]) -> str:
+    """The domain in which edges are looked for: the last one."""
+    return list(domains)[-1]
+
+
+def _domain(name: str, given: dict[str, Any], palette: Mapping[str, list[int]]) -> Domain:
+    kind = given.get("kind", "images")
+    title, word, slug = WORDS.get(kind, (f"images of domain {name.upper() if len(name) == 1 else name}",) * 3)
+    if kind == "images":
+        word, slug = (name.upper() if len(name) == 1 else name), name
+        word = given.get("title", word)
+    known = dict(palette) if kind == "label maps" else {}
+    return Domain(given.get("title", title), given.get("word", word), slug, kind, given.get("channels", 3), known)

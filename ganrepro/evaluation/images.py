@@ -1,0 +1,50 @@
+"""Small images on disk as tensors and as lines of numbers, and which are near to which."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganrepro.data.images import ImageError, as_tensor, read_rgb, resize
+
+
+def load_levels(folder: Path, names: Sequence[str], channels: int, pixels: int | None = None) -> Tensor:
+    """Images of one size, uint8 (n, channels, side, side); or all brought to `pixels`.
+
+    ImageError names one that is missing, no square, or of another size than the first.
+    """
+    mode = "L" if channels == 1 else "RGB"
+    found = [read_rgb(folder / name).convert(mode) for name in names]
+    found = [resize(image, pixels) for image in found] if pixels else found
+    for name, image in zip(names, found, strict=True):
+        if image.size != found[0].size or image.width != image.height:
+            size = f"{image.width} × {image.height} pixels"
+            raise ImageError(f"{folder / name}: {size}; expected squares of one size, as {names[0]}")
+    return torch.stack([as_tensor(image) for image in found])
+
+
+def asked_class(name: str, classes: int) -> int:
+    """The class that a sample of this name was asked for."""
+    return int(Path(name).stem) % classes
+
+
+def nearest(codes: np.ndarray, others: np.ndarray, chunk: int = 500) -> tuple[np.ndarray, np.ndarray]:
+    """For each row of codes (n, d) the place of the nearest of others (m, d), and its distance: (n,) each."""
+    places, distances = [], []
+    squares = np.square(others, dtype=np.float64).sum(1)
+    for first in range(0, len(codes), chunk):
+        part = codes[first : first + chunk].astype(np.float64)
+        between = np.square(part).sum(1)[:, None] + squares - 2 * part @ others.T.astype(np.float64)
+        places.append(between.argmin(1))
+        distances.append(np.sqrt(np.maximum(between.min(1), 0)))
+    return np.concatenate(places), np.concatenate(distances)
+
+
+def lines(folder: Path, names: Sequence[str], channels: int, pixels: int | None = None) -> np.ndarray:
+    """Images as lines of numbers from 0 to 1, (n, channels × side²); see `load_levels`."""
+    levels: np.ndarray = load_levels(folder, names, channels, pixels).flatten(1).numpy().astype(np.float32) / 255
+    return levels

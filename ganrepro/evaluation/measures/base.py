@@ -1,0 +1,174 @@
+"""What a measure has to say: its scores, what it needs, which outputs it applies to, how it measures. No torch at import.
+
+A measure is one file of this folder that sets `MEASURE`, and one word in `measures.NAMES`. Images on disk are all that is
+read of an output, so anything that writes such folders can be measured. Tables, intervals, verdicts, figures and model
+cards follow from what a measure says of itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+
+from ganrepro.data.spec import DataSpec
+from ganrepro.methods.outputs import Output
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from ganrepro.evaluation.readers.base import Reader
+
+GROUPS = 10  # of a jackknife over images
+OWN_FEATURES = "reader"  # whose features are compared unless params.yaml says otherwise: those of the study's reader
+
+
+@dataclass(frozen=True)
+class Score:
+    """A number that a measure gives.
+
+    heading: in tables.  better: which way.  low, high: bounds that intervals are cut to; None: there is none.  digits: printed
+    after the point.
+    """
+
+    heading: str
+    better: Literal["higher", "lower", "nearer 1"] = "higher"
+    low: float | None = 0.0
+    high: float | None = 1.0
+    digits: int = 2
+
+
+class Needs(NamedTuple):
+    """What is there to measure with.
+
+    data: what the dataset has.  reader: the kind of network that reads its images, None where there is none.  features: whose are
+    compared, OWN_FEATURES or a name of Inception's.
+    """
+
+    data: DataSpec
+    reader: str | None
+    features: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """One output of one row, to be measured.
+
+    folders: of its images NAME.png, one for each pass over the test set.    folder, manifest: the prepared dataset.    data: what
+    it has.   row: of a reference row its name, else None.    pixels: size of the images.    reader: loads the network that reads
+    images.   features: whose are compared (`features` in params.yaml).    inception: folder of Inception's weights.    kept:
+    folder for features of real images.
+    """
+
+    output: Output
+    folders: list[Path]
+    folder: Path
+    manifest: Mapping[str, Any]
+    data: DataSpec
+    pixels: int
+    device: torch.device
+    row: str | None
+    reader: Callable[[], Reader]
+    features: str
+    inception: Path
+    kept: Path
+
+    @property
+    def names(self) -> list[str]:
+        """Files of each folder: those of the test images that they are made from, or whatever was made from noise."""
+        if self.output.source is None:
+            return sorted(path.name for path in self.folders[0].glob("*.png"))
+        names: list[str] = self.manifest["names"]["test"][self.output.source]
+        return names
+
+    def real(self, split: str) -> tuple[Path, list[str]]:
+        """Real images of the output's target: their folder, and their names."""
+        return self.folder / split / self.output.target, self.manifest["names"][split][self.output.target]
+
+    @property
+    def channels(self) -> int:
+        """Of the output's images."""
+        return self.data.channels(self.output.target)
+
+
+class Measured(NamedTuple):
+    """What a measure found.
+
+    counts: by pass and image, (passes, images, ...), where scores follow from sums over images (`statistic`).    values: where
+    there are no counts, the scores themselves.    errors: their standard errors, by a jackknife of GROUPS.    more: whatever else
+    is known, as plain values.
+    """
+
+    counts: np.ndarray | None = None
+    values: Mapping[str, float] = {}
+    errors: Mapping[str, float | None] = {}
+    more: Mapping[str, Any] = {}
+
+
+class Measure:
+    """One way to measure an output.
+
+    scores: by name, in the order of columns.       table: those that a table prints unless it names others.       reader: the
+    kinds of readers that read images for it; () where it needs none.       over_training: epochs that are looked back at are
+    measured too, and drawn by the score `headline`.       floor: the untouched input is measured too, and a row that is no
+    better is named.     by_class: where counts give a score for each class of pixels, its name in `statistic`.       by_image:
+    the score that ranks single images.       floors: by how much a score has to be better than the untouched input's to have
+    done anything.  section: heading of a part of the page where its scores stand for all rows, of measures that tables do not
+    print by themselves.     reading: a sentence for the page: what the scores mean.
+    """
+
+    scores: ClassVar[Mapping[str, Score]]
+    table: ClassVar[tuple[str, ...]] = ()
+    reader: ClassVar[tuple[str, ...]] = ()
+    over_training: ClassVar[bool] = False
+    headline: ClassVar[str] = ""
+    section: ClassVar[str] = ""
+    by_class: ClassVar[str] = ""
+    by_image: ClassVar[str] = ""
+    floors: ClassVar[float | None] = None
+    reading: ClassVar[str] = ""
+
+    @property
+    def name(self) -> str:
+        """The name of its file."""
+        return type(self).__module__.rsplit(".", 1)[-1]
+
+    def applies(self, output: Output, data: DataSpec) -> bool:
+        """Whether it is a measure of such an output."""
+        raise NotImplementedError
+
+    def lacks(self, output: Output, needs: Needs) -> str:
+        """Why it cannot measure an output that it applies to; '' where it can."""
+        if self.reader and needs.reader not in self.reader:
+            return "there is no network that reads its images, which label maps or image classes would train"
+        return ""
+
+    def uses_reader(self, needs: Needs) -> bool:
+        """Whether the study's own reader is part of what it measures with."""
+        return bool(self.reader)
+
+    def uses_inception(self, needs: Needs) -> bool:
+        """Whether Inception's weights are."""
+        return False
+
+    def measure(self, job: Job) -> Measured:
+        """Reads the images of a job."""
+        raise NotImplementedError
+
+    def statistic(self, counts: np.ndarray) -> dict[str, np.ndarray]:
+        """The scores of counts that are summed over images: (..., k) -> (...) each; others, by class say, (..., m)."""
+        raise NotImplementedError
+
+    def columns(self, more: Mapping[str, Any]) -> dict[str, str]:
+        """Further columns of its section, by heading.  more: of one row's first seed."""
+        return {}
+
+    def note(self, more: Mapping[str, Any]) -> str:
+        """What the page says of how it was measured, below its section.  more: of some row."""
+        return self.reading
+
+    def images_of(self, counts: np.ndarray) -> dict[str, int]:
+        """Scores that fewer images tell than there are: in how many the rarest class occurs, say.  counts: (images, ...)."""
+        return {}

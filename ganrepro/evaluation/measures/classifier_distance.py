@@ -1,0 +1,63 @@
+"""How far samples are from real held-out images: the Fréchet distance of features of the classifier. Not FID."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ganrepro.data.spec import DataSpec
+from ganrepro.evaluation.measures.base import Job, Measure, Measured, Score
+from ganrepro.methods.outputs import Output
+from ganrepro.seeding import numpy_stream
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class ClassifierDistance(Measure):
+    """As many samples as there are test images, against these; for the ground truth, so many training images."""
+
+    scores = {"classifier_frechet": Score("Fréchet, classifier", better="lower", high=None)}
+    table = tuple(scores)
+    reader = ("classifier",)
+    over_training = True
+    headline = "classifier_frechet"
+    reading = (
+        "the Fréchet distance of features of the classifier, samples against test images. **It is not FID**, which is of "
+        "Inception's features. Lower is nearer; real images are training images against test images, the floor."
+    )
+
+    def applies(self, output: Output, data: DataSpec) -> bool:
+        return output.source is None and output.asked is None
+
+    def measure(self, job: Job) -> Measured:
+        from ganrepro.evaluation.distances import extrapolated, frechet, standard_error
+
+        made, real = self._features(job)
+        (name,) = self.scores
+        more = {"infinite": extrapolated(made, real), "made": len(made), "real": len(real), "features": made.shape[1]}
+        return Measured(None, {name: frechet(made, real)}, {name: standard_error(frechet, made, real)}, more)
+
+    def _features(self, job: Job) -> tuple[np.ndarray, np.ndarray]:
+        """Of samples and of real test images, (n, d) and (m, d)."""
+        from ganrepro.data.images import ImageError
+        from ganrepro.evaluation.images import load_levels
+        from ganrepro.evaluation.readers.classifier import readings
+
+        features = job.reader().features
+        assert features is not None
+        real = load_levels(*job.real("test"), job.channels, job.pixels)
+        if job.row is not None:
+            folder, names = job.real("train")
+            made = load_levels(folder, names[: len(real)], job.channels, job.pixels)
+        else:
+            made = load_levels(job.folders[0], job.names, job.channels)
+        if min(len(made), len(real)) < 2:
+            got = f"{len(made)} samples and {len(real)} test images"
+            raise ImageError(f"a distance needs at least 2 images on each side, got {got}")
+        # samples (and drawn images) lie class by class in turn; the jackknife leaves out every tenth: it would be a class
+        order = numpy_stream(0, "digit-distance").permutation
+        pair = [readings(features, images, job.device).numpy()[order(len(images))] for images in (made, real)]
+        return pair[0], pair[1]
+
+
+MEASURE = ClassifierDistance()

@@ -1,0 +1,69 @@
+"""How far generated images are from real ones, in the features of a network; the arithmetic is in `distances`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ganrepro.data.spec import DataSpec
+from ganrepro.evaluation.measures.base import OWN_FEATURES, Job, Measure, Measured, Needs, Score
+from ganrepro.methods.outputs import Output
+
+
+class Distance(Measure):
+    """Images of the first pass against real test images; for the ground truth, real training images instead."""
+
+    scores = {
+        "frechet": Score("Fréchet distance", better="lower", high=None),
+        "kernel": Score("Kernel distance", better="lower", low=None, high=None, digits=4),
+        "inception_score": Score("Inception Score", high=None),
+    }
+
+    section = "Distance of generated images from real ones"
+
+    def applies(self, output: Output, data: DataSpec) -> bool:
+        return not output.renders_input and output.asked is None and data.domains[output.target].kind != "label maps"
+
+    def lacks(self, output: Output, needs: Needs) -> str:
+        if needs.features != OWN_FEATURES:
+            return ""
+        if needs.reader == "segmentation" and output.target == needs.data.readable:
+            return ""
+        if needs.reader == "classifier":
+            return "the features of its classifier are compared under another name; `features: inception-clean` makes FID"
+        return "there is no network to take features from; `features: inception-clean` makes FID"
+
+    def uses_reader(self, needs: Needs) -> bool:
+        return needs.features == OWN_FEATURES
+
+    def uses_inception(self, needs: Needs) -> bool:
+        return needs.features != OWN_FEATURES
+
+    def columns(self, more: Mapping[str, Any]) -> dict[str, str]:
+        limit = more.get("infinite")
+        many = "–" if limit is None else f"{limit:.2f}"
+        return {"Fréchet at n → ∞": many, "images": f"{more['made']} and {more['real']}"}
+
+    def note(self, more: Mapping[str, Any]) -> str:
+        if more["of"] == OWN_FEATURES:
+            of = (
+                f"Of {more['features']} features of the reader, means over the image: **not FID**, which needs Inception's "
+                "weights (91 MB; `features: inception-clean` in params.yaml), and comparable within this table only."
+            )
+        else:
+            resize = more["of"].removeprefix("inception-")
+            of = f"Of Inception of 2015-12-05, resize `{resize}`: FID and KID (100 subsets of 1000, or all at once)."
+        return (
+            f"{of} Lower is nearer. Images of the first translation of the test set, against its real images; for the ground "
+            "truth, real training images. So few make the Fréchet distance too large, and the column beside says what "
+            "endlessly many would give (a line in 1 / n). 95 % intervals: jackknife over images, spread over seeds."
+        )
+
+    def measure(self, job: Job) -> Measured:
+        from ganrepro.evaluation import distances
+
+        values, errors, more = distances.of_job(job)
+        return Measured(None, values, errors, more)
+
+
+MEASURE = Distance()

@@ -1,0 +1,42 @@
+"""The bound on the log likelihood of test images, in nats, of methods that have one (VAE, equation 3)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ganrepro.data.spec import DataSpec
+from ganrepro.evaluation.measures.base import Job, Measure, Measured, Score
+from ganrepro.methods.outputs import Output
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class LikelihoodBound(Measure):
+    """Mean over test images of the bound, one draw of the code for each; higher is better."""
+
+    scores = {"bound": Score("Bound, nats", low=None, high=None)}
+    reading = "of the log likelihood of test images, their pixels read as probabilities of white."
+
+    section = "What the codes tell"
+
+    def applies(self, output: Output, data: DataSpec) -> bool:
+        return output.renders_input
+
+    def measure(self, job: Job) -> Measured:
+        import numpy as np
+
+        file = job.folders[0].parent / "codes.npz"
+        if job.row is not None or not file.exists():
+            return Measured()
+        with np.load(file, allow_pickle=False) as codes:
+            if "test.bound" not in codes.files:
+                return Measured()
+            bound = codes["test.bound"].astype(np.float64)
+        return Measured(np.stack([bound, np.ones(len(bound))], 1)[None])
+
+    def statistic(self, counts: np.ndarray) -> dict[str, np.ndarray]:
+        return {"bound": counts[..., 0] / counts[..., 1]}
+
+
+MEASURE = LikelihoodBound()

@@ -1,1 +1,0 @@
-"""The perceptual study, "real or fake?": its design, its answers on disk, the server, and what follows from the answers."""

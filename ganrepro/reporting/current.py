@@ -1,0 +1,140 @@
+"""Which figures a report has, and whether the one on disk is current: what the workflow asks before any is made."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from ganrepro.data import layouts
+from ganrepro.data.own import entry_of
+from ganrepro.errors import SourceError
+from ganrepro.evaluation.readers import KINDS
+from ganrepro.methods.outputs import Output
+from ganrepro.plan import code, datasets, paths
+from ganrepro.reporting.deviations import deviations
+from ganrepro.settings import Params, Study, find_study
+from ganrepro.store.code import PACKAGE, code_digest
+from ganrepro.store.digests import key_of
+
+T = TypeVar("T")
+
+
+def shown(names: Sequence[T], images: int = 4) -> list[T]:
+    """A few names of all, evenly from the first to the last."""
+    last, count = len(names) - 1, min(images, len(names))
+    return [names[round(last * i / max(1, count - 1))] for i in range(count)]
+
+
+def grids(study: Study) -> list[str]:
+    """Names of the tables that a picture is shown of; the pictures of others show the rows of those that are left out."""
+    kept = list(study.tables)
+    for name in reversed(list(study.tables)):
+        beside = [
+            study.tables[other] for other in kept if other != name and study.tables[other].output == study.tables[name].output
+        ]
+        if {*study.tables[name].rows} & {*study.rows} <= {row for table in beside for row in table.rows}:
+            kept.remove(name)
+    return kept
+
+
+def renderings(study: Study) -> list[Output]:
+    """The outputs that render their own input on the way to a translation."""
+    onward = {output.source for output in study.outputs if output.translates}
+    return [output for output in study.outputs if output.renders_input and output.source in onward]
+
+
+def pictures(study: Study) -> list[tuple[str, Output]]:
+    """What rows make besides translations and plain samples: a picture of each."""
+    apart = renderings(study)
+    made = ((row, output) for row, one in study.rows.items() for output in one.method.outputs())
+    return [(row, o) for row, o in made if o not in apart and (o.asked or o.picture or o.renders_input)]
+
+
+def sampled(study: Study) -> list[Output]:
+    """Plain samples from noise."""
+    return [output for output in study.outputs if output.source is None and not output.asked and not output.picture]
+
+
+def measuring_slopes(study: Study) -> list[str]:
+    """Rows whose training measured the slope of both of G's losses."""
+    return [row for row, one in study.rows.items() if any(loss.name == "slope_minimax" for loss in one.method.losses())]
+
+
+def over_training(params: Params, study: Study) -> bool:
+    """Whether some score is known over the training."""
+    trained = any(row.method.players() for row in study.rows.values())
+    return trained and any(m.headline for run in paths.runs(params, study)[:1] for of in run.measures.values() for m in of)
+
+
+def by_class(params: Params, study: Study) -> bool:
+    """Whether some score is known class by class."""
+    return any(m.by_class for run in paths.runs(params, study)[:1] for of in run.measures.values() for m in of)
+
+
+def figures(params: Params, study: Study) -> list[str]:
+    """Figures of a report that only some datasets and methods can have, besides grids and losses."""
+    files = [f"{row}-{output.name}.png" for row, output in pictures(study)]
+    files += ["curves.svg"] if over_training(params, study) else []
+    files += ["classes.svg", "extremes.png"] if by_class(params, study) else []
+    files += ["renderings.png"] if renderings(study) else []
+    files += ["training.png", "neighbours.png", "oscillation.svg"] if sampled(study) else []
+    files += ["saturation.svg"] if measuring_slopes(study) else []
+    return files
+
+
+def deviations_of(params: Params, study: Study) -> tuple[str, ...]:
+    """The deviations in the code that a study runs."""
+    jobs = {"images"} | {f"train/{row.method.name}" for row in study.rows.values()}
+    measured = [m for run in paths.runs(params, study)[:1] for of in run.measures.values() for m in of]
+    jobs |= {f"measure/{measure.name}" for measure in measured}
+    jobs |= {"edges"} if params.datasets[study.dataset].edges else set()
+    kind = paths.reader_kind(params, study)
+    read = kind is not None and paths.read(params, study)
+    jobs |= {f"reader/{kind}"} if read else set()
+    modules = {module for job in jobs for module in code.modules_of(job)}
+    with contextlib.suppress(SourceError):  # of a folder that is not here
+        modules |= {"data.prepare", layouts.module_of(entry_of(params.datasets[study.dataset])["layout"])}
+    # measures that can read with several kinds of network import them all
+    others = [f"evaluation.readers.{name}" for name in KINDS if not (read and name == kind)]
+    return deviations(*sorted(modules), without=tuple(others))
+
+
+def report_key(params: Params, study: Study) -> str:
+    """Key of the report, printed in its footer: stale when it differs."""
+    scores = [str(run.scores) for run in paths.runs(params, study)]
+    titles = [study.heading, study.title, *(row.title for row in study.rows.values()), *(o.title for o in study.outputs)]
+    told = study.data.as_values()
+    tables = [[name, table.model_dump()] for name, table in study.tables.items()]
+    claims = [claim.model_dump() for claim in study.claims]
+    files = [*sorted((PACKAGE / "reporting/templates").glob("*.j2")), PACKAGE / "evaluation/measures/__init__.py"]
+    texts = [file.read_text(encoding="utf-8") for file in files]
+    used = sorted({measure.name for run in paths.runs(params, study) for measure in run.used})
+    measures = code_digest(*(f"evaluation.measures.{name}" for name in used))
+    return key_of(
+        "report",
+        scores,
+        titles,
+        told,
+        tables,
+        claims,
+        texts,
+        deviations_of(params, study),
+        code_digest("reporting.page"),
+        measures,
+    )
+
+
+def key_file(params: Params, name: str) -> Path:
+    """A file whose name carries a report's key: the workflow's sign that the page is of the current parameters."""
+    return datasets.inside("work/reports", f"{name}-{report_key(params, find_study(params, params.reports[name]))}")
+
+
+def report_is_current(params: Params, name: str) -> bool:
+    """Whether the report on disk carries the current key."""
+    key = report_key(params, find_study(params, params.reports[name]))
+    try:
+        return f"`{key}`" in paths.report_page(name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False

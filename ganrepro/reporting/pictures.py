@@ -1,0 +1,207 @@
+"""Images side by side: what rows make of test images, of noise, and over their training. All of a row's first seed."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from ganrepro.data.images import read_rgb
+from ganrepro.methods.outputs import Output
+from ganrepro.plan import datasets
+from ganrepro.reporting.current import renderings, sampled, shown
+from ganrepro.reporting.results import Results, headline, segmented, title
+from ganrepro.settings import REFERENCE_ROWS, TableSettings
+
+INK = "#7d8590"  # readable on a white and on a dark page
+SIDE = 44  # pixels of a small image in a picture
+ACROSS, LABEL = 10, 150  # small images in a line; pixels for its name
+
+
+def grid(results: Results, table: TableSettings) -> Image.Image:
+    """What every row of a table makes: of a few test images, a column for each row; or of noise, a line for each row."""
+    if results.study.output(table.output).source is None:
+        return _lines_of_samples(results, table)
+    return _columns_of_translations(results, table)
+
+
+def _columns_of_translations(results: Results, table: TableSettings) -> Image.Image:
+    """Input, every row of a table (first seed) and truth, side by side; one line per test image."""
+    study, output = results.study, results.study.output(table.output)
+    columns = [("Input", results.images["identity", 0])]
+    trained = [row for row in table.rows if row not in REFERENCE_ROWS]
+    columns += [(title(results, row, table), results.images[row, study.seeds[0]]) for row in trained]
+    if study.data.paired:
+        real = "Real photo" if study.data.domains[output.target].kind == "photos" else "Truth"
+        columns.append((real, results.images["ground-truth", 0]))
+    titles = [words.replace(" cycle", "").replace("Encoder-decoder", "Enc-dec").replace("×", "x") for words, _ in columns]
+    chosen = shown(results.manifest["names"]["test"][str(output.source)])
+    return sheet(titles, [[folder / output.name / name for _, folder in columns] for name in chosen], 96)
+
+
+def _lines_of_samples(results: Results, table: TableSettings) -> Image.Image:
+    """Samples of every row of a table, and real test images, a line each."""
+    rows = [row for row in table.rows if row not in REFERENCE_ROWS]
+    lines = {title(results, row, table): _files(_folder(results, row) / table.output) for row in rows}
+    return _strips(lines | {"Real": _files(results.images["ground-truth", 0] / table.output)})
+
+
+def picture(results: Results, row: str, output: Output) -> Image.Image:
+    """An output of one row as a square of images; of reconstructions, each test image above what was made of it."""
+    folder = _folder(results, row) / output.name
+    files = sorted(folder.glob("*.png"))[: ACROSS**2]
+    if output.renders_input:
+        real = results.images["ground-truth", 0] / output.name
+        files = files[: ACROSS**2 // 2]
+        lines = [files[i : i + ACROSS] for i in range(0, len(files), ACROSS)]
+        return _mosaic([part for line in lines for part in ([real / file.name for file in line], line)])
+    return _mosaic([files[i : i + ACROSS] for i in range(0, len(files), ACROSS)])
+
+
+def over_training(results: Results) -> Image.Image:
+    """The same four samples of every row after about each quarter of its training, from left to right."""
+    lines: dict[str, list[Path]] = {}
+    (output,) = sampled(results.study)
+    for row in (r for r, one in results.study.rows.items() if output in one.method.outputs()):
+        folder = _folder(results, row)
+        epochs = sorted(folder.glob("epoch-*"), key=lambda place: int(place.name.removeprefix("epoch-")))
+        lines[title(results, row)] = [file for place in [*epochs, folder] for file in _files(place / output.name, 4)]
+    return _strips(lines)
+
+
+def neighbours(results: Results) -> Image.Image:
+    """Of every row ten samples, each above the training image nearest to it (Euclidean, over pixels)."""
+    (output,) = sampled(results.study)
+    data = datasets.dataset_dir(results.params, results.study.dataset) / "train" / output.target
+    files, mode = [data / name for name in results.manifest["names"]["train"][output.target]], _mode(results, output)
+    side = results.study.pixels
+    known = np.stack([_levels(file, mode, side) for file in files])
+    squares, lines = np.square(known).sum(1), dict[str, list[Path]]()
+    for row in (r for r, one in results.study.rows.items() if output in one.method.outputs()):
+        made = _files(_folder(results, row) / output.name)
+        lines[title(results, row)] = made
+        nearest = [files[int((squares - 2 * known @ _levels(file, mode, side)).argmin())] for file in made]
+        lines[f"nearest to {title(results, row)}"] = nearest
+    return _strips(lines)
+
+
+def renderings_of(results: Results) -> Image.Image:
+    """What rows that translate by rendering their input make of it: input, rendering, translation. First seed."""
+    study, titles, columns = results.study, [], []
+    for output in renderings(study):
+        onward = next(o for o in study.outputs if o.source == output.source and o.translates)
+        names = shown(results.manifest["names"]["test"][output.source])
+        for row in (r for r, variant in study.rows.items() if output in variant.method.outputs()):
+            titles += ["Input", "Rendered", onward.title.split(" → ")[-1].capitalize()]
+            made = results.images[row, study.seeds[0]]
+            columns += [[results.images["identity", 0] / output.name / name for name in names]]
+            columns += [[made / of.name / name for name in names] for of in (output, onward)]
+    return sheet(titles, [list(line) for line in zip(*columns, strict=True)], 112)
+
+
+def extremes(results: Results) -> Image.Image:
+    """Best, median and worst test image of the best row of each output, by the score that ranks images: input, output, truth."""
+    titles, columns = [], []
+    for output in [output.name for output in segmented(results)]:
+        row = extreme_row(results, output)
+        accuracy = results.by_image[output, row]
+        order, names = (
+            np.argsort(-accuracy, kind="stable"),
+            results.manifest["names"]["test"][str(results.study.output(output).source)],
+        )
+        folders = [results.images[at] for at in (("identity", 0), (row, results.study.seeds[0]), ("ground-truth", 0))]
+        for word, index in (("Best", order[0]), ("Median", order[len(order) // 2]), ("Worst", order[-1])):
+            titles.append(f"{word} {accuracy[index]:.2f}")
+            columns.append([folder / output / names[index] for folder in folders])
+    return sheet(titles, [list(line) for line in zip(*columns, strict=True)], 112)
+
+
+def extreme_row(results: Results, output: str) -> str:
+    """The row of the highest mean headline of an output."""
+    score = headline(results, output)
+    of = results.scores
+    made = of[of.row.isin(results.study.rows) & (of.output == output) & (of.score == score)]
+    found = made.groupby("row", sort=False).value.mean()
+    return str(found.idxmax())
+
+
+def samples(results: Results, row: str, seed: int, images: int = 6) -> Image.Image:
+    """All outputs of one run: input above output, a few test images."""
+    lines = []
+    for output in results.study.rows[row].method.outputs():
+        folder = results.images[row, seed]
+        if output.source is None:
+            lines.append(_files(folder / output.name, images))
+            continue
+        names = results.manifest["names"]["test"][output.source][:images]
+        above = [results.images[results.study.references[-1], 0]]
+        lines += [[place / output.name / name for name in names] for place in (*above, folder)]
+    side = 96
+    canvas = Image.new("RGB", (side * max(map(len, lines)), side * len(lines)), "white")
+    for y, line in enumerate(lines):
+        for x, path in enumerate(line):
+            canvas.paste(_square(path, side), (x * side, y * side))
+    return canvas
+
+
+def sheet(titles: list[str], lines: Sequence[Sequence[Path | Image.Image]], side: int) -> Image.Image:
+    """Images in lines of equal squares, under the titles of their columns."""
+    names = [textwrap.wrap(words, max(8, side // 6)) for words in titles]
+    gap, header = 4, 8 + 14 * max(map(len, names))
+    canvas = Image.new("RGB", (len(titles) * (side + gap) - gap, header + len(lines) * (side + gap) - gap), "white")
+    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(12)
+    for x, name in enumerate(names):
+        draw.multiline_text((x * (side + gap) + side / 2, header / 2), "\n".join(name), INK, font, "mm", 2, "center")
+        for y, line in enumerate(lines):
+            canvas.paste(_square(line[x], side), (x * (side + gap), header + y * (side + gap)))
+    # 256 colours keep a grid of photos under 200 KB; flat label colours stay exact to the eye
+    return canvas.quantize(256, method=Image.Quantize.MEDIANCUT, kmeans=1)
+
+
+def _square(image: Path | Image.Image, side: int) -> Image.Image:
+    if isinstance(image, Path):
+        with Image.open(image) as opened:
+            image = opened.convert("RGB")
+    return image.convert("RGB").resize((side, side), Image.Resampling.BICUBIC)
+
+
+def _folder(results: Results, row: str) -> Path:
+    """The images of a row's first seed."""
+    return next(folder for (of, _), folder in results.images.items() if of == row)
+
+
+def _files(folder: Path, count: int = ACROSS) -> list[Path]:
+    return sorted(folder.glob("*.png"))[:count]
+
+
+def _mode(results: Results, output: Output) -> str:
+    return "L" if results.study.data.channels(output.target) == 1 else "RGB"
+
+
+def _levels(file: Path, mode: str, side: int) -> np.ndarray:
+    """An image as a line of numbers from 0 to 1."""
+    image = read_rgb(file).convert(mode)
+    image = image if image.size == (side, side) else image.resize((side, side), Image.Resampling.BICUBIC)
+    return np.asarray(image, np.float32).ravel() / 255
+
+
+def _mosaic(lines: Sequence[Sequence[Path]]) -> Image.Image:
+    canvas = Image.new("RGB", (max(map(len, lines)) * SIDE, len(lines) * SIDE), "white")
+    for y, line in enumerate(lines):
+        for x, file in enumerate(line):
+            canvas.paste(read_rgb(file).resize((SIDE, SIDE), Image.Resampling.BICUBIC), (x * SIDE, y * SIDE))
+    return canvas
+
+
+def _strips(lines: Mapping[str, Sequence[Path]]) -> Image.Image:
+    """Lines of small images behind their names."""
+    images, font = _mosaic(list(lines.values())), ImageFont.load_default(12)
+    canvas = Image.new("RGB", (images.width + LABEL, images.height), "white")
+    canvas.paste(images, (LABEL, 0))
+    for y, name in enumerate(lines):
+        text = "\n".join(textwrap.wrap(name, 22))
+        ImageDraw.Draw(canvas).multiline_text((LABEL - 8, (y + 0.5) * SIDE), text, INK, font, "rm", 2, "right")
+    return canvas

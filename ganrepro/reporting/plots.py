@@ -1,0 +1,259 @@
+"""The plots of a report, which read well on white and on dark pages. SVG."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+
+from ganrepro.evaluation.measures import SCORES
+from ganrepro.methods.base import Loss
+from ganrepro.reporting.current import grids, measuring_slopes
+from ganrepro.reporting.results import Results, headline, images_per_epoch, segmented, title
+from ganrepro.settings import REFERENCE_ROWS, Study, TableSettings
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+WIDE = 10.2  # inches of 96 pixels: a page of text is no wider
+INK = "#7d8590"  # readable on a white and on a dark page
+# Okabe and Ito's palette, told apart by colour-blind readers, and three of Tol's where there are more rows
+COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#F0E442", "#882255", "#999933", "#AA4499")
+STEP, STEPS = 0.1, 200  # of the game x · y
+STYLE: dict[str, Any] = {
+    "svg.hashsalt": "ganrepro", "svg.fonttype": "none", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False,
+    "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": INK, "xtick.color": INK, "ytick.color": INK,
+}  # fmt: skip
+
+
+def panels(study: Study, rows: Iterable[str]) -> dict[str, list[Loss]]:
+    """The losses of some rows of a study by the heading they are drawn under, in the methods' order."""
+    found: dict[str, list[Loss]] = {}
+    for loss in dict.fromkeys(loss for row in rows for loss in study.rows[row].method.losses()):
+        found.setdefault(loss.panel, []).append(loss)
+    return found
+
+
+def dash_of(study: Study, row: str, loss: Loss) -> str:
+    """How a loss is drawn: the first of its method in a panel solid, the second dotted, and so on."""
+    beside = [one for one in study.rows[row].method.losses() if one.panel == loss.panel]
+    return ("-", ":", "--", "-.")[beside.index(loss) % 4]
+
+
+def losses(results: Results, path: Path) -> None:
+    """Mean loss per epoch, by term and row, a line of panels for each set of rows; bands span the seeds. SVG."""
+    study, sets = results.study, _sets(results.study)
+    # of each set of rows, the panels that some of them have a loss for
+    headings = {names: panels(study, names) for names in sets}
+    most = max(map(len, headings.values()))
+    across = max(1, most if most < 5 else 3)
+    down = {names: max(1, -(-len(found) // across)) for names, found in headings.items()}
+    with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
+        shape = (sum(down.values()), across)
+        figure, grid = plt.subplots(*shape, figsize=(WIDE, 2.6 * shape[0]), layout="constrained", squeeze=False)
+        for axis in grid.flat:
+            axis.set_visible(False)
+        parts = np.split(grid, np.cumsum(list(down.values()))[:-1])
+        for part, (names, one) in zip(parts, sets.items(), strict=True):
+            axes = list(part.flat)[: len(headings[names])]
+            for axis, (heading, terms) in zip(axes, headings[names].items(), strict=True):
+                axis.set_visible(True)
+                for name, colour in zip(names, COLOURS * 3, strict=False):
+                    rows = results.losses[results.losses.row == name]
+                    for term in (loss for loss in terms if loss in study.rows[name].method.losses()):
+                        dash = dash_of(study, name, term)
+                        by_epoch = rows.groupby("epoch")[term.name]
+                        mean, low, high = by_epoch.mean(), by_epoch.min(), by_epoch.max()
+                        label = words(title(results, name, one)) if dash == "-" else None
+                        axis.plot(mean.index, mean, dash, color=colour, linewidth=1.4, label=label)
+                        axis.fill_between(mean.index, low, high, color=colour, alpha=0.2, linewidth=0)
+                axis.set_title(heading, fontsize=9, color=INK)
+                axis.set_xlabel("epoch")
+                axis.set_ylim(bottom=min(0, axis.get_ylim()[0]))
+                axis.patch.set_alpha(0)
+            found = {label: h for axis in axes for h, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+            handles = {label: found[label] for label in (words(title(results, name, one)) for name in names) if label in found}
+            legend = part[0, -1].legend(handles.values(), handles.keys(), loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+            if len(sets) > 1:
+                legend.set_title(textwrap.fill(words(one.title), 30), {"size": 9})
+                legend.set_alignment("left")
+        save(figure, path)
+
+
+def _sets(study: Study) -> dict[tuple[str, ...], TableSettings]:
+    """Rows that are shown together, once where several tables have the same ones, with the first such table."""
+    sets: dict[tuple[str, ...], TableSettings] = {}
+    for one in _tables(study):
+        sets.setdefault(tuple(row for row in one.rows if row in study.rows), one)
+    return sets
+
+
+def _tables(study: Study) -> list[TableSettings]:
+    """The tables that a picture is shown of."""
+    return [study.tables[name] for name in grids(study)]
+
+
+def _segmented(results: Results) -> list[TableSettings]:
+    """Of these, those of outputs that are scored class by class."""
+    names = [output.name for output in segmented(results)]
+    return [table for table in _tables(results.study) if table.output in names]
+
+
+def words(text: str) -> str:
+    """Somebody's words in a figure: matplotlib would take dollars for mathematics."""
+    return text.replace("$", r"\$")
+
+
+def save(figure: Any, path: Path) -> None:
+    """Writes an SVG that is the same whenever it is drawn."""
+    figure.savefig(path, format="svg", transparent=True, metadata={"Date": None})
+    plt.close(figure)
+
+
+def classes(results: Results, path: Path) -> None:
+    """The score of every class of pixels, mean over seeds, a panel for each table; real images as a line above the bars. SVG."""
+    study, tables = results.study, _segmented(results)
+    with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
+        figure, axes = plt.subplots(len(tables), 1, figsize=(WIDE, 2.4 * len(tables)), layout="constrained", squeeze=False)
+        for axis, one in zip(axes[:, 0], tables, strict=True):
+            names = list(results.study.data.palette)
+            rows = [row for row in one.rows if row in study.rows]
+            found = results.classes.query("output == @one.output").groupby(["row", "class"]).value.mean()
+            places, width = np.arange(len(names)), 0.8 / len(rows)
+            for i, (row, colour) in enumerate(zip(rows, COLOURS * 3, strict=False)):
+                heights = [found[row, name] for name in names]
+                axis.bar(places - 0.4 + (i + 0.5) * width, heights, width, color=colour, label=words(title(results, row, one)))
+            if "ground-truth" in found:
+                real = [found["ground-truth", name] for name in names]
+                axis.hlines(real, places - 0.45, places + 0.45, INK, label=REFERENCE_ROWS["ground-truth"], linewidth=1.2)
+            axis.set_xticks(places, names)
+            axis.set_ylim(0, 1)
+            axis.set_ylabel(SCORES[str(headline(results, one.output))].heading)
+            axis.set_title(words(one.title), fontsize=9, color=INK)
+            axis.patch.set_alpha(0)
+            axis.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+        save(figure, path)
+
+
+def curves(results: Results, path: Path) -> None:
+    """The headline of each table's output against training steps, first seed; the last point is of the whole training."""
+    study = results.study
+    tables = [table for table in _tables(study) if table.output in set(results.curves.output)]
+    across = max(1, min(3, len(tables)))
+    down = max(1, -(-len(tables) // across))
+    with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
+        figure, axes = plt.subplots(down, across, figsize=(WIDE, 3.1 * down), layout="constrained", squeeze=False)
+        for axis in axes.flat[len(tables) :]:
+            axis.set_visible(False)
+        for axis, one in zip(axes.flat, tables, strict=False):
+            score = SCORES[str(headline(results, one.output))]
+            for row, colour, marker in zip((r for r in one.rows if r in study.rows), COLOURS * 3, "osD^vP*" * 3, strict=False):
+                found = results.curves.query("output == @one.output and row == @row").sort_values("epoch")
+                steps = found.epoch * (images_per_epoch(results, row) // study.rows[row].settings.batch_images)
+                axis.plot(steps, found.value, color=colour, marker=marker, markersize=4, label=words(title(results, row, one)))
+            axis.set_title(textwrap.fill(words(one.title), 44), fontsize=9, color=INK)
+            axis.set_xlabel("training steps")
+            axis.set_ylabel(score.heading)
+            axis.set_xlim(left=0)
+            if score.high is None:  # a distance, which falls by orders of magnitude
+                axis.set_yscale("log")
+            else:
+                axis.set_ylim(bottom=0)
+            axis.patch.set_alpha(0)
+            beside = {"loc": "upper left", "bbox_to_anchor": (1, 1)} if len(tables) == 1 else {}
+            axis.legend(frameon=False, fontsize=8, **beside)
+        save(figure, path)
+
+
+def verdicts(lines: Sequence[Any], path: Path) -> None:
+    """Difference and 95 % interval of every claim, as from claims.json; the paper's difference as a bar. SVG."""
+    looks = {"reproduced": ("#009E73", "o"), "undecided": (INK, "s"), "contradicted": ("#D55E00", "X"), "not judged": (INK, ".")}
+    with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
+        figure, axis = plt.subplots(figsize=(8.5, 0.6 + 0.27 * len(lines)), layout="constrained")
+        for y, one in enumerate(lines):
+            colour, marker = looks[one["verdict"]]
+            if one["low"] is not None:
+                width = 0.8 if one["verdict"] == "not judged" else 1.8
+                axis.plot([one["low"], one["high"]], [y, y], color=colour, linewidth=width, zorder=2)
+            axis.plot(one["difference"], y, marker, color=colour, markersize=6, zorder=3)
+            if one["paper"] is not None:
+                axis.plot(one["paper"], y, "|", color=COLOURS[1], markersize=10, markeredgewidth=2, zorder=1)
+            if one["margin"]:
+                axis.plot(one["margin"], y, ">", color=INK, markersize=4, zorder=1)
+        for name, (colour, marker) in looks.items():
+            if not any(one["verdict"] == name for one in lines):
+                continue
+            axis.plot([], [], marker, color=colour, linestyle="-", label=name)
+        axis.plot([], [], "|", color=COLOURS[1], markersize=10, markeredgewidth=2, linestyle="", label="paper")
+        if any(one["margin"] for one in lines):
+            axis.plot([], [], ">", color=INK, markersize=4, linestyle="", label="margin")
+        axis.axvline(0, color=INK, linewidth=0.8, linestyle=":")
+        axis.set_yticks(range(len(lines)), [words(one["text"]) for one in lines])
+        axis.invert_yaxis()
+        axis.set_xlabel("difference of the two rows, 95 % interval")
+        axis.patch.set_alpha(0)
+        axis.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
+        save(figure, path)
+
+
+def saturation(results: Results, path: Path) -> None:
+    """What G gets of a sure D: both losses over D(G(z)), and their slopes in G's weights as trainings measured them. SVG."""
+    rows = [row for row in results.study.rows if row in measuring_slopes(results.study)]
+    with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
+        figure, axes = plt.subplots(1, 1 + len(rows), figsize=(WIDE, 3.0), layout="constrained", squeeze=False)
+        logit = np.linspace(-6, 6, 241)
+        named = {
+            "minimax": (-np.logaddexp(0, logit), "log(1 - D)"),
+            "non_saturating": (np.logaddexp(0, -logit), "-log D"),
+        }
+        for (loss, (values, label)), colour in zip(named.items(), COLOURS, strict=False):
+            axes[0, 0].plot(logit, values, color=colour, label=label)
+            for axis, row in zip(axes[0, 1:], rows, strict=True):
+                by_epoch = results.losses[results.losses.row == row].groupby("epoch")[f"slope_{loss}"]
+                axis.plot(by_epoch.mean().index, by_epoch.mean(), color=colour, label=label, marker="o", markersize=3)
+                axis.fill_between(by_epoch.mean().index, by_epoch.min(), by_epoch.max(), color=colour, alpha=0.2, linewidth=0)
+                axis.set(xlabel="epoch", ylabel="length of G's gradient", yscale="log")
+                axis.set_title(f"measured: {words(title(results, row))}")
+        axes[0, 0].set(title="the losses of one sample", xlabel="logit of D(G(z)), low while D is sure", ylabel="loss of G")
+        axes[0, 0].legend(frameon=False)
+        for axis in axes.flat:
+            axis.title.set_fontsize(9)
+            axis.patch.set_alpha(0)
+        save(figure, path)
+
+
+def oscillation(path: Path) -> None:
+    """The game min over x, max over y of x · y, whose solution is (0, 0): steps that both take at once go away from it. SVG."""
+    once, turns = play(STEP, STEPS)
+    angle = np.linspace(0, STEP * STEPS, 400)
+    with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
+        figure, axes = plt.subplots(1, 2, figsize=(WIDE * 0.8, 3.4), layout="constrained")
+        circle = np.stack([np.cos(angle), np.sin(angle)], 1)
+        drawn = {"both at once": once, "by turns": turns, "endlessly small steps (exact)": circle}
+        for (label, at), colour in zip(drawn.items(), COLOURS, strict=False):
+            axes[0].plot(*at.T, color=colour, linewidth=1.2, label=label)
+            axes[1].plot(np.linspace(0, STEPS, len(at)), np.hypot(*at.T), color=colour, label=label)
+        exact = (1 + STEP**2) ** (np.arange(STEPS + 1) / 2)
+        axes[1].plot(exact, ":", color=INK, label=r"$(1 + \eta^2)^{t/2}$, exact for both at once")
+        axes[0].set(xlabel="x", ylabel="y", aspect="equal")
+        axes[1].set(xlabel="step", ylabel="distance from the solution")
+        axes[1].legend(frameon=False, fontsize=8)
+        for axis in axes:
+            axis.patch.set_alpha(0)
+        save(figure, path)
+
+
+def play(step: float, steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """Gradient steps of x · y from (1, 0), x down and y up: both at once, and by turns; (steps + 1, 2) each."""
+    once, turns = [(1.0, 0.0)], [(1.0, 0.0)]
+    for _ in range(steps):
+        x, y = once[-1]
+        once.append((x - step * y, y + step * x))
+        x, y = turns[-1]
+        x -= step * y
+        turns.append((x, y + step * x))
+    return np.array(once), np.array(turns)

@@ -1,0 +1,1 @@
+"""What settings may hold: types of fields, datasets, readers, the registry of sources."""

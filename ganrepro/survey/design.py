@@ -1,0 +1,100 @@
+"""Who sees what: one algorithm for each session, a real and a fake image in each trial, sides at random.
+
+Source: pix2pix 3.4 and CycleGAN 5.1.1; timings and details of phillipi/AMT_Real_vs_Fake (index_template.html, branch matlab).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from ganrepro.errors import UserError
+from ganrepro.methods.outputs import Output
+from ganrepro.plan import datasets, paths
+from ganrepro.settings import Params, Study, SurveySettings
+
+
+class StudyError(UserError):
+    """The study cannot be shown, or an answer cannot be taken; the message says why."""
+
+
+class Trial(NamedTuple):
+    """Names of two images, and on which side the real one is."""
+
+    real: str
+    fake: str
+    real_side: str  # left | right
+
+
+class Images(NamedTuple):
+    """The images of a study.  real: folder; fakes: row -> folder.  names: of both, in order.  output: what is shown."""
+
+    real: Path
+    fakes: dict[str, Path]
+    names: list[str]
+    output: Output
+
+
+def images_of(params: Params, study: Study, output: str | None, rows: Sequence[str] = ()) -> Images:
+    """What is shown of a scored study: an output (None: its first), of some rows (none: all that make it), first seed.
+
+    StudyError where images are missing, unequal in number or in size.
+    """
+    made = {one.name: one for one in study.outputs if one.translates}
+    if output is not None and output not in made:
+        raise StudyError(f"{study.name}: makes {', '.join(made) or 'no translation'}, not {output}")
+    if not made:
+        raise StudyError(f"{study.name}: translates nothing, so that no image of it can be held against a real one")
+    shown = made[output] if output else next(iter(made.values()))
+    having = [row for row, variant in study.rows.items() if shown in variant.method.outputs()]
+    if odd := [row for row in rows if row not in having]:
+        raise StudyError(f"{study.name}: no row '{odd[0]}' makes {shown.name}; there are: {', '.join(having)}")
+    runs = {row: paths.Run(params, study, row, paths.seeds_of(study, row)[0]) for row in (rows or having)}
+    folders = {row: run.images / shown.name for row, run in runs.items()}
+    real = paths.Run(params, study, "ground-truth", 0).images / shown.name
+    manifest = datasets.dataset_dir(params, study.dataset) / "manifest.json"
+    for name, folder in {"ground-truth": real, **folders}.items():
+        if not folder.is_dir() or not manifest.exists():
+            what = f"{folder}: no images of {study.name}/{name} yet"
+            raise StudyError(f"{what}; name the study under `reports` and run: snakemake --cores all")
+    names = sorted(path.name for path in real.glob("*.png"))
+    _expect_equal(real, folders, names)
+    return Images(real, folders, names, shown)
+
+
+def _expect_equal(real: Path, fakes: Mapping[str, Path], names: list[str]) -> None:
+    """StudyError unless every folder has these images and all are of one size."""
+    if not names:
+        raise StudyError(f"{real}: empty; remove it and run snakemake again")
+    with Image.open(real / names[0]) as first:
+        size = first.size
+    for folder in (real, *fakes.values()):
+        found = sorted(path.name for path in folder.glob("*.png"))
+        if found != names:
+            raise StudyError(f"{folder}: {len(found)} images, {len(names)} in {real}; expected the same names in both")
+        for name in names:
+            with Image.open(folder / name) as image:
+                if image.size != size:
+                    raise StudyError(f"{folder / name}: {image.size}; expected {size}, as {real / names[0]}")
+
+
+def draw(names: Sequence[str], settings: SurveySettings, random: np.random.Generator) -> list[Trial]:
+    """The trials of one session, practice first: no real and no fake image twice, sides at random.
+
+    paired: the real image is the target of the input that the fake was made from; else both are drawn, each by itself.
+    StudyError where there are too few images.
+    """
+    count = settings.practice + settings.trials
+    if len(names) < count:
+        told = f"{count} trials, and only {len(names)} test images"
+        raise StudyError(f"{told}; lower practice or trials under `survey` in params.yaml")
+    real = random.permutation(len(names))[:count]
+    fake = real if settings.paired else random.permutation(len(names))[:count]
+    sides = random.integers(0, 2, count)
+    return [
+        Trial(names[r], names[f], ("left", "right")[side]) for r, f, side in zip(real.tolist(), fake.tolist(), sides, strict=True)
+    ]

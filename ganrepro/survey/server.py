@@ -1,0 +1,153 @@
+"""The study as a page: FastAPI, one static file, images under addresses that say nothing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import io
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse, Response
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from ganrepro.data.images import read_rgb
+from ganrepro.errors import UserError
+from ganrepro.seeding import numpy_stream
+from ganrepro.settings import SurveySettings
+from ganrepro.survey.design import Images, StudyError, draw
+from ganrepro.survey.store import NotSaved, Session, Store
+
+LOOPBACK = "127.0.0.1"
+MOST_BYTES = 16_000  # of a request: an answer has some hundred, comments have 2,000 characters
+Milliseconds = Annotated[float, Field(ge=0, le=86_400_000, allow_inf_nan=False)]
+
+
+class Begin(BaseModel):
+    """token: of the link, where each participant has one."""
+
+    model_config = ConfigDict(extra="forbid")
+    token: Annotated[str, Field(max_length=64)] | None = None
+
+
+class Answer(BaseModel):
+    """chosen: the side that was taken for fake.  shown_left, shown_right: milliseconds that the images stood, as measured."""
+
+    model_config = ConfigDict(extra="forbid")
+    number: Annotated[int, Field(ge=0, lt=10_000)]
+    chosen: Literal["left", "right"]
+    shown_left: Milliseconds
+    shown_right: Milliseconds
+    took: Milliseconds
+
+
+class Finish(BaseModel):
+    """The last page."""
+
+    model_config = ConfigDict(extra="forbid")
+    colour_vision: Literal["normal", "deficient", "unknown"]
+    comments: Annotated[str, Field(max_length=2000)] = ""
+
+
+def app(
+    images: Images, settings: SurveySettings, store: Store, consent: str, tokens: bool, title: str,
+    loopback: bool = True, hosts: Sequence[str] = (),
+) -> FastAPI:  # fmt: skip
+    """The application.
+
+    consent: text of the first page.  tokens: whether a session needs the token of a link.  hosts: names besides this
+    machine's own that requests may be for, where it serves on loopback (a tunnel's).
+    """
+    made = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    if loopback:  # a page of another site that resolves to this machine is none of ours
+        made.add_middleware(TrustedHostMiddleware, allowed_hosts=[LOOPBACK, "localhost", "[::1]", *hosts])
+    page = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
+    script = page.split("<script>")[1].split("</script>")[0]
+    allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    sources = ("img-src 'self' data:", "connect-src 'self'", "style-src 'unsafe-inline'", f"script-src 'sha256-{allowed}'")
+    policy = "; ".join(("default-src 'none'", *sources, "base-uri 'none'", "frame-ancestors 'none'"))
+    headers = {"Content-Security-Policy": policy, "Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
+
+    @made.middleware("http")
+    async def small(request: Request, call: Any) -> Response:
+        told = request.headers.get("content-length", "0")
+        if not told.isdecimal() or int(told) > MOST_BYTES or "transfer-encoding" in request.headers:
+            return JSONResponse({"error": f"too long: at most {MOST_BYTES} bytes; shorten the comments"}, 413)
+        answered: Response = await call(request)
+        answered.headers.update(headers | {"X-Content-Type-Options": "nosniff"})
+        return answered
+
+    @made.exception_handler(UserError)
+    async def refuse(_: Request, error: UserError) -> JSONResponse:
+        return JSONResponse({"error": str(error)}, 507 if isinstance(error, NotSaved) else 409)
+
+    @made.exception_handler(sqlite3.Error)
+    async def unreadable(_: Request, error: sqlite3.Error) -> JSONResponse:
+        return JSONResponse({"error": f"the answers cannot be read now ({error}); try again in a moment"}, 503)
+
+    @made.exception_handler(RequestValidationError)
+    async def unusable(_: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        return JSONResponse({"error": f"{'.'.join(map(str, first['loc'][1:])) or 'request'}: {first['msg']}"}, 422)
+
+    def told(session: Session) -> dict[str, Any]:
+        return session._asdict() | {"row": None, "settings": settings.model_dump()}
+
+    @made.get("/")
+    def first_page() -> HTMLResponse:
+        return HTMLResponse(page.replace("{{ title }}", html.escape(title)).replace("{{ consent }}", html.escape(consent)))
+
+    @made.post("/sessions")
+    def begin(what: Begin) -> dict[str, Any]:
+        if tokens and what.token is None:
+            raise StudyError("this study is open by invitation; use the link that was sent to you")
+
+        def trials(number: int) -> list[Any]:
+            return draw(images.names, settings, numpy_stream(0, f"survey/{title}/{number}"))
+
+        return told(store.begin(list(images.fakes), trials, settings.practice, what.token if tokens else None))
+
+    @made.get("/sessions/{name}")
+    def resume(name: str) -> dict[str, Any]:
+        return told(store.session(name))
+
+    @made.get("/sessions/{name}/{number}/{side}")
+    def image(name: str, number: int, side: Literal["left", "right"]) -> Response:
+        session, trial = store.session(name), store.trial(name, number)
+        file = images.real / trial.real if side == trial.real_side else images.fakes[session.row] / trial.fake
+        return Response(_png(file, settings.pixels), media_type="image/png")
+
+    @made.post("/sessions/{name}/answers")
+    def answer(name: str, what: Answer) -> dict[str, Any]:
+        practice = what.number < store.session(name).practice
+        right = store.answer(name, what.number, what.chosen, (what.shown_left, what.shown_right), what.took)
+        return {"right": right} if practice else {}  # no feedback in the main part
+
+    @made.post("/sessions/{name}/finish")
+    def finish(name: str, what: Finish) -> dict[str, Any]:
+        return {"right": store.finish(name, what.colour_vision, what.comments)}
+
+    return made
+
+
+def serve(application: FastAPI, host: str, port: int) -> None:
+    """Until it is stopped."""
+    uvicorn.run(application, host=host, port=port, log_level="warning", access_log=False)
+
+
+def _png(file: Path, pixels: int) -> bytes:
+    """The image at the size it is shown at. Written anew: neither its name nor how it was saved tells what it is."""
+    picture = read_rgb(file)
+    if picture.size != (pixels, pixels):
+        picture = picture.resize((pixels, pixels), Image.Resampling.BICUBIC)
+    written = io.BytesIO()
+    picture.save(written, "PNG", compress_level=1)
+    return written.getvalue()

@@ -1,0 +1,139 @@
+"""ganrepro survey: shows a study to people, invites them, and exchanges answers with the published tool."""
+
+from __future__ import annotations
+
+import argparse
+import socket
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from ganrepro import settings
+from ganrepro.errors import UserError
+from ganrepro.seeding import numpy_stream
+from ganrepro.survey import answers, design
+from ganrepro.survey.store import FOLDER, Store, file_of_answers, files
+from ganrepro.use.words import LOOPBACK, expect_free, whole
+
+CONSENT = Path(__file__).parent.parent / "survey" / "consent.txt"
+
+
+def file_of(study: str, output: str) -> Path:
+    """Where the answers to one output of a study lie."""
+    return file_of_answers(f"{study}.{output}")
+
+
+def serve(args: argparse.Namespace) -> None:
+    """Serves the study until it is stopped; answers survive."""
+    params = settings.load(args.params)
+    study, chosen = settings.find_study(params, args.study), params.survey
+    if args.unpaired:
+        chosen = chosen.model_copy(update={"paired": False})
+    images = design.images_of(params, study, args.output, args.rows or ())
+    file, open_to_others = file_of(study.name, images.output.name), args.host not in LOOPBACK
+    asked = open_to_others or args.address is not None
+    if asked and not args.participants and not _invited(file):
+        told = "open to the network; say for how many, as in --participants 25: each gets a link of their own"
+        raise UserError(f"{args.address or args.host}: {told}")
+    design.draw(images.names, chosen, numpy_stream(0, "survey"))  # says now if there are too few
+    try:
+        consent = args.consent.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"--consent {args.consent}: not readable ({error})") from None
+    expect_free(args.host, args.port, "survey")
+    from ganrepro.survey.server import app
+    from ganrepro.survey.server import serve as run
+
+    store = Store(file)
+    design_ = chosen.model_dump(exclude={"tolerance_ms"})
+    way = f"{images.output.source}2{images.output.target}"
+    shown = {
+        "output": images.output.name,
+        "way": way,
+        "title": images.output.title,
+        "rows": list(images.fakes),
+        "settings": design_,
+    }
+    store.expect(shown | {"images": [str(folder) for folder in images.fakes.values()]})
+    here = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(args.host, args.host)
+    address = args.address or f"http://{f'[{here}]' if ':' in here else here}:{args.port}/"
+    tokens = bool(args.participants) or store.invited()
+    for token in store.invite(args.participants):
+        print(f"{address.rstrip('/')}/?token={token}")
+    print(f"{study.name}: {images.output.title}, {len(images.fakes)} rows; answers in {store.path}; stop with Ctrl-C")
+    if not tokens:
+        print(address)
+    hosts = [urlsplit(args.address).hostname or ""] if args.address else []
+    run(app(images, chosen, store, consent, tokens, study.title, not open_to_others, hosts), args.host, args.port)
+    store.close()
+
+
+def _invited(file: Path) -> bool:
+    """Whether links to a study were given out before."""
+    if not file.exists():
+        return False
+    with closing(Store(file)) as store:
+        return store.invited()
+
+
+def export(args: argparse.Namespace) -> None:
+    """Writes finished sessions as the CSV of phillipi/AMT_Real_vs_Fake."""
+    store = Store(_existing(args.study, args.output))
+    count = answers.write_csv(store.answers(), args.csv)
+    store.close()
+    print(f"{count} finished sessions in {args.csv}")
+
+
+def show(args: argparse.Namespace) -> None:
+    """Prints fool rates of a study, or of a CSV of the published tool."""
+    chosen = settings.load(args.params).survey
+    if args.csv:
+        found, kept = answers.read_csv(args.csv, chosen.practice), chosen.model_dump()
+    else:
+        store = Store(_existing(args.study, args.output))
+        found, kept = store.answers(), store.shown()["settings"]
+        store.close()
+    rates = answers.fooled(found, kept["shown_ms"], chosen.tolerance_ms)
+    if not rates:
+        print("no answers yet")
+    for row, one in rates.items():
+        told = f"{100 * one.rate:5.1f} % ± {100 * one.deviation:.1f}  ({100 * one.low:.1f} to {100 * one.high:.1f})"
+        print(f"{row:24} {told}  n {one.participants}, {one.trials} trials, {one.excluded} left out")
+    for a, b in ((a, b) for a in rates for b in rates if a != b):
+        print(f"P({a} fools more often than {b}) = {answers.better(rates[a], rates[b]):.2f}")
+
+
+def _existing(study: str | None, output: str | None) -> Path:
+    found = files(f"{study}.{output or '*'}") if study else []
+    if len(found) != 1:
+        told = "no answers; ganrepro survey serve STUDY takes them" if not found else "several; name one with --output"
+        raise UserError(f"{FOLDER / f'{study}.{output or chr(42)}.sqlite'}: {told}")
+    return found[0]
+
+
+def add(commands: argparse.ArgumentParser) -> None:
+    """The words of `ganrepro survey`."""
+    parts = commands.add_subparsers(required=True, metavar="WHAT")
+    one = parts.add_parser("serve", help=serve.__doc__, description=serve.__doc__)
+    one.add_argument("study", metavar="STUDY", help="a scored study of params.yaml")
+    one.add_argument("--output", help="labels2photo, photo2labels (default: the study's first)")
+    one.add_argument("--rows", nargs="+", metavar="ROW", help="some rows (default: all that make it)")
+    one.add_argument("--participants", type=whole(0, 10_000), default=0, metavar="N", help="print N links, each for one session")
+    one.add_argument("--consent", type=Path, default=CONSENT, help="text of the first page")
+    one.add_argument("--unpaired", action="store_true", help="real and fake drawn each by itself, as the papers had it for maps")
+    one.add_argument("--address", metavar="URL", help="what links begin with, as behind a tunnel; needs --participants")
+    one.add_argument("--host", default="127.0.0.1", help="address to serve on; any other needs --participants")
+    one.add_argument("--port", type=whole(1, 65535), default=8000, help="(default: %(default)s)")
+    one.set_defaults(run=serve)
+    one = parts.add_parser("results", help=show.__doc__, description=show.__doc__)
+    one.add_argument("study", metavar="STUDY", nargs="?")
+    one.add_argument("--csv", type=Path, help="answers of the published tool, in place of a study's")
+    one.set_defaults(run=show)
+    one.add_argument("--output", help="labels2photo, photo2labels, where both were served")
+    one = parts.add_parser("export", help=export.__doc__, description=export.__doc__)
+    one.add_argument("study", metavar="STUDY")
+    one.add_argument("--output", help="labels2photo, photo2labels, where both were served")
+    one.add_argument("csv", metavar="FILE.csv", type=Path)
+    one.set_defaults(run=export)
+    for part in parts.choices.values():
+        part.add_argument("--params", default="params.yaml", help="parameter file (default: %(default)s)")

@@ -1,0 +1,183 @@
+"""A generator of one direction that can be called: of a row, an exported folder, a published file, or a model in MLflow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from ganrepro.data.images import as_array, as_tensor, to_float, to_uint8
+from ganrepro.methods.imported import Imported
+from ganrepro.methods.outputs import Output
+from ganrepro.methods.translation import TranslationMethod, route
+from ganrepro.nets.architecture import Architecture
+from ganrepro.nets.published import read_published
+from ganrepro.plan import paths
+from ganrepro.seeding import reseed
+from ganrepro.store import checkpoints
+from ganrepro.use.exported import CONFIG, TranslatorConfig, damaged, read_config, read_weights, unfit
+from ganrepro.use.rows import ModelError, checkpoint_of, known_of
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+LABEL_MAPS = "a"  # the domain of label maps, where a dataset has any
+
+
+@dataclass(frozen=True)
+class Translator:
+    """A generator of one direction, in the mode its scores were made in: norms use the image at hand, dropout stays on.
+
+    name: as it was asked for.   source, target: domains.   output: the kind of image it makes, as in 'labels2photo'.   title: its
+    row.  pixels: side of the images it was trained and scored at.   palette: class -> colour of the dataset's label maps, where
+    it has any.   about: what else is known: study, seed, scores, data, licence, provenance; plain values.
+    """
+
+    name: str
+    architecture: Architecture
+    network: nn.Module
+    source: str
+    target: str
+    output: str
+    title: str
+    pixels: int
+    palette: dict[str, list[int]]
+    about: dict[str, Any]
+
+    @property
+    def colours(self) -> dict[str, list[int]]:
+        """Of the label maps that it takes; {} where it takes anything else."""
+        return self.palette if self.source == LABEL_MAPS else {}
+
+    @property
+    def noisy(self) -> bool:
+        """Whether two translations of one image differ."""
+        return any(isinstance(module, nn.Dropout) and module.p > 0 for module in self.network.modules())
+
+    def __call__(self, image: Any, seed: int = 0) -> Any:
+        """The translation of a PIL image (any size, any mode), or of a tensor (c, h, w) or (n, c, h, w) in [-1, 1].
+
+        The same type comes back, in the same size. seed: of the dropout of noisy models.
+        ModelError for a tensor of another shape.
+        """
+        if hasattr(image, "convert"):
+            return self._picture(image, seed)
+        if not isinstance(image, Tensor) or not image.is_floating_point():
+            got = image.dtype if isinstance(image, Tensor) else type(image).__name__
+            raise ModelError(f"expected a PIL image, or a tensor of floats in [-1, 1]; got {got}")
+        batch = image if image.ndim == 4 else image[None]
+        if batch.ndim != 4 or batch.shape[1] != self.architecture.inputs:
+            raise ModelError(f"expected (n, {self.architecture.inputs}, h, w) in [-1, 1], got {tuple(image.shape)}")
+        reseed(seed, "use/translate")
+        made = self.whole(batch.float())
+        return made if image.ndim == 4 else made[0]
+
+    def __repr__(self) -> str:
+        return f"Translator({self.name!r}: {self.title}, {self.output}, {self.architecture.generator} for {self.pixels} pixels)"
+
+    def _picture(self, image: Image.Image, seed: int) -> Image.Image:
+        from PIL import Image as pillow
+
+        mode = "L" if self.architecture.inputs == 1 else "RGB"
+        made = self(to_float(as_tensor(image.convert(mode))), seed)
+        return pillow.fromarray(as_array(to_uint8(made)))
+
+    @torch.no_grad()
+    def whole(self, batch: Tensor) -> Tensor:
+        """(n, c, h, w) of any size: mirrored at its edges up to what the network needs, and cut back; each image by itself."""
+        height, width = batch.shape[-2:]
+        m = self.architecture.multiple
+        least = 2 * m if self.architecture.generator == "resnet" else m  # instance norm needs more than one value
+        down, right = (max(least, -(-size // m) * m) - size for size in (height, width))
+        padded = pad(batch, down, right)
+        # batch norm would let the images of a batch depend on one another
+        mixed = any(isinstance(module, nn.BatchNorm2d) for module in self.network.modules())
+        made = torch.cat([self.network(one) for one in padded[:, None]]) if mixed else self.network(padded)
+        return made[..., :height, :width]
+
+
+def pad(batch: Tensor, down: int, right: int) -> Tensor:
+    """Rows below and columns to the right, mirrored as often as it takes."""
+    for axis, extra in ((-2, down), (-1, right)):
+        size = batch.shape[axis]
+        if extra:
+            period = [*range(size), *range(size - 2, 0, -1)] if size > 1 else [0]
+            places = torch.tensor([period[i % len(period)] for i in range(size + extra)], device=batch.device)
+            batch = batch.index_select(axis, places)
+    return batch
+
+
+def of_row(run: paths.Run, output: Output) -> Translator:
+    """The generator of a trained row."""
+    method = run.method
+    if isinstance(method, Imported):
+        return of_published(method.files[method.settings.weights], output.name)
+    if not isinstance(method, TranslationMethod):
+        raise ModelError(f"{run.study.name}/{run.row}: {method.title} translates by a search, not by a network; nothing to load")
+    name = route(str(output.source), output.target)
+    weights = checkpoints.load(checkpoint_of(run), run.spec)["players"]["networks"][name]
+    s = method.settings
+    architecture = Architecture(
+        s.generator, s.generator_filters, blocks=s.generator_blocks, pixels=s.crop_pixels, flavour=s.network_flavour,
+        bottleneck_norm=s.bottleneck_norm, inputs=method.data.channels(str(output.source)),
+        outputs=method.data.channels(output.target),
+    )  # fmt: skip
+    network = architecture.build()
+    network.load_state_dict(weights)
+    title = run.study.rows[run.row].title
+    return Translator(
+        f"{run.study.name}/{run.row}/{run.seed}:{output.name}", architecture, network.train().requires_grad_(False),
+        str(output.source), output.target, output.name, title, run.study.pixels, method.data.palette, known_of(run, [output]),
+    )  # fmt: skip
+
+
+WAYS = {"a2b": ("a", "b"), "b2a": ("b", "a"), "labels2photo": ("a", "b"), "photo2labels": ("b", "a")}
+
+
+def of_published(file: Path, output: str | None) -> Translator:
+    """A generator that pytorch-CycleGAN-and-pix2pix saved.  output: what it makes, where that is known."""
+    architecture, network = read_published(file)
+    name = output or "a2b"
+    source, target = WAYS.get(name, ("a", "b"))
+    pixels = architecture.pixels if architecture.generator == "unet" else 256
+    about = {"imported": file.name, "licence": "unknown: that of whoever published the weights"}
+    return Translator(str(file), architecture, network, source, target, name, file.stem, pixels, {}, about)
+
+
+def read_folder(folder: Path) -> Translator:
+    """A folder that `export` made. ModelError where it is damaged or of another make."""
+    config = read_config(folder, TranslatorConfig)
+    if config.source == config.target:
+        raise damaged(folder, f"source and target: expected two domains, got {config.source!r} twice")
+    architecture, weights = Architecture(**config.architecture.model_dump()), read_weights(folder)
+    try:
+        network = architecture.build()
+        network.load_state_dict(weights)
+    except (ValueError, RuntimeError) as error:
+        raise unfit(folder, error) from None
+    about = config.about | {"folder": str(folder)}
+    palette = {name: list(colour) for name, colour in config.palette.items()}
+    network.train().requires_grad_(False)
+    output = config.output or ("labels2photo" if config.source == LABEL_MAPS else "photo2labels")  # of folders of before
+    way = config.source, config.target, output
+    return Translator(str(folder), architecture, network, *way, config.title, config.pixels, palette, about)
+
+
+def folder_of_mlflow(address: str) -> Path:
+    """The exported folder inside an MLflow model that the report stage logged."""
+    import mlflow
+
+    from ganrepro.tracking.client import tracking_uri
+
+    mlflow.set_tracking_uri(tracking_uri())
+    try:
+        place = Path(mlflow.artifacts.download_artifacts(artifact_uri=address))
+    except Exception as error:  # MLflow's own, and those of its stores
+        raise ModelError(f"{address}: not found in MLflow ({str(error).splitlines()[0][:160]})") from None
+    found = next(iter(sorted(place.rglob(CONFIG))), None)
+    if found is None:
+        raise ModelError(f"{address}: an MLflow model, but none that this project logged: it holds no {CONFIG}")
+    return found.parent

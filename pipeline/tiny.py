@@ -1,0 +1,136 @@
+"""Tiny examples of every kind of job, made by the code that lies here: what `make confirm` compares."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from ganrepro import methods, settings
+from ganrepro.methods.base import READER
+from ganrepro.plan import datasets, paths
+from ganrepro.store import checkpoints
+from pipeline import evaluate, generate, prepare, reader, train
+
+SIZES: dict[str, Any] = {
+    "generator_blocks": 1, "generator_filters": 4, "discriminator_filters": 4, "discriminator_receptive_field": 16,
+    "load_pixels": 18, "crop_pixels": 16, "epoch_images": 4, "epochs_constant": 1, "epochs_decay": 1, "pool_images": 2,
+    "features": READER, "feature_pixels": 32, "inversion_steps": 3, "filters": 4, "width": 16, "generator_width": 24,
+    "discriminator_width": 8, "batch_images": 2,
+}  # fmt: skip
+WITHOUT_EXAMPLE = ("imported",)  # needs somebody's file
+
+
+def parameters() -> dict[str, Any]:
+    """tiny.yaml with a study for each method that its data suit."""
+    raw: dict[str, Any] = YAML(typ="safe", pure=True).load(Path(__file__).with_name("tiny.yaml").read_text(encoding="utf-8"))
+    for name in methods.names():
+        if name in WITHOUT_EXAMPLE:
+            continue
+        fields = methods.settings_of(name).model_fields
+        small = {key: value for key, value in SIZES.items() if key in fields}
+        dataset = "streets"
+        if "domain" in fields:  # of methods that start from noise
+            dataset, small = "digits", small | {"load_pixels": 28, "crop_pixels": 28}
+        slug = name.replace("_", "-")
+        raw["experiments"][slug] = {"rows": {"row": {"title": name}}}
+        raw["studies"][slug] = small | {
+            "title": name, "dataset": dataset, "experiment": slug, "method": name, "reader": "tiny", "seeds": [0],
+        }  # fmt: skip
+    raw["reports"] = {f"tiny_{name.replace('-', '_')}": name for name in raw["studies"]}
+    return raw
+
+
+def make(jobs: Sequence[str], out: Path) -> None:
+    """Files of each job in out/JOB: those that the job makes, without what says who made them."""
+    with tempfile.TemporaryDirectory(prefix="ganrepro-tiny-") as scratch:
+        before = Path.cwd()
+        os.chdir(scratch)
+        try:
+            with Path("params.yaml").open("w", encoding="utf-8") as file:
+                YAML(typ="safe", pure=True).dump(parameters(), file)
+            _make(settings.load(), jobs, out)
+        finally:
+            os.chdir(before)
+
+
+def _make(params: settings.Params, jobs: Sequence[str], out: Path) -> None:
+    measured = {job.partition("/")[2] for job in jobs if job.startswith("measure/")}
+    for study in params.studies.values():
+        runs = {run.row: run for run in paths.runs(params, study)}
+        run, data = runs["row"], datasets.dataset_dir(params, study.dataset)
+        wanted = _wanted(run, jobs, measured)
+        if not wanted:
+            continue
+        _stage(prepare.main, "--dataset", study.dataset, out=data)
+        _keep(out, f"prepare-{params.datasets[study.dataset].source}", data, jobs)
+        kind = paths.reader_kind(params, study)
+        if kind and (run.read or READER in run.method.reads()):
+            place = paths.reader_dir(params, study)
+            _stage(reader.main, "--study", study.name, out=place)
+            _keep(out, f"reader-{kind}", place, jobs)
+        if not wanted - {"prepare", "reader"}:
+            continue
+        words = ("--study", study.name, "--seed", "0")
+        _stage(train.main, *words, "--row", "row", out=run.folder)
+        _keep(out, f"train-{run.method.name}", run.folder, jobs)
+        _stage(generate.main, *words, "--row", "row", out=run.images)
+        _keep(out, f"train-{run.method.name}", run.images, jobs)  # what a method makes is its code too
+        _keep(out, "images", run.images, jobs, study.name)
+        for measure in measured & {m.name for m in run.used}:
+            _stage(evaluate.main, *words, "--row", "row", out=run.scores)
+            _keep(out, f"measure-{measure}", run.scores, jobs, study.name)
+    if "edges" in jobs:
+        place = datasets.dataset_dir(params, "edges")
+        _stage(prepare.main, "--dataset", "edges", out=place)
+        _keep(out, "edges", place, jobs)
+
+
+def _wanted(run: paths.Run, jobs: Sequence[str], measured: set[str]) -> set[str]:
+    """What a study is needed for."""
+    found = {"train"} if f"train/{run.method.name}" in jobs or "images" in jobs else set()
+    found |= {"measure"} if measured & {measure.name for measure in run.used} else set()
+    kinds = {job.partition("/")[0] for job in jobs}
+    return found | (kinds & {"prepare", "reader"})
+
+
+def _stage(main: Any, *words: str, out: Path) -> None:
+    """One stage in this process, where it was not run yet."""
+    if out.exists():
+        return
+    kept, sys.argv = sys.argv, ["stage", *words, "--out", str(out)]
+    try:
+        main()
+    finally:
+        sys.argv = kept
+
+
+def _keep(out: Path, name: str, folder: Path, jobs: Sequence[str], inside: str = "") -> None:
+    """Copies results of jobs that are asked for to out/NAME: tensors and plain values, without specs, times and versions."""
+    if name not in {job.replace("/", "-") for job in jobs}:
+        return
+    for file in sorted(p for p in folder.rglob("*") if p.is_file()):
+        target = out / name / inside / file.relative_to(folder)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if file.suffix == ".pt":
+            _tensors(file, target)
+        elif file.name == "metrics.json":
+            target.write_text(json.dumps(json.loads(file.read_text())["values"], sort_keys=True), encoding="utf-8")
+        elif file.suffix in (".png", ".csv", ".npz"):
+            shutil.copyfile(file, target)
+
+
+def _tensors(file: Path, target: Path) -> None:
+    """A checkpoint's state as a list of its values."""
+    with target.with_suffix(".txt").open("w", encoding="utf-8", newline="") as opened:
+        writer = csv.writer(opened)
+        for name, value in checkpoints.flat(checkpoints.load(file)):
+            writer.writerow([name, value])

@@ -1,0 +1,184 @@
+"""Images of one's own, of every kind, from raw files through Snakemake and DVC to a page."""
+
+import re
+import shutil
+
+import numpy as np
+import pytest
+from conftest import ROOT
+from PIL import Image
+from ruamel.yaml import YAML
+from test_pipeline import dvc_is_clean, planned, project, shell
+
+pytestmark = pytest.mark.slow
+
+COLOURS = {"sky": [0, 0, 255], "ground": [0, 200, 0]}
+SMALL = {
+    "load_pixels": 18, "crop_pixels": 16, "epoch_images": 4, "epochs_constant": 1, "epochs_decay": 1, "generator_filters": 2,
+    "discriminator_filters": 2, "discriminator_receptive_field": 16,
+}  # fmt: skip
+UNPAIRED = SMALL | {"method": "cyclegan", "generator_blocks": 1}
+PAIRS = SMALL | {"method": "pix2pix", "terms": {"l1": 100}}
+NOISE = {
+    "method": "vae", "reader": "tiny", "epoch_images": 4, "batch_images": 2, "epochs_constant": 2, "epochs_decay": 0,
+    "load_pixels": 16, "crop_pixels": 16,
+}  # fmt: skip
+# name -> what params.yaml says of the dataset, and of the study
+KINDS = {
+    "unpaired": ({}, UNPAIRED),
+    "pairs": ({}, PAIRS),
+    "edges": ({"edges": "canny"}, PAIRS),
+    "labelled": ({"palette": COLOURS}, UNPAIRED | {"reader": "tiny"}),
+    "grey": ({"channels": 1}, UNPAIRED),
+    "classes": ({"layout": "classes"}, NOISE),
+    "domains": ({"layout": "domains"}, UNPAIRED | {"domains": ["winter", "summer"]}),
+}  # fmt: skip
+
+
+def photo(path, random, mode="RGB"):
+    """Smooth, so that Canny's detector finds something."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    small = Image.fromarray(random.integers(0, 256, (4, 4, 3), np.uint8))
+    small.resize((24, 24), Image.Resampling.NEAREST).convert(mode).save(path)
+
+
+def draw(place):
+    """The files of every kind, six for training and two for testing."""
+    random = np.random.default_rng(0)
+    for split, count in (("train", 6), ("test", 2)):
+        for i in range(count):
+            for side in "AB":
+                photo(place / f"unpaired/{split}{side}/{side}{i}.jpg", random)
+                photo(place / f"grey/{split}{side}/{i}.png", random, "L")
+            pair = np.tile(random.integers(0, 256, (24, 48, 1), np.uint8), (1, 1, 3))
+            (place / "pairs" / split).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pair).save(place / f"pairs/{split}/{i}.png")
+            photo(place / f"edges/{split}/{i}.png", random)
+            photo(place / f"labelled/{split}B/{i}.png", random)
+            labels = np.array(list(COLOURS.values()), np.uint8)[np.kron(random.integers(0, 2, (3, 3)), np.ones((8, 8), int))]
+            (place / f"labelled/{split}A").mkdir(parents=True, exist_ok=True)
+            Image.fromarray(labels).save(place / f"labelled/{split}A/{i}.png")
+            for name in ("autumn", "summer", "winter"):
+                photo(place / f"domains/{split}/{name}/{name}{i}.jpg", random)
+            for name in ("cat", "dog"):
+                photo(place / f"classes/{split}/{name}/{i}.png", random)
+            (place / "unpaired/trainA/.DS_Store").write_text("of the system")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A project whose seven reports are of seven kinds of images, after one `snakemake`."""
+    folder = tmp_path_factory.mktemp("own")
+    project(folder)
+    draw(folder / "own")
+    with (folder / ".gitignore").open("a") as file:
+        file.write("own\n")
+    params = {
+        "reports": {f"of_{name}": name for name in KINDS},
+        "features": "reader",
+        "datasets": {n: {"source": "folder", "path": f"own/{n}", "pixels": 16} | told for n, (told, _) in KINDS.items()},
+        "readers": {"tiny": {"filters": 4, "epochs": 1, "batch_images": 2, "learning_rate": 0.01}},
+        "experiments": {name: {"title": f"Own {name}", "rows": {"one": {"title": "One"}}} for name in KINDS},
+        "studies": {n: {"title": n, "dataset": n, "experiment": n, "seeds": [0]} | told for n, (_, told) in KINDS.items()},
+    }
+    with (folder / "params.yaml").open("w", encoding="utf-8") as file:
+        YAML().dump(params, file)
+    shell(folder, "git", "add", "-A")
+    shell(folder, "snakemake", "--cores", "2", GANREPRO_MLFLOW="off")
+    return folder
+
+
+def page_of(folder, name):
+    page = (folder / f"reports/of_{name}.md").read_text(encoding="utf-8")
+    for link in re.findall(r"\]\(([^):]+)\)", page):
+        assert (folder / "reports" / link).stat().st_size > 300, link
+    assert page.startswith(f"# Own {name}: {name}")
+    return page
+
+
+def bare(page):
+    """A page without scores says nothing of scores."""
+    told = ("Gate", "FCN-score", "How to read", "unchanged scores", "label map")
+    return not [word for word in told if word in page]
+
+
+def test_unpaired_photos(made):
+    page = page_of(made, "unpaired")
+    assert "6 images of domain A and 6 images of domain B" in page and "Nothing measures these images" in page and bare(page)
+    assert "(of_unpaired/a2b.png)" in page and "(of_unpaired/b2a.png)" in page and "features: inception-clean" in page
+
+
+def test_pairs_without_label_maps(made):
+    page = page_of(made, "pairs")
+    assert "6 pairs of images of domain A and images of domain B" in page and bare(page)
+
+
+def test_photos_and_their_edges(made):
+    page = page_of(made, "edges")
+    assert "6 pairs of edges and photos" in page and "(of_edges/edges2photo.png)" in page and bare(page)
+
+
+def test_label_maps_with_a_palette(made):
+    page = page_of(made, "labelled")
+    assert "label maps and 3 photos" in page and "FCN-score" in page and "Gate" in page and "Class IoU" in page
+
+
+def test_images_of_one_channel(made):
+    assert bare(page_of(made, "grey"))
+    (image,) = list((made / "images/grey").glob("one-*/a2b/0.png"))
+    with Image.open(image) as picture:
+        assert picture.mode == "L"
+
+
+def test_images_with_classes(made):
+    page = page_of(made, "classes")
+    assert "12 images" in page and "Gate" in page and "Classes" in page and "FCN-score" not in page
+    reader = next((made / "readers").glob("classes-*/reader.json")).read_text(encoding="utf-8")
+    assert '"share of images read right"' in reader
+
+
+def test_two_of_three_domains(made):
+    page = page_of(made, "domains")
+    assert "6 winter and 6 summer" in page or "6 summer and 6 winter" in page
+    assert "(of_domains/winter2summer.png)" in page and bare(page)
+
+
+def test_nothing_is_left_to_do_and_reading_the_workflow_changes_no_file(made):
+    assert planned(made) == {}
+
+    def state():
+        places = [p for p in made.rglob("*") if p.is_file() and not {".git", ".snakemake", "__pycache__"} & set(p.parts)]
+        return {p: (p.stat().st_mtime_ns, p.stat().st_size) for p in places}
+
+    before = state()
+    shell(made, "snakemake", "-n", "--cores", "2")
+    shell(made, "snakemake", "--list")
+    assert state() == before
+
+
+def test_what_is_no_image_moves_nothing_and_a_repainted_image_does(made):
+    place = made / "own/unpaired/trainA"
+    (place / "notes.txt").write_text("x")
+    assert planned(made) == {}
+    whole = (place / "A0.jpg").read_bytes()
+    photo(place / "A0.jpg", np.random.default_rng(9))
+    assert set(planned(made)) == {"prepare", "train", "generate", "evaluate", "report_key", "report_of_unpaired", "all"}
+    (place / "A0.jpg").write_bytes(whole)
+    assert planned(made) == {}
+
+
+def test_dvc_makes_one_report_from_nothing_without_the_others(made, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(made, copy)
+    for name in ("runs", "images", "scores", "readers", "data", "work", "reports"):
+        shutil.rmtree(copy / name)
+    (copy / "dvc.lock").unlink()
+    shell(copy, "dvc", "repro", "report@of_pairs", GANREPRO_MLFLOW="off")
+    assert (copy / "reports/of_pairs.md").exists() and [p.name for p in (copy / "reports").glob("*.md")] == ["of_pairs.md"]
+    assert [p.name.split("-")[0] for p in (copy / "data").iterdir()] == ["pairs"] and list((copy / "runs").iterdir())
+
+
+def test_dvc_recorded_all_of_it(made):
+    assert dvc_is_clean(made)
+    lock = (made / "dvc.lock").read_text(encoding="utf-8")
+    assert all(f"report@of_{name}" in lock for name in KINDS) and ROOT.exists()
