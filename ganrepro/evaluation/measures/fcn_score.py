@@ -3,28 +3,16 @@ made from (pix2pix 3.3, CycleGAN 5.1.2)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ganrepro.data.spec import DataSpec
-from ganrepro.evaluation.measures.base import Job, Measure, Measured, Score
+from ganrepro.evaluation.measures.base import Job, Measured
+from ganrepro.evaluation.measures.confusion import Confusion
 from ganrepro.methods.outputs import Output
 
-if TYPE_CHECKING:
-    import numpy as np
 
-
-class FCNScore(Measure):
+class FCNScore(Confusion):
     """Pixels that the network takes for none of the classes are wrong; `beyond_classes` says how many."""
 
-    scores = {
-        "pixel_accuracy": Score("Per-pixel acc."),
-        "class_accuracy": Score("Per-class acc."),
-        "class_iou": Score("Class IoU"),
-    }
-    table = tuple(scores)
     reader = ("segmentation", "fcn8s")
-    over_training = True
-    headline, by_class, by_image, floors = "class_iou", "class_ious", "pixel_accuracy", 0.02
     reading = (
         "a segmentation network reads the generated photos; its reading is compared with the label maps they were made from "
         "(FCN-score). *Ground truth* is the same network on real test photos: the scale. *Identity* scores the input passed "
@@ -43,16 +31,6 @@ class FCNScore(Measure):
         reader, classes = job.reader(), len(job.data.palette)
         counts = np.stack([read_photos(reader, folder, job.names, job.folder, classes, job.device) for folder in job.folders])
         return Measured(reader.counted(counts, classes), more={"beyond_classes": int(counts[..., classes:].sum())})
-
-    def statistic(self, counts: np.ndarray) -> dict[str, np.ndarray]:
-        from ganrepro.evaluation.segmentation import rates
-
-        return rates(counts)
-
-    def images_of(self, counts: np.ndarray) -> dict[str, int]:
-        from ganrepro.evaluation.segmentation import images_of_means
-
-        return images_of_means(counts)
 
 
 MEASURE = FCNScore()

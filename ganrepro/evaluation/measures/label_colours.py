@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ganrepro.data.spec import DataSpec
-from ganrepro.evaluation.measures.base import Job, Measure, Measured, Score
+from ganrepro.evaluation.measures.base import Job, Measured
+from ganrepro.evaluation.measures.confusion import Confusion
 from ganrepro.methods.outputs import Output
 
-if TYPE_CHECKING:
-    import numpy as np
 
-
-class LabelColours(Measure):
+class LabelColours(Confusion):
     """The same three scores as the FCN-score's, without a network."""
 
-    scores = {
-        "pixel_accuracy": Score("Per-pixel acc."),
-        "class_accuracy": Score("Per-class acc."),
-        "class_iou": Score("Class IoU"),
-    }
-    table = tuple(scores)
-    over_training = True
-    headline, by_class, by_image, floors = "class_iou", "class_ious", "pixel_accuracy", 0.02
     reading = "each generated pixel becomes the class of the nearest label colour."
 
     def applies(self, output: Output, data: DataSpec) -> bool:
@@ -43,16 +31,6 @@ class LabelColours(Measure):
             for folder in job.folders
         ]  # fmt: skip
         return Measured(np.stack(counts))
-
-    def statistic(self, counts: np.ndarray) -> dict[str, np.ndarray]:
-        from ganrepro.evaluation.segmentation import rates
-
-        return rates(counts)
-
-    def images_of(self, counts: np.ndarray) -> dict[str, int]:
-        from ganrepro.evaluation.segmentation import images_of_means
-
-        return images_of_means(counts)
 
 
 MEASURE = LabelColours()
