@@ -14,7 +14,7 @@ reproduce: setup   ## from nothing to reports/cyclegan_ablation.md on the embedd
 	@echo "Done: reports/cyclegan_ablation.md. To compare the runs: . $(BIN)/activate && mlflow ui"
 
 test: check    ## style, types and the whole test suite, as continuous integration runs it
-	python -m pytest
+	python -m pytest -n logical --maxprocesses 4
 
 setup: .venv/.ready  ## virtual environment with pinned dependencies
 

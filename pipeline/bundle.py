@@ -107,7 +107,7 @@ def expected(params: Params) -> dict[Path, str]:
         if paths.reader_kind(params, study):
             found[paths.reader_dir(params, study)] = r"reader\.json"
         for run in paths.runs(params, study):
-            found[run.images] = r"done|timing\.json|(\d+/|epoch-\d+/)?[a-z0-9._-]+/[^/]+\.png"
+            found[run.images] = r"done|timing\.json|codes\.npz|(\d+/|epoch-\d+/)?[a-z0-9._-]+/[^/]+\.png"
             found[run.scores] = r"metrics\.json|counts\.npz"
             if not run.reference:
                 found[run.folder] = r"history\.csv|timing\.json|run\.json"

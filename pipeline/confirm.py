@@ -4,26 +4,32 @@
     python -m pipeline.confirm --base main~3   # those since another state
 
 Every kind of job (`ganrepro.plan.code`) that the edit touches is run on a tiny example, with the code before (in a git worktree)
-and with the code that lies here, on this machine. Where all files are equal, `ganrepro/confirmed.json` maps the new digest
-to the version before it; commit that file with the edit. What differs stays unconfirmed: its results are made anew.
+and with the code that lies here, on this machine. Where all files are equal and the example executed every line that differs,
+`ganrepro/confirmed.json` maps the new digest to the version before it; commit that file with the edit. What differs, or was
+not executed, stays unconfirmed: its results are made anew.
 A confirmation counts for the precision and the device that it ran in, and names the instruction set.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
+import difflib
 import json
 import os
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 from ganrepro import process, provenance
 from ganrepro.errors import UserError
 from ganrepro.plan import code
-from ganrepro.store.code import CONFIRMED, PACKAGE, VERSION_DIGITS, code_digest, confirmed
+from ganrepro.store.code import CONFIRMED, PACKAGE, VERSION_DIGITS, code_digest, confirmed, modules_of
 from ganrepro.store.files import write_json
 from pipeline import stage, tiny
 
@@ -43,11 +49,6 @@ def digests() -> dict[str, str]:
 def touched(before: dict[str, str]) -> list[str]:
     """Jobs that were there before and whose keys the edit moves."""
     return [job for job, version in versions().items() if job in before and before[job] != version]
-
-
-def unsigned() -> list[str]:
-    """Jobs whose code is a version of its own: nobody confirmed that it equals an older one."""
-    return [job for job, digest in digests().items() if digest not in confirmed().get(job, {})]
 
 
 def _in(tree: Path, *words: str) -> str:
@@ -73,6 +74,73 @@ def compare(before: Path, after: Path) -> list[str]:
     return differ
 
 
+def edited(before: Path, after: Path) -> dict[str, list[int]]:
+    """Of each file of the package that differs, the lines of functions that have to be executed for the edit to be seen.
+
+    They are the first lines of the statements that were edited, and of each function that lost one or that uses a name of the
+    module which was edited. A `raise` makes no result.
+    """
+    needed = {}
+    for file in sorted((after / "ganrepro").rglob("*.py")):
+        name = file.relative_to(after).as_posix()
+        old, new = ((root / name).read_text(encoding="utf-8") if (root / name).exists() else "" for root in (before, after))
+        if old != new and (lines := _lines(old, new)):
+            needed[name] = sorted(lines)
+    return needed
+
+
+def _lines(old: str, new: str) -> set[int]:
+    blocks = difflib.SequenceMatcher(None, old.splitlines(), new.splitlines(), autojunk=False).get_opcodes()
+    touched_lines = {line for kind, _, _, a, b in blocks if kind != "equal" for line in range(a + 1, max(b, a + 1) + 1)}
+    removed = {a + 1 for kind, _, _, a, _ in blocks if kind == "delete"}
+    module = ast.parse(new)
+    functions = [node for node in ast.walk(module) if isinstance(node, ast.FunctionDef)]
+    inside = [statement for function in functions for statement in ast.walk(function) if isinstance(statement, ast.stmt)]
+    needed, names = set(), set()
+    for statement in ast.walk(module):
+        if not isinstance(statement, ast.stmt) or isinstance(statement, (ast.Raise, ast.Import, ast.ImportFrom)):
+            continue
+        if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
+            continue  # a docstring
+        below = getattr(statement, "body", None)
+        own = range(statement.lineno, below[0].lineno if below else (statement.end_lineno or statement.lineno) + 1)
+        if not touched_lines & set(own):
+            continue
+        if statement in inside and not isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
+            needed.add(statement.lineno)
+        else:
+            names |= (
+                {statement.name} if hasattr(statement, "name") else {n.id for n in ast.walk(statement) if isinstance(n, ast.Name)}
+            )
+    for function in functions:
+        used = {node.id for node in ast.walk(function) if isinstance(node, ast.Name)} | {function.name}
+        lost = any(function.lineno <= line <= (function.end_lineno or line) for line in removed)
+        if lost or used & names:
+            needed.add(_first(function).lineno)
+    return needed
+
+
+def _first(function: ast.FunctionDef) -> ast.stmt:
+    """The first statement of a function that is executed."""
+    documented = isinstance(function.body[0], ast.Expr) and isinstance(function.body[0].value, ast.Constant)
+    return function.body[int(documented and len(function.body) > 1)]
+
+
+def watch(files: Sequence[str], executed: set[tuple[str, int]]) -> None:
+    """From now on notes each line of some files of the package that is executed, in whatever thread."""
+    names = {str(PACKAGE.parent / file): file for file in files}
+
+    def of_file(frame: FrameType, event: str, _: object) -> Any:
+        if (name := names.get(frame.f_code.co_filename)) is None:
+            return None
+        if event == "line":
+            executed.add((name, frame.f_lineno))
+        return of_file
+
+    sys.settrace(of_file)
+    threading.settrace(of_file)
+
+
 def sign(jobs: Sequence[str], before: dict[str, str]) -> None:
     """Maps the present digests of some jobs to their versions before."""
     known, own = confirmed(), digests()
@@ -87,7 +155,7 @@ def sign(jobs: Sequence[str], before: dict[str, str]) -> None:
 
 
 def confirm(base: str) -> int:
-    """Compares with a commit, signs what is equal, says what is not. The number of jobs that differ."""
+    """Compares with a commit, signs what is equal, says what is not. The number of jobs that stay unsigned."""
     root = PACKAGE.parent
     with tempfile.TemporaryDirectory(prefix="ganrepro-confirm-") as scratch:
         tree = Path(scratch) / "before"
@@ -101,14 +169,27 @@ def confirm(base: str) -> int:
                 print(f"nothing that has a key differs from {base}")
                 return 0
             print(f"{len(jobs)} kinds of jobs are touched: {', '.join(jobs)}", flush=True)
+            needed = edited(tree, root)
             _in(tree, "--make", *jobs, "--out", str(Path(scratch) / "a"))
-            _in(root, "--make", *jobs, "--out", str(Path(scratch) / "b"))
+            told = _in(root, "--make", *jobs, "--out", str(Path(scratch) / "b"), *(["--watch", *needed] if needed else []))
+            executed = {(name, line) for name, line in json.loads(told.splitlines()[-1])}
             equal, other = [], {}
             for job in jobs:
                 name = job.replace("/", "-")
-                found = compare(Path(scratch) / "a" / name, Path(scratch) / "b" / name)
-                if found or not (Path(scratch) / "a" / name).exists():
-                    other[job] = found[0] if found else "no tiny example of it"
+                differing = compare(Path(scratch) / "a" / name, Path(scratch) / "b" / name)
+                files = {f"ganrepro/{module.replace('.', '/')}" for module in modules_of(*code.modules_of(job))}
+                unseen = [
+                    f"{file}:{line}"
+                    for file, lines in needed.items()
+                    for line in lines
+                    if {file.removesuffix(".py"), file.removesuffix("/__init__.py")} & files and (file, line) not in executed
+                ]
+                if differing:
+                    other[job] = f"{differing[0]} differs"
+                elif not (Path(scratch) / "a" / name).exists():
+                    other[job] = "no tiny example of it"
+                elif unseen:
+                    other[job] = f"its tiny example does not execute {unseen[0]}"
                 else:
                     equal.append(job)
         finally:
@@ -116,7 +197,7 @@ def confirm(base: str) -> int:
     sign(equal, before)
     print(f"equal to the byte, and signed: {', '.join(equal) or 'none'}")
     for job, why in other.items():
-        print(f"differs: {job} ({why}); its results will be made anew")
+        print(f"not signed: {job} ({why}); its results will be made anew")
     return len(other)
 
 
@@ -125,12 +206,17 @@ def main() -> None:
     parser.add_argument("--base", default="HEAD", help="the state before the edit (default: %(default)s)")
     parser.add_argument("--versions", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--make", nargs="+", metavar="JOB", help=argparse.SUPPRESS)
+    parser.add_argument("--watch", nargs="+", default=[], metavar="FILE", help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.versions:
         print(json.dumps(versions()))
     elif args.make:
+        executed: set[tuple[str, int]] = set()
+        watch(args.watch, executed)
         tiny.make(args.make, args.out)
+        sys.settrace(None)
+        print(json.dumps(sorted(executed)))
     else:
         sys.exit(1 if confirm(args.base) else 0)
 

@@ -7,7 +7,6 @@ import os
 from ganrepro import settings
 from ganrepro.plan import paths
 from ganrepro.reporting import page
-from ganrepro.reporting.current import key_file
 from ganrepro.reporting.mirror import mirror
 from ganrepro.reporting.results import collect
 from ganrepro.store.files import filling, replacing
@@ -24,10 +23,6 @@ def main() -> None:
         page.write_figures_and_tables(params, results, folder)
         with replacing(paths.report_page(args.report)) as temporary:
             temporary.write_text(page.page(params, args.report, results), encoding="utf-8")
-    current = key_file(params, args.report)
-    for old in current.parent.glob(f"{args.report}-*"):
-        if old != current and old.name.rpartition("-")[0] == args.report:
-            old.unlink()  # so that the page is made again when the parameters lead back to it
     mirror(results, args.out)
     if os.environ.get("GANREPRO_MLFLOW") != "off":  # with torch, which the report needs for nothing else
         from ganrepro.use.logged import log_generators

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 import shutil
 import sys
@@ -15,8 +16,10 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from ganrepro import methods, settings
+from ganrepro.data import prepare as data
 from ganrepro.methods.base import READER
 from ganrepro.plan import datasets, paths
+from ganrepro.schema.datasets import DatasetSettings
 from ganrepro.store import checkpoints
 from pipeline import evaluate, generate, prepare, reader, train
 
@@ -27,6 +30,20 @@ SIZES: dict[str, Any] = {
     "discriminator_width": 8, "batch_images": 2,
 }  # fmt: skip
 WITHOUT_EXAMPLE = ("imported",)  # needs somebody's file
+# Of each layout that is read from files, where parts of drawn scenes go so that they lie in it; {download}: of its source
+FILES = {
+    "photos": {"b": "own/photos/{split}/{stem}.png"},
+    "side-by-side": {"b": "own/side-by-side/{split}/{stem}.png"},
+    "two-sides": {"a": "own/two-sides/{split}A/{stem}.png", "b": "own/two-sides/{split}B/{stem}.png"},
+    "domains": {"a": "own/domains/{split}/maps/{stem}.png", "b": "own/domains/{split}/photos/{stem}.png"},
+    "classes": {"a": "own/classes/{split}/maps/{stem}.png", "b": "own/classes/{split}/photos/{stem}.png"},
+    "camvid": {"b": "{download}/CamVid/{split}/{stem}.png", "labels": "{download}/CamVid/{split}annot/{stem}.png"},
+    "cityscapes": {
+        "a": "{download}/gtFine/{theirs}/town/{stem}_gtFine_color.png",
+        "b": "{download}/leftImg8bit/{theirs}/town/{stem}_leftImg8bit.png",
+        "labels": "{download}/gtFine/{theirs}/town/{stem}_gtFine_labelIds.png",
+    },
+}
 
 
 def parameters() -> dict[str, Any]:
@@ -55,11 +72,35 @@ def make(jobs: Sequence[str], out: Path) -> None:
         before = Path.cwd()
         os.chdir(scratch)
         try:
+            raw = parameters()
             with Path("params.yaml").open("w", encoding="utf-8") as file:
-                YAML(typ="safe", pure=True).dump(parameters(), file)
+                YAML(typ="safe", pure=True).dump(raw, file)
+            _write_sources(DatasetSettings(**raw["datasets"]["streets"]))
             _make(settings.load(), jobs, out)
         finally:
             os.chdir(before)
+
+
+def _write_sources(drawn: DatasetSettings) -> None:
+    """Files in every layout that is read from files: drawn scenes, and bytes in turn for the digits."""
+    Path("drawn").mkdir()
+    data.prepare(drawn, None, Path("drawn"))
+    for layout, parts in FILES.items():
+        download = datasets.download_dir(layout) if layout in ("camvid", "cityscapes") else ""
+        for part, pattern in parts.items():
+            for file in sorted(Path("drawn").glob(f"*/{part}/*.png")):
+                split = file.parts[1]
+                theirs = {"train": "train", "test": "val"}[split]
+                target = Path(pattern.format(download=download, split=split, theirs=theirs, stem=file.stem))
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, target)
+    folder = datasets.download_dir("mnist")
+    folder.mkdir(parents=True)
+    for split in ("train", "t10k"):
+        for kind, shape in (("images-idx3", (20, 28, 28)), ("labels-idx1", (20,))):
+            head = bytes([0, 0, 8, len(shape)]) + b"".join(size.to_bytes(4, "big") for size in shape)
+            values = bytes(i * i % 251 % (256 if len(shape) == 3 else 10) for i in range(math.prod(shape)))
+            (folder / f"{split}-{kind}-ubyte").write_bytes(head + values)
 
 
 def _make(params: settings.Params, jobs: Sequence[str], out: Path) -> None:
@@ -71,13 +112,12 @@ def _make(params: settings.Params, jobs: Sequence[str], out: Path) -> None:
         if not wanted:
             continue
         _stage(prepare.main, "--dataset", study.dataset, out=data)
-        _keep(out, f"prepare-{params.datasets[study.dataset].source}", data, jobs)
         kind = paths.reader_kind(params, study)
         if kind and (run.read or READER in run.method.reads()):
             place = paths.reader_dir(params, study)
             _stage(reader.main, "--study", study.name, out=place)
             _keep(out, f"reader-{kind}", place, jobs)
-        if not wanted - {"prepare", "reader"}:
+        if wanted == {"reader"}:
             continue
         words = ("--study", study.name, "--seed", "0")
         _stage(train.main, *words, "--row", "row", out=run.folder)
@@ -88,18 +128,18 @@ def _make(params: settings.Params, jobs: Sequence[str], out: Path) -> None:
         for measure in measured & {m.name for m in run.used}:
             _stage(evaluate.main, *words, "--row", "row", out=run.scores)
             _keep(out, f"measure-{measure}", run.scores, jobs, study.name)
-    if "edges" in jobs:
-        place = datasets.dataset_dir(params, "edges")
-        _stage(prepare.main, "--dataset", "edges", out=place)
-        _keep(out, "edges", place, jobs)
+    for name in params.datasets:  # each is called as the job that it is an example of
+        job = name if name in jobs else f"prepare/{name}"
+        if job in jobs:
+            _stage(prepare.main, "--dataset", name, out=datasets.dataset_dir(params, name))
+            _keep(out, job.replace("/", "-"), datasets.dataset_dir(params, name), jobs)
 
 
 def _wanted(run: paths.Run, jobs: Sequence[str], measured: set[str]) -> set[str]:
     """What a study is needed for."""
     found = {"train"} if f"train/{run.method.name}" in jobs or "images" in jobs else set()
     found |= {"measure"} if measured & {measure.name for measure in run.used} else set()
-    kinds = {job.partition("/")[0] for job in jobs}
-    return found | (kinds & {"prepare", "reader"})
+    return found | {"reader" for job in jobs if job.startswith("reader/")}
 
 
 def _stage(main: Any, *words: str, out: Path) -> None:
@@ -124,7 +164,7 @@ def _keep(out: Path, name: str, folder: Path, jobs: Sequence[str], inside: str =
             _tensors(file, target)
         elif file.name == "metrics.json":
             target.write_text(json.dumps(json.loads(file.read_text())["values"], sort_keys=True), encoding="utf-8")
-        elif file.suffix in (".png", ".csv", ".npz"):
+        elif file.suffix in (".png", ".csv", ".npz") or file.name == "manifest.json":
             shutil.copyfile(file, target)
 
 

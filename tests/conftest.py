@@ -39,7 +39,8 @@ LABELS_AND_PHOTOS = spec_of({"domains": {"a": "label maps", "b": "photos"}, "pal
 UNPAIRED = spec_of({"domains": {"a": {}, "b": {}}, "paired": False})
 FORWARD, BACKWARD = (translation(LABELS_AND_PHOTOS, *way) for way in ("ab", "ba"))  # labels2photo, photo2labels
 SAMPLES, BY_CLASS, BY_CODE, RECONSTRUCTIONS = (
-    make("b") for make in (outputs.samples, outputs.samples_by_class, outputs.samples_by_code, outputs.reconstructions)
+    *(outputs.samples("b"), outputs.samples_by_class("b", 10)),
+    *(outputs.samples_by_code("b", 10), outputs.reconstructions("b")),
 )
 
 
@@ -62,6 +63,16 @@ def data_for(name: str) -> DataSpec:
 def method_of(name: str, data: DataSpec | None = None, **changes: Any) -> Method[Any]:
     """A method with some settings, on data that suit it unless others are given."""
     return methods.find(name)(methods.settings_of(name)(**changes), data or data_for(name))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On several cores (-n): tests that share what takes long to make stay in one process, and slow ones come first."""
+    if hasattr(config, "workerinput"):
+        for item in items:
+            if "made" in getattr(item, "fixturenames", ()):
+                item.add_marker(pytest.mark.xdist_group(item.path.stem))
+        items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture

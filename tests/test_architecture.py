@@ -109,7 +109,7 @@ def test_imports_are_written_as_the_digest_follows_them():
 
 def test_every_stage_that_is_called_exists():
     called = [*(ROOT / "pipeline/rules").glob("*.smk"), ROOT / "Snakefile", ROOT / "Makefile", ROOT / "README.md"]
-    names = {name for path in called for name in re.findall(r"-m pipeline\.(\w+)", path.read_text(encoding="utf-8"))}
+    names = {name for path in called for name in re.findall(r"-m pipeline\.(?:start )?(\w+)", path.read_text(encoding="utf-8"))}
     assert len(names) > 10
     for name in names:
         assert (ROOT / "pipeline" / f"{name}.py").exists(), name
@@ -367,3 +367,20 @@ def test_dvc_shows_the_reports_and_rows_that_there_are():
                 assert file.split("/")[1] in RAW["reports"]
                 for row, loss in (column.split(".") for column in columns):
                     assert loss in [one.name for one in study.rows[row].method.losses()]
+
+
+def test_dvc_notices_an_edit_of_any_code_that_a_stage_executes():
+    stages = YAML(typ="safe", pure=True).load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    kinds = {
+        "data": ("prepare", "edges"),
+        "readers": ("reader",),
+        "train": ("train",),
+        "images": ("images",),
+        "evaluate": ("measure",),
+    }
+    for stage, of in kinds.items():
+        named = [dep for dep in stages[stage].get("do", stages[stage])["deps"] if dep.startswith("ganrepro/")]
+        for job in jobs.jobs():
+            for module in code.modules_of(*jobs.modules_of(job)) if job.partition("/")[0] in of else ():
+                file = f"ganrepro/{module.replace('.', '/')}"
+                assert any(f"{file}.py" == dep or f"{file}/".startswith(f"{dep}/") for dep in named), (stage, job, file)

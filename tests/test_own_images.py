@@ -162,9 +162,21 @@ def test_what_is_no_image_moves_nothing_and_a_repainted_image_does(made):
     assert planned(made) == {}
     whole = (place / "A0.jpg").read_bytes()
     photo(place / "A0.jpg", np.random.default_rng(9))
-    assert set(planned(made)) == {"prepare", "train", "generate", "evaluate", "report_key", "report_of_unpaired", "all"}
+    assert set(planned(made)) == {"prepare", "train", "generate", "evaluate", "report_of_unpaired", "all"}
     (place / "A0.jpg").write_bytes(whole)
     assert planned(made) == {}
+
+
+def test_a_page_with_other_words_is_made_again_also_where_snakemake_has_no_records(made, tmp_path):
+    text = (made / "params.yaml").read_text(encoding="utf-8")
+    (made / "params.yaml").write_text(text.replace("title: Own grey", "title: Grey ones"), encoding="utf-8")
+    assert planned(made) == {"report_of_grey": 1, "all": 1}
+    (made / ".snakemake").rename(tmp_path / "records")
+    assert planned(made) == {"report_of_grey": 1, "all": 1}
+    (made / "params.yaml").write_text(text, encoding="utf-8")
+    assert planned(made) == {}
+    shutil.rmtree(made / ".snakemake")
+    (tmp_path / "records").rename(made / ".snakemake")
 
 
 def test_dvc_makes_one_report_from_nothing_without_the_others(made, tmp_path):

@@ -19,6 +19,7 @@ from ruamel.yaml import YAML
 from benchmarks import gpu
 from ganrepro import settings
 from ganrepro.plan import paths
+from pipeline import start
 
 pytestmark = pytest.mark.slow
 
@@ -31,7 +32,10 @@ REPORT, REPORT_FOLDER = paths.report_page("cyclegan_ablation"), paths.report_fol
 
 
 def shell(folder, *command, ok=True, **environment):
-    result = subprocess.run(command, cwd=folder, env=ENVIRONMENT | environment, capture_output=True, text=True)
+    """What a command says. The workflows of all tests start their stages from one process."""
+    start.begin(str(ROOT))
+    environment = ENVIRONMENT | {start.ADDRESS: os.environ.get(start.ADDRESS, "")} | environment
+    result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     output = result.stdout + result.stderr
     assert (result.returncode == 0) is ok, output[-6000:]
     return output
@@ -113,14 +117,13 @@ def project(folder):
         shell(folder, "git", *command.split())
 
 
-REPORTED = {"report_key": 1, "report_cyclegan_ablation": 1, "all": 1}
+REPORTED = {"report_cyclegan_ablation": 1, "all": 1}
 # all jobs of the tiny study once its dataset is prepared
 AFTER_PREPARE = {
     "train": 2,
     "train_reader": 1,
     "generate": 4,
     "evaluate": 4,
-    "report_key": 1,
     "report_cyclegan_ablation": 1,
     "all": 1,
 }
@@ -241,7 +244,7 @@ def test_equal_trainings_of_two_studies_are_made_once(made, tmp_path):
     text += "  twin: {base: toy, title: Twin, experiment: twins}\n"
     (copy / "params.yaml").write_text(text, encoding="utf-8")
     off = {"GANREPRO_MLFLOW": "off"}
-    reports = {"report_key": 1, "report_again": 1, "all": 1}
+    reports = {"report_again": 1, "all": 1}
     assert planned(copy) == {"train": 1, "generate": 3, "evaluate": 3} | reports
     shell(copy, "snakemake", "--cores", "2", **off)
     (first,), (other,) = (list((copy / "runs").glob(place)) for place in ("toy/cyclegan-*", "twin/*"))
@@ -271,6 +274,7 @@ def test_trainings_of_one_process_give_the_bytes_of_each_alone(made, tmp_path):
     folders = sorted((copy / "runs/toy").iterdir())
     alone = {folder.name: (folder / "checkpoint.pt").read_bytes() for folder in folders}
     assert len(alone) == 2
+    (copy / REPORT).unlink()
     for folder in folders:
         shutil.rmtree(folder)
     output = shell(copy, "snakemake", "--cores", "2", "--omit-from", "generate", **off)
@@ -553,6 +557,12 @@ def test_a_killed_workflow_continues_and_logs_each_epoch_once(tmp_path):
 
 def stage(folder, module, *words, ok=False, **environment):
     return shell(folder, sys.executable, "-m", f"pipeline.{module}", *words, ok=ok, **environment)
+
+
+def test_snakemakes_own_review_finds_one_thing_alone():
+    """One environment serves all rules (CONTRIBUTING says why)."""
+    findings = set(re.findall(r"^ +\* (.+):$", shell(ROOT, "snakemake", "--lint", ok=False), re.MULTILINE))
+    assert findings == {"Specify a conda environment or container for each rule."}
 
 
 def test_errors_are_one_line_and_exit_is_not_zero(tmp_path):

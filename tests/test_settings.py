@@ -113,7 +113,7 @@ def test_a_row_may_differ_in_any_setting_and_in_its_method(raw):
         (("studies", "camvid-pairs", "rows"), [], "rows: empty; expected at least one"),
         (("features",), "inception", "expected 'reader' or 'inception-tf1'"),
         (("readers", "fcn8s", "overflows"), True, "unknown key; did you mean 'overflow'?"),
-        (("studies", "camvid-256", "reader"), "fcn8s", "'fcn8s' reads Cityscapes alone"),
+        (("studies", "camvid-256", "reader"), "fcn8s", "'fcn8s' reads cityscapes alone"),
         (("studies", "camvid-pairs", "rows"), ["l1-gans"], "there is no 'l1-gans'; did you mean 'l1-gan'?"),
         (("studies", "streets-tiny", "conditional"), True, ", the rows are of cyclegan"),
         (("studies", "streets-pairs", "pool_images"), 50, ", the rows are of pix2pix"),

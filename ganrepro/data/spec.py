@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ganrepro.errors import SourceError
+
 Kind = Literal["photos", "label maps", "edges", "images"]
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")  # of files that are taken for images
 # kind -> in sentences, in the title of a translation, in the name of an output
@@ -116,6 +118,9 @@ def photos_of(domains: Mapping[str, Any]) -> str:
 
 def _domain(name: str, given: dict[str, Any], palette: Mapping[str, list[int]]) -> Domain:
     kind = given.get("kind", "images")
+    if kind not in ("images", *WORDS):
+        expected = ", ".join(("images", *WORDS))
+        raise SourceError(f"domain {name}: expected one of {expected}, or {{title: {kind}}}, got {kind!r}")
     title, word, slug = WORDS.get(kind, (f"images of domain {name.upper() if len(name) == 1 else name}",) * 3)
     if kind == "images":
         word, slug = (name.upper() if len(name) == 1 else name), name

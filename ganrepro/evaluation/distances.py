@@ -27,7 +27,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from ganrepro.data.images import ImageError, as_tensor, read_labels, read_rgb, resize, to_float
 from ganrepro.errors import WeightsError
 from ganrepro.evaluation.label_maps import enlarged
-from ganrepro.evaluation.measures.base import GROUPS, OWN_FEATURES, Job
+from ganrepro.evaluation.measures.base import GROUND_TRUTH, GROUPS, OWN_FEATURES, Job
 from ganrepro.evaluation.readers.base import Reader
 from ganrepro.process import cores
 from ganrepro.store.files import replacing
@@ -55,7 +55,7 @@ def of_job(job: Job) -> Found:
         height, width = read_labels(job.folder / "test" / "labels" / job.real("test")[1][0]).shape
         backbone = features_of_reader(job.reader(), height, width)
     (folder, names), (known, training) = job.real("test"), job.real("train")
-    if job.row is not None:
+    if job.row == GROUND_TRUTH:
         made = load_photos(known, training[: len(names)], job.pixels)
     else:
         made = load_photos(job.folders[0], job.names)
@@ -259,16 +259,15 @@ def extrapolated(x: np.ndarray, y: np.ndarray) -> float | None:
 
 
 def standard_error(statistic: Callable[..., float], *sets: np.ndarray) -> float | None:
-    """Of a statistic of sets of images, by a jackknife that leaves out a tenth of all at a time. None for less than 4.
+    """Of a statistic of sets of images, by a jackknife that leaves out a tenth of all at a time. None for less than ten.
 
     A bootstrap would not do: images drawn twice make the sets look narrower than they are.  Source: Efron and
     Tibshirani 1993, chapter 11.
     """
-    groups = min(GROUPS, *map(len, sets))
-    if groups < 4:
+    if min(map(len, sets)) < GROUPS:
         return None
-    left = [statistic(*(z[np.arange(len(z)) % groups != g] for z in sets)) for g in range(groups)]
-    return float(np.sqrt((groups - 1) / groups * np.sum((np.array(left) - np.mean(left)) ** 2)))
+    left = [statistic(*(z[np.arange(len(z)) % GROUPS != g] for z in sets)) for g in range(GROUPS)]
+    return float(np.sqrt((GROUPS - 1) / GROUPS * np.sum((np.array(left) - np.mean(left)) ** 2)))
 
 
 def measure(made: list[np.ndarray], real: list[np.ndarray]) -> Found:

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 
 from ganrepro.data.images import as_array, as_tensor, read_rgb, resize, to_float, to_uint8, write_png
-from ganrepro.data.spec import DataSpec
 from ganrepro.methods.base import Batch, Method
 from ganrepro.methods.encodes import Encodes
 from ganrepro.methods.outputs import Output
@@ -69,16 +68,16 @@ def _make_samples(
         of = range(first, min(count, first + at_once))
         random = stream(0, f"samples/{output.name}/{first}")
         noise = {name: kind.draw(len(of), random).to(device) for name, kind in method.feed().noise.items()}
-        asked = {output.target: torch.tensor(asked_for(of, method.data), device=device)}
+        asked = {output.target: torch.tensor(asked_for(of, output), device=device)}
         reseed(0, f"samples/{output.name}/{first}/dropout")
         with torch.no_grad():
             made = method.generate(output, networks, Batch({}, asked, noise), random)
         _write(folder / output.name, [f"{number:05d}.png" for number in of], made)
 
 
-def asked_for(numbers: Iterable[int], data: DataSpec) -> list[int]:
-    """The classes that images from noise are asked for, by turns."""
-    return [number % max(1, len(data.classes)) for number in numbers]
+def asked_for(numbers: Iterable[int], output: Output) -> list[int]:
+    """The classes, or values of a code, that images from noise are asked for, by turns."""
+    return [number % output.values for number in numbers]
 
 
 def _from_images(

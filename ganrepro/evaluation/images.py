@@ -28,7 +28,7 @@ def load_levels(folder: Path, names: Sequence[str], channels: int, pixels: int |
 
 
 def asked_class(name: str, classes: int) -> int:
-    """The class that a sample of this name was asked for."""
+    """The class (or value of a code, of so many) that a sample of this name was asked for."""
     return int(Path(name).stem) % classes
 
 

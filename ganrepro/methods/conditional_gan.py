@@ -53,7 +53,7 @@ class ConditionalGAN(FromNoise[Settings]):
         return Feed((self.domain,), labels=True, noise={"z": z, "asked": asked})
 
     def outputs(self) -> tuple[Output, ...]:
-        return samples(self.domain), samples_by_class(self.domain)
+        return samples(self.domain), samples_by_class(self.domain, len(self.data.classes))
 
     def losses(self) -> tuple[Loss, ...]:
         return Loss("real", "Discriminator"), Loss("fake", "Discriminator"), Loss("generator", "Generator")

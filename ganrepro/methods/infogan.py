@@ -50,8 +50,8 @@ class InfoGAN(FromNoise[Settings]):
 
     def outputs(self) -> tuple[Output, ...]:
         title = "A column for each class of the code, down the first number from -2 to 2"
-        sweep = Output("sweep", None, self.domain, title, asked="code", picture=True)
-        return samples(self.domain), samples_by_code(self.domain), sweep
+        sweep = Output("sweep", None, self.domain, title, "code", CODES, picture=True)
+        return samples(self.domain), samples_by_code(self.domain, CODES), sweep
 
     def losses(self) -> tuple[Loss, ...]:
         told = (Loss("class", "Information: the class, the numbers"), Loss("numbers", "Information: the class, the numbers"))
@@ -107,7 +107,7 @@ class InfoGAN(FromNoise[Settings]):
     ) -> torch.Tensor:
         z, numbers, one_of_ten = batch.noise["z"], batch.noise["numbers"], batch.noise["one_of_ten"]
         if output.asked:
-            one_of_ten = batch.labels[self.domain] % CODES
+            one_of_ten = batch.labels[self.domain]
         if output.picture:  # the same noise everywhere; each line of ten images another number
             z = z[:1].expand_as(z)
             lines = torch.arange(len(z), device=z.device) // CODES

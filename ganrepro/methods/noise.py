@@ -14,7 +14,7 @@ from ganrepro.schema.fields import Beta, Count, CountOfTwo, CountOrZero, Filters
 
 
 class NoiseSettings(ScheduleSettings):
-    """Digits of 28 × 28 as they are, for as long as Lucic et al. train on MNIST."""
+    """Settings of methods that start from noise; the defaults are those of Lucic et al. on MNIST."""
 
     load_pixels: Pixels = Field(28, description="images are read at this size")
     crop_pixels: Pixels = Field(28, description="the same: no jitter")

@@ -18,7 +18,7 @@ class Output:
     name: folder of its images, and its name in every table.   source: domain of the test images that it is made from (None: from
     noise).   target: domain that its images should look like; where that is the source, it renders its own input.   title: as
     printed.  asked: what each image is asked for: a class of the images, or a value of a code that was learnt without classes;
-    by turns.  picture: a few images to look at, which no measure reads.
+    by turns.  values: how many there are to ask for.  picture: a few images to look at, which no measure reads.
     """
 
     name: str
@@ -26,6 +26,7 @@ class Output:
     target: str
     title: str
     asked: Literal["class", "code"] | None = None
+    values: int = 1
     picture: bool = False
 
     @property
@@ -50,14 +51,14 @@ def samples(domain: str) -> Output:
     return Output("samples", None, domain, "Samples")
 
 
-def samples_by_class(domain: str) -> Output:
+def samples_by_class(domain: str, classes: int) -> Output:
     """Images from noise, each of the class that was asked for."""
-    return Output("samples-by-class", None, domain, "Samples, class by class", asked="class")
+    return Output("samples-by-class", None, domain, "Samples, class by class", "class", classes)
 
 
-def samples_by_code(domain: str) -> Output:
+def samples_by_code(domain: str, values: int) -> Output:
     """Images from noise, each of a value of a code that was learnt without classes."""
-    return Output("samples-by-code", None, domain, "Samples, code by code", asked="code")
+    return Output("samples-by-code", None, domain, "Samples, code by code", "code", values)
 
 
 def reconstructions(domain: str) -> Output:

@@ -24,10 +24,10 @@ def modules_of(job: str) -> tuple[str, ...]:
     return {
         "prepare": ("data.prepare", layouts.module_of(name)),
         "edges": ("data.edges",),
-        "reader": (f"evaluation.readers.{name}",),
-        "train": ("training.loop", f"methods.{name}"),
-        "images": ("evaluation.generation",),
-        "measure": ("evaluation.scoring", f"evaluation.measures.{name}"),
+        "reader": ("process", f"evaluation.readers.{name}"),
+        "train": ("process", "training.loop", f"methods.{name}"),
+        "images": ("process", "evaluation.generation"),
+        "measure": ("process", "evaluation.scoring", f"evaluation.measures.{name}"),
     }[kind]
 
 

@@ -71,7 +71,11 @@ def _dataset_key(settings: str) -> str:
         prepared_by = "none"  # of a folder that is not here; its preparation says so
     source = folder_digest(dataset) if dataset.source == FOLDER else registry_digest(dataset.source)
     edges = [code.version("edges"), registry_digest(dataset.edges)] if dataset.edges else []
-    return key_of("dataset", changed(dataset), data_spec(dataset).as_values(), prepared_by, source, edges)
+    asked = {name: value for name, value in changed(dataset).items() if name != "path"}  # what a folder holds counts, not where
+    data = data_spec(dataset).as_values()
+    for domain in data["domains"].values():
+        del domain["title"], domain["word"]  # words for people
+    return key_of("dataset", asked, data, prepared_by, source, edges)
 
 
 def dataset_dir(params: Params, name: str) -> Path:

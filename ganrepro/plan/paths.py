@@ -88,8 +88,10 @@ class Run:
     def spec(self) -> dict[str, Any]:
         """Everything that determines its training, as it is hashed and stored beside the checkpoint."""
         method = self.method
-        # their keys are in their paths, but of what somebody put there
+        # the path of a download carries its key; a file that somebody put there is hashed
         files = {name: sha256(path) if name.endswith(".pth") else str(path) for name, path in self.files.items()}
+        if READER in files:
+            files[READER] = key_of("reader", reader_spec(self.params, self.study))  # whatever the dataset is called
         return {
             "method": method.name,
             "settings": changed(method.settings),
@@ -131,7 +133,7 @@ class Run:
             made_of: list[object] = [self.row, study.pixels, datasets.dataset_key(params, study.dataset)]
         else:
             made_of = [self.spec, study.test_passes, self.looks_back]
-        outputs = [[o.name, o.source, o.target, o.asked, o.picture] for o in self.outputs]
+        outputs = [[o.name, o.source, o.target, o.asked, o.values, o.picture] for o in self.outputs]
         return key_of("images", made_of, outputs, code.version("images", device=params.device))
 
     @property
@@ -256,14 +258,14 @@ def reader_spec(params: Params, study: Study) -> dict[str, Any]:
     if kind is None or study.reader is None:
         raise ConfigError(f"studies.{study.name}: nothing reads its images; the dataset has no label maps and no image classes")
     recipe = params.readers[study.reader]
-    told = recipe.model_dump()
+    values = changed(recipe)
     if isinstance(recipe, PublishedReaderSettings):
-        told |= {"source": registry_digest(recipe.weights)}
+        values |= {"source": registry_digest(recipe.weights)}
     else:
-        told |= {"pixels": recipe.pixels or study.pixels}
+        values |= {"pixels": recipe.pixels or study.pixels}
     return {
         "kind": kind,
-        "recipe": told,
+        "recipe": values,
         "dataset": datasets.dataset_key(params, study.dataset),
         "code": code.version(f"reader/{kind}", device=params.device),
     }

@@ -9,6 +9,7 @@ import numpy as np
 
 from ganrepro.evaluation.intervals import FEWEST_IMAGES, LEVEL, Difference, corrected, difference, p_value, reach
 from ganrepro.evaluation.measures import SCORES
+from ganrepro.plan import paths
 from ganrepro.reporting.markdown import markdown, plain
 from ganrepro.reporting.results import Results, at_floor, trusted
 from ganrepro.reporting.templates import render
@@ -100,13 +101,14 @@ def _known(value: float) -> float | None:
 
 def _reason(results: Results, claim: ClaimSettings, found: Difference) -> str:
     """Why a claim is not judged; '' where it is."""
-    seeds = len(results.study.seeds)
+    seeds = min(len(results.estimates[claim.output, row][claim.score].trainings) for row in (claim.better, claim.than))
     if seeds < FEWEST_SEEDS:
         return "one training" if seeds == 1 else f"{seeds} trainings"
     measure = results.measure_of(claim.output, claim.score)
-    if measure is not None and measure.reader and not trusted(results):
+    needs = paths.needs_of(results.params, results.study)
+    if measure is not None and measure.uses_reader(needs) and not trusted(results):
         return "gate failed"
-    return "" if np.isfinite(found.error) else f"a class in fewer than {FEWEST_IMAGES} images"
+    return "" if np.isfinite(found.error) else f"fewer than {FEWEST_IMAGES} images, or of some class"
 
 
 def published(study: Study, claim: ClaimSettings) -> float | None:

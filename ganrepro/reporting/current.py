@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TypeVar
 
 from ganrepro.data import layouts
@@ -12,7 +11,7 @@ from ganrepro.data.own import entry_of
 from ganrepro.errors import SourceError
 from ganrepro.evaluation.readers import KINDS
 from ganrepro.methods.outputs import Output
-from ganrepro.plan import code, datasets, paths
+from ganrepro.plan import code, paths
 from ganrepro.reporting.deviations import deviations
 from ganrepro.settings import Params, Study, find_study
 from ganrepro.store.code import PACKAGE, code_digest
@@ -64,8 +63,8 @@ def measuring_slopes(study: Study) -> list[str]:
 
 def over_training(params: Params, study: Study) -> bool:
     """Whether some score is known over the training."""
-    trained = any(row.method.players() for row in study.rows.values())
-    return trained and any(m.headline for run in paths.runs(params, study)[:1] for of in run.measures.values() for m in of)
+    kept = any(run.looks_back for run in paths.trained(params, study))
+    return kept and any(m.headline for run in paths.runs(params, study)[:1] for of in run.measures.values() for m in of)
 
 
 def by_class(params: Params, study: Study) -> bool:
@@ -105,10 +104,11 @@ def report_key(params: Params, study: Study) -> str:
     """Key of the report, printed in its footer: stale when it differs."""
     scores = [str(run.scores) for run in paths.runs(params, study)]
     titles = [study.heading, study.title, *(row.title for row in study.rows.values()), *(o.title for o in study.outputs)]
+    rows = [[row.method.title, row.method.paper, *map(list, row.method.losses())] for row in study.rows.values()]
     told = study.data.as_values()
     tables = [[name, table.model_dump()] for name, table in study.tables.items()]
     claims = [claim.model_dump() for claim in study.claims]
-    files = [*sorted((PACKAGE / "reporting/templates").glob("*.j2")), PACKAGE / "evaluation/measures/__init__.py"]
+    files = [PACKAGE / "reporting/templates/report.md.j2", PACKAGE / "evaluation/measures/__init__.py"]
     texts = [file.read_text(encoding="utf-8") for file in files]
     used = sorted({measure.name for run in paths.runs(params, study) for measure in run.used})
     measures = code_digest(*(f"evaluation.measures.{name}" for name in used))
@@ -116,6 +116,7 @@ def report_key(params: Params, study: Study) -> str:
         "report",
         scores,
         titles,
+        rows,
         told,
         tables,
         claims,
@@ -124,11 +125,6 @@ def report_key(params: Params, study: Study) -> str:
         code_digest("reporting.page"),
         measures,
     )
-
-
-def key_file(params: Params, name: str) -> Path:
-    """A file whose name carries a report's key: the workflow's sign that the page is of the current parameters."""
-    return datasets.inside("work/reports", f"{name}-{report_key(params, find_study(params, params.reports[name]))}")
 
 
 def report_is_current(params: Params, name: str) -> bool:

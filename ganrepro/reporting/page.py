@@ -16,6 +16,7 @@ from ganrepro.data.images import write_png
 from ganrepro.evaluation.intervals import FEWEST_IMAGES, REPLICATES
 from ganrepro.evaluation.measures import MEASURES, left_out
 from ganrepro.methods.base import Feed, epochs
+from ganrepro.methods.outputs import Output
 from ganrepro.plan import paths
 from ganrepro.reporting import claims, pictures, plots, tables
 from ganrepro.reporting.current import deviations_of, figures, grids, measuring_slopes, renderings, report_key, sampled
@@ -31,7 +32,7 @@ from ganrepro.reporting.results import (
     write_tables,
 )
 from ganrepro.reporting.templates import render
-from ganrepro.settings import Params
+from ganrepro.settings import Params, Study
 from ganrepro.store.digests import canonical, digest
 from ganrepro.store.files import write_json
 
@@ -124,11 +125,18 @@ def _tables(params: Params, results: Results) -> Context:
                 "source": table.source and plain(table.source),
                 "grid": key in shown,
                 "scored": bool(table.scores),
-                "caption": "samples, first seed" if study.output(table.output).source is None else "input, each row, truth",
+                "caption": _caption(study, study.output(table.output)),
             }
             for key, table in study.tables.items()
         ]
     }
+
+
+def _caption(study: Study, output: Output) -> str:
+    """What the picture of a table shows, from left to right."""
+    if output.source is None:
+        return "samples, first seed"
+    return "input, each row, truth" if study.data.paired else "input, each row"
 
 
 def _claims(params: Params, results: Results) -> Context:

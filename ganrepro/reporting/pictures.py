@@ -31,7 +31,7 @@ def grid(results: Results, table: TableSettings) -> Image.Image:
 def _columns_of_translations(results: Results, table: TableSettings) -> Image.Image:
     """Input, every row of a table (first seed) and truth, side by side; one line per test image."""
     study, output = results.study, results.study.output(table.output)
-    columns = [("Input", results.images["identity", 0])]
+    columns = [("Input", results.images[study.references[-1], 0])]  # the input as it is; of reconstructions also the truth
     trained = [row for row in table.rows if row not in REFERENCE_ROWS]
     columns += [(title(results, row, table), results.images[row, study.seeds[0]]) for row in trained]
     if study.data.paired:
@@ -158,7 +158,7 @@ def sheet(titles: list[str], lines: Sequence[Sequence[Path | Image.Image]], side
         for y, line in enumerate(lines):
             canvas.paste(_square(line[x], side), (x * (side + gap), header + y * (side + gap)))
     # 256 colours keep a grid of photos under 200 KB; flat label colours stay exact to the eye
-    return canvas.quantize(256, method=Image.Quantize.MEDIANCUT, kmeans=1)
+    return canvas.quantize(256, method=Image.Quantize.MEDIANCUT)
 
 
 def _square(image: Path | Image.Image, side: int) -> Image.Image:

@@ -19,6 +19,7 @@ from ganrepro.evaluation.measures import MEASURES, SCORES
 from ganrepro.evaluation.measures.base import GROUPS, Measure
 from ganrepro.evaluation.readers import find
 from ganrepro.evaluation.readers.base import Gate
+from ganrepro.methods.base import epochs
 from ganrepro.methods.outputs import Output
 from ganrepro.plan import datasets, paths
 from ganrepro.settings import REFERENCE_ROWS, Params, Study, TableSettings
@@ -99,7 +100,7 @@ def collect(params: Params, study: Study) -> Results:
                     line | {"class": c, "value": v} for c, v in zip(study.data.palette, found.get("by_class", ()), strict=False)
                 ]
                 if found.get("epochs"):
-                    then = found["epochs"] | {str(_epochs(run)): found["scores"]}
+                    then = found["epochs"] | {str(epochs(run.method.settings)): found["scores"]}
                     curves += [
                         line | {"epoch": int(e), "score": measure.headline, "value": one[measure.headline]}
                         for e, one in then.items()
@@ -138,11 +139,6 @@ def collect(params: Params, study: Study) -> Results:
         gate=gate,
         reader=find(kind).title if kind is not None and gate is not None else "",
     )
-
-
-def _epochs(run: paths.Run) -> int:
-    settings = run.method.settings
-    return int(settings.epochs_constant + settings.epochs_decay)
 
 
 def _estimates(by_measure: dict[str, list[np.ndarray]]) -> dict[str, Estimate]:
@@ -219,10 +215,8 @@ def images_per_epoch(results: Results, row: str) -> int:
     """Images (of each domain, where they are unpaired) that an epoch of a row shows."""
     method, manifest = results.study.rows[row].method, results.manifest
     feed = method.feed()
-    if method.settings.epoch_images:
-        return int(method.settings.epoch_images) * feed.batches
     names = manifest["names"]["train"] if feed.paired or len(feed.domains) == 1 else manifest["unpaired"]
-    return max(len(names[domain]) for domain in feed.domains)
+    return feed.batches * int(method.settings.epoch_images or max(len(names[domain]) for domain in feed.domains))
 
 
 def read_counts(path: Path) -> dict[str, np.ndarray]:

@@ -66,6 +66,9 @@ def of_differences(results: Results, table: TableSettings) -> str:
     for row in (r for r in table.rows if r not in (*REFERENCE_ROWS, table.against)):
         own, cells = results.estimates[table.output, row], [plain(title(results, row, table))]
         for score in scores:
+            if score not in own:
+                cells.append("–")
+                continue
             one = difference(own[score], base[score])
             about = reach(one)
             told = f" <sub>{one.mean - about:+.3f} to {one.mean + about:+.3f}</sub>" if math.isfinite(about) else ""

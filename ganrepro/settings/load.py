@@ -23,6 +23,7 @@ from ganrepro.evaluation.measures import SCORES, measures_of, printed
 from ganrepro.evaluation.measures.base import Needs
 from ganrepro.evaluation.readers import kind_of
 from ganrepro.methods.base import READER, Method
+from ganrepro.methods.outputs import Output
 from ganrepro.schema.fields import checked_name
 from ganrepro.schema.readers import PublishedReaderSettings, ReaderSettings
 from ganrepro.schema.registry import FOLDER, holds_images, registry
@@ -231,8 +232,12 @@ def _study(
     study = build(StudySettings, {key: value for key, value in raw.items() if key in OWN}, where)
     data = data_spec(known(params.datasets, study.dataset, f"{where}.dataset"))
     reader = None if study.reader is None else known(params.readers, study.reader, f"{where}.reader")
-    if isinstance(reader, PublishedReaderSettings) and params.datasets[study.dataset].source != "cityscapes":
-        raise ConfigError(f"{where}.reader: '{study.reader}' reads Cityscapes alone; choose another, or a dataset made from it")
+    if isinstance(reader, PublishedReaderSettings):
+        learnt = registry()[reader.weights].get("reads")
+        if params.datasets[study.dataset].source != learnt:
+            raise ConfigError(
+                f"{where}.reader: '{study.reader}' reads {learnt} alone; choose another, or a dataset of that source"
+            )
     experiment, place = known(experiments, study.experiment, f"{where}.experiment")
     for row in study.rows or []:
         known(experiment.rows, row, f"{where}.rows")
@@ -244,6 +249,15 @@ def _study(
     for row, made_row in rows.items():
         _check_fit(f"{place}.rows.{row}", made_row.method, needs, where, study.dataset, params)
     _check_settings(where, {key: value for key, value in settings.items() if key in own}, rows)
+    outputs: dict[str, tuple[str, Output]] = {}
+    for row, made_row in rows.items():
+        for output in made_row.method.outputs():
+            first, other = outputs.setdefault(output.name, (row, output))
+            if other.target != output.target:
+                raise ConfigError(
+                    f"{place}: rows {first} and {row} both make {output.name!r}, of {other.target} and of {output.target}; "
+                    "give each domain a study of its own"
+                )
     sizes = {row.settings.crop_pixels: name for name, row in rows.items()}
     if len(sizes) > 1:
         told = " and ".join(f"{size} ({row})" for size, row in sizes.items())

@@ -20,7 +20,7 @@ PACKAGE = Path(__file__).resolve().parent.parent
 CONFIRMED = "confirmed.json"  # job -> digest -> the version that it equals, and on what that was seen
 VERSION_DIGITS = 16
 # Modules that compute no result: they parse, name, write and log. What they read is hashed as values.
-NOT_HASHED = ("settings", "schema", "store", "plan", "tracking", "errors", "lazy", "process", "provenance")
+NOT_HASHED = ("settings", "schema", "store", "plan", "tracking", "errors", "lazy", "provenance")
 # Packages that find a module by its name: what they find is named where a job's code begins.
 REGISTRIES = ("methods", "data.layouts", "evaluation.measures", "evaluation.readers")
 
@@ -75,7 +75,7 @@ def _imports(module: str) -> tuple[str, frozenset[str]]:
     if path is None:
         raise FileNotFoundError(f"ganrepro.{module}: no such module")
     reading = _Reading()
-    reading.statements(ast.parse(path.read_text(encoding="utf-8")).body, top=True)
+    reading.statements(ast.parse(path.read_text(encoding="utf-8")).body, ast.Module)
     used = [one for one in reading.imports if one[-1].split(".")[0] in reading.names]
     ours = set()
     for source, name, _ in used:
@@ -99,11 +99,17 @@ class _Reading:
         self.names: set[str] = set()
         self.imports: list[tuple[str, str, str]] = []
 
-    def statements(self, body: list[ast.stmt], top: bool = False) -> None:
+    def statements(self, body: list[ast.stmt], of: type[ast.AST]) -> None:
+        """of: what they are the body of, a module, class or function."""
         for number, part in enumerate(body):
             docstring = number == 0 and isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant)
-            typing = top and isinstance(part, ast.If) and isinstance(part.test, ast.Name) and part.test.id == "TYPE_CHECKING"
-            if not (docstring or typing or _is_settings(part)):
+            typing = (
+                of is ast.Module
+                and isinstance(part, ast.If)
+                and isinstance(part.test, ast.Name)
+                and part.test.id == "TYPE_CHECKING"
+            )
+            if not (docstring or typing or _is_settings(part, of)):
                 self.read(part)
 
     def read(self, node: ast.AST) -> None:
@@ -120,7 +126,7 @@ class _Reading:
                 continue
             self.words.append(field)
             if field == "body" and isinstance(node, (ast.ClassDef, ast.FunctionDef)):
-                self.statements(node.body)
+                self.statements(node.body, type(node))
             elif isinstance(value, list):
                 for item in value:
                     self.read(item) if isinstance(item, ast.AST) else self.words.append(repr(item))
@@ -131,14 +137,14 @@ class _Reading:
         self.words.append(".")
 
 
-def _is_settings(part: ast.stmt) -> bool:
+def _is_settings(part: ast.stmt, of: type[ast.AST]) -> bool:
     """A class of settings, an alias of a type, or what a method is called in reports."""
     if isinstance(part, ast.ClassDef):
         return part.name.endswith("Settings")
     if not isinstance(part, ast.Assign):
         return False
     target = part.targets[0]
-    if isinstance(target, ast.Name) and target.id in ("title", "paper"):
+    if of is ast.ClassDef and isinstance(target, ast.Name) and target.id in ("title", "paper"):
         return True
     subscripted = part.value.value if isinstance(part.value, ast.Subscript) else None
     return isinstance(subscripted, ast.Name) and subscripted.id in ("Annotated", "Literal")

@@ -64,7 +64,7 @@ class Sampler:
     @property
     def classes(self) -> int:
         """How many it can be told to make; 0 where it takes none."""
-        return len(self.method.data.classes) if self.takes_class else 0
+        return self._output.values if self.takes_class else 0
 
     @property
     def pixels(self) -> int:
@@ -94,7 +94,7 @@ class Sampler:
             random = stream(seed, f"sample/{first}")
             noise = {kind: draw.draw(AT_ONCE, random) for kind, draw in self.method.feed().noise.items()}
             of = range(first, first + AT_ONCE)
-            asked = torch.tensor(asked_for(of, self.method.data) if label is None else [label] * len(of))
+            asked = torch.tensor(asked_for(of, self._output) if label is None else [label] * len(of))
             reseed(seed, f"sample/{first}/dropout")
             output = self._output
             with torch.no_grad():

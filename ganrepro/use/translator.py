@@ -116,7 +116,10 @@ def of_row(run: paths.Run, output: Output) -> Translator:
     if isinstance(method, Imported):
         return of_published(method.files[method.settings.weights], output.name)
     if not isinstance(method, TranslationMethod):
-        raise ModelError(f"{run.study.name}/{run.row}: {method.title} translates by a search, not by a network; nothing to load")
+        raise ModelError(
+            f"{run.study.name}/{run.row}: {method.title} has no generator for each way (methods/translation.py), which this "
+            "command loads; what it made of the test images lies in images/"
+        )
     name = route(str(output.source), output.target)
     weights = checkpoints.load(checkpoint_of(run), run.spec)["players"]["networks"][name]
     s = method.settings

@@ -31,14 +31,16 @@ class Job:
 def jobs(logs: Path, now: float) -> list[Job]:
     """Every job that is running or failed within the hour, those that wrote last at the end.  now: seconds since 1970.
 
-    Snakemake writes a .tsv beside the log of a job that is done.
+    The last line of a job that is done says so (pipeline/start.py).
     """
     found = []
     for path, written in sorted(((path, _time(path)) for path in logs.rglob("*.log")), key=lambda one: one[1]):
         silent = now - written
-        if silent > SILENT_SECONDS or _time(path.with_suffix(".tsv")) >= written:
+        if silent > SILENT_SECONDS:
             continue
         text = path.read_bytes()[-4000:].decode("utf-8", "replace")
+        if text.splitlines()[-1:] and text.splitlines()[-1].startswith("done in "):
+            continue
         last = next(reversed(list(BAR.finditer(text))), None)
         error = next((line for line in reversed(text.splitlines()) if line.startswith("error: ")), "")
         if not error and last and (silent > ALIVE_SECONDS or last["done"] == last["of"]):

@@ -1,17 +1,5 @@
 """All scores of a study -> tables, figures, one Markdown report; one rule for each report of params.yaml."""
 
-
-# A report has one fixed name, so its key, printed in its footer, lies beside the results too: where the key
-# changes, this file is made, newer than the page, which is made again. The report's stage removes older keys.
-rule report_key:
-    output:
-        "work/reports/{name}-{key}",
-    log:
-        "logs/report/{name}-{key}.log",
-    shell:
-        "touch {output:q} 2> {log:q}"
-
-
 for NAME, STUDY in ((name, STUDIES[study]) for name, study in PARAMS.reports.items()):
     PAGE, FOLDER = paths.report_page(NAME), paths.report_folder(NAME)
 
@@ -22,7 +10,7 @@ for NAME, STUDY in ((name, STUDIES[study]) for name, study in PARAMS.reports.ite
         name:
             settings.rule_name(NAME)
         input:
-            current.key_file(PARAMS, NAME),
+            newer_if_stale(NAME),
             [
                 f"{run.scores}/{file}"
                 for run in paths.runs(PARAMS, STUDY)
@@ -79,8 +67,6 @@ for NAME, STUDY in ((name, STUDIES[study]) for name, study in PARAMS.reports.ite
             ),
         log:
             f"logs/report/{NAME}.log",
-        benchmark:
-            f"logs/report/{NAME}.tsv"
         resources:
             mem_mb=4000,
             runtime=60,
@@ -88,7 +74,7 @@ for NAME, STUDY in ((name, STUDIES[study]) for name, study in PARAMS.reports.ite
             name=NAME,
             out=FOLDER,
         shell:
-            "{PYTHON:q} -m pipeline.report --report {params.name:q} --out {params.out:q} 2> {log:q}"
+            "python -m pipeline.start report --report {params.name:q} --out {params.out:q} 2> {log:q}"
 
 
 rule claims:
@@ -99,19 +85,16 @@ rule claims:
     log:
         "logs/claims.log",
     shell:
-        "{PYTHON:q} -m pipeline.claims 2> {log:q}"
+        "python -m pipeline.start claims 2> {log:q}"
 
 
 rule survey:
+    input:
+        # answers lie in a second file until the database takes them over; either one changes with each
+        sorted(map(str, Path("surveys").glob("*.sqlite*"))),
     output:
         "reports/survey.md",
     log:
         "logs/survey.log",
-    params:
-        # answers lie in a second file until the database takes them over; either one changes with each
-        answers=[
-            (file.name, file.stat().st_mtime_ns, file.stat().st_size)
-            for file in sorted(Path("surveys").glob("*.sqlite*"))
-        ],
     shell:
-        "{PYTHON:q} -m pipeline.survey 2> {log:q}"
+        "python -m pipeline.start survey 2> {log:q}"

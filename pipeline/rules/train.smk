@@ -1,17 +1,5 @@
 """Prepared dataset -> checkpoint and losses, one job per row and seed."""
 
-
-def equal_training(run):
-    """The checkpoint of an equal training of another row or study, whose results this one takes over."""
-    first = FIRST[run.key]
-    return (
-        [] if first.folder == run.folder else ancient(f"{first.folder}/checkpoint.pt")
-    )
-
-
-# Trainings of one process on a GPU; each result is that of a training alone, so it has the same place and key.
-TOGETHER = paths.trained_together(PARAMS)
-
 for NUMBER, GROUP in enumerate(TOGETHER):
 
     rule:
@@ -31,8 +19,6 @@ for NUMBER, GROUP in enumerate(TOGETHER):
             ),
         log:
             f"logs/train/together-{NUMBER}.log",
-        benchmark:
-            f"logs/train/together-{NUMBER}.tsv"
         priority: 10 + max(len(run.method.losses()) for run in GROUP)
         threads: 1
         resources:
@@ -42,11 +28,7 @@ for NUMBER, GROUP in enumerate(TOGETHER):
         params:
             out=[str(run.folder) for run in GROUP],
         shell:
-            "{PYTHON:q} -m pipeline.train --together {params.out:q} --threads {threads} 2> {log:q}"
-
-
-# the keys of single trainings: all but those
-ALONE = "|".join(run.key for group in TOGETHER for run in group)
+            "python -m pipeline.start train --together {params.out:q} --threads {threads} 2> {log:q}"
 
 
 rule train:
@@ -60,10 +42,8 @@ rule train:
         timing="runs/{study}/{row}-s{seed}-{key}/timing.json",
     log:
         "logs/train/{study}/{row}-s{seed}-{key}.log",
-    benchmark:
-        "logs/train/{study}/{row}-s{seed}-{key}.tsv"
     wildcard_constraints:
-        key=f"(?!(?:{ALONE})/)[0-9a-f]+" if ALONE else "[0-9a-f]+",
+        key=f"(?!(?:{GROUPED})/)[0-9a-f]+" if GROUPED else "[0-9a-f]+",
     # the costliest rows first, those of the most losses, so that the last one to finish is a cheap one
     priority: lambda w: 10 + len(run_of(w).method.losses())
     threads: 1
@@ -74,5 +54,5 @@ rule train:
     params:
         out=lambda w, output: os.path.dirname(output.checkpoint),
     shell:
-        "{PYTHON:q} -m pipeline.train --study {wildcards.study:q} --row {wildcards.row:q} --seed {wildcards.seed:q}"
+        "python -m pipeline.start train --study {wildcards.study:q} --row {wildcards.row:q} --seed {wildcards.seed:q}"
         " --threads {threads} --out {params.out:q} 2> {log:q}"

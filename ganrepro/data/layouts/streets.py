@@ -55,7 +55,7 @@ class _Canvas:
         return _Canvas(*(array[rows, columns] for array in (self.x, self.y, self.colour, self.label)))
 
     def paint(self, mask: np.ndarray, colour: np.ndarray, label: int) -> None:
-        """colour: (3,) or (h, w, 3)."""
+        """colour: (3,), (h, w, 3), or (n, 3) of the n samples in the mask alone."""
         self.colour[mask] = colour[mask] if colour.ndim == 3 else colour
         self.label[mask] = label
 
@@ -71,8 +71,8 @@ def _noise(rng: np.random.Generator, u: np.ndarray, v: np.ndarray, frequency: fl
 
 
 def _shade(base: np.ndarray, amount: np.ndarray) -> np.ndarray:
-    """`base` colour, lightened or darkened by `amount` (h, w)."""
-    return base[None, None, :] + amount[..., None]
+    """`base` colour, lightened or darkened by `amount` (h, w) or (n,)."""
+    return base + amount[..., None]
 
 
 def draw_scene(seed: int, number: int, pixels: int) -> tuple[np.ndarray, np.ndarray]:
@@ -165,16 +165,16 @@ def _paint_row(
         rows, columns, lit = rng.uniform(5, 8), rng.uniform(1.6, 2.6), rng.uniform(0, 0.25)
         if rng.uniform() < 0.82:
             inside = (t > start) & (t < stop) & (c.y < base) & (c.y > horizon - height * t)
-            up = (base - c.y) / safe
-            along = (1 / safe) * columns
-            window = ((along % 1) > 0.32) & ((along % 1) < 0.74) & ((up * rows % 1) > 0.3) & ((up * rows % 1) < 0.8) & (up > 0.1)
-            wall = _shade(brick, plaster - (0.07 if side > 0 else 0.0))
+            up = (base[inside] - c.y[inside]) / safe[inside]
+            along, floor = (1 / safe[inside]) * columns % 1, up * rows % 1
+            window = (along > 0.32) & (along < 0.74) & (floor > 0.3) & (floor < 0.8) & (up > 0.1)
+            wall = _shade(brick, plaster[inside] - (0.07 if side > 0 else 0.0))
             wall = np.where(window[..., None], np.array([0.20 + lit, 0.22 + lit, 0.26 + lit * 0.6]), wall)
             c.paint(inside, wall, BUILDING)
         else:
             crown = horizon - 0.35 * height * t * ragged
-            leaves = _shade(np.array([0.25, 0.38, 0.15]), foliage)
-            c.paint((t > start) & (t < stop) & (c.y < base) & (c.y > crown), leaves, VEGETATION)
+            inside = (t > start) & (t < stop) & (c.y < base) & (c.y > crown)
+            c.paint(inside, _shade(np.array([0.25, 0.38, 0.15]), foliage[inside]), VEGETATION)
         start = stop * rng.uniform(1.0, 1.08)
 
 

@@ -7,7 +7,7 @@ cards follow from what a measure says of itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 GROUPS = 10  # of a jackknife over images
 OWN_FEATURES = "reader"  # whose features are compared unless params.yaml says otherwise: those of the study's reader
+GROUND_TRUTH = "ground-truth"  # the reference row of real images
 
 
 @dataclass(frozen=True)
@@ -107,16 +108,22 @@ class Measured(NamedTuple):
     more: Mapping[str, Any] = {}
 
 
+def mean_of(values: Sequence[float] | np.ndarray, unit: float = 1.0) -> Measured:
+    """Counts of a measure whose only score is the mean of one value for each image, (images,), over a unit."""
+    import numpy as np
+
+    return Measured(np.stack([np.asarray(values, np.float64), np.full(len(values), unit)], 1)[None])
+
+
 class Measure:
     """One way to measure an output.
 
     scores: by name, in the order of columns.       table: those that a table prints unless it names others.       reader: the
     kinds of readers that read images for it; () where it needs none.       over_training: epochs that are looked back at are
-    measured too, and drawn by the score `headline`.       floor: the untouched input is measured too, and a row that is no
-    better is named.     by_class: where counts give a score for each class of pixels, its name in `statistic`.       by_image:
-    the score that ranks single images.       floors: by how much a score has to be better than the untouched input's to have
-    done anything.  section: heading of a part of the page where its scores stand for all rows, of measures that tables do not
-    print by themselves.     reading: a sentence for the page: what the scores mean.
+    measured too, and drawn by the score `headline`.       by_class: where counts give a score for each class of pixels, its
+    name in `statistic`.       by_image: the score that ranks single images.       floors: by how much a score has to be better
+    than the untouched input's to have done anything.      section: heading of a part of the page where its scores stand for all
+    rows, of measures that tables do not print by themselves.      reading: a sentence for the page: what the scores mean.
     """
 
     scores: ClassVar[Mapping[str, Score]]
@@ -142,7 +149,7 @@ class Measure:
     def lacks(self, output: Output, needs: Needs) -> str:
         """Why it cannot measure an output that it applies to; '' where it can."""
         if self.reader and needs.reader not in self.reader:
-            return "there is no network that reads its images, which label maps or image classes would train"
+            return "there is no reader: that needs label maps or image classes to learn from"
         return ""
 
     def uses_reader(self, needs: Needs) -> bool:
@@ -158,8 +165,12 @@ class Measure:
         raise NotImplementedError
 
     def statistic(self, counts: np.ndarray) -> dict[str, np.ndarray]:
-        """The scores of counts that are summed over images: (..., k) -> (...) each; others, by class say, (..., m)."""
-        raise NotImplementedError
+        """The scores of counts that are summed over images: (..., k) -> (...) each; others, by class say, (..., m).
+
+        Unless a measure says otherwise: of counts of `mean_of`.
+        """
+        (score,) = self.scores
+        return {score: counts[..., 0] / counts[..., 1]}
 
     def columns(self, more: Mapping[str, Any]) -> dict[str, str]:
         """Further columns of its section, by heading.  more: of one row's first seed."""

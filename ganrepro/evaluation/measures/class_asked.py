@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ganrepro.data.spec import DataSpec
-from ganrepro.evaluation.measures.base import Job, Measure, Measured, Score
+from ganrepro.evaluation.measures.base import Job, Measure, Measured, Score, mean_of
 from ganrepro.methods.outputs import Output
-
-if TYPE_CHECKING:
-    import numpy as np
 
 
 class ClassAsked(Measure):
@@ -25,19 +20,14 @@ class ClassAsked(Measure):
         return output.asked == "class"
 
     def measure(self, job: Job) -> Measured:
-        import numpy as np
-
         from ganrepro.evaluation.images import asked_class
         from ganrepro.evaluation.measures.class_coverage import read_classes
 
         if job.row is not None:
             return Measured()  # nobody asked for real images
         read = read_classes(job)
-        right = [one[asked_class(name, read.shape[1])] for one, name in zip(read, job.names, strict=True)]
-        return Measured(np.stack([right, np.ones(len(read))], 1)[None])
-
-    def statistic(self, counts: np.ndarray) -> dict[str, np.ndarray]:
-        return {"asked": counts[..., 0] / counts[..., 1]}
+        right = [one[asked_class(name, job.output.values)] for one, name in zip(read, job.names, strict=True)]
+        return mean_of(right)
 
 
 MEASURE = ClassAsked()

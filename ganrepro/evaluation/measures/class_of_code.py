@@ -33,7 +33,8 @@ class ClassOfCode(Measure):
         if job.row is not None:
             return Measured()  # real images have no code
         read = read_classes(job)
-        codes = np.eye(read.shape[1])[[asked_class(name, read.shape[1]) for name in job.names]]
+        values = job.output.values
+        codes = np.eye(values)[[asked_class(name, values) for name in job.names]]
         return Measured((codes[:, :, None] * read[:, None, :])[None])
 
     def statistic(self, counts: np.ndarray) -> dict[str, np.ndarray]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ganrepro.data.spec import DataSpec
-from ganrepro.evaluation.measures.base import Job, Measure, Measured, Score
+from ganrepro.evaluation.measures.base import GROUND_TRUTH, Job, Measure, Measured, Score
 from ganrepro.methods.outputs import Output
 from ganrepro.seeding import numpy_stream
 
@@ -46,7 +46,7 @@ class ClassifierDistance(Measure):
         features = job.reader().features
         assert features is not None
         real = load_levels(*job.real("test"), job.channels, job.pixels)
-        if job.row is not None:
+        if job.row == GROUND_TRUTH:
             folder, names = job.real("train")
             made = load_levels(folder, names[: len(real)], job.channels, job.pixels)
         else:

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ganrepro.data.spec import DataSpec
-from ganrepro.evaluation.measures.base import Job, Measure, Measured, Score
+from ganrepro.evaluation.measures.base import Job, Measure, Measured, Score, mean_of
 from ganrepro.methods.outputs import Output
-
-if TYPE_CHECKING:
-    import numpy as np
 
 
 class LikelihoodBound(Measure):
@@ -32,11 +27,7 @@ class LikelihoodBound(Measure):
         with np.load(file, allow_pickle=False) as codes:
             if "test.bound" not in codes.files:
                 return Measured()
-            bound = codes["test.bound"].astype(np.float64)
-        return Measured(np.stack([bound, np.ones(len(bound))], 1)[None])
-
-    def statistic(self, counts: np.ndarray) -> dict[str, np.ndarray]:
-        return {"bound": counts[..., 0] / counts[..., 1]}
+            return mean_of(codes["test.bound"])
 
 
 MEASURE = LikelihoodBound()

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ganrepro.data.spec import DataSpec
-from ganrepro.evaluation.measures.base import Job, Measure, Measured, Score
+from ganrepro.evaluation.measures.base import Job, Measure, Measured, Score, mean_of
 from ganrepro.methods.outputs import Output
-
-if TYPE_CHECKING:
-    import numpy as np
 
 
 class NearestCode(Measure):
@@ -35,10 +30,7 @@ class NearestCode(Measure):
         with np.load(file, allow_pickle=False) as codes:
             places, _ = nearest(codes["test.code"], codes["train.code"])
         right = [classes[known[i]] == classes[name] for i, name in zip(places, tested, strict=True)]
-        return Measured(np.stack([np.array(right, float), np.ones(len(right))], 1)[None])
-
-    def statistic(self, counts: np.ndarray) -> dict[str, np.ndarray]:
-        return {"nearest_code": counts[..., 0] / counts[..., 1]}
+        return mean_of(right)
 
 
 MEASURE = NearestCode()

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ganrepro.data.spec import DataSpec
-from ganrepro.evaluation.measures.base import Job, Measure, Measured, Score
+from ganrepro.evaluation.measures.base import Job, Measure, Measured, Score, mean_of
 from ganrepro.methods.outputs import Output
-
-if TYPE_CHECKING:
-    import numpy as np
 
 
 class Novelty(Measure):
@@ -29,17 +24,12 @@ class Novelty(Measure):
         return output.source is None and output.asked is None
 
     def measure(self, job: Job) -> Measured:
-        import numpy as np
-
         from ganrepro.evaluation.images import lines, nearest
 
         known = lines(*job.real("train"), job.channels, job.pixels)
         _, held_out = nearest(lines(*job.real("test"), job.channels, job.pixels), known)
         _, made = nearest(lines(job.folders[0], job.names, job.channels), known)
-        return Measured(np.stack([made, np.full(len(made), held_out.mean())], 1)[None])
-
-    def statistic(self, counts: np.ndarray) -> dict[str, np.ndarray]:
-        return {"novelty": counts[..., 0] / counts[..., 1]}
+        return mean_of(made, held_out.mean())
 
 
 MEASURE = Novelty()

@@ -73,7 +73,7 @@ class ClassReader(ReaderKind):
 
 
 def readings(network: Callable[[Tensor], Tensor], images: Tensor, device: torch.device) -> Tensor:
-    """Logits of uint8 images (n, 1, side, side), or whatever else a network makes of them, on the CPU."""
+    """Logits of uint8 images (n, channels, side, side), or whatever else a network makes of them, on the CPU."""
     with torch.no_grad():
         return torch.cat([network(to_float(part.to(device))).cpu() for part in torch.split(images, BATCH)])
 

@@ -1,0 +1,124 @@
+"""What the rules share: the parameters as they were read, and functions that find the files of a job."""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from ganrepro import settings
+from ganrepro.plan import datasets, paths
+from ganrepro.reporting import current
+from pipeline import start
+
+if config:
+    raise WorkflowError(
+        f"--config {' '.join(config)}: settings live in params.yaml, where DVC sees them too; "
+        "edit it, or try a value with: dvc exp run -S 'studies.streets-tiny.seeds=[0, 1]'"
+    )
+
+try:
+    PARAMS = settings.load("params.yaml")
+except settings.ConfigError as error:
+    raise WorkflowError(f"params.yaml: {error}") from None
+
+for folder in (
+    *("data", "downloads", "readers", "runs", "images", "scores"),
+    *("reports", "logs", "work"),
+):
+    if os.path.exists(folder) and not os.path.isdir(folder):
+        raise WorkflowError(f"{folder}: expected a folder, found a file; move it away")
+
+if workflow.resource_settings.cores == 0:  # would wait for ever
+    raise WorkflowError("--cores 0: expected a number from 1, or all")
+
+# stages run with the Python that runs Snakemake
+PATH = os.pathsep.join([os.path.dirname(sys.executable), *os.get_exec_path()])
+os.environ.update(PATH=PATH)
+
+NOW = tempfile.NamedTemporaryFile(prefix="ganrepro-")
+STUDIES = {study: PARAMS.studies[study] for study in PARAMS.reports.values()}
+GPU = paths.gpu_slots(PARAMS.device)
+FIRST = paths.first_trainings(PARAMS)
+# Trainings of one process on a GPU; each result is that of a training alone, so it has the same place and key.
+TOGETHER = paths.trained_together(PARAMS)
+# the keys of trainings that are in such a group
+GROUPED = "|".join(run.key for group in TOGETHER for run in group)
+# of each reader the first study that has it
+READERS = {}
+for study in STUDIES.values():
+    if paths.reader_kind(PARAMS, study) is not None:
+        READERS.setdefault(str(paths.reader_dir(PARAMS, study)), study)
+
+
+def run_of(wildcards):
+    """The row and seed that wildcards name."""
+    return paths.Run(
+        PARAMS, STUDIES[wildcards.study], wildcards.row, int(wildcards.seed)
+    )
+
+
+def source_of(wildcards):
+    """What a dataset is prepared from: the downloaded source, and weights where edges are to be found."""
+    return [
+        ancient(f"{datasets.download_dir(source)}/source.json")
+        for source in datasets.downloads_of(PARAMS, wildcards.name)
+    ]
+
+
+def manifest_of(dataset):
+    """What says that a dataset is prepared. Ancient: its key says whether it is current."""
+    return ancient(f"{datasets.dataset_dir(PARAMS, dataset)}/manifest.json")
+
+
+def weights_of(folder):
+    """The download that a published network comes from; one of our own needs none."""
+    recipe = PARAMS.readers[READERS[folder].reader]
+    weights = getattr(recipe, "weights", None)
+    return ancient(f"{datasets.download_dir(weights)}/source.json") if weights else []
+
+
+def files_of(run):
+    """What a training reads besides the images: downloads, the network that reads its study."""
+    return [
+        ancient(str(file) if file.suffix else f"{file}/source.json")
+        for file in run.files.values()
+    ]
+
+
+def equal_training(run):
+    """The checkpoint of an equal training of another row or study, whose results this one takes over."""
+    first = FIRST[run.key]
+    return (
+        [] if first.folder == run.folder else ancient(f"{first.folder}/checkpoint.pt")
+    )
+
+
+def checkpoint_of(wildcards):
+    """The checkpoint a row is made images with, and what its networks read; reference rows need the dataset alone."""
+    run = run_of(wildcards)
+    if run.reference:
+        return manifest_of(run.study.dataset)
+    return [ancient(f"{run.folder}/checkpoint.pt"), *files_of(run)]
+
+
+def measured_with(wildcards):
+    """The images of a row, and the networks that measure them: one that reads images, and Inception."""
+    run = run_of(wildcards)
+    needed = [f"{run.images}/done"]
+    if run.read:
+        needed.append(f"{paths.reader_dir(PARAMS, run.study)}/reader.pt")
+    if run.featured:
+        needed.append(f"{datasets.download_dir(paths.INCEPTION)}/source.json")
+    return [ancient(file) for file in needed]
+
+
+def newer_if_stale(name):
+    """A file that is newer than a report's page, where that is of another state of the parameters or the code.
+
+    A page has one fixed name, which says nothing of its state; the key in its footer does. The file lies in the
+    system's temporary folder and goes with this process: reading the workflow changes nothing here.
+    """
+    made = paths.report_page(name).is_file()
+    return NOW.name if made and not current.report_is_current(PARAMS, name) else []

@@ -1,0 +1,192 @@
+"""Starts a stage: `python -m pipeline.start train --study ... `, as a copy of a process that has loaded its libraries.
+
+Loading torch, what its optimisers need and MLflow takes ten seconds of a CPU, and the main job has 51 stages. So a workflow
+keeps one process beside it that loads each library at its first use and copies itself (fork) for every stage. It loads no
+code of this project, so an edit is seen by the next stage, and it computes nothing. Where there is none (a stage started by
+hand, a node of a cluster), the stage runs in this process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import importlib
+import json
+import os
+import resource
+import runpy
+import selectors
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+ADDRESS = "GANREPRO_START"  # the process's socket, in a folder that its owner alone can enter
+COMMON, OPTIMISERS, MLFLOW = ["torch", "pydantic", "ruamel.yaml", "PIL.Image"], "torch._dynamo", "mlflow.tracking"
+LIBRARIES = {
+    "prepare": COMMON,
+    "train": [*COMMON, OPTIMISERS, MLFLOW],
+    "reader": [*COMMON, OPTIMISERS],
+    "generate": COMMON,
+    "evaluate": [*COMMON, "scipy.stats"],
+    "report": [*COMMON, "scipy.stats", "pandas", "matplotlib.pyplot", MLFLOW],
+}
+# read when a library is loaded, so the same for all stages; each says its own number to torch
+ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
+
+PR_SET_PDEATHSIG = 1  # of Linux's prctl.h
+begun: list[subprocess.Popen[bytes]] = []  # Python warns of a process that is let go while it runs
+
+
+def begin(root: str) -> None:
+    """Starts the process that stages are copied from, unless the caller has one; it ends with its caller, after its last stage.
+
+    On Linux alone: elsewhere a copy of a process with such libraries is not safe.
+    """
+    if sys.platform != "linux" or os.path.exists(os.environ.get(ADDRESS, "")):
+        return
+    address = os.path.join(tempfile.mkdtemp(prefix="ganrepro-"), "start")
+    with socket.socket(socket.AF_UNIX) as listener:
+        try:
+            listener.bind(address)
+        except OSError:  # the name of the temporary folder is too long for a socket's
+            os.rmdir(os.path.dirname(address))
+            return
+        listener.listen(512)
+        words = [sys.executable, "-m", "pipeline.start", "--listen", str(listener.fileno())]
+        reading, _ = os.pipe()  # the other end closes with this process, however that ends
+        begun.append(subprocess.Popen(words, stdin=reading, pass_fds=[listener.fileno()], cwd=root, env=os.environ | ONE_THREAD))
+        os.close(reading)
+    os.environ[ADDRESS] = address
+
+
+def main() -> None:
+    words, started = sys.argv[1:], time.monotonic()
+    if words[0] == "--listen":
+        words, started = _listen(int(words[1])), time.monotonic()  # comes back in each copy
+    elif words[0] in LIBRARIES and os.environ.get(ADDRESS):
+        status = _copied(os.environ[ADDRESS], words)
+        if status is not None:
+            sys.exit(status)
+    sys.argv = words
+    runpy.run_module(f"pipeline.{words[0]}", run_name="__main__", alter_sys=True)
+    spent, memory = time.monotonic() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # `ganrepro watch` reads this line
+    print(f"done in {spent:.0f} s, {time.process_time():.0f} s of a CPU, {memory / 1e6:.1f} GB of memory", file=sys.stderr)
+
+
+def _copied(address: str, words: list[str]) -> int | None:
+    """Exit status of a stage that ran in a copy; None where there was nobody to copy."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        try:
+            connection.connect(address)
+        except OSError:
+            return None
+        with tempfile.TemporaryFile("w+", encoding="utf-8") as request:
+            json.dump({"words": words, "folder": os.getcwd(), "environment": dict(os.environ)}, request)
+            request.flush()
+            socket.send_fds(connection, [b"s"], [0, 1, 2, request.fileno()])
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the copy too, which says what there is to say
+        signal.signal(signal.SIGTERM, lambda *_: connection.send(b"t"))
+        status = connection.recv(1)
+    if not status:
+        print("error: the process that starts stages has ended before this one; start again to continue", file=sys.stderr)
+    return status[0] if status else 1
+
+
+def _listen(number: int) -> list[str]:
+    """Copies this process for each request; a copy returns with the words of its stage. It is killed when who asked for it is."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    woken, waker = socket.socketpair()
+    waker.setblocking(False)
+    signal.set_wakeup_fd(waker.fileno())
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    running: dict[int, socket.socket] = {}  # who asked, by the number of the copy
+    alone = False
+    with socket.socket(fileno=number) as listener, selectors.DefaultSelector() as selector:
+        for source in (listener, woken, sys.stdin):
+            selector.register(source, selectors.EVENT_READ)
+        while running or not alone:
+            for event, _ in selector.select():
+                if event.fileobj is sys.stdin:
+                    alone = True
+                    selector.unregister(sys.stdin)
+                elif event.fileobj is woken:
+                    woken.recv(4096)
+                    for copy, status in _ended():
+                        connection = running.pop(copy)
+                        selector.unregister(connection)
+                        with connection, contextlib.suppress(OSError):  # who asked may be gone
+                            connection.send(bytes([status]))
+                elif event.fileobj is listener:
+                    connection, _ = listener.accept()
+                    request, files = _asked(connection)
+                    if not request:
+                        connection.close()
+                        continue
+                    copy = os.fork()
+                    if copy == 0:
+                        _become(request, files)
+                        return request["words"]
+                    for descriptor in files:
+                        os.close(descriptor)
+                    running[copy] = connection
+                    selector.register(connection, selectors.EVENT_READ, copy)
+                elif event.data in running:
+                    os.kill(event.data, signal.SIGTERM if running[event.data].recv(1) else signal.SIGKILL)
+        shutil.rmtree(Path(listener.getsockname()).parent, ignore_errors=True)
+    sys.exit()
+
+
+def _ended() -> list[tuple[int, int]]:
+    """The copies that have ended since, each with its exit status as a shell gives it."""
+    ended = []
+    with contextlib.suppress(ChildProcessError):
+        while (one := os.waitpid(-1, os.WNOHANG))[0]:
+            code = os.waitstatus_to_exitcode(one[1])
+            ended.append((one[0], code if code >= 0 else 128 - code))
+    return ended
+
+
+def _asked(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
+    """A request, its stage's libraries loaded, and the three standard files of who asked; nothing where it is gone already."""
+    _, files, _, _ = socket.recv_fds(connection, 1, 4)
+    if len(files) < 4:
+        return {}, []
+    with open(files.pop(), encoding="utf-8") as file:
+        file.seek(0)
+        request: dict[str, Any] = json.load(file)
+    off = request["environment"].get("GANREPRO_MLFLOW") == "off"
+    for name in LIBRARIES[request["words"][0]]:
+        if not (off and name == MLFLOW):
+            with contextlib.suppress(Exception):  # the stage meets it again, and says so
+                importlib.import_module(name)
+    gc.freeze()  # what is loaded stays shared
+    return request, files
+
+
+def _become(request: Mapping[str, Any], files: Sequence[int]) -> None:
+    """Gives a copy of this process the files, folder and environment of the stage that asked for it."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)  # its workflow counts it as ended when that process ends
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for standard, given in enumerate(files):
+        os.dup2(given, standard)
+        os.close(given)
+    os.chdir(request["folder"])
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    sys.path[0] = request["folder"]
+    sys.modules.pop("pipeline")  # the stages are those of that folder
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""Stages that start as copies of a process which has loaded their libraries: the same as stages started by themselves."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+from pipeline.start import ADDRESS
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="stages are copied on Linux alone")
+
+ALONE = {name: value for name, value in os.environ.items() if name != ADDRESS}
+# stands for torch: who loaded it
+TORCH = "import os\nLOADED_BY = os.getpid()\n"
+STAGE = """
+import os, signal, sys, time
+import torch
+print(torch.LOADED_BY == os.getpid(), os.getcwd(), os.environ.get("WORD"), *sys.argv[1:], flush=True)
+print("to stderr", file=sys.stderr, flush=True)
+if "sleep" in sys.argv:
+    signal.signal(signal.SIGTERM, lambda *_: (open("terminated", "w").close(), sys.exit(5)))
+    open("pid", "w").write(str(os.getpid()))
+    time.sleep(float(sys.argv[-1]))
+    open("slept", "w").close()
+if sys.argv[1] in ("fails", "three"):
+    sys.exit({"fails": "error: as told", "three": 3}[sys.argv[1]])
+"""
+STARTER = (
+    "import os, sys; from pipeline import start; start.begin('.'); print(os.environ[start.ADDRESS], flush=True); sys.stdin.read()"
+)
+
+
+@pytest.fixture
+def project(tmp_path):
+    (tmp_path / "pipeline").mkdir()
+    (tmp_path / "pipeline/__init__.py").touch()
+    (tmp_path / "pipeline/start.py").write_bytes((ROOT / "pipeline/start.py").read_bytes())
+    (tmp_path / "pipeline/generate.py").write_text(STAGE)
+    (tmp_path / "torch.py").write_text(TORCH)
+    return tmp_path
+
+
+@pytest.fixture
+def starter(project):
+    """A workflow's process, and what its stages find in their environment."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", STARTER], cwd=project, env=ALONE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    yield process, ALONE | {ADDRESS: process.stdout.readline().strip(), "WORD": "given"}
+    process.kill()
+    process.wait()
+    process.stdin.close()
+    process.stdout.close()
+
+
+def stage(project, environment, *words):
+    return subprocess.Popen(
+        [sys.executable, "-m", "pipeline.start", "generate", *words], cwd=project, env=environment,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def until(condition):
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+def alive(number: int) -> bool:
+    try:
+        return Path(f"/proc/{number}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_a_copy_has_the_folder_environment_files_and_exit_status_of_its_stage(project, starter):
+    _, environment = starter
+    stages = {word: stage(project, environment, word) for word in ("well", "three", "fails")}  # at once
+    for word, process in stages.items():
+        out, err = process.communicate(timeout=20)
+        assert out.split() == ["False", str(project), "given", word]  # loaded by another
+        assert process.returncode == {"well": 0, "three": 3, "fails": 1}[word]
+        assert err.splitlines()[0] == "to stderr"
+        last = err.splitlines()[-1]
+        assert last.startswith("done in 0 s") if word == "well" else "done" not in err
+    assert "error: as told" in err
+
+
+def test_without_that_process_a_stage_runs_by_itself(project):
+    for environment in (ALONE | {ADDRESS: str(project / "nothing")}, ALONE):
+        process = stage(project, environment | {"WORD": "x"}, "well")
+        out, err = process.communicate(timeout=20)
+        assert out.split() == ["True", str(project), "x", "well"] and process.returncode == 0 and "done in" in err
+
+
+def test_a_signal_reaches_the_copy_and_a_killed_stage_takes_it_along(project, starter):
+    _, environment = starter
+    process = stage(project, environment, "sleep", "60")
+    until((project / "pid").exists)
+    process.terminate()
+    process.communicate(timeout=20)
+    assert process.returncode == 5 and (project / "terminated").exists()
+    (project / "pid").unlink()
+    process = stage(project, environment, "sleep", "60")
+    until(lambda: (project / "pid").exists() and (project / "pid").read_text())
+    number = int((project / "pid").read_text())
+    process.kill()
+    process.communicate(timeout=20)
+    until(lambda: not alive(number))
+    assert not (project / "slept").exists()
+
+
+def test_it_ends_after_its_last_stage_once_the_workflow_is_gone(project, starter):
+    workflow, environment = starter
+    folder = Path(environment[ADDRESS]).parent
+    assert folder.stat().st_mode & 0o777 == 0o700  # nobody else may start anything
+    process = stage(project, environment, "sleep", "1")
+    until((project / "pid").exists)
+    os.kill(workflow.pid, signal.SIGKILL)
+    process.communicate(timeout=20)
+    assert process.returncode == 0 and (project / "slept").exists()
+    until(lambda: not folder.exists())
