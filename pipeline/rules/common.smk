@@ -1,5 +1,6 @@
 """What the rules share: the parameters as they were read, and functions that find the files of a job."""
 
+import functools
 import os
 import sys
 import tempfile
@@ -54,9 +55,13 @@ for study in STUDIES.values():
 
 def run_of(wildcards):
     """The row and seed that wildcards name."""
-    return paths.Run(
-        PARAMS, STUDIES[wildcards.study], wildcards.row, int(wildcards.seed)
-    )
+    return one_run(wildcards.study, wildcards.row, int(wildcards.seed))
+
+
+@functools.cache
+def one_run(study, row, seed):
+    """Kept, because its keys are."""
+    return paths.Run(PARAMS, STUDIES[study], row, seed)
 
 
 def source_of(wildcards):
