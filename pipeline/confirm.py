@@ -95,7 +95,7 @@ def _lines(old: str, new: str) -> set[int]:
     removed = {a + 1 for kind, _, _, a, _ in blocks if kind == "delete"}
     module = ast.parse(new)
     functions = [node for node in ast.walk(module) if isinstance(node, ast.FunctionDef)]
-    inside = [statement for function in functions for statement in ast.walk(function) if isinstance(statement, ast.stmt)]
+    inside = {node for function in functions for node in ast.walk(function)}
     needed, names = set(), set()
     for statement in ast.walk(module):
         if not isinstance(statement, ast.stmt) or isinstance(statement, (ast.Raise, ast.Import, ast.ImportFrom)):
@@ -122,8 +122,7 @@ def _lines(old: str, new: str) -> set[int]:
 
 def _first(function: ast.FunctionDef) -> ast.stmt:
     """The first statement of a function that is executed."""
-    documented = isinstance(function.body[0], ast.Expr) and isinstance(function.body[0].value, ast.Constant)
-    return function.body[int(documented and len(function.body) > 1)]
+    return function.body[int(ast.get_docstring(function) is not None and len(function.body) > 1)]
 
 
 def watch(files: Sequence[str], executed: set[tuple[str, int]]) -> None:

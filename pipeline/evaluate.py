@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from typing import Any
 
 from ganrepro import process, settings
 from ganrepro.data.prepare import read_manifest
+from ganrepro.evaluation import readers
 from ganrepro.evaluation.generation import pass_folder
 from ganrepro.evaluation.measures.base import Job
-from ganrepro.evaluation.readers import find
 from ganrepro.evaluation.readers.base import Reader
 from ganrepro.evaluation.scoring import score, write_counts
 from ganrepro.plan import datasets, paths
 from ganrepro.schema.registry import INCEPTION
-from ganrepro.store import checkpoints
-from ganrepro.store.digests import canonical
 from ganrepro.store.files import write_json
 from pipeline import stage
 
@@ -33,11 +30,8 @@ def main() -> None:
 
     @functools.cache
     def reader() -> Reader:
-        spec = paths.reader_spec(params, study)
-        state = checkpoints.load(paths.reader_dir(params, study) / "reader.pt", spec, device)["network"]
-        found = find(spec["kind"]).load(state, spec["recipe"], study.data)
-        found.network.to(device)
-        return dataclasses.replace(found, digest=canonical(spec))
+        file, spec = paths.reader_dir(params, study) / "reader.pt", paths.reader_spec(params, study)
+        return readers.load(file, spec, params.readers[str(study.reader)], study.data, device)
 
     values: dict[str, dict[str, Any]] = {}
     counts: dict[str, Any] = {}

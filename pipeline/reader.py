@@ -39,7 +39,7 @@ def main() -> None:
     kind, started = readers.find(spec["kind"]), time.monotonic()
     network, rows = kind.make(task)
     state = {name: value.cpu() for name, value in network.state_dict().items()}
-    reader = kind.load(state, spec["recipe"], study.data)
+    reader = kind.load(state, recipe, study.data)
     reader.network.to(device)
     gate = kind.gate(reader, task)
     with filling(args.out) as out:

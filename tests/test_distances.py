@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from conftest import FORWARD, LABELS_AND_PHOTOS, UNPAIRED
+from conftest import FORWARD, LABELS_AND_PHOTOS, UNPAIRED, parsed
 from PIL import Image
 from scipy.linalg import sqrtm
 from torch import nn
@@ -16,12 +16,14 @@ from ganrepro.errors import WeightsError
 from ganrepro.evaluation import distances
 from ganrepro.evaluation.measures import MEASURES
 from ganrepro.evaluation.measures.base import Job
-from ganrepro.evaluation.readers import fcn8s, find
+from ganrepro.evaluation.readers import fcn8s, find, load
 from ganrepro.evaluation.readers.base import Reader, ReaderError, Task
 from ganrepro.nets.fcn8s import MEANS, FCN8s
 from ganrepro.nets.foreign_weights import caffe_messages, fill, read_caffemodel
 from ganrepro.nets.segmenter import Segmenter
-from ganrepro.schema.readers import PublishedReaderSettings
+from ganrepro.plan import paths
+from ganrepro.schema.readers import PublishedReaderSettings, ReaderSettings
+from ganrepro.store import checkpoints
 
 CPU = torch.device("cpu")
 
@@ -149,7 +151,9 @@ def test_weights_that_run_code_are_refused(tmp_path):
 
 def reader_of(network):
     """Its reader, whose features are compared."""
-    return find("segmentation").load(network.state_dict(), {"filters": 4}, LABELS_AND_PHOTOS)
+    return find("segmentation").load(
+        network.state_dict(), ReaderSettings(filters=4, epochs=1, batch_images=1, learning_rate=1), LABELS_AND_PHOTOS
+    )
 
 
 # --- distances ----------------------------------------------------------------------------------
@@ -345,3 +349,19 @@ def test_the_gate_refuses_a_network_that_reads_real_photos_otherwise(tmp_path):
         found["class_iou"] = 0.19
         with pytest.raises(ReaderError, match=r"0\.804 / 0\.255 / 0\.190"):
             kind.check(Reader(network, 20, True), task)
+
+
+@pytest.mark.parametrize("overflow", [False, True])
+def test_a_published_network_is_read_back_with_its_settings_also_where_they_are_the_defaults(
+    monkeypatch, tmp_path, raw, overflow
+):
+    monkeypatch.setattr(fcn8s, "FCN8s", lambda: nn.Linear(2, 2))  # instead of half a gigabyte of weights
+    raw["readers"]["fcn8s"] = {"weights": "fcn8s-cityscapes"} | ({"overflow": True} if overflow else {})
+    raw["studies"]["read"] = {"base": "cityscapes-256", "title": "Read", "reader": "fcn8s"}
+    params = parsed(raw)
+    study = params.studies["read"]
+    spec, recipe = paths.reader_spec(params, study), params.readers["fcn8s"]
+    network = nn.Linear(2, 2)
+    checkpoints.save(tmp_path / "reader.pt", spec, {"network": network.state_dict()})
+    reader = load(tmp_path / "reader.pt", spec, recipe, study.data, CPU)
+    assert reader.overflow is overflow and torch.equal(reader.network.weight, network.weight) and reader.digest

@@ -637,7 +637,7 @@ def test_a_classifier_is_trusted_by_what_it_reads_of_held_out_images(prepared):
     assert (zero.value, zero.passed) == (pytest.approx(0.1), False)
     network, rows = classifier.KIND.make(task)
     state = network.state_dict()
-    again = classifier.KIND.load(state, recipe.model_dump(), prepared.data)
+    again = classifier.KIND.load(state, recipe, prepared.data)
     images = load_levels(prepared.folder / "test" / "b", prepared.manifest["names"]["test"]["b"][:4], 1)
     read = [classifier.readings(one, images, CPU) for one in (network, again.network)]
     assert torch.equal(*read) and rows[0]["epoch"] == 1

@@ -133,6 +133,13 @@ class Feed:
     pools: Mapping[str, Pool] = field(default_factory=dict)
     batches: int = 1
 
+    def names(self, manifest: Mapping[str, Any]) -> dict[str, list[str]]:
+        """The training images of each domain: all of them, or each domain's own share where several are drawn independently."""
+        names: dict[str, list[str]] = (
+            manifest["names"]["train"] if self.paired or len(self.domains) == 1 else manifest["unpaired"]
+        )
+        return names
+
 
 @dataclass(frozen=True)
 class Batch:

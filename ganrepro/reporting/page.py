@@ -296,7 +296,7 @@ def _data(params: Params, results: Results) -> str:
         titles = [data.domains[domain].title for domain in feed.domains]
         if feed.paired:
             return f"{manifest['counts']['train'][feed.domains[0]]} pairs of {' and '.join(titles)}"
-        names = manifest["names"]["train"] if len(feed.domains) == 1 else manifest["unpaired"]
+        names = feed.names(manifest)
         return " and ".join(f"{len(names[domain])} {told}" for domain, told in zip(feed.domains, titles, strict=True))
 
     split = any(not feed.paired and len(feed.domains) > 1 for feed in feeds.values())

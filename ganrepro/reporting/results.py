@@ -213,9 +213,9 @@ def title(results: Results, row: str, table: TableSettings | None = None) -> str
 
 def images_per_epoch(results: Results, row: str) -> int:
     """Images (of each domain, where they are unpaired) that an epoch of a row shows."""
-    method, manifest = results.study.rows[row].method, results.manifest
+    method = results.study.rows[row].method
     feed = method.feed()
-    names = manifest["names"]["train"] if feed.paired or len(feed.domains) == 1 else manifest["unpaired"]
+    names = feed.names(results.manifest)
     return feed.batches * int(method.settings.epoch_images or max(len(names[domain]) for domain in feed.domains))
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from ganrepro.data.spec import DataSpec
+from ganrepro.evaluation.measures.base import GROUND_TRUTH
 from ganrepro.methods.base import Method, ScheduleSettings
 from ganrepro.methods.outputs import Output
 from ganrepro.schema.datasets import DatasetSettings
@@ -15,7 +16,7 @@ from ganrepro.schema.fields import Closed, Count, CountOrZero, Name, Pixels, Sha
 from ganrepro.schema.readers import PublishedReaderSettings, ReaderSettings
 
 # Rows that need no training: the real target images (gate) and the untouched input (floor).
-REFERENCE_ROWS = {"ground-truth": "Ground truth", "identity": "Identity (input unchanged)"}
+REFERENCE_ROWS = {GROUND_TRUTH: "Ground truth", "identity": "Identity (input unchanged)"}
 
 
 def one_line(text: str) -> str:
@@ -216,7 +217,7 @@ class Study:
     @property
     def references(self) -> tuple[str, ...]:
         """Reference rows that its outputs can have: what is made from noise has no input to pass through unchanged."""
-        return tuple(REFERENCE_ROWS) if any(output.translates for output in self.outputs) else ("ground-truth",)
+        return tuple(REFERENCE_ROWS) if any(output.translates for output in self.outputs) else (GROUND_TRUTH,)
 
     @property
     def pixels(self) -> int:

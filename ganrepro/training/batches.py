@@ -153,7 +153,7 @@ def load_images(folder: Path, method: Method[Any], device: torch.device, loaded:
     images of a single domain. ImageError where there are too few images, or too many for this machine.
     """
     feed, settings, manifest = method.feed(), method.settings, read_manifest(folder)
-    names = manifest["names"]["train"] if feed.paired or len(feed.domains) == 1 else manifest["unpaired"]
+    names = feed.names(manifest)
     images: dict[str, Tensor] = {}
     counts = [len(names[domain]) for domain in feed.domains]
     if settings.batch_images > min(counts):

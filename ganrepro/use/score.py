@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import json
 from pathlib import Path
@@ -14,16 +13,14 @@ from ganrepro import settings
 from ganrepro.data.images import ImageError
 from ganrepro.data.prepare import read_manifest
 from ganrepro.errors import UserError
+from ganrepro.evaluation import readers
 from ganrepro.evaluation.measures import SCORES, left_out, measures_of
 from ganrepro.evaluation.measures.base import Job
-from ganrepro.evaluation.readers import find
 from ganrepro.evaluation.readers.base import Gate, Reader
 from ganrepro.evaluation.scoring import score as measure
 from ganrepro.plan import datasets, paths
 from ganrepro.reporting.markdown import markdown
 from ganrepro.schema.registry import INCEPTION
-from ganrepro.store import checkpoints
-from ganrepro.store.digests import canonical
 from ganrepro.store.files import read_json
 
 CPU = torch.device("cpu")
@@ -56,9 +53,8 @@ def score(folder: Path, study_name: str, output_name: str | None = None, params_
 
     @functools.cache
     def reader() -> Reader:
-        spec = paths.reader_spec(params, study)
-        state = checkpoints.load(_made(paths.reader_dir(params, study) / "reader.pt"), spec, CPU)["network"]
-        return dataclasses.replace(find(spec["kind"]).load(state, spec["recipe"], study.data), digest=canonical(spec))
+        file, spec = _made(paths.reader_dir(params, study) / "reader.pt"), paths.reader_spec(params, study)
+        return readers.load(file, spec, params.readers[str(study.reader)], study.data, CPU)
 
     job = Job(
         output, [folder], data, manifest, study.data, study.pixels, CPU, None, reader, params.features,

@@ -41,7 +41,6 @@ os.environ.update(PATH=PATH)
 NOW = tempfile.NamedTemporaryFile(prefix="ganrepro-")
 STUDIES = {study: PARAMS.studies[study] for study in PARAMS.reports.values()}
 GPU = paths.gpu_slots(PARAMS.device)
-FIRST = paths.first_trainings(PARAMS)
 # Trainings of one process on a GPU; each result is that of a training alone, so it has the same place and key.
 TOGETHER = paths.trained_together(PARAMS)
 # the keys of trainings that are in such a group
@@ -92,9 +91,15 @@ def files_of(run):
     ]
 
 
+@functools.cache
+def first_trainings():
+    """Worked out where something is to be trained: it takes the keys of all reports' trainings."""
+    return paths.first_trainings(PARAMS)
+
+
 def equal_training(run):
     """The checkpoint of an equal training of another row or study, whose results this one takes over."""
-    first = FIRST[run.key]
+    first = first_trainings()[run.key]
     return (
         [] if first.folder == run.folder else ancient(f"{first.folder}/checkpoint.pt")
     )

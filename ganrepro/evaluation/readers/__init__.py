@@ -5,14 +5,20 @@ A kind of reader is one file of this folder that sets `KIND`, and one line here.
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ganrepro.data.spec import DataSpec
 from ganrepro.schema.readers import PublishedReaderSettings, ReaderSettings
+from ganrepro.store.digests import canonical
 
 if TYPE_CHECKING:
-    from ganrepro.evaluation.readers.base import ReaderKind
+    import torch
+
+    from ganrepro.evaluation.readers.base import Reader, ReaderKind
 
 KINDS = ("segmentation", "classifier", "fcn8s")
 
@@ -28,3 +34,19 @@ def find(kind: str) -> ReaderKind:
     """A kind of reader by name."""
     found: ReaderKind = importlib.import_module(f"{__name__}.{kind}").KIND
     return found
+
+
+def load(
+    file: Path,
+    spec: Mapping[str, Any],
+    recipe: ReaderSettings | PublishedReaderSettings,
+    data: DataSpec,
+    device: torch.device,
+) -> Reader:
+    """The reader of a file that the workflow made, on the device, named by its spec so that features can be kept."""
+    from ganrepro.store import checkpoints
+
+    state = checkpoints.load(file, dict(spec), device)["network"]
+    reader = dataclasses.replace(find(spec["kind"]).load(state, recipe, data), digest=canonical(spec))
+    reader.network.to(device)
+    return reader

@@ -107,7 +107,7 @@ class ReaderKind:
         raise NotImplementedError
 
     def load(self, state: Mapping[str, torch.Tensor], recipe: Any, data: DataSpec) -> Reader:
-        """The reader with the weights that `make` gave, on the CPU."""
+        """The reader with the weights that `make` gave, on the CPU.  recipe: its settings, as in `make`."""
         raise NotImplementedError
 
     def gate(self, reader: Reader, task: Task) -> Gate:

@@ -53,7 +53,7 @@ class ClassReader(ReaderKind):
         return network.eval(), [{"epoch": recipe.epochs, "loss": float(loss.detach())}]
 
     def load(self, state: Mapping[str, Tensor], recipe: Any, data: DataSpec) -> Reader:
-        network = self._network(recipe["filters"], data)
+        network = self._network(recipe.filters, data)
         network.load_state_dict(state)
         return Reader(network.eval(), features=network.features)
 

@@ -38,7 +38,7 @@ class PublishedFCN8s(ReaderKind):
     def load(self, state: Mapping[str, Tensor], recipe: Any, data: DataSpec) -> Reader:
         network = FCN8s()
         network.load_state_dict(state)
-        return Reader(network.eval(), OUTPUTS, recipe["overflow"])
+        return Reader(network.eval(), OUTPUTS, recipe.overflow)
 
     def gate(self, reader: Reader, task: Task) -> Gate:
         """What `check` found already: a network that fails it is not kept."""

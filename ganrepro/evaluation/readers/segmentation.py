@@ -85,7 +85,7 @@ class Segmentation(ReaderKind):
         return network.eval(), rows
 
     def load(self, state: Mapping[str, Tensor], recipe: Any, data: DataSpec) -> Reader:
-        network = Segmenter(len(data.palette), recipe["filters"])
+        network = Segmenter(len(data.palette), recipe.filters)
         network.load_state_dict(state)
         network.eval()
 
