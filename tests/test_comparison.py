@@ -438,10 +438,10 @@ def test_unusable_settings_are_named(raw):
     refused("untied_generator_layers: of the 6 layers at 64 pixels", row_settings={"cogan": {"untied_generator_layers": 6}})
     refused("untied_discriminator_layers: of the 7 layers", row_settings={"cogan": {"untied_discriminator_layers": 7}})
     refused("need a power of two from 16, got 48", crop_pixels=48)
-    refused(r"rows\.feature-segmenter: compares features of the segmentation network that its study trains, and study "
-            "'streets-comparison' has none", dataset="facades-edges")  # fmt: skip
+    refused(r"rows\.feature-segmenter: compares features of the network that its study trains as reader, and study "
+            "'streets-comparison' has none whose features", dataset="facades-edges")  # fmt: skip
     refused(
-        "study 'cityscapes-comparison-128' has a published network",
+        "study 'cityscapes-comparison-128' has none whose features can be compared",
         "cityscapes-comparison-128",
         reader="fcn8s",
         rows=["feature-segmenter", "cyclegan"],

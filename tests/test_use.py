@@ -39,7 +39,7 @@ def a_model(architecture=None, pixels=32, **about):
         parameter.data.add_(0.1 * torch.randn_like(parameter))
     palette = {"sky": [0, 0, 255], "road": [9, 9, 9]}
     about = {"licence": "MIT"} | about
-    return Translator("toy", architecture, network, "a", "b", "labels2photo", "Toy", pixels, palette, about)
+    return Translator("toy", architecture, network, "a", "b", "labels2photo", "Toy", pixels, palette, about, "a")
 
 
 UNET = Architecture("unet", 4, pixels=32)

@@ -70,11 +70,6 @@ class DataSpec:
             return next((name for name in self.domains if name != self.label_maps), None) if self.paired else None
         return next(iter(self.domains)) if self.classes else None
 
-    @property
-    def read_by(self) -> Literal["segmentation", "classifier"] | None:
-        """The kind of network that a reader of it is; None where there is nothing to learn from."""
-        return None if self.readable is None else "segmentation" if self.label_maps else "classifier"
-
     def channels(self, *domains: str) -> int:
         """Channels of one domain, or of several put one behind the other."""
         return sum(self.domains[name].channels for name in domains)

@@ -197,10 +197,15 @@ class Player(NamedTuple):
 
 
 class Loss(NamedTuple):
-    """A number that a step returns.  name: its column in history.csv.  panel: heading under which reports draw it."""
+    """A number that a step returns.
+
+    name: its column in history.csv.  panel: heading under which reports draw it.  figure: a figure that compares it, by its name
+    in `reporting.page`.
+    """
 
     name: str
     panel: str
+    figure: str = ""
 
 
 class Players(Protocol):

@@ -58,7 +58,7 @@ class GAN(FromNoise[Settings]):
 
     def losses(self) -> tuple[Loss, ...]:
         slopes = ("slope_non_saturating", "slope_minimax")
-        told = [Loss(name, "Slope of G's loss, -log D (solid) and log(1 - D)") for name in slopes]
+        told = [Loss(name, "Slope of G's loss, -log D (solid) and log(1 - D)", figure="saturation") for name in slopes]
         return Loss("real", "Discriminator"), Loss("fake", "Discriminator"), Loss("generator", "Generator"), *told
 
     def networks(self, random: Random) -> dict[str, torch.nn.Module]:

@@ -56,9 +56,9 @@ def sampled(study: Study) -> list[Output]:
     return [output for output in study.outputs if output.source is None and not output.asked and not output.picture]
 
 
-def measuring_slopes(study: Study) -> list[str]:
-    """Rows whose training measured the slope of both of G's losses."""
-    return [row for row, one in study.rows.items() if any(loss.name == "slope_minimax" for loss in one.method.losses())]
+def compared(study: Study, figure: str) -> list[str]:
+    """Rows with losses that a figure compares."""
+    return [name for name, row in study.rows.items() if any(loss.figure == figure for loss in row.method.losses())]
 
 
 def over_training(params: Params, study: Study) -> bool:
@@ -79,7 +79,7 @@ def figures(params: Params, study: Study) -> list[str]:
     files += ["classes.svg", "extremes.png"] if by_class(params, study) else []
     files += ["renderings.png"] if renderings(study) else []
     files += ["training.png", "neighbours.png", "oscillation.svg"] if sampled(study) else []
-    files += ["saturation.svg"] if measuring_slopes(study) else []
+    files += ["saturation.svg"] if compared(study, "saturation") else []
     return files
 
 

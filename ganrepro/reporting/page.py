@@ -19,7 +19,7 @@ from ganrepro.methods.base import Feed, epochs
 from ganrepro.methods.outputs import Output
 from ganrepro.plan import paths
 from ganrepro.reporting import claims, pictures, plots, tables
-from ganrepro.reporting.current import deviations_of, figures, grids, measuring_slopes, renderings, report_key, sampled
+from ganrepro.reporting.current import compared, deviations_of, figures, grids, renderings, report_key, sampled
 from ganrepro.reporting.current import pictures as pictured
 from ganrepro.reporting.markdown import markdown, plain
 from ganrepro.reporting.results import (
@@ -222,7 +222,7 @@ def _noise(params: Params, results: Results) -> Context:
 
 
 def _slopes(params: Params, results: Results) -> Context:
-    return "yes" if measuring_slopes(results.study) else None
+    return "yes" if compared(results.study, "saturation") else None
 
 
 def _deviations(params: Params, results: Results) -> Context:

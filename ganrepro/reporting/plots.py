@@ -12,7 +12,7 @@ import numpy as np
 
 from ganrepro.evaluation.measures import SCORES
 from ganrepro.methods.base import Loss
-from ganrepro.reporting.current import grids, measuring_slopes
+from ganrepro.reporting.current import compared, grids
 from ganrepro.reporting.results import Results, headline, images_per_epoch, segmented, title
 from ganrepro.settings import REFERENCE_ROWS, Study, TableSettings
 
@@ -202,7 +202,7 @@ def verdicts(lines: Sequence[Any], path: Path) -> None:
 
 def saturation(results: Results, path: Path) -> None:
     """What G gets of a sure D: both losses over D(G(z)), and their slopes in G's weights as trainings measured them. SVG."""
-    rows = [row for row in results.study.rows if row in measuring_slopes(results.study)]
+    rows = compared(results.study, "saturation")
     with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
         figure, axes = plt.subplots(1, 1 + len(rows), figsize=(WIDE, 3.0), layout="constrained", squeeze=False)
         logit = np.linspace(-6, 6, 241)

@@ -21,7 +21,7 @@ from ganrepro.data.spec import DataSpec
 from ganrepro.errors import ConfigError, UnfitData
 from ganrepro.evaluation.measures import SCORES, measures_of, printed
 from ganrepro.evaluation.measures.base import Needs
-from ganrepro.evaluation.readers import kind_of
+from ganrepro.evaluation.readers import KINDS, kind_of
 from ganrepro.methods.base import READER, Method
 from ganrepro.methods.outputs import Output
 from ganrepro.schema.fields import checked_name
@@ -309,11 +309,10 @@ def _check_fit(place: str, method: Method[Any], needs: Needs, where: str, datase
         fit = [name for name, other in params.datasets.items() if _fits(method, data_spec(other))]
         told = f"datasets that would do: {', '.join(fit)}" if fit else "no dataset of params.yaml would do"
         raise ConfigError(f"{where}.dataset: '{dataset}' does not suit {place} ({method.name}), which {error}; {told}") from None
-    if READER in method.reads() and needs.reader != "segmentation":
-        why = "has a published network" if needs.reader == "fcn8s" else "has none"
+    if READER in method.reads() and not (needs.reader and KINDS[needs.reader]):
         raise ConfigError(
-            f"{place}: compares features of the segmentation network that its study trains, and study '{where.split('.')[1]}' "
-            f"{why}; choose other features"
+            f"{place}: compares features of the network that its study trains as reader, and study '{where.split('.')[1]}' has "
+            "none whose features can be compared; choose other features"
         )
 
 

@@ -101,7 +101,7 @@ def config(model: Translator) -> dict[str, object]:
     return {
         "schema": schema_of(TranslatorConfig), "ganrepro": __version__, "architecture": model.architecture.as_values(),
         "source": model.source, "target": model.target, "output": model.output, "title": model.title, "pixels": model.pixels,
-        "palette": model.palette,
+        "palette": model.palette, "label_maps": model.label_maps,
         "range": [-1, 1], "layout": "NCHW, RGB, float32", "multiple": model.architecture.multiple,
         "mode": "train: norms use the image at hand" + (", dropout stays on" if model.noisy else ""),
         "about": {name: value for name, value in model.about.items() if name not in ("folder", "dataset_folder")},

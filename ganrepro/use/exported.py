@@ -117,6 +117,7 @@ class TranslatorConfig(_Strict):
     title: str
     pixels: Pixels
     palette: dict[str, tuple[Level, Level, Level]]
+    label_maps: DomainName | None = "a"  # folders of before do not say it
     about: About
 
 

@@ -24,8 +24,6 @@ from ganrepro.use.rows import ModelError, checkpoint_of, known_of
 if TYPE_CHECKING:
     from PIL import Image
 
-LABEL_MAPS = "a"  # the domain of label maps, where a dataset has any
-
 
 @dataclass(frozen=True)
 class Translator:
@@ -33,7 +31,8 @@ class Translator:
 
     name: as it was asked for.   source, target: domains.   output: the kind of image it makes, as in 'labels2photo'.   title: its
     row.  pixels: side of the images it was trained and scored at.   palette: class -> colour of the dataset's label maps, where
-    it has any.   about: what else is known: study, seed, scores, data, licence, provenance; plain values.
+    it has any.   about: what else is known: study, seed, scores, data, licence, provenance; plain values.   label_maps: the
+    domain that holds them.
     """
 
     name: str
@@ -46,11 +45,12 @@ class Translator:
     pixels: int
     palette: dict[str, list[int]]
     about: dict[str, Any]
+    label_maps: str | None = None
 
     @property
     def colours(self) -> dict[str, list[int]]:
         """Of the label maps that it takes; {} where it takes anything else."""
-        return self.palette if self.source == LABEL_MAPS else {}
+        return self.palette if self.source == self.label_maps else {}
 
     @property
     def noisy(self) -> bool:
@@ -134,6 +134,7 @@ def of_row(run: paths.Run, output: Output) -> Translator:
     return Translator(
         f"{run.study.name}/{run.row}/{run.seed}:{output.name}", architecture, network.train().requires_grad_(False),
         str(output.source), output.target, output.name, title, run.study.pixels, method.data.palette, known_of(run, [output]),
+        method.data.label_maps,
     )  # fmt: skip
 
 
@@ -164,9 +165,9 @@ def read_folder(folder: Path) -> Translator:
     about = config.about | {"folder": str(folder)}
     palette = {name: list(colour) for name, colour in config.palette.items()}
     network.train().requires_grad_(False)
-    output = config.output or ("labels2photo" if config.source == LABEL_MAPS else "photo2labels")  # of folders of before
+    output = config.output or ("labels2photo" if config.source == "a" else "photo2labels")  # of folders of before
     way = config.source, config.target, output
-    return Translator(str(folder), architecture, network, *way, config.title, config.pixels, palette, about)
+    return Translator(str(folder), architecture, network, *way, config.title, config.pixels, palette, about, config.label_maps)
 
 
 def folder_of_mlflow(address: str) -> Path:

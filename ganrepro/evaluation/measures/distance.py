@@ -7,6 +7,7 @@ from typing import Any
 
 from ganrepro.data.spec import DataSpec
 from ganrepro.evaluation.measures.base import OWN_FEATURES, Job, Measure, Measured, Needs, Score
+from ganrepro.evaluation.readers import KINDS
 from ganrepro.methods.outputs import Output
 
 
@@ -27,10 +28,8 @@ class Distance(Measure):
     def lacks(self, output: Output, needs: Needs) -> str:
         if needs.features != OWN_FEATURES:
             return ""
-        if needs.reader == "segmentation" and output.target == needs.data.readable:
+        if needs.reader and KINDS[needs.reader] and output.target == needs.data.readable:
             return ""
-        if needs.reader == "classifier":
-            return "the features of its classifier are compared under another name; `features: inception-clean` makes FID"
         return "there is no network to take features from; `features: inception-clean` makes FID"
 
     def uses_reader(self, needs: Needs) -> bool:
