@@ -3,10 +3,10 @@
 import os
 import re
 import shutil
-import subprocess
 import sys
 
 import pytest
+import tools
 from conftest import ROOT
 from ruamel.yaml import YAML
 
@@ -172,9 +172,9 @@ def project(tmp_path):
     environment["PATH"] = f"{os.path.dirname(sys.executable)}{os.pathsep}{environment['PATH']}"
 
     def run(*command, ok=True):
-        result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
-        assert (result.returncode == 0) is ok, result.stdout + result.stderr
-        return result.stdout + result.stderr
+        result = tools.run(command, tmp_path, environment)
+        assert (result.returncode == 0) is ok, result.stdout
+        return result.stdout
 
     return tmp_path, run
 

@@ -13,6 +13,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import tools
 from conftest import ROOT
 from ruamel.yaml import YAML
 
@@ -35,10 +36,9 @@ def shell(folder, *command, ok=True, **environment):
     """What a command says. The workflows of all tests start their stages from one process."""
     start.begin(str(ROOT))
     environment = ENVIRONMENT | {start.ADDRESS: os.environ.get(start.ADDRESS, "")} | environment
-    result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-    output = result.stdout + result.stderr
-    assert (result.returncode == 0) is ok, output[-6000:]
-    return output
+    result = tools.run(command, folder, environment)
+    assert (result.returncode == 0) is ok, result.stdout[-6000:]
+    return result.stdout
 
 
 def edit(folder, old, new):
