@@ -56,8 +56,8 @@ def machine(device: str, threads: int) -> dict[str, object]:
 def versions() -> dict[str, str]:
     """Python and the libraries a result depends on."""
     names = ("torch", "numpy", "pillow", "snakemake", "dvc", "mlflow")
-    found = {"python": platform.python_version()}
+    versions_of = {"python": platform.python_version()}
     for name in names:
         with contextlib.suppress(metadata.PackageNotFoundError):  # a bundled study runs without Snakemake, DVC and MLflow
-            found[name] = metadata.version(name)
-    return found
+            versions_of[name] = metadata.version(name)
+    return versions_of

@@ -18,21 +18,21 @@ def main() -> None:
     folder = find_root(datasets.download_dir("bsds500"), registry()["bsds500"]["root"]) / "data"
     detector = EdgeDetector(args.weights, datasets.download_dir(args.weights), 256)
     process.configure(1)  # one thread for each of the workers, which inherit it
-    found = benchmark(folder, detector, args.threads)
-    scores = {name: summary(counts) for name, counts in found.counts.items()}
+    measured = benchmark(folder, detector, args.threads)
+    scores = {name: summary(counts) for name, counts in measured.counts.items()}
     facts = {
-        "split": found.split,
-        "photos": len(found.photos),
+        "split": measured.split,
+        "photos": len(measured.photos),
         "thresholds": len(THRESHOLDS),
         "weights": registry()[args.weights]["title"],
-        "images_per_second": round(found.rate, 2),
+        "images_per_second": round(measured.rate, 2),
         "cores": args.threads,
         "commit": provenance.git_commit(),
         "versions": provenance.versions(),
     }
     with filling(args.out) as out:
-        reporting.curves(found.counts, scores, out / "curves.svg")
-        reporting.picture(found.photos, found.counts, methods_beside(detector), detector.strength, out / "edges.png")
+        reporting.curves(measured.counts, scores, out / "curves.svg")
+        reporting.picture(measured.photos, measured.counts, methods_beside(detector), detector.strength, out / "edges.png")
         write_json(out / "metrics.json", {"schema": "boundaries/1", "scores": scores} | facts)
         (out / "README.md").write_text(reporting.page(scores, facts), encoding="utf-8")
 

@@ -37,20 +37,20 @@ RETURNED = ("runs/", "images/", "scores/", "readers/", "logs/")
 
 def jobs(params: Params, study: Study) -> list[dict[str, object]]:
     """Every stage after preparation, costliest first: module, its words, files it needs and the one it makes."""
-    found: list[tuple[str, list[str], list[str], str]] = []
+    listed: list[tuple[str, list[str], list[str], str]] = []
     trained = sorted(paths.trained(params, study), key=lambda run: -len(run.method.losses()))
     reader = str(paths.reader_dir(params, study) / "reader.pt") if paths.reader_kind(params, study) else ""
     if paths.read(params, study) or any(str(file) == reader for run in trained for file in run.files.values()):
-        found.append(("reader", ["--study", study.name, "--out", str(Path(reader).parent)], [], reader))
+        listed.append(("reader", ["--study", study.name, "--out", str(Path(reader).parent)], [], reader))
     for run in trained:
         needed = [str(file) for file in run.files.values() if str(file) == reader]
-        found.append(("train", [*_words(run), str(run.folder)], needed, f"{run.folder}/checkpoint.pt"))
+        listed.append(("train", [*_words(run), str(run.folder)], needed, f"{run.folder}/checkpoint.pt"))
     for run in paths.runs(params, study):
         needed = [] if run.reference else [f"{run.folder}/checkpoint.pt"]
-        found.append(("generate", [*_words(run), str(run.images)], needed, f"{run.images}/done"))
+        listed.append(("generate", [*_words(run), str(run.images)], needed, f"{run.images}/done"))
         needed = [f"{run.images}/done", *([reader] if run.read else [])]
-        found.append(("evaluate", [*_words(run), str(run.scores)], needed, f"{run.scores}/metrics.json"))
-    return [dict(zip(("module", "words", "needs", "makes"), job, strict=True)) for job in found]
+        listed.append(("evaluate", [*_words(run), str(run.scores)], needed, f"{run.scores}/metrics.json"))
+    return [dict(zip(("module", "words", "needs", "makes"), job, strict=True)) for job in listed]
 
 
 def _words(run: paths.Run) -> list[str]:
@@ -102,16 +102,16 @@ def make(params: Params, study: Study, path: Path) -> None:
 
 def expected(params: Params) -> dict[Path, str]:
     """Folders that results of the current parameters lie in, and a pattern for the files that come back in them."""
-    found: dict[Path, str] = {Path("logs"): r"[a-z]+-\d+\.log"}
+    places: dict[Path, str] = {Path("logs"): r"[a-z]+-\d+\.log"}
     for study in params.studies.values():
         if paths.reader_kind(params, study):
-            found[paths.reader_dir(params, study)] = r"reader\.json"
+            places[paths.reader_dir(params, study)] = r"reader\.json"
         for run in paths.runs(params, study):
-            found[run.images] = r"done|timing\.json|codes\.npz|(\d+/|epoch-\d+/)?[a-z0-9._-]+/[^/]+\.png"
-            found[run.scores] = r"metrics\.json|counts\.npz"
+            places[run.images] = r"done|timing\.json|codes\.npz|(\d+/|epoch-\d+/)?[a-z0-9._-]+/[^/]+\.png"
+            places[run.scores] = r"metrics\.json|counts\.npz"
             if not run.reference:
-                found[run.folder] = r"history\.csv|timing\.json|run\.json"
-    return found
+                places[run.folder] = r"history\.csv|timing\.json|run\.json"
+    return places
 
 
 def take(params: Params, path: Path) -> None:

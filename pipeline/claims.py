@@ -22,7 +22,11 @@ def found(params: settings.Params) -> dict[str, dict[str, Any]]:
             folders.setdefault(study, paths.report_folder(study))
     read = {study: read_json(folders[study] / "claims.json") for study in params.studies if study in folders}
     # evidence that an older rule judged is left out until it is made anew
-    return {study: one | {"folder": folders[study].name} for study, one in read.items() if one.get("schema") == claims.SCHEMA}
+    return {
+        study: study_of_file | {"folder": folders[study].name}
+        for study, study_of_file in read.items()
+        if study_of_file.get("schema") == claims.SCHEMA
+    }
 
 
 def write(params: settings.Params) -> bool:

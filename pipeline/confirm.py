@@ -149,7 +149,9 @@ def sign(jobs: Sequence[str], before: dict[str, str]) -> None:
     }  # fmt: skip
     for job in jobs:
         entry = known.setdefault(job, {}).setdefault(own[job], {"version": before[job], "signed": []})
-        entry["signed"] = [one for one in entry["signed"] if (one["precision"], one["device"]) != (PRECISION, "cpu")] + [how]
+        entry["signed"] = [
+            how_before for how_before in entry["signed"] if (how_before["precision"], how_before["device"]) != (PRECISION, "cpu")
+        ] + [how]
     write_json(PACKAGE / CONFIRMED, known)
 
 
@@ -170,8 +172,8 @@ def confirm(base: str) -> int:
             print(f"{len(jobs)} kinds of jobs are touched: {', '.join(jobs)}", flush=True)
             needed = edited(tree, root)
             _in(tree, "--make", *jobs, "--out", str(Path(scratch) / "a"))
-            told = _in(root, "--make", *jobs, "--out", str(Path(scratch) / "b"), *(["--watch", *needed] if needed else []))
-            executed = {(name, line) for name, line in json.loads(told.splitlines()[-1])}
+            output = _in(root, "--make", *jobs, "--out", str(Path(scratch) / "b"), *(["--watch", *needed] if needed else []))
+            executed = {(name, line) for name, line in json.loads(output.splitlines()[-1])}
             equal, other = [], {}
             for job in jobs:
                 name = job.replace("/", "-")

@@ -16,16 +16,16 @@ def complete_stages() -> list[str]:
     """Stages whose outputs of the current parameters are all there; DVC must not note down any other."""
     params = settings.load()
     studies = {name: settings.find_study(params, study) for name, study in params.reports.items()}
-    made = {
+    stages = {
         "data": all((datasets.dataset_dir(params, s.dataset) / "manifest.json").exists() for s in studies.values()),
         "readers": all((paths.reader_dir(params, s) / "reader.pt").exists() for s in studies.values() if paths.read(params, s)),
     }
     for name, study in studies.items():
-        made[f"train@{name}"] = all((run.folder / "checkpoint.pt").exists() for run in paths.trained(params, study))
-        made[f"images@{name}"] = all((run.images / "done").exists() for run in paths.runs(params, study))
-        made[f"evaluate@{name}"] = all((run.scores / "metrics.json").exists() for run in paths.runs(params, study))
-        made[f"report@{name}"] = report_is_current(params, name)
-    return [stage for stage, complete in made.items() if complete]
+        stages[f"train@{name}"] = all((run.folder / "checkpoint.pt").exists() for run in paths.trained(params, study))
+        stages[f"images@{name}"] = all((run.images / "done").exists() for run in paths.runs(params, study))
+        stages[f"evaluate@{name}"] = all((run.scores / "metrics.json").exists() for run in paths.runs(params, study))
+        stages[f"report@{name}"] = report_is_current(params, name)
+    return [stage for stage, complete in stages.items() if complete]
 
 
 def commit(stages: Sequence[str]) -> None:

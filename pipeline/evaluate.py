@@ -44,8 +44,8 @@ def main() -> None:
             params.features, datasets.download_dir(INCEPTION), paths.features_dir(),
         )  # fmt: skip
         epochs = {epoch: images / f"epoch-{epoch}" / output.name for epoch in ([] if run.reference else run.looks_back)}
-        values[output.name], found = score(job, measures, epochs)
-        counts |= {f"{output.name}.{measure}": array for measure, array in found.items()}
+        values[output.name], by_epoch = score(job, measures, epochs)
+        counts |= {f"{output.name}.{measure}": array for measure, array in by_epoch.items()}
     header = {"schema": "metrics/4", "study": study.name, "row": run.row, "seed": run.seed}
     inputs = {"dataset": manifest["digest"], "reader": paths.reader_dir(params, study).name if run.read else None}
     write_counts(args.out / "counts.npz", counts)

@@ -30,10 +30,10 @@ def keep(params: settings.Params, name: str) -> None:
 
 def main() -> None:
     params = settings.load()
-    made = [name for name in params.reports if paths.report_page(name).exists()]
-    if not made:
+    pages = [name for name in params.reports if paths.report_page(name).exists()]
+    if not pages:
         raise settings.ConfigError("reports: none is made; run snakemake first")
-    for name in made:
+    for name in pages:
         keep(params, name)
     if claims.write(dataclasses.replace(params, reports={})):  # of what is kept alone
         print(f"updated {claims.PAGE}")

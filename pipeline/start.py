@@ -149,9 +149,9 @@ def _ended() -> list[tuple[int, int]]:
     """The copies that have ended since, each with its exit status as a shell gives it."""
     ended = []
     with contextlib.suppress(ChildProcessError):
-        while (one := os.waitpid(-1, os.WNOHANG))[0]:
-            code = os.waitstatus_to_exitcode(one[1])
-            ended.append((one[0], code if code >= 0 else 128 - code))
+        while (ended_copy := os.waitpid(-1, os.WNOHANG))[0]:
+            code = os.waitstatus_to_exitcode(ended_copy[1])
+            ended.append((ended_copy[0], code if code >= 0 else 128 - code))
     return ended
 
 

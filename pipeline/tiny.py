@@ -137,9 +137,9 @@ def _make(params: settings.Params, jobs: Sequence[str], out: Path) -> None:
 
 def _wanted(run: paths.Run, jobs: Sequence[str], measured: set[str]) -> set[str]:
     """What a study is needed for."""
-    found = {"train"} if f"train/{run.method.name}" in jobs or "images" in jobs else set()
-    found |= {"measure"} if measured & {measure.name for measure in run.used} else set()
-    return found | {"reader" for job in jobs if job.startswith("reader/")}
+    wanted = {"train"} if f"train/{run.method.name}" in jobs or "images" in jobs else set()
+    wanted |= {"measure"} if measured & {measure.name for measure in run.used} else set()
+    return wanted | {"reader" for job in jobs if job.startswith("reader/")}
 
 
 def _stage(main: Any, *words: str, out: Path) -> None:

@@ -11,7 +11,9 @@ import tempfile
 from pathlib import Path
 
 COPIES = multiprocessing.get_context("forkserver")
-COPIES.set_forkserver_preload(["snakemake.cli", "snakemake.api", "dvc.cli", "dvc.repo", "torch", "pandas", "pydantic", "mlflow.tracking"])
+COPIES.set_forkserver_preload(
+    ["snakemake.cli", "snakemake.api", "dvc.cli", "dvc.repo", "torch", "pandas", "pydantic", "mlflow.tracking"]
+)
 os.environ |= {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}  # a copy has one thread alone
 
 
@@ -20,7 +22,13 @@ def run(command, folder, environment):
     command, folder, environment = list(map(str, command)), str(folder), dict(environment)
     if command[0] not in (sys.executable, "snakemake", "dvc", "ganrepro"):
         return subprocess.run(
-            command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True
+            command,
+            cwd=folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            text=True,
         )
     with tempfile.NamedTemporaryFile("r+", encoding="utf-8", errors="replace") as output:
         copy = COPIES.Process(target=become, args=(command, folder, environment, output.name, path()))
@@ -38,7 +46,10 @@ def path():
 
 def become(command, folder, environment, output, places):
     """Runs the program in this process, which is a copy."""
-    for standard, opened in ((0, os.open(os.devnull, os.O_RDONLY)), *((n, os.open(output, os.O_WRONLY | os.O_APPEND)) for n in (1, 2))):
+    for standard, opened in (
+        (0, os.open(os.devnull, os.O_RDONLY)),
+        *((n, os.open(output, os.O_WRONLY | os.O_APPEND)) for n in (1, 2)),
+    ):
         os.dup2(opened, standard)
     os.chdir(folder)
     os.environ.clear()

@@ -75,9 +75,9 @@ def download(url: str, target: Path, sha256: str | None = None) -> None:
     size = part.stat().st_size
     if total is not None and size < total:
         raise SourceError(f"{url}: cut short at {size:,} of {total:,} bytes; try again to continue")
-    if sha256 is not None and (found := sha256_of(part)) != sha256:
+    if sha256 is not None and (digest := sha256_of(part)) != sha256:
         part.unlink()
-        raise SourceError(f"{url}: wrong checksum (sha256 {found[:12]}…, expected {sha256[:12]}…); removed, try another mirror")
+        raise SourceError(f"{url}: wrong checksum (sha256 {digest[:12]}…, expected {sha256[:12]}…); removed, try another mirror")
     os.replace(part, target)
 
 

@@ -49,8 +49,8 @@ class CannyDetector:
     def __call__(self, photo: Image.Image) -> Image.Image:
         grey = np.asarray(resize(photo, self.pixels).convert("L"), np.float64) / 255
         strong = canny(grey, sigma=CANNY_SIGMA)  # type: ignore[no-untyped-call]
-        found = remove_small_objects(strong, max_size=SMALLEST - 1, connectivity=2)
-        return Image.fromarray(np.where(found, 0, 255).astype(np.uint8)).convert("RGB")
+        edges = remove_small_objects(strong, max_size=SMALLEST - 1, connectivity=2)
+        return Image.fromarray(np.where(edges, 0, 255).astype(np.uint8)).convert("RGB")
 
 
 class EdgeDetector:
@@ -85,8 +85,8 @@ class EdgeDetector:
         sides = [(border + m // 2, border + m - m // 2) for m in more]
         padded = np.pad(pixels, (*sides, (0, 0)), "reflect")
         x = torch.from_numpy(np.ascontiguousarray(padded)).permute(2, 0, 1)[None]
-        made = self.network(x)[0, 0].numpy()
-        return made[top : top + photo.height, left : left + photo.width]
+        strength = self.network(x)[0, 0].numpy()
+        return strength[top : top + photo.height, left : left + photo.width]
 
 
 def edge_image(strength: np.ndarray, pixels: int) -> Image.Image:

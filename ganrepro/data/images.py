@@ -83,8 +83,8 @@ def resize(image: Image.Image, pixels: int, how: str = "bicubic") -> Image.Image
     levels = np.asarray(image, np.float64)
     levels = levels if levels.ndim == 3 else levels[..., None]
     rows, columns = (linear_weights(size, pixels) for size in levels.shape[:2])
-    made = np.einsum("ih,hwc,jw->ijc", rows, levels, columns, optimize=True).round().clip(0, 255).astype(np.uint8)
-    return Image.fromarray(made.squeeze(-1) if made.shape[-1] == 1 else made)
+    resized = np.einsum("ih,hwc,jw->ijc", rows, levels, columns, optimize=True).round().clip(0, 255).astype(np.uint8)
+    return Image.fromarray(resized.squeeze(-1) if resized.shape[-1] == 1 else resized)
 
 
 def linear_weights(source: int, target: int) -> np.ndarray:

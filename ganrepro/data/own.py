@@ -73,8 +73,8 @@ def _layout_of(path: Path, dataset: DatasetSettings) -> str:
     if (path / "train").is_dir():
         inside = [p for p in (path / "train").iterdir() if not p.name.startswith(".")]
         if inside and all(p.is_dir() for p in inside):
-            told = "say `layout: domains` (a folder for each domain) or `layout: classes` (a folder for each class of image)"
-            raise SourceError(f"{path / 'train'}: holds folders; {told}")
+            remedy = "say `layout: domains` (a folder for each domain) or `layout: classes` (a folder for each class of image)"
+            raise SourceError(f"{path / 'train'}: holds folders; {remedy}")
         return "side-by-side"
     raise SourceError(f"{path}: expected trainA, trainB, testA, testB, or train and test with side-by-side images")
 
@@ -83,15 +83,15 @@ def _folders(path: Path) -> list[str]:
     """Names of the folders inside a folder. SourceError where there are none, or one whose name is none."""
     if not path.is_dir():
         raise SourceError(f"{path}: no such folder")
-    found = sorted(p.name for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
-    for name in found:
+    names = sorted(p.name for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
+    for name in names:
         try:
             checked_name(name)
         except ValueError as error:
             raise SourceError(f"{path / name}: {error}") from None
-    if not found:
+    if not names:
         raise SourceError(f"{path}: expected a folder for each domain or class, found none")
-    return found
+    return names
 
 
 def files_of(dataset: DatasetSettings) -> list[tuple[str, Path]]:
@@ -108,9 +108,9 @@ def files_of(dataset: DatasetSettings) -> list[tuple[str, Path]]:
         "domains": [f"{split}/{name}" for split in splits for name in own["domains"]],
         "classes": [f"{split}/{name}" for split in splits for name in own.get("classes", ())],
     }[own["layout"]]
-    found = [path for place in inside if (root / place).is_dir() for path in (root / place).iterdir()]
+    paths = [path for place in inside if (root / place).is_dir() for path in (root / place).iterdir()]
     return sorted(
         (path.relative_to(root).as_posix(), path)
-        for path in found
+        for path in paths
         if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
     )

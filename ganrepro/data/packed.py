@@ -38,7 +38,7 @@ def unpack(pack: zipfile.ZipFile, folder: Path, plan: dict[str, Any]) -> None:
         inside = target.with_suffix(".png").relative_to(folder / data).as_posix()
         with Image.open(io.BytesIO(pack.read(name))) as picture:
             image = picture.convert("L" if inside.split("/")[1] in grey else "RGB")
-        found = hashlib.sha256(f"{image.mode} {image.size} ".encode() + image.tobytes()).hexdigest()
-        if found != files[inside]:
+        digest = hashlib.sha256(f"{image.mode} {image.size} ".encode() + image.tobytes()).hexdigest()
+        if digest != files[inside]:
             sys.exit(f"error: {inside}: other pixels than were packed; carry the bundle over again")
         image.save(target.with_suffix(".png"))

@@ -91,14 +91,14 @@ def check_drawing(dataset: DatasetSettings, entry: Mapping[str, Any]) -> None:
     """SourceError where the first images of a drawn dataset are not the registered ones: this machine draws otherwise."""
     known = entry["drawn"]
     few = dataset.model_copy(update={"pixels": known["pixels"], "train_images": known["images"], "test_images": known["images"]})
-    found = drawing_digest(few, entry)
+    drawn = drawing_digest(few, entry)
     if known["content"] is None:
         print(
-            f"{dataset.source}: not checked against a registered drawing; `content` of its first images: {found}", file=sys.stderr
+            f"{dataset.source}: not checked against a registered drawing; `content` of its first images: {drawn}", file=sys.stderr
         )
-    elif found != known["content"]:
+    elif drawn != known["content"]:
         raise SourceError(
-            f"{dataset.source}: this machine draws other images than the registered ones (digest {found[:12]}, expected "
+            f"{dataset.source}: this machine draws other images than the registered ones (digest {drawn[:12]}, expected "
             f"{known['content'][:12]}), so that no score could be compared; install the versions of constraints.txt"
         )
 
@@ -108,7 +108,7 @@ def drawing_digest(dataset: DatasetSettings, entry: Mapping[str, Any]) -> str:
     spec = spec_of(entry)
     with tempfile.TemporaryDirectory() as scratch:
         done = [_make(item, dataset, entry, spec, Path(scratch), None) for item in _items(Place(None, dataset, entry))]
-    return _content({name: digest for one in done for name, digest in one.files.items()})
+    return _content({name: digest for written in done for name, digest in written.files.items()})
 
 
 def _content(files: Mapping[str, str]) -> str:
@@ -138,19 +138,19 @@ def _make(
     item: Item, dataset: DatasetSettings, entry: Mapping[str, Any], spec: DataSpec, folder: Path, find_edges: FindEdges | None
 ) -> Written:
     """Writes one item's images."""
-    picture, made = item.read(), {}
+    picture, images = item.read(), {}
     labels, name = picture.labels, f"{item.name}.png"
     if find_edges is not None:
         photo = picture.images[photos_of(entry["domains"])]
-        made = {"a": find_edges(photo), "b": photo}
+        images = {"a": find_edges(photo), "b": photo}
         labels = None
     else:
-        made = dict(picture.images)
+        images = dict(picture.images)
         labelled = spec.label_maps
         if labelled is not None:
-            labels, made = _label_maps(item, labels, made, entry, spec, labelled)
+            labels, images = _label_maps(item, labels, images, entry, spec, labelled)
     written: dict[str, str] = {}
-    for domain, image in made.items():
+    for domain, image in images.items():
         square = resize(image.convert("L" if spec.domains[domain].channels == 1 else "RGB"), dataset.pixels)
         through = _through_jpeg(square) if entry.get("jpeg") else square
         written |= _write(folder, f"{item.split}/{domain}/{name}", through)
@@ -160,21 +160,21 @@ def _make(
 
 
 def _label_maps(
-    item: Item, labels: np.ndarray | None, made: dict[str, Image.Image], entry: Mapping[str, Any], spec: DataSpec, domain: str
+    item: Item, labels: np.ndarray | None, images: dict[str, Image.Image], entry: Mapping[str, Any], spec: DataSpec, domain: str
 ) -> tuple[np.ndarray, dict[str, Image.Image]]:
     """Classes from the colours of a label map, or colours from its classes, whichever is lacking; of the photo's size."""
-    size = next((image.size for name, image in made.items() if name != domain), None)
+    size = next((image.size for name, image in images.items() if name != domain), None)
     where = f"{entry['title']}, {item.split}/{item.name}"
     if labels is None:
-        if size not in (None, made[domain].size):
-            raise ImageError(f"{where}: its label map is {made[domain].size}, its photo {size}")
+        if size not in (None, images[domain].size):
+            raise ImageError(f"{where}: its label map is {images[domain].size}, its photo {size}")
         void, nearest = entry.get("void_colours", []), entry.get("labels") == "nearest"
-        labels = colours_to_index(made[domain], spec.palette, void, where, nearest=nearest)
+        labels = colours_to_index(images[domain], spec.palette, void, where, nearest=nearest)
     elif size is not None and labels.shape[::-1] != size:
         raise ImageError(f"{where}: its label map is {labels.shape[::-1]}, its photo {size}")
-    if domain not in made:
-        made = {domain: Image.fromarray(index_to_colours(labels, spec.palette))} | made
-    return labels, made
+    if domain not in images:
+        images = {domain: Image.fromarray(index_to_colours(labels, spec.palette))} | images
+    return labels, images
 
 
 def _write(folder: Path, name: str, image: Image.Image) -> dict[str, str]:
@@ -192,7 +192,7 @@ def _through_jpeg(image: Image.Image) -> Image.Image:
 
 
 def _manifest(dataset: DatasetSettings, title: str, spec: DataSpec, done: list[Written]) -> dict[str, Any]:
-    files = dict(sorted((name, digest) for one in done for name, digest in one.files.items()))
+    files = dict(sorted((name, digest) for item in done for name, digest in item.files.items()))
     names = {
         split: {d: sorted(Path(f).name for f in files if f.startswith(f"{split}/{d}/")) for d in spec.domains} for split in SPLITS
     }
@@ -212,7 +212,7 @@ def _manifest(dataset: DatasetSettings, title: str, spec: DataSpec, done: list[W
         "counts": {split: {d: len(n) for d, n in domains.items()} for split, domains in names.items()},
         "names": names,
         "unpaired": unpaired,
-        "classes": {name: number for one in done for name, number in one.classes.items()},
+        "classes": {name: number for item in done for name, number in item.classes.items()},
         "files": files,
         "digest": _content(files),
     }
@@ -223,24 +223,27 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     file = folder / "manifest.json"
     again = f"remove {folder} and run snakemake again"
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        manifest = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SourceError(f"{file}: not made yet; snakemake --cores all {file}") from None
     except ValueError as error:
         raise SourceError(f"{file}: damaged or cut short ({str(error)[:80]}); {again}") from None
-    if not isinstance(found, dict) or found.get("schema") != SCHEMA:
+    if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
         raise SourceError(f"{file}: expected a manifest of this version ({SCHEMA}); {again}")
     try:
-        spec = DataSpec.of_values(found["data"])
+        spec = DataSpec.of_values(manifest["data"])
         for split in SPLITS:
             for domain in spec.domains:
-                if not all(isinstance(name, str) for name in found["names"][split][domain]) or not found["names"][split][domain]:
+                if (
+                    not all(isinstance(name, str) for name in manifest["names"][split][domain])
+                    or not manifest["names"][split][domain]
+                ):
                     raise KeyError(f"names.{split}.{domain}")
-        if not {*spec.domains} <= {*found["unpaired"]} or not isinstance(found["digest"], str):
+        if not {*spec.domains} <= {*manifest["unpaired"]} or not isinstance(manifest["digest"], str):
             raise KeyError("unpaired or digest")
         read = spec.readable
-        if spec.classes and read and not {n for s in SPLITS for n in found["names"][s][read]} <= {*found["classes"]}:
+        if spec.classes and read and not {n for s in SPLITS for n in manifest["names"][s][read]} <= {*manifest["classes"]}:
             raise KeyError("classes of all images")
     except (KeyError, TypeError, AttributeError) as error:
         raise SourceError(f"{file}: says too little of the dataset (no {str(error)[:60]}); {again}") from None
-    return found
+    return manifest

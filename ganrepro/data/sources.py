@@ -46,14 +46,14 @@ def obtain(source: str, mirror: str | None, folder: Path, archives: Path = ARCHI
         for file in files:
             extract(file, temporary)
         root = find_root(temporary, spec["root"])
-        found = content_digest(root, spec.get("manifest_under"))
+        digest = content_digest(root, spec.get("manifest_under"))
         _check_counts(source, root, spec["counts"])
-        if spec["content"] not in (None, found):
+        if spec["content"] not in (None, digest):
             raise SourceError(
-                f"{source}: the extracted files are not the registered ones (content digest {found[:12]}, expected "
+                f"{source}: the extracted files are not the registered ones (content digest {digest[:12]}, expected "
                 f"{spec['content'][:12]}); remove {', '.join(str(f) for f in files)} and fetch them again"
             )
-    return found
+    return digest
 
 
 def obtain_file(source: str, mirror: str | None, folder: Path, archives: Path = ARCHIVES) -> str:
@@ -67,17 +67,17 @@ def obtain_file(source: str, mirror: str | None, folder: Path, archives: Path = 
     if not target.exists():
         archives.mkdir(parents=True, exist_ok=True)
         download(address(mirror, spec["name"]) if mirror else spec["url"], target)
-    found = sha256_of(target)
-    if not found.startswith(spec["sha256"]):
+    digest = sha256_of(target)
+    if not digest.startswith(spec["sha256"]):
         raise SourceError(
-            f"{target}: wrong checksum, expected sha256 {spec['sha256']}…, got {found[:12]}…; remove it and try again"
+            f"{target}: wrong checksum, expected sha256 {spec['sha256']}…, got {digest[:12]}…; remove it and try again"
         )
     with filling(folder) as inside:
         try:
             os.link(target, inside / target.name)
         except OSError:
             shutil.copyfile(target, inside / target.name)
-    return found
+    return digest
 
 
 def content_digest(root: Path, under: list[str] | None = None) -> str:
@@ -169,13 +169,15 @@ def _refuse(archive: Path, names: list[str], special: list[str] | None = None) -
 
 
 def _check_counts(source: str, root: Path, counts: Mapping[str, int]) -> None:
-    found: Counter[str] = Counter()
+    images: Counter[str] = Counter()
     for path in root.rglob("*"):
         if path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:
             for split in counts:
                 # Cityscapes keeps labels and photos under one split name; its photos count.
                 if split in path.relative_to(root).parts[:-1] and "gtFine" not in path.parts:
-                    found[split] += 1
+                    images[split] += 1
     for split, expected in counts.items():
-        if found[split] != expected:
-            raise SourceError(f"{source}/{split}: expected {expected} images, the archives hold {found[split]}; fetch them again")
+        if images[split] != expected:
+            raise SourceError(
+                f"{source}/{split}: expected {expected} images, the archives hold {images[split]}; fetch them again"
+            )

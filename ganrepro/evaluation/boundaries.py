@@ -84,7 +84,7 @@ def benchmark(folder: Path, detector: EdgeDetector, workers: int) -> Benchmark:
         started = time.perf_counter()
         timed = list(pool.map(partial(_edges_of, detector=detector), photos[:48], chunksize=8))  # as datasets are prepared
         rate = len(timed) / (time.perf_counter() - started)
-    return Benchmark(split, photos, {name: np.stack([one[name] for one in measured]) for name in methods}, rate)
+    return Benchmark(split, photos, {name: np.stack([of_photo[name] for of_photo in measured]) for name in methods}, rate)
 
 
 def _edges_of(photo: Path, detector: EdgeDetector) -> Image.Image:
@@ -95,11 +95,11 @@ def _edges_of(photo: Path, detector: EdgeDetector) -> Image.Image:
 def measure(photo: Path, truth: Path, methods: dict[str, Maps]) -> dict[str, np.ndarray]:
     """Counts of one photo by method.  truth: its annotations as BSDS500 stores them (.mat)."""
     image = read_rgb(photo)
-    drawn = [one["Boundaries"][0, 0] > 0 for one in loadmat(truth)["groundTruth"][0]]
+    drawn = [annotation["Boundaries"][0, 0] > 0 for annotation in loadmat(truth)["groundTruth"][0]]
     return {name: count(maps(image), drawn) for name, maps in methods.items()}
 
 
-def match(found: np.ndarray, annotated: np.ndarray, tolerance: float = TOLERANCE) -> np.ndarray:
+def match(edges: np.ndarray, annotated: np.ndarray, tolerance: float = TOLERANCE) -> np.ndarray:
     """Pixels of `found` that have a partner in `annotated`: as many pairs as possible, none used twice.
 
     found, annotated: bool (h, w).  tolerance: greatest distance of a pair, as a share of the diagonal.
@@ -107,21 +107,21 @@ def match(found: np.ndarray, annotated: np.ndarray, tolerance: float = TOLERANCE
     The number of pairs is the same; which pixels were paired, which precision sees with several annotators, moved
     ODS by at most 0.003 on ten photos of the val split.
     """
-    reach = tolerance * np.hypot(*found.shape)
+    reach = tolerance * np.hypot(*edges.shape)
     number = np.full(annotated.shape, -1)
     number[annotated] = np.arange(annotated.sum())
-    y, x = np.nonzero(found)
+    y, x = np.nonzero(edges)
     span = np.arange(-int(reach), int(reach) + 1)
     sources, targets = [], []
     for dy in span:
         for dx in span:
             if np.hypot(dy, dx) > reach:
                 continue
-            inside = (y + dy >= 0) & (y + dy < found.shape[0]) & (x + dx >= 0) & (x + dx < found.shape[1])
+            inside = (y + dy >= 0) & (y + dy < edges.shape[0]) & (x + dx >= 0) & (x + dx < edges.shape[1])
             target = np.where(inside, number[(y + dy) * inside, (x + dx) * inside], -1)
             sources.append(np.flatnonzero(target >= 0))
             targets.append(target[target >= 0])
-    matched = np.zeros_like(found)
+    matched = np.zeros_like(edges)
     matched[y, x] = _paired(np.concatenate(sources), np.concatenate(targets), len(y), int(annotated.sum()))
     return matched
 

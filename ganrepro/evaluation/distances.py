@@ -56,11 +56,11 @@ def of_job(job: Job) -> Found:
         backbone = features_of_reader(job.reader(), height, width)
     (folder, names), (known, training) = job.real("test"), job.real("train")
     if job.row == GROUND_TRUTH:
-        made = load_photos(known, training[: len(names)], job.pixels)
+        generated = load_photos(known, training[: len(names)], job.pixels)
     else:
-        made = load_photos(job.folders[0], job.names)
+        generated = load_photos(job.folders[0], job.names)
     real = load_photos(folder, names, job.pixels)
-    values, errors, more = measure(features(made, backbone, job.device), kept_features(real, backbone, job.device, job.kept))
+    values, errors, more = measure(features(generated, backbone, job.device), kept_features(real, backbone, job.device, job.kept))
     return values, errors, {"of": job.features} | more
 
 
@@ -151,8 +151,8 @@ def features(images: Sequence[Image.Image], backbone: Backbone, device: torch.de
             return [y.cpu() for y in backbone.network(x)]
 
     with ThreadPoolExecutor(WORKERS, initializer=lambda: torch.set_num_threads(1)) as pool:
-        found = list(pool.map(run, [images[i : i + BATCH] for i in range(0, len(images), BATCH)]))
-    return [torch.cat(parts).numpy() for parts in zip(*found, strict=True)]
+        batches = list(pool.map(run, [images[i : i + BATCH] for i in range(0, len(images), BATCH)]))
+    return [torch.cat(parts).numpy() for parts in zip(*batches, strict=True)]
 
 
 def kept_features(images: Sequence[Image.Image], backbone: Backbone, device: torch.device, folder: Path) -> list[np.ndarray]:
@@ -168,10 +168,10 @@ def kept_features(images: Sequence[Image.Image], backbone: Backbone, device: tor
         kept = [file[name] for name in file.files]
         if kept and all(len(part) == len(images) for part in kept):
             return kept
-    found = features(images, backbone, device)  # there is none yet, or it is damaged
+    values = features(images, backbone, device)  # there is none yet, or it is damaged
     with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, *found)
-    return found
+        np.savez(file, *values)
+    return values
 
 
 def load_photos(folder: Path, names: Sequence[str], pixels: int | None = None) -> list[Image.Image]:
@@ -213,14 +213,14 @@ def kernel(x: np.ndarray, y: np.ndarray) -> float:
     if min(len(x), len(y)) > SUBSET:
         from torch_fidelity.metric_kid import kid_features_to_metric
 
-        found = kid_features_to_metric(
+        result = kid_features_to_metric(
             torch.from_numpy(x), torch.from_numpy(y), kid_subset_size=SUBSET, kid_subsets=100, verbose=False
         )
-        return float(found["kernel_inception_distance_mean"])
+        return float(result["kernel_inception_distance_mean"])
     a, b = x.astype(np.float64), y.astype(np.float64)
 
-    def similarity(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-        values: np.ndarray = (one @ other.T / x.shape[1] + 1) ** 3
+    def similarity(these: np.ndarray, those: np.ndarray) -> np.ndarray:
+        values: np.ndarray = (these @ those.T / x.shape[1] + 1) ** 3
         return values
 
     def within(z: np.ndarray) -> float:
@@ -270,12 +270,12 @@ def standard_error(statistic: Callable[..., float], *sets: np.ndarray) -> float 
     return float(np.sqrt((GROUPS - 1) / GROUPS * np.sum((np.array(left) - np.mean(left)) ** 2)))
 
 
-def measure(made: list[np.ndarray], real: list[np.ndarray]) -> Found:
+def measure(generated: list[np.ndarray], real: list[np.ndarray]) -> Found:
     """All distances of generated from real features (and the Inception Score, where there are logits)."""
-    x, y = made[0], real[0]
+    x, y = generated[0], real[0]
     values = {"frechet": frechet(x, y), "kernel": kernel(x, y)}
     errors = {"frechet": standard_error(frechet, x, y), "kernel": standard_error(kernel, x, y)}
-    if len(made) > 1:
-        values["inception_score"] = inception_score(made[1])
-        errors["inception_score"] = standard_error(inception_score, made[1])
+    if len(generated) > 1:
+        values["inception_score"] = inception_score(generated[1])
+        errors["inception_score"] = standard_error(inception_score, generated[1])
     return values, errors, {"infinite": extrapolated(x, y), "made": len(x), "real": len(y), "features": x.shape[1]}

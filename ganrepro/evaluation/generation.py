@@ -71,8 +71,8 @@ def _make_samples(
         asked = {output.target: torch.tensor(asked_for(of, output), device=device)}
         reseed(0, f"samples/{output.name}/{first}/dropout")
         with torch.no_grad():
-            made = method.generate(output, networks, Batch({}, asked, noise), random)
-        _write(folder / output.name, [f"{number:05d}.png" for number in of], made)
+            images = method.generate(output, networks, Batch({}, asked, noise), random)
+        _write(folder / output.name, [f"{number:05d}.png" for number in of], images)
 
 
 def asked_for(numbers: Iterable[int], output: Output) -> list[int]:
@@ -95,12 +95,12 @@ def _from_images(
         noise = {name: kind.draw(len(batch), random).to(device) for name, kind in method.feed().noise.items()}
         reseed(repetition, f"translate/{output.name}/{batch[0]}")
         with torch.no_grad():
-            made = method.generate(output, networks, Batch(images, {}, noise), random)
-        _write(folder / output.name, batch, made)
+            translated = method.generate(output, networks, Batch(images, {}, noise), random)
+        _write(folder / output.name, batch, translated)
 
 
-def _write(folder: Path, names: Iterable[str], made: torch.Tensor) -> None:
-    for name, image in zip(names, made, strict=True):
+def _write(folder: Path, names: Iterable[str], images: torch.Tensor) -> None:
+    for name, image in zip(names, images, strict=True):
         write_png(folder / name, as_array(to_uint8(image)))
 
 
@@ -123,15 +123,15 @@ def write_codes(
 
     networks = load_networks(method, weights, seed, device)
     (domain,) = method.feed().domains
-    found: dict[str, np.ndarray] = {}
+    codes: dict[str, np.ndarray] = {}
     for split in ("train", "test"):
         names, random = manifest["names"][split][domain], stream(0, f"codes/{split}")
         images = load_levels(prepared / split / domain, names, method.data.channels(domain), method.settings.crop_pixels)
         with torch.no_grad():
             parts = [method.encode(networks, to_float(part.to(device)), random) for part in torch.split(images, ENCODED)]
-        found |= {f"{split}.{name}": torch.cat([part[name].cpu() for part in parts]).numpy() for name in parts[0]}
+        codes |= {f"{split}.{name}": torch.cat([part[name].cpu() for part in parts]).numpy() for name in parts[0]}
     with replacing(file) as temporary, temporary.open("wb") as opened:
-        np.savez_compressed(opened, **found)  # type: ignore[arg-type]
+        np.savez_compressed(opened, **codes)  # type: ignore[arg-type]
 
 
 def reference(row: str, pixels: int, test: Path, names: Mapping[str, list[str]], folder: Path, outputs: Iterable[Output]) -> None:

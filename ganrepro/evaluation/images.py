@@ -18,13 +18,13 @@ def load_levels(folder: Path, names: Sequence[str], channels: int, pixels: int |
     ImageError names one that is missing, no square, or of another size than the first.
     """
     mode = "L" if channels == 1 else "RGB"
-    found = [read_rgb(folder / name).convert(mode) for name in names]
-    found = [resize(image, pixels) for image in found] if pixels else found
-    for name, image in zip(names, found, strict=True):
-        if image.size != found[0].size or image.width != image.height:
+    images = [read_rgb(folder / name).convert(mode) for name in names]
+    images = [resize(image, pixels) for image in images] if pixels else images
+    for name, image in zip(names, images, strict=True):
+        if image.size != images[0].size or image.width != image.height:
             size = f"{image.width} × {image.height} pixels"
             raise ImageError(f"{folder / name}: {size}; expected squares of one size, as {names[0]}")
-    return torch.stack([as_tensor(image) for image in found])
+    return torch.stack([as_tensor(image) for image in images])
 
 
 def asked_class(name: str, classes: int) -> int:

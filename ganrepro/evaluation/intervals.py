@@ -69,12 +69,12 @@ def estimates(counts: np.ndarray, statistic: Statistic, images_of: dict[str, int
     count: int = counts.shape[1]
     known = images_of or {}
     counts = counts.astype(np.float64)
-    scores = [statistic(one.sum(0)[None]) for one in counts]
-    drawn = [statistic(draws(count, "images").astype(np.float64) @ one) for one in counts]
+    scores = [statistic(of_seed.sum(0)[None]) for of_seed in counts]
+    drawn = [statistic(draws(count, "images").astype(np.float64) @ of_seed) for of_seed in counts]
     return {
         name: Estimate(
-            np.array([one[name][0] for one in scores]),
-            np.mean([one[name] for one in drawn], 0),
+            np.array([of_seed[name][0] for of_seed in scores]),
+            np.mean([of_seed[name] for of_seed in drawn], 0),
             known.get(name, count),
         )
         for name, values in drawn[0].items()
@@ -94,43 +94,43 @@ def of_errors(values: Sequence[float], errors: Sequence[float | None], images: i
     return Estimate(trainings, trainings.mean() + error * drawn, images)
 
 
-def interval(one: Estimate) -> tuple[float, float]:
+def interval(estimate: Estimate) -> tuple[float, float]:
     """95 % of a score; (nan, nan) where too few images tell it."""
-    if one.images < FEWEST_IMAGES:
+    if estimate.images < FEWEST_IMAGES:
         return float("nan"), float("nan")
-    count = len(one.trainings)
-    trainings = one.trainings.var(ddof=1) / count if count > 1 else 0.0
-    freedom = min(count - 1, one.images - 1) if count > 1 else one.images - 1
-    reach = float(student.ppf((1 + LEVEL) / 2, freedom) * np.sqrt(trainings + one.drawn.var(ddof=1)))
-    return one.mean - reach, one.mean + reach
+    count = len(estimate.trainings)
+    trainings = estimate.trainings.var(ddof=1) / count if count > 1 else 0.0
+    freedom = min(count - 1, estimate.images - 1) if count > 1 else estimate.images - 1
+    reach = float(student.ppf((1 + LEVEL) / 2, freedom) * np.sqrt(trainings + estimate.drawn.var(ddof=1)))
+    return estimate.mean - reach, estimate.mean + reach
 
 
-def difference(one: Estimate, other: Estimate) -> Difference:
+def difference(better: Estimate, than: Estimate) -> Difference:
     """Of two rows of a study, paired by their test images. The error is NaN where too few images tell the score."""
-    images = float((one.drawn - other.drawn).var(ddof=1))
-    parts = [e.trainings.var(ddof=1) / len(e.trainings) if len(e.trainings) > 1 else 0.0 for e in (one, other)]
-    least = min(len(e.trainings) for e in (one, other)) - 1
-    freedom: float = min(one.images, other.images) - 1
+    images = float((better.drawn - than.drawn).var(ddof=1))
+    parts = [e.trainings.var(ddof=1) / len(e.trainings) if len(e.trainings) > 1 else 0.0 for e in (better, than)]
+    least = min(len(e.trainings) for e in (better, than)) - 1
+    freedom: float = min(better.images, than.images) - 1
     if least > 0:
-        most = len(one.trainings) + len(other.trainings) - 2
-        squares = sum(part**2 / (len(e.trainings) - 1) for part, e in zip(parts, (one, other), strict=True))
+        most = len(better.trainings) + len(than.trainings) - 2
+        squares = sum(part**2 / (len(e.trainings) - 1) for part, e in zip(parts, (better, than), strict=True))
         welch = sum(parts) ** 2 / squares if squares > 0 else least
         freedom = min(freedom, max(least, min(most, welch)))
-    known = min(one.images, other.images) >= FEWEST_IMAGES
-    return Difference(one.mean - other.mean, float(np.sqrt(sum(parts) + images)) if known else float("nan"), freedom)
+    known = min(better.images, than.images) >= FEWEST_IMAGES
+    return Difference(better.mean - than.mean, float(np.sqrt(sum(parts) + images)) if known else float("nan"), freedom)
 
 
-def reach(one: Difference) -> float:
+def reach(difference: Difference) -> float:
     """Half of the 95 % interval of a difference."""
-    return float(student.ppf((1 + LEVEL) / 2, one.freedom) * one.error)
+    return float(student.ppf((1 + LEVEL) / 2, difference.freedom) * difference.error)
 
 
-def p_value(one: Difference, margin: float = 0.0) -> float:
+def p_value(difference: Difference, margin: float = 0.0) -> float:
     """Two-sided, of the difference being `margin`."""
-    away = abs(one.mean - margin)
-    if one.error == 0:
+    away = abs(difference.mean - margin)
+    if difference.error == 0:
         return 1.0 if away == 0 else 0.0
-    return float(2 * student.sf(away / one.error, one.freedom))
+    return float(2 * student.sf(away / difference.error, difference.freedom))
 
 
 def corrected(values: np.ndarray) -> np.ndarray:
@@ -141,6 +141,6 @@ def corrected(values: np.ndarray) -> np.ndarray:
     order = np.argsort(values, -1)
     rising = np.take_along_axis(values, order, -1) * (values.shape[-1] - np.arange(values.shape[-1]))
     adjusted = np.minimum(1.0, np.maximum.accumulate(rising, -1))
-    found = np.empty_like(adjusted)
-    np.put_along_axis(found, order, adjusted, -1)
-    return found
+    in_order = np.empty_like(adjusted)
+    np.put_along_axis(in_order, order, adjusted, -1)
+    return in_order

@@ -51,9 +51,9 @@ def confusion(
     total = torch.zeros(len(names), classes, outputs, dtype=torch.int64, device=device)
     done = 0
     for batch in _batches(_ahead(load, names)):
-        truth = torch.stack([one[0] for one in batch]).to(device)
+        truth = torch.stack([pair[0] for pair in batch]).to(device)
         with torch.no_grad():
-            prediction = predict(torch.stack([one[1] for one in batch]).to(device))
+            prediction = predict(torch.stack([pair[1] for pair in batch]).to(device))
         total[done : done + len(batch)] = confusion_matrix(truth, prediction, classes, outputs)
         done += len(batch)
     return total.cpu().numpy()
@@ -89,11 +89,11 @@ def _ahead(load: Callable[[str], Loaded], names: list[str]) -> Iterator[Loaded]:
 
 def _batches(stream: Iterator[Loaded]) -> Iterator[list[Loaded]]:
     """Neighbours of one size together, as many as BATCH_PIXELS allows."""
-    for (height, width), group in groupby(stream, key=lambda one: tuple(one[0].shape)):
+    for (height, width), group in groupby(stream, key=lambda pair: tuple(pair[0].shape)):
         limit = max(1, BATCH_PIXELS // (height * width))
         batch: list[Loaded] = []
-        for one in group:
-            batch.append(one)
+        for pair in group:
+            batch.append(pair)
             if len(batch) == limit:
                 yield batch
                 batch = []

@@ -26,28 +26,28 @@ def score(job: Job, measures: Sequence[Measure], epochs: Mapping[int, Path]) -> 
         measured = measure.measure(job)
         if measured.counts is None and not measured.values:
             continue
-        found: dict[str, Any] = {"scores": _scores(measure, measured), "more": dict(measured.more)}
+        result: dict[str, Any] = {"scores": _scores(measure, measured), "more": dict(measured.more)}
         if measured.counts is None:
-            found["errors"] = dict(measured.errors)
+            result["errors"] = dict(measured.errors)
         else:
             counts[measure.name] = measured.counts.sum(0)
-            found["images"] = measured.counts.shape[1]
+            result["images"] = measured.counts.shape[1]
             if measure.by_class:
-                found["by_class"] = measure.statistic(measured.counts.sum((0, 1)))[measure.by_class].tolist()
+                result["by_class"] = measure.statistic(measured.counts.sum((0, 1)))[measure.by_class].tolist()
             if len(job.folders) > 1:
-                found["passes"] = [_scores(measure, Measured(one[None])) for one in measured.counts]
+                result["passes"] = [_scores(measure, Measured(of_pass[None])) for of_pass in measured.counts]
         if measure.over_training and epochs:
             jobs = {epoch: dataclasses.replace(job, folders=[folder]) for epoch, folder in epochs.items()}
-            found["epochs"] = {str(epoch): _scores(measure, measure.measure(then)) for epoch, then in jobs.items()}
-        values[measure.name] = found
+            result["epochs"] = {str(epoch): _scores(measure, measure.measure(then)) for epoch, then in jobs.items()}
+        values[measure.name] = result
     return values, counts
 
 
 def _scores(measure: Measure, measured: Measured) -> dict[str, float]:
     if measured.counts is None:
         return dict(measured.values)
-    found = measure.statistic(measured.counts.sum((0, 1)))
-    return {name: float(found[name]) for name in measure.scores if name in found}
+    values = measure.statistic(measured.counts.sum((0, 1)))
+    return {name: float(values[name]) for name in measure.scores if name in values}
 
 
 def write_counts(path: Path, counts: Mapping[str, np.ndarray]) -> None:

@@ -25,10 +25,10 @@ def find(name: str) -> type[Method[Any]]:
         raise KeyError(name)
     module = importlib.import_module(f"{__name__}.{name}")
     own = [c for c in vars(module).values() if isinstance(c, type) and c.__module__ == module.__name__]
-    found = [c for c in own if issubclass(c, Method)]
-    if len(found) != 1 or not issubclass(getattr(module, "Settings", object), ScheduleSettings):
+    classes = [c for c in own if issubclass(c, Method)]
+    if len(classes) != 1 or not issubclass(getattr(module, "Settings", object), ScheduleSettings):
         raise TypeError(f"methods/{name}.py: expected one subclass of Method and a class Settings(ScheduleSettings)")
-    return found[0]
+    return classes[0]
 
 
 @functools.cache

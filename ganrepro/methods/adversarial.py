@@ -97,20 +97,20 @@ class Adversarial(FromNoise[S]):
         from ganrepro.nets.small import adversaries
 
         s, shape = self.settings, self.shape
-        found = adversaries(
+        networks = adversaries(
             self.architecture, *shape, s.code_size, s.filters, random,
             norm=s.discriminator_norm, minibatch=s.minibatch_discrimination, virtual=s.generator_norm == "virtual",
         )  # fmt: skip
         if s.historical_averaging is not None:
-            found |= {f"{name}_mean": copy.deepcopy(network) for name, network in found.items()}
-        return found
+            networks |= {f"{name}_mean": copy.deepcopy(network) for name, network in networks.items()}
+        return networks
 
     def players(self) -> dict[str, Player]:
         s = self.settings
         kind = Adam(s.learning_rate, s.beta1, s.beta2) if s.optimiser == "adam" else RMSprop(s.learning_rate)
-        made = {"discriminator": Player(("discriminator",), kind), "generator": Player(("generator",), kind)}
+        players = {"discriminator": Player(("discriminator",), kind), "generator": Player(("generator",), kind)}
         means = ("discriminator_mean", "generator_mean")
-        return made if s.historical_averaging is None else made | {"means": Player(means, None)}
+        return players if s.historical_averaging is None else players | {"means": Player(means, None)}
 
     def buffers(self) -> dict[str, torch.Tensor]:
         return {} if self.settings.historical_averaging is None else {"steps": torch.zeros(2)}

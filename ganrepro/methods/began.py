@@ -77,11 +77,11 @@ class BEGAN(FromNoiseByAdam[Settings]):
             players.turn("generator")
             fake = make(part.noise["z"])
             players.turn("discriminator")
-            real, made = error(part.images[self.domain]), error(fake.detach())
-            players.descend("discriminator", (real - k * made).mean())
+            real, generated = error(part.images[self.domain]), error(fake.detach())
+            players.descend("discriminator", (real - k * generated).mean())
         players.turn("generator")
         losses = players.update("generator", {"generator": 1.0}, {"generator": error(fake)})
-        of_real, of_made = real.mean().detach(), made.mean().detach()
+        of_real, of_made = real.mean().detach(), generated.mean().detach()
         apart = s.balance * of_real - of_made
         k.copy_((k + s.balance_rate * apart).clamp(0, 1))
         return losses | {"real": of_real, "fake": of_made, "k": k.clone(), "convergence": of_real + apart.abs()}

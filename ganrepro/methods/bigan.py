@@ -39,14 +39,16 @@ class BiGAN(TranslationMethod[Settings]):
     paper = "arXiv:1703.10593, section 5.1.2; arXiv:1605.09782; arXiv:1606.00704"
 
     def feed(self) -> Feed:
-        return Feed(self.both, pools={made: Pool(self.settings.pool_images, self.both) for made in (self.target, self.source)})
+        return Feed(
+            self.both, pools={domain: Pool(self.settings.pool_images, self.both) for domain in (self.target, self.source)}
+        )
 
     def outputs(self) -> tuple[Output, ...]:
         return self.forward(), self.backward()
 
     def losses(self) -> tuple[Loss, ...]:
         panels = {"adversarial": "Generator, adversarial loss", "discriminator": "Discriminator, loss on pairs"}
-        return tuple(Loss(f"{name}_{made}", panel) for name, panel in panels.items() for made in (self.target, self.source))
+        return tuple(Loss(f"{name}_{domain}", panel) for name, panel in panels.items() for domain in (self.target, self.source))
 
     def networks(self, random: Random) -> dict[str, torch.nn.Module]:
         a, b = self.source, self.target
@@ -71,13 +73,13 @@ class BiGAN(TranslationMethod[Settings]):
 
         players.turn("discriminator")
         terms = {}
-        for made, (pair, is_real) in pairs.items():
-            shown = players.pools[made].query(pair.detach(), batch.pools[made])
-            terms[f"discriminator_{made}"] = least_squares(discriminator(shown), is_real)
+        for domain, (pair, is_real) in pairs.items():
+            shown = players.pools[domain].query(pair.detach(), batch.pools[domain])
+            terms[f"discriminator_{domain}"] = least_squares(discriminator(shown), is_real)
         losses = players.update("discriminator", dict.fromkeys(terms, 0.5), terms)
 
         players.turn("generators")
         terms = {
-            f"adversarial_{made}": least_squares(discriminator(pair), not is_real) for made, (pair, is_real) in pairs.items()
+            f"adversarial_{domain}": least_squares(discriminator(pair), not is_real) for domain, (pair, is_real) in pairs.items()
         }
         return losses | players.update("generators", dict.fromkeys(terms, 1.0), terms)

@@ -68,12 +68,12 @@ class BiGANCodes(FromNoiseByAdam[Settings], Encodes[Settings]):
                 layers += [nn.Linear(size, width), nn.BatchNorm1d(width), nn.LeakyReLU(0.2)]
             return nn.Sequential(*layers, nn.Linear(width, outputs))
 
-        found = {
+        networks = {
             "generator": small.image_from(inner(code, size), channels, side),
             "encoder": nn.Sequential(nn.Flatten(1), *inner(size, code)),
             "discriminator": small.mlp([size + code, width, width, 1], lambda: nn.LeakyReLU(0.2)),
         }
-        return {name: small.initialise(part, random(name)) for name, part in found.items()}
+        return {name: small.initialise(part, random(name)) for name, part in networks.items()}
 
     def players(self) -> dict[str, Player]:
         kind = self.adam()
@@ -107,5 +107,5 @@ class BiGANCodes(FromNoiseByAdam[Settings], Encodes[Settings]):
         self, output: Output, networks: Mapping[str, torch.nn.Module], batch: Batch, random: torch.Generator
     ) -> torch.Tensor:
         code = networks["encoder"].eval()(batch.images[self.domain]) if output.renders_input else batch.noise["z"]
-        made: torch.Tensor = networks["generator"].eval()(code)
-        return made
+        images: torch.Tensor = networks["generator"].eval()(code)
+        return images

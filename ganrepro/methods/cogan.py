@@ -74,8 +74,8 @@ class CoGAN(BetweenDomains[Settings]):
         return Feed(self.both, noise={"code": Uniform((self.settings.code_size,))})
 
     def outputs(self) -> tuple[Output, ...]:
-        found = (self._found(domain) for domain in (self.source, self.target))
-        return self.forward(), self.backward(), *found
+        outputs = (self._found(domain) for domain in (self.source, self.target))
+        return self.forward(), self.backward(), *outputs
 
     def _found(self, domain: str) -> Output:
         """What the search found of an image: its rendering in its own domain."""
@@ -137,8 +137,8 @@ class CoGAN(BetweenDomains[Settings]):
         source, images, s = str(output.source), batch.images[str(output.source)], self.settings
 
         def make(code: torch.Tensor, domain: str = source) -> torch.Tensor:
-            made: torch.Tensor = networks[f"g_{domain}"](networks["g_shared"](code))
-            return made
+            images: torch.Tensor = networks[f"g_{domain}"](networks["g_shared"](code))
+            return images
 
         known = self._codes.setdefault(networks["g_shared"], {})
         name = source.encode() + hashlib.sha256(images.cpu().contiguous().numpy().tobytes()).digest()

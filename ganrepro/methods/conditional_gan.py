@@ -91,5 +91,5 @@ class ConditionalGAN(FromNoise[Settings]):
         self, output: Output, networks: Mapping[str, torch.nn.Module], batch: Batch, random: torch.Generator
     ) -> torch.Tensor:
         asked = batch.labels[self.domain] if output.asked else batch.noise["asked"]
-        made: torch.Tensor = networks["G"](batch.noise["z"], asked)
-        return made
+        images: torch.Tensor = networks["G"](batch.noise["z"], asked)
+        return images

@@ -48,11 +48,11 @@ class D2GAN(FromNoiseByAdam[Settings]):
 
         s, (channels, side) = self.settings, self.shape
         make = small.lucic_generator(s.code_size, channels, side, s.filters, nn.BatchNorm1d, nn.BatchNorm2d)
-        found: dict[str, nn.Module] = {"generator": make}
+        networks: dict[str, nn.Module] = {"generator": make}
         for name in ("d1", "d2"):
             features, width = small.lucic_features(channels, side, s.filters, norm=True)
-            found[name] = small.Judge(features, nn.Sequential(nn.Linear(width, 1), nn.Softplus()))
-        return {name: small.initialise(part, random(name)) for name, part in found.items()}
+            networks[name] = small.Judge(features, nn.Sequential(nn.Linear(width, 1), nn.Softplus()))
+        return {name: small.initialise(part, random(name)) for name, part in networks.items()}
 
     def players(self) -> dict[str, Player]:
         kind = self.adam()

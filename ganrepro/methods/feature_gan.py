@@ -68,11 +68,11 @@ class FeatureGAN(OneWay[Settings]):
         from ganrepro.nets.first_layers import reader_features
         from ganrepro.nets.vgg import vgg_features
 
-        found, s = super().networks(random), self.settings
+        networks, s = super().networks(random), self.settings
         if s.content_weight:
             load = reader_features if s.features == READER else vgg_features
-            found["features"] = load(self.files[s.features], s.feature_pixels)
-        return found
+            networks["features"] = load(self.files[s.features], s.feature_pixels)
+        return networks
 
     def content(self, players: Players, given: torch.Tensor, fake: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
         features, at_output = players.networks["features"], self.settings.feature_gradient_at == "output"

@@ -58,8 +58,8 @@ class GAN(FromNoise[Settings]):
 
     def losses(self) -> tuple[Loss, ...]:
         slopes = ("slope_non_saturating", "slope_minimax")
-        told = [Loss(name, "Slope of G's loss, -log D (solid) and log(1 - D)", figure="saturation") for name in slopes]
-        return Loss("real", "Discriminator"), Loss("fake", "Discriminator"), Loss("generator", "Generator"), *told
+        measured = [Loss(name, "Slope of G's loss, -log D (solid) and log(1 - D)", figure="saturation") for name in slopes]
+        return Loss("real", "Discriminator"), Loss("fake", "Discriminator"), Loss("generator", "Generator"), *measured
 
     def networks(self, random: Random) -> dict[str, torch.nn.Module]:
         from torch import nn
@@ -107,5 +107,5 @@ class GAN(FromNoise[Settings]):
     def generate(
         self, output: Output, networks: Mapping[str, torch.nn.Module], batch: Batch, random: torch.Generator
     ) -> torch.Tensor:
-        made: torch.Tensor = networks["G"](batch.noise["z"])
-        return made
+        images: torch.Tensor = networks["G"](batch.noise["z"])
+        return images

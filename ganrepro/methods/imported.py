@@ -63,5 +63,5 @@ class Imported(BetweenDomains[Settings]):
         self, output: Output, networks: Mapping[str, torch.nn.Module], batch: Batch, random: torch.Generator
     ) -> torch.Tensor:
         # as its own test command runs it: norms of the image at hand, dropout on
-        made: torch.Tensor = networks["generator"].train()(batch.images[str(output.source)])
-        return made
+        images: torch.Tensor = networks["generator"].train()(batch.images[str(output.source)])
+        return images

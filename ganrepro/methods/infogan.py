@@ -54,8 +54,11 @@ class InfoGAN(FromNoise[Settings]):
         return samples(self.domain), samples_by_code(self.domain, CODES), sweep
 
     def losses(self) -> tuple[Loss, ...]:
-        told = (Loss("class", "Information: the class, the numbers"), Loss("numbers", "Information: the class, the numbers"))
-        return Loss("real", "Discriminator"), Loss("fake", "Discriminator"), Loss("generator", "Generator"), *told
+        information = (
+            Loss("class", "Information: the class, the numbers"),
+            Loss("numbers", "Information: the class, the numbers"),
+        )
+        return Loss("real", "Discriminator"), Loss("fake", "Discriminator"), Loss("generator", "Generator"), *information
 
     def networks(self, random: Random) -> dict[str, torch.nn.Module]:
         from torch import nn
@@ -112,8 +115,8 @@ class InfoGAN(FromNoise[Settings]):
             z = z[:1].expand_as(z)
             lines = torch.arange(len(z), device=z.device) // CODES
             numbers = torch.stack([4 * lines / lines.max().clamp_min(1) - 2, torch.zeros_like(z[:, 0])], 1)
-        made: torch.Tensor = networks["generator"].eval()(_code(z, one_of_ten, numbers))
-        return made
+        images: torch.Tensor = networks["generator"].eval()(_code(z, one_of_ten, numbers))
+        return images
 
 
 def _code(z: torch.Tensor, one_of_ten: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:

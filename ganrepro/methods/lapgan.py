@@ -58,15 +58,17 @@ class LAPGAN(FromNoiseByAdam[Settings]):
         s, (c, pixels) = self.settings, self.shape
         side = pixels // 4
         size = c * side**2
-        found: dict[str, nn.Module] = {
+        networks: dict[str, nn.Module] = {
             "g_0": small.image_from(small.mlp([s.code_size, s.width, s.width, size], nn.ReLU), c, side),
             "d_0": small.Judge(nn.Flatten(1), small.mlp([size, s.width, s.width, 1], lambda: nn.LeakyReLU(0.2))),
         }
         for level in (1, 2):
-            found[f"g_{level}"] = small.refiner(c + 1, c, s.filters)
-            found[f"d_{level}"] = small.Judge(*small.difference_judge(2 * c, pixels // 2 ** (2 - level), s.filters))
+            networks[f"g_{level}"] = small.refiner(c + 1, c, s.filters)
+            networks[f"d_{level}"] = small.Judge(*small.difference_judge(2 * c, pixels // 2 ** (2 - level), s.filters))
         # without norms the small weights of DCGAN would leave the coarsest networks almost silent
-        return {name: small.initialise(part, random(name), 0.05 if name.endswith("0") else 0.02) for name, part in found.items()}
+        return {
+            name: small.initialise(part, random(name), 0.05 if name.endswith("0") else 0.02) for name, part in networks.items()
+        }
 
     def players(self) -> dict[str, Player]:
         kind = self.adam()
@@ -101,11 +103,11 @@ class LAPGAN(FromNoiseByAdam[Settings]):
     def generate(
         self, output: Output, networks: Mapping[str, torch.nn.Module], batch: Batch, random: torch.Generator
     ) -> torch.Tensor:
-        made: torch.Tensor = networks["g_0"](batch.noise["z"])
+        images: torch.Tensor = networks["g_0"](batch.noise["z"])
         for level in (1, 2):
-            coarse = _enlarged(made)
-            made = (coarse + networks[f"g_{level}"](torch.cat([coarse, batch.noise[f"noise_{level}"]], 1))).clamp(-1, 1)
-        return made
+            coarse = _enlarged(images)
+            images = (coarse + networks[f"g_{level}"](torch.cat([coarse, batch.noise[f"noise_{level}"]], 1))).clamp(-1, 1)
+        return images
 
 
 def _enlarged(images: torch.Tensor) -> torch.Tensor:

@@ -79,8 +79,8 @@ class FromNoise(Method[S]):
     def generate(
         self, output: Output, networks: Mapping[str, torch.nn.Module], batch: Batch, random: torch.Generator
     ) -> torch.Tensor:
-        made: torch.Tensor = networks["generator"].eval()(batch.noise["z"])
-        return made
+        images: torch.Tensor = networks["generator"].eval()(batch.noise["z"])
+        return images
 
 
 class FromNoiseByAdam(FromNoise[A]):

@@ -74,12 +74,12 @@ class OneWay(TranslationMethod[S]):
         return (self.forward(),)
 
     def losses(self) -> tuple[Loss, ...]:
-        found = (
+        losses = (
             Loss("adversarial", "Generator, adversarial loss"),
             Loss("discriminator_real", "Discriminator, loss on real images"),
             Loss("discriminator_fake", "Discriminator, loss on fakes"),
         )
-        return (*found, Loss("content", self.content_panel)) if self.settings.content_weight else found
+        return (*losses, Loss("content", self.content_panel)) if self.settings.content_weight else losses
 
     def networks(self, random: Random) -> dict[str, torch.nn.Module]:
         (generator,) = self.generators()

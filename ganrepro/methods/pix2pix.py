@@ -54,13 +54,13 @@ class Pix2Pix(TranslationMethod[Settings]):
         return (self.forward(),)
 
     def losses(self) -> tuple[Loss, ...]:
-        found = [
+        losses = [
             Loss("discriminator_real", "Discriminator, loss on real images"),
             Loss("discriminator_fake", "Discriminator, loss on fakes"),
             Loss("adversarial", "Generator, adversarial loss"),
         ]
         terms = self.settings.terms
-        return *(found if "adversarial" in terms else ()), *([Loss("l1", "L1 loss")] if "l1" in terms else ())
+        return *(losses if "adversarial" in terms else ()), *([Loss("l1", "L1 loss")] if "l1" in terms else ())
 
     def networks(self, random: Random) -> dict[str, torch.nn.Module]:
         (generator,) = self.generators()

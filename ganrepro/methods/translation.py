@@ -172,5 +172,5 @@ class TranslationMethod(BetweenDomains[S]):
         self, output: Output, networks: Mapping[str, torch.nn.Module], batch: Batch, random: torch.Generator
     ) -> torch.Tensor:
         assert output.source is not None
-        made: torch.Tensor = networks[route(output.source, output.target)](batch.images[output.source])
-        return made
+        images: torch.Tensor = networks[route(output.source, output.target)](batch.images[output.source])
+        return images

@@ -98,5 +98,5 @@ class VAE(FromNoiseByAdam[Settings], Encodes[Settings]):
             steps = torch.arange(len(code), device=code.device)
             at = torch.stack([steps % 10, steps // 10], 1) * 4 / 9 - 2
             code = torch.cat([at, torch.zeros_like(code[:, 2:])], 1)
-        made: torch.Tensor = (decoder(code) / 2).tanh()  # 2 sigmoid - 1
-        return made
+        images: torch.Tensor = (decoder(code) / 2).tanh()  # 2 sigmoid - 1
+        return images

@@ -100,12 +100,12 @@ def _change_norms(network: nn.Module, kind: str) -> None:
     for parent in list(network.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, (nn.BatchNorm2d, nn.InstanceNorm2d)):
-                made: nn.Module = nn.Identity()
+                layer: nn.Module = nn.Identity()
                 if kind == "batch":
-                    made = BatchNorm(child.num_features, track_running_stats=False)
+                    layer = BatchNorm(child.num_features, track_running_stats=False)
                 elif kind == "instance":
-                    made = InstanceNorm(child.num_features, affine=False, track_running_stats=False)
-                setattr(parent, name, made)
+                    layer = InstanceNorm(child.num_features, affine=False, track_running_stats=False)
+                setattr(parent, name, layer)
 
 
 def _change_biases(network: nn.Module, biased: bool) -> None:

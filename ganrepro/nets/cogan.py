@@ -66,19 +66,19 @@ def coupled(
     itself.  filters: of a generator; judge_filters, dropout: of a discriminator.  random: purpose -> the stream of its
     weights, N(0, 0.02); biases are 0.
     """
-    found: dict[str, nn.Module] = {}
+    networks: dict[str, nn.Module] = {}
     with torch.random.fork_rng(devices=[]):  # layers draw weights that are replaced
         for domain in channels:
-            made = generator_layers(pixels, filters, code, channels[domain])
+            own_layers = generator_layers(pixels, filters, code, channels[domain])
             judge = discriminator_layers(pixels, judge_filters, channels[domain], dropout)
-            tied = len(made) - untied[0]
-            parts = {f"g_{domain}": made[tied:], f"d_{domain}": judge[: untied[1]]}
+            tied = len(own_layers) - untied[0]
+            parts = {f"g_{domain}": own_layers[tied:], f"d_{domain}": judge[: untied[1]]}
             if domain == next(iter(channels)):
-                parts |= {"g_shared": made[:tied], "d_shared": judge[untied[1] :]}
+                parts |= {"g_shared": own_layers[:tied], "d_shared": judge[untied[1] :]}
             for name, layers in parts.items():
-                found[name] = nn.Sequential(*layers)
-                _initialise(found[name], random(name))
-    return found
+                networks[name] = nn.Sequential(*layers)
+                _initialise(networks[name], random(name))
+    return networks
 
 
 def _initialise(network: nn.Module, generator: torch.Generator) -> None:

@@ -23,9 +23,9 @@ class Maker(nn.Module):
         )  # fmt: skip
 
     def forward(self, code: Tensor, label: Tensor) -> Tensor:
-        told = functional.one_hot(label, self.classes).to(code.dtype)
-        made: Tensor = self.image(torch.cat([self.code(code), self.label(told)], 1))
-        return made
+        one_hot = functional.one_hot(label, self.classes).to(code.dtype)
+        images: Tensor = self.image(torch.cat([self.code(code), self.label(one_hot)], 1))
+        return images
 
 
 class Judge(nn.Module):
@@ -41,6 +41,6 @@ class Judge(nn.Module):
         )
 
     def forward(self, images: Tensor, label: Tensor) -> Tensor:
-        told = functional.one_hot(label, self.classes).to(images.dtype)
-        judged: Tensor = self.joint(torch.cat([self.image((images.flatten(1) + 1) / 2), self.label(told)], 1))
+        one_hot = functional.one_hot(label, self.classes).to(images.dtype)
+        judged: Tensor = self.joint(torch.cat([self.image((images.flatten(1) + 1) / 2), self.label(one_hot)], 1))
         return judged[:, 0]

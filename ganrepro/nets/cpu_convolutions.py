@@ -109,8 +109,8 @@ class _Geometry(NamedTuple):
 def winograd(x: Tensor, weights: Tensor, r: int, pad: int) -> Tensor:
     """Stride-1 convolution of x (n, c, h, w) with a transformed r x r kernel, zero padding `pad`."""
     at = _Geometry.of(x, r, pad)
-    made: Tensor = _FromTiles.apply(_Products.apply(_ToTiles.apply(x, at), weights), at)
-    return made
+    result: Tensor = _FromTiles.apply(_Products.apply(_ToTiles.apply(x, at), weights), at)
+    return result
 
 
 class _ToTiles(torch.autograd.Function):
@@ -165,8 +165,8 @@ class _FromTiles(torch.autograd.Function):
         ctx.at = at
         m, outputs = at.m, products.shape[-1]
         back = transforms(m, at.r, products.dtype)[0]
-        made = (back @ products.view(at.n**2, -1)).view(m, m, at.batch, at.rows, at.columns, outputs)
-        y = made.permute(2, 3, 0, 4, 1, 5).reshape(at.batch, at.rows * m, at.columns * m, outputs)[:, : at.h, : at.w]
+        tiles = (back @ products.view(at.n**2, -1)).view(m, m, at.batch, at.rows, at.columns, outputs)
+        y = tiles.permute(2, 3, 0, 4, 1, 5).reshape(at.batch, at.rows * m, at.columns * m, outputs)[:, : at.h, : at.w]
         return y.permute(0, 3, 1, 2)
 
     @staticmethod

@@ -20,8 +20,8 @@ class _FirstLayers(nn.Module):
         self.quarter, self.eighth = segmenter.quarter, segmenter.eighth
 
     def forward(self, x: Tensor) -> Tensor:
-        made: Tensor = self.eighth(self.quarter(x))
-        return made
+        features: Tensor = self.eighth(self.quarter(x))
+        return features
 
 
 def reader_features(file: Path, pixels: int) -> nn.Module:

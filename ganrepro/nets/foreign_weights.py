@@ -64,7 +64,7 @@ def read_caffemodel(path: Path) -> Layers:
         net.ParseFromString(path.read_bytes())
     except message.DecodeError as error:
         raise WeightsError(f"{path}: not a Caffe model, or cut short ({error}); fetch it again") from None
-    found = {}
+    layers = {}
     for layer in [*net.layers, *net.layer]:
         arrays = []
         for blob in layer.blobs:
@@ -73,8 +73,8 @@ def read_caffemodel(path: Path) -> Layers:
                 raise WeightsError(f"{path}: layer {layer.name}: {len(blob.data)} values for shape {shape}; fetch it again")
             arrays.append(np.array(blob.data, np.float32).reshape(shape))
         if arrays:
-            found[layer.name] = arrays
-    return found
+            layers[layer.name] = arrays
+    return layers
 
 
 def fill(network: Layered, layers: Layers, path: Path) -> None:

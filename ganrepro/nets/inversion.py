@@ -27,10 +27,10 @@ def invert(
     optimiser = torch.optim.Adam([code], learning_rate)
     for step in range(steps + 1):  # the last one only looks
         with torch.enable_grad():
-            found = (make(code) - wanted).square().flatten(1).mean(1)
-            total = found.sum()
-        better = found.detach() < error
-        best, error = torch.where(better[:, None], code.detach(), best), torch.where(better, found.detach(), error)
+            errors = (make(code) - wanted).square().flatten(1).mean(1)
+            total = errors.sum()
+        better = errors.detach() < error
+        best, error = torch.where(better[:, None], code.detach(), best), torch.where(better, errors.detach(), error)
         if step < steps:
             (code.grad,) = torch.autograd.grad(total, code)
             optimiser.step()

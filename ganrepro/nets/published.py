@@ -46,7 +46,7 @@ def read_published(file: Path, pixels: int | None = None) -> tuple[Architecture,
         raise WeightsError(f"{file}: {it}: does not take colour images of {pixels} × {pixels}; choose another crop_pixels")
     network = architecture.build()
     names = _unet_names(len(network.encoder)) if architecture.generator == "unet" else {}  # type: ignore[arg-type]
-    wanted, found = network.state_dict(), {}
+    wanted, weights = network.state_dict(), {}
     for name, value in state.items():
         if name.rsplit(".", 1)[1] in STATISTICS:
             continue
@@ -59,10 +59,10 @@ def read_published(file: Path, pixels: int | None = None) -> tuple[Architecture,
             raise WeightsError(f"{file}: layer {name}: expected {shape} in a {_named(architecture)}, got {tuple(value.shape)}")
         if names and re.fullmatch(r"decoder\.[1-9]\d*\.1", ours) and kind == "weight":
             value = torch.cat(value.chunk(2)[::-1])  # theirs joins skip and decoder in that order, ours the other way round
-        found[f"{ours}.{kind}"] = value.float()
-    if missing := [name for name in wanted if name not in found]:
+        weights[f"{ours}.{kind}"] = value.float()
+    if missing := [name for name in wanted if name not in weights]:
         raise WeightsError(f"{file}: a {_named(architecture)} lacks {missing[0]}; the file holds {', '.join(list(state)[:4])}, …")
-    network.load_state_dict(found)
+    network.load_state_dict(weights)
     return architecture, network.train().requires_grad_(False)
 
 
@@ -99,9 +99,9 @@ def _norm(state: State, first: str) -> tuple[Literal["batch", "instance", "none"
 
 
 def _resnet(file: Path, state: State) -> Architecture:
-    numbers = sorted({int(found[1]) for name in state if (found := re.match(r"model\.(\d+)\.conv_block\.", name))})
+    numbers = sorted({int(match[1]) for name in state if (match := re.match(r"model\.(\d+)\.conv_block\.", name))})
     block = re.compile(rf"model\.{numbers[0]}\.conv_block\.(\d+)\.weight")
-    inside = {int(found[1]) for name, value in state.items() if value.ndim == 4 and (found := block.match(name))}
+    inside = {int(match[1]) for name, value in state.items() if value.ndim == 4 and (match := block.match(name))}
     # pad, conv, norm, relu, (dropout,) pad, conv, norm; without pads where zeros are padded
     places = {(1, 5): (False, False), (1, 6): (True, False), (0, 3): (False, True), (0, 4): (True, True)}
     key = tuple(sorted(inside))

@@ -23,8 +23,8 @@ class Judge(nn.Module):
         self.features, self.ending, self.head = features, ending or nn.Identity(), head
 
     def forward(self, images: Tensor) -> Tensor:
-        made: Tensor = self.head(self.ending(self.features(images)))
-        return made.squeeze(1) if made.shape[1:] == (1,) else made
+        scores: Tensor = self.head(self.ending(self.features(images)))
+        return scores.squeeze(1) if scores.shape[1:] == (1,) else scores
 
 
 class MinibatchFeatures(nn.Module):
@@ -62,7 +62,7 @@ class VirtualBatchNorm(nn.Module):
         shape = [1, -1] + [1] * (x.ndim - 2)
         known, given = x[: self.reference], x[self.reference :]
         mean, spread = known.mean(places, keepdim=True), known.var(places, unbiased=False, keepdim=True)
-        made = [(known - mean) / (spread + self.eps).sqrt()]
+        normed = [(known - mean) / (spread + self.eps).sqrt()]
         if len(given):
             inside = places[1:]
             own = given.mean(inside, keepdim=True) if inside else given
@@ -71,8 +71,8 @@ class VirtualBatchNorm(nn.Module):
             share = 1 / (self.reference + 1)
             apart = share * (1 - share) * (own - mean).square()
             spread = share * within + (1 - share) * spread + apart
-            made.append((given - (mean + share * (own - mean))) / (spread + self.eps).sqrt())
-        return torch.cat(made) * self.weight.view(shape) + self.bias.view(shape)
+            normed.append((given - (mean + share * (own - mean))) / (spread + self.eps).sqrt())
+        return torch.cat(normed) * self.weight.view(shape) + self.bias.view(shape)
 
 
 class WithReference(nn.Module):
@@ -86,8 +86,8 @@ class WithReference(nn.Module):
         self.register_buffer("codes", codes)
 
     def forward(self, z: Tensor) -> Tensor:
-        made: Tensor = self.body(torch.cat([self.codes, z]))
-        return made[len(self.codes) :]
+        images: Tensor = self.body(torch.cat([self.codes, z]))
+        return images[len(self.codes) :]
 
 
 class Maxout(nn.Module):

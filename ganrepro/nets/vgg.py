@@ -35,8 +35,8 @@ class Enlarged(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         larger = functional.interpolate(images, size=(self.pixels, self.pixels), mode="bilinear", align_corners=False)
-        made: Tensor = self.network(larger * self.scale + self.shift)
-        return made
+        features: Tensor = self.network(larger * self.scale + self.shift)
+        return features
 
 
 def vgg_features(folder: Path, pixels: int) -> nn.Module:
@@ -56,12 +56,12 @@ def vgg_features(folder: Path, pixels: int) -> nn.Module:
         raise WeightsError(f"{file}: not readable as weights ({str(error).splitlines()[0][:100]}); fetch it again") from None
     with torch.device("meta"):
         network = vgg16(weights=None, init_weights=False).features[:RELU4_2]
-    wanted, found = network.state_dict(), {}
+    wanted, weights = network.state_dict(), {}
     for name, like in wanted.items():
         value = state.get(f"features.{name}") if isinstance(state, dict) else None
         if not isinstance(value, Tensor) or value.shape != like.shape:
             got = "nothing" if not isinstance(value, Tensor) else tuple(value.shape)
             raise WeightsError(f"{file}: no VGG-16 of torchvision: features.{name}: expected {tuple(like.shape)}, got {got}")
-        found[name] = value.float().clone()
-    network.load_state_dict(found, assign=True)
+        weights[name] = value.float().clone()
+    network.load_state_dict(weights, assign=True)
     return Enlarged(network, pixels, MEAN, DEVIATION)

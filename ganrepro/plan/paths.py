@@ -63,15 +63,15 @@ class Run:
     @cached_property
     def files(self) -> dict[str, Path]:
         """What it reads besides the images, by name: folders of downloads, files in downloads/archives, its study's reader."""
-        found = {}
+        files = {}
         for name in () if self.reference else self.study.rows[self.row].method.reads():
             if name == READER:
-                found[name] = reader_dir(self.params, self.study) / "reader.pt"
+                files[name] = reader_dir(self.params, self.study) / "reader.pt"
             elif name.endswith(".pth"):
-                found[name] = datasets.inside("downloads", "archives", name)
+                files[name] = datasets.inside("downloads", "archives", name)
             else:
-                found[name] = datasets.download_dir(name)
-        return found
+                files[name] = datasets.download_dir(name)
+        return files
 
     @cached_property
     def outputs(self) -> tuple[Output, ...]:
@@ -194,12 +194,12 @@ def seeds_of(study: Study, row: str) -> list[int]:
 
 def find_run(params: Params, study: str, row: str, seed: int) -> Run:
     """The run of those names. ConfigError where params.yaml has none."""
-    found = find_study(params, study)
-    known({**found.rows, **dict.fromkeys(found.references)}, row, f"rows of {found.name}")
-    seeds = [0] if row in REFERENCE_ROWS else seeds_of(found, row)
+    study_of_run = find_study(params, study)
+    known({**study_of_run.rows, **dict.fromkeys(study_of_run.references)}, row, f"rows of {study_of_run.name}")
+    seeds = [0] if row in REFERENCE_ROWS else seeds_of(study_of_run, row)
     if seed not in seeds:
-        raise ConfigError(f"studies.{found.name}: row '{row}' has no seed {seed}; there are: {', '.join(map(str, seeds))}")
-    return Run(params, found, row, seed)
+        raise ConfigError(f"studies.{study_of_run.name}: row '{row}' has no seed {seed}; there are: {', '.join(map(str, seeds))}")
+    return Run(params, study_of_run, row, seed)
 
 
 def trained(params: Params, study: Study) -> list[Run]:
@@ -214,11 +214,11 @@ def runs(params: Params, study: Study) -> list[Run]:
 
 def first_trainings(params: Params) -> dict[str, Run]:
     """Of all reports' trainings the first of each key; the others take its results over."""
-    found: dict[str, Run] = {}
+    first: dict[str, Run] = {}
     for study in params.reports.values():
         for run in trained(params, params.studies[study]):
-            found.setdefault(run.key, run)
-    return found
+            first.setdefault(run.key, run)
+    return first
 
 
 def trained_together(params: Params) -> list[list[Run]]:

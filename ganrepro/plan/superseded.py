@@ -32,5 +32,5 @@ def superseded(params: Params, root: Path = Path()) -> list[Path]:
             wanted |= {name for name in run.files if name in registry()}
     live |= {paths.work_dir(path) for path in live}
     live |= {datasets.download_dir(source) for source in wanted} | {Path("downloads/archives")}
-    found = {path.relative_to(root) for pattern in PATTERNS for path in root.glob(pattern)}
-    return sorted(path for path in found if (root / path).is_dir() and path not in live)
+    folders = {path.relative_to(root) for pattern in PATTERNS for path in root.glob(pattern)}
+    return sorted(path for path in folders if (root / path).is_dir() and path not in live)

@@ -38,18 +38,18 @@ class Verdict(NamedTuple):
     reason: str = ""
 
 
-def judge(found: Sequence[tuple[Difference, float]], reasons: Sequence[str]) -> list[Verdict]:
+def judge(differences: Sequence[tuple[Difference, float]], reasons: Sequence[str]) -> list[Verdict]:
     """The verdicts on all claims of a study: see `RULE`.
 
     found: difference and margin of each claim.  reasons: why one is not judged, '' where it is.
     """
     judged = [i for i, reason in enumerate(reasons) if not reason]
-    p = corrected(np.array([p_value(*found[i]) for i in judged])) if judged else np.array([])
+    p = corrected(np.array([p_value(*differences[i]) for i in judged])) if judged else np.array([])
     verdicts = [Verdict("not judged", float("nan"), reason) for reason in reasons]
     for i, value in zip(judged, p, strict=True):
-        (one, margin), word = found[i], "undecided"
+        (measured, margin), word = differences[i], "undecided"
         if value < 1 - LEVEL:
-            word = "reproduced" if one.mean > margin else "contradicted"
+            word = "reproduced" if measured.mean > margin else "contradicted"
         verdicts[i] = Verdict(word, float(value))
     return verdicts
 
@@ -58,16 +58,16 @@ def judged(results: Results) -> list[dict[str, Any]]:
     """Every claim that a study has both rows of, with the paper's difference, ours and the verdict."""
     study, listed = results.study, [claim for claim in results.study.claims if _has(results, claim)]
     pairs = [tuple(results.estimates[claim.output, row][claim.score] for row in _higher_first(claim)) for claim in listed]
-    found = [difference(better, than) for better, than in pairs]
-    reasons = [_reason(results, claim, one) for claim, one in zip(listed, found, strict=True)]
-    verdicts = judge([(one, claim.margin) for one, claim in zip(found, listed, strict=True)], reasons)
+    differences = [difference(better, than) for better, than in pairs]
+    reasons = [_reason(results, claim, measured) for claim, measured in zip(listed, differences, strict=True)]
+    verdicts = judge([(measured, claim.margin) for measured, claim in zip(differences, listed, strict=True)], reasons)
     return [
         claim.model_dump()
         | {
             "paper": published(study, claim),
-            "difference": one.mean,
-            "low": _known(one.mean - reach(one)),
-            "high": _known(one.mean + reach(one)),
+            "difference": measured.mean,
+            "low": _known(measured.mean - reach(measured)),
+            "high": _known(measured.mean + reach(measured)),
             "p": _known(verdict.p),
             "verdict": verdict.word,
             "reason": verdict.reason,
@@ -75,7 +75,7 @@ def judged(results: Results) -> list[dict[str, Any]]:
             "seeds": len(study.seeds),
             "images": _images(results, claim),
         }
-        for claim, one, verdict in zip(listed, found, verdicts, strict=True)
+        for claim, measured, verdict in zip(listed, differences, verdicts, strict=True)
     ]
 
 
@@ -99,7 +99,7 @@ def _known(value: float) -> float | None:
     return value if np.isfinite(value) else None
 
 
-def _reason(results: Results, claim: ClaimSettings, found: Difference) -> str:
+def _reason(results: Results, claim: ClaimSettings, measured: Difference) -> str:
     """Why a claim is not judged; '' where it is."""
     seeds = min(len(results.estimates[claim.output, row][claim.score].trainings) for row in (claim.better, claim.than))
     if seeds < FEWEST_SEEDS:
@@ -108,7 +108,7 @@ def _reason(results: Results, claim: ClaimSettings, found: Difference) -> str:
     needs = paths.needs_of(results.params, results.study)
     if measure is not None and measure.uses_reader(needs) and not trusted(results):
         return "gate failed"
-    return "" if np.isfinite(found.error) else f"fewer than {FEWEST_IMAGES} images, or of some class"
+    return "" if np.isfinite(measured.error) else f"fewer than {FEWEST_IMAGES} images, or of some class"
 
 
 def published(study: Study, claim: ClaimSettings) -> float | None:
@@ -125,16 +125,16 @@ def published(study: Study, claim: ClaimSettings) -> float | None:
 def table(lines: Sequence[Mapping[str, Any]]) -> str:
     """Markdown: one line per claim."""
     rows = []
-    for one in lines:
-        margin = f" (margin {one['margin']:.2f})" if one["margin"] else ""
-        paper = "–" if one["paper"] is None else f"{one['paper']:+.2f}"
-        words = f"{one['text']}{margin}<br><sub>{one['source']}</sub>"
-        interval = "–" if one["low"] is None else f"{one['low']:+.3f} to {one['high']:+.3f}"
-        verdict = f"{VERDICTS[one['verdict']]} {one['verdict']}"
-        seeds = f"{one['seeds']} seed{'s' if one['seeds'] > 1 else ''}"
-        words += "<br><sub>the other row is no better than the untouched input</sub>" if one.get("floor") else ""
-        told = f"{one['reason']}: not judged" if one["reason"] else f"{verdict}<br><sub>{seeds}, p {_p(one['p'])}</sub>"
-        rows.append([words, paper, f"**{one['difference']:+.3f}**", interval, told])
+    for line in lines:
+        margin = f" (margin {line['margin']:.2f})" if line["margin"] else ""
+        paper = "–" if line["paper"] is None else f"{line['paper']:+.2f}"
+        words = f"{line['text']}{margin}<br><sub>{line['source']}</sub>"
+        interval = "–" if line["low"] is None else f"{line['low']:+.3f} to {line['high']:+.3f}"
+        verdict = f"{VERDICTS[line['verdict']]} {line['verdict']}"
+        seeds = f"{line['seeds']} seed{'s' if line['seeds'] > 1 else ''}"
+        words += "<br><sub>the other row is no better than the untouched input</sub>" if line.get("floor") else ""
+        judgement = f"{line['reason']}: not judged" if line["reason"] else f"{verdict}<br><sub>{seeds}, p {_p(line['p'])}</sub>"
+        rows.append([words, paper, f"**{line['difference']:+.3f}**", interval, judgement])
     return markdown(["Claim", "Paper", "Ours", "95 % interval", "Verdict"], rows)
 
 
@@ -144,18 +144,18 @@ def _p(value: float) -> str:
 
 def tally(lines: Sequence[Mapping[str, Any]]) -> str:
     """'5 reproduced, 2 contradicted, 1 undecided, 0 not judged'."""
-    return ", ".join(f"{sum(one['verdict'] == name for one in lines)} {name}" for name in VERDICTS)
+    return ", ".join(f"{sum(line['verdict'] == name for line in lines)} {name}" for name in VERDICTS)
 
 
 def overview(studies: Mapping[str, Mapping[str, Any]]) -> str:
     """Markdown matrix of all claims and studies.  studies: name -> content of its claims.json."""
     heads = [f"{name}<br><sub>{seeds_of(study)}</sub>" for name, study in studies.items()]
-    texts = dict.fromkeys(one["text"] for study in studies.values() for one in study["claims"])
+    texts = dict.fromkeys(claim["text"] for study in studies.values() for claim in study["claims"])
     rows = []
     for text in texts:
         rows.append([text])
         for study in studies.values():
-            rows[-1].append(next((VERDICTS[one["verdict"]] for one in study["claims"] if one["text"] == text), ""))
+            rows[-1].append(next((VERDICTS[claim["verdict"]] for claim in study["claims"] if claim["text"] == text), ""))
     return markdown(["Claim", *heads], rows)
 
 

@@ -47,8 +47,8 @@ def renderings(study: Study) -> list[Output]:
 def pictures(study: Study) -> list[tuple[str, Output]]:
     """What rows make besides translations and plain samples: a picture of each."""
     apart = renderings(study)
-    made = ((row, output) for row, one in study.rows.items() for output in one.method.outputs())
-    return [(row, o) for row, o in made if o not in apart and (o.asked or o.picture or o.renders_input)]
+    outputs = ((row, output) for row, settings in study.rows.items() for output in settings.method.outputs())
+    return [(row, o) for row, o in outputs if o not in apart and (o.asked or o.picture or o.renders_input)]
 
 
 def sampled(study: Study) -> list[Output]:
@@ -105,7 +105,7 @@ def report_key(params: Params, study: Study) -> str:
     scores = [str(run.scores) for run in paths.runs(params, study)]
     titles = [study.heading, study.title, *(row.title for row in study.rows.values()), *(o.title for o in study.outputs)]
     rows = [[row.method.title, row.method.paper, *map(list, row.method.losses())] for row in study.rows.values()]
-    told = study.data.as_values()
+    data = study.data.as_values()
     tables = [[name, table.model_dump()] for name, table in study.tables.items()]
     claims = [claim.model_dump() for claim in study.claims]
     files = [PACKAGE / "reporting/templates/report.md.j2", PACKAGE / "evaluation/measures/__init__.py"]
@@ -117,7 +117,7 @@ def report_key(params: Params, study: Study) -> str:
         scores,
         titles,
         rows,
-        told,
+        data,
         tables,
         claims,
         texts,

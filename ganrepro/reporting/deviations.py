@@ -17,11 +17,11 @@ def deviations(*modules: str, without: tuple[str, ...] = ()) -> tuple[str, ...]:
     """
     used = {f"{module.replace('.', '/')}.py" for module in modules_of(*modules) if module not in without}
     pattern = re.compile(r"DEVIATION\(([a-z0-9-]+)\): ((?:[^\n]+\n?)+?)(?=\n|\s*DEVIATION|\s*\"\"\")")
-    found = []
+    lines = []
     for path in sorted(PACKAGE.rglob("*.py")):
         if modules and path.relative_to(PACKAGE).as_posix() not in used:
             continue
         for tag, words in pattern.findall(path.read_text("utf-8")):
             text = " ".join(line.strip().lstrip("#").strip() for line in words.splitlines())
-            found.append(f"**{tag}** (`{path.relative_to(PACKAGE.parent).as_posix()}`): {text}")
-    return tuple(found)
+            lines.append(f"**{tag}** (`{path.relative_to(PACKAGE.parent).as_posix()}`): {text}")
+    return tuple(lines)

@@ -15,5 +15,5 @@ def update_front_page(study: Study, evidence: Path, page: Path = Path("README.md
     """Renders the kept scores between the markers of this study, if the page has them."""
     if not page.exists() or not any(output.translates for output in study.outputs):
         return False
-    found = pd.read_csv(evidence / "intervals.csv")
-    return replace_section(page, f"results: {study.name}", of_front_page(found, study))
+    kept = pd.read_csv(evidence / "intervals.csv")
+    return replace_section(page, f"results: {study.name}", of_front_page(kept, study))

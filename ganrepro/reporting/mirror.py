@@ -18,9 +18,9 @@ def mirror(results: Results, folder: Path) -> None:
     study, columns = results.study, dict[str, None]()
     for row in study.rows:
         for seed in paths.seeds_of(study, row):
-            found = paths.Run(results.params, study, row, seed)
-            run = start_run(found)
-            for epoch in history(found.folder):
+            training = paths.Run(results.params, study, row, seed)
+            run = start_run(training)
+            for epoch in history(training.folder):
                 run.epoch(epoch)
             run.scores(by_name(results, row, seed))
             with tempfile.TemporaryDirectory() as scratch:
@@ -40,9 +40,9 @@ def mirror(results: Results, folder: Path) -> None:
 def by_name(results: Results, row: str, seed: int | None = None) -> dict[str, float]:
     """The scores of a row as 'OUTPUT/SCORE', mean over its seeds, or of one seed; of features their name behind it."""
     lines = results.scores.query("row == @row" if seed is None else "row == @row and seed == @seed")
-    found = {}
+    values = {}
     for (output, score), value in lines.groupby(["output", "score"], sort=False).value.mean().items():
         measure = results.measure_of(output, score)
         of = results.more.get((output, row, measure.name), {}).get("of") if measure else None
-        found[f"{output}/{score}{f'_{of}' if of else ''}"] = float(value)
-    return found
+        values[f"{output}/{score}{f'_{of}' if of else ''}"] = float(value)
+    return values

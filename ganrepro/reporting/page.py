@@ -76,39 +76,39 @@ def _head(params: Params, results: Results) -> Context:
     study, counts = results.study, results.manifest["counts"]["test"]
     tested = max(counts[output.source or output.target] for output in study.outputs)
     scored = "scored" if len(results.scores) else "shown"
-    made = f"Each training makes {tested} samples, and is {scored} beside {tested} test images that it never saw."
+    making = f"Each training makes {tested} samples, and is {scored} beside {tested} test images that it never saw."
     if any(output.translates for output in study.outputs):
-        made = f"They are {scored} on {tested} test images that they never saw."
+        making = f"They are {scored} on {tested} test images that they never saw."
     plural = ("s" if len(study.rows) > 1 else "", "s" if len(study.seeds) > 1 else "")
     return {
         "heading": f"{plain(study.heading)}: {plain(study.title)}",
         "size": f"{len(study.rows)} row{plural[0]} × {len(study.seeds)} seed{plural[1]}",
         "seeds": f"{len(study.seeds)} seed{plural[1]}",
-        "text": f"trained on {_data(params, results)} for {schedule(results)} at {study.pixels} × {study.pixels}. {made}",
+        "text": f"trained on {_data(params, results)} for {schedule(results)} at {study.pixels} × {study.pixels}. {making}",
     }
 
 
 def _gate(params: Params, results: Results) -> Context:
     """How well the reader reads real images, and what the untouched input scores."""
-    gate, told = results.gate, []
+    gate, lines = results.gate, []
     if gate is not None:
         reads = f"{results.reader} reads real test images with a {gate.what} of {gate.value:.2f}"
         if gate.passed:
-            told.append(f"**Gate passed**: {reads} (at least {gate.required:.2f} is required).")
+            lines.append(f"**Gate passed**: {reads} (at least {gate.required:.2f} is required).")
         else:
-            told.append(
+            lines.append(
                 f"> **Gate failed: do not trust what it reads.** {reads[0].upper()}{reads[1:]}; {gate.required:.2f} is required. "
                 "Train it longer (`readers` in params.yaml)."
             )
     floors = {}
-    found = means(results)
+    scores = means(results)
     for output in results.study.outputs:
         ranked = next((m.by_image for m in results.measures[output.name] if m.by_image), None)
-        if ranked and (output.name, "identity") in found.index:
-            floors[output.title] = f"{found.loc[(output.name, 'identity'), ranked]:.2f}"
+        if ranked and (output.name, "identity") in scores.index:
+            floors[output.title] = f"{scores.loc[(output.name, 'identity'), ranked]:.2f}"
     if floors:
-        told.append(f"Passing the input through unchanged scores {' and '.join(floors.values())}.")
-    return " ".join(told) or None
+        lines.append(f"Passing the input through unchanged scores {' and '.join(floors.values())}.")
+    return " ".join(lines) or None
 
 
 def _tables(params: Params, results: Results) -> Context:
@@ -146,20 +146,20 @@ def _claims(params: Params, results: Results) -> Context:
 
 def _sections(params: Params, results: Results) -> Context:
     """Measures that stand in a part of the page of their own, whatever tables print."""
-    found = []
+    sections = []
     for heading in dict.fromkeys(measure.section for measure in MEASURES.values() if measure.section):
         table, notes = tables.of_section(results, heading)
         if table:
-            found.append({"heading": heading, "table": table, "notes": notes})
-    return {"parts": found} if found else None
+            sections.append({"heading": heading, "table": table, "notes": notes})
+    return {"parts": sections} if sections else None
 
 
 def _missing(params: Params, results: Results) -> Context:
     """Measures that apply and lack something, and what."""
-    needs, told = paths.needs_of(params, results.study), dict[str, str]()
+    needs, reasons = paths.needs_of(params, results.study), dict[str, str]()
     for output in results.study.outputs:
-        told |= left_out(output, needs)
-    return {"parts": [f"{heading}: {why}" for heading, why in told.items()]} if told else None
+        reasons |= left_out(output, needs)
+    return {"parts": [f"{heading}: {why}" for heading, why in reasons.items()]} if reasons else None
 
 
 def _renderings(params: Params, results: Results) -> Context:
@@ -167,7 +167,7 @@ def _renderings(params: Params, results: Results) -> Context:
 
 
 def _pictures(params: Params, results: Results) -> Context:
-    found = [
+    pictures = [
         {
             "file": f"{row}-{output.name}.png",
             "title": f"{plain(title(results, row))}: {output.title}",
@@ -175,7 +175,7 @@ def _pictures(params: Params, results: Results) -> Context:
         }
         for row, output in pictured(results.study)
     ]
-    return {"parts": found} if found else None
+    return {"parts": pictures} if pictures else None
 
 
 def _figures(params: Params, results: Results) -> Context:
@@ -187,28 +187,28 @@ def _figures(params: Params, results: Results) -> Context:
 def _losses(params: Params, results: Results) -> Context:
     """What solid and dotted lines mean, in the panels that have several."""
     words = {"-": "solid", ":": "dotted", "--": "dashed", "-.": "dash-dotted"}
-    found: dict[str, dict[str, None]] = {}
-    for row, one in results.study.rows.items():
-        for loss in one.method.losses():
+    panels: dict[str, dict[str, None]] = {}
+    for row, settings in results.study.rows.items():
+        for loss in settings.method.losses():
             dash = plots.dash_of(results.study, row, loss)
-            found.setdefault(loss.panel, {}).setdefault(f"{words[dash]} {loss.name.replace('_', ' ')}")
-    return {"lines": "".join(f"{panel}: {', '.join(lines)}. " for panel, lines in found.items() if len(lines) > 1)}
+            panels.setdefault(loss.panel, {}).setdefault(f"{words[dash]} {loss.name.replace('_', ' ')}")
+    return {"lines": "".join(f"{panel}: {', '.join(lines)}. " for panel, lines in panels.items() if len(lines) > 1)}
 
 
 def _reading(params: Params, results: Results) -> Context:
     """What the printed scores mean."""
-    study, told = results.study, dict[str, str]()
+    study, sentences = results.study, dict[str, str]()
     for table in study.tables.values():
         for score in table.scores or []:
             measure = results.measure_of(table.output, score)
             if measure is not None and measure.reading:
                 output = study.output(table.output)
                 name = output.title if output.translates else next(iter(measure.scores.values())).heading
-                told[f"{name}/{measure.name}"] = f"*{name}*: {measure.reading}"
-    if not told:
+                sentences[f"{name}/{measure.name}"] = f"*{name}*: {measure.reading}"
+    if not sentences:
         return None
     published = any(any(table.rows.values()) for table in study.tables.values())
-    return {"parts": list(told.values()), "published": published, "replicates": REPLICATES, "fewest": FEWEST_IMAGES}
+    return {"parts": list(sentences.values()), "published": published, "replicates": REPLICATES, "fewest": FEWEST_IMAGES}
 
 
 def _noise(params: Params, results: Results) -> Context:
@@ -261,18 +261,18 @@ def footer(params: Params, results: Results) -> dict[str, str]:
 
 def _versions(results: Results) -> str:
     """Of the libraries; where trainings differ in one that shapes results, which."""
-    told = "; ".join(sorted({", ".join(f"{k} {v}" for k, v in of.items()) for of in results.versions.values()}))
+    texts = "; ".join(sorted({", ".join(f"{k} {v}" for k, v in of.items()) for of in results.versions.values()}))
     shaping = ("torch", "numpy", "pillow")
     differ = [name for name in shaping if len({of.get(name) for of in results.versions.values()}) > 1]
-    return told + (f". **Rows differ in {', '.join(differ)}**: train them anew to compare them" if differ else "")
+    return texts + (f". **Rows differ in {', '.join(differ)}**: train them anew to compare them" if differ else "")
 
 
 def schedule(results: Results) -> str:
     """'5 epochs of 120 images'; rows that have another schedule than most are named."""
     lengths = {}
-    for row, one in results.study.rows.items():
-        trained = f"{epochs(one.settings)} epochs of {images_per_epoch(results, row)} images"
-        lengths[row] = trained if one.method.players() else "not trained here"
+    for row, settings in results.study.rows.items():
+        trained = f"{epochs(settings.settings)} epochs of {images_per_epoch(results, row)} images"
+        lengths[row] = trained if settings.method.players() else "not trained here"
     return _mostly(results, lengths)
 
 
@@ -283,21 +283,21 @@ def _mostly(results: Results, words: Mapping[str, str], of: str = "", *notes: st
     for row, said in words.items():
         if said != common:
             others.setdefault(said, {})[plain(title(results, row))] = None
-    told = "; ".join([*notes, *(f"{', '.join(rows)}: {said}" for said, rows in others.items())])
-    return f"{common}{of}" + (f" ({told})" if told else "")
+    text = "; ".join([*notes, *(f"{', '.join(rows)}: {said}" for said, rows in others.items())])
+    return f"{common}{of}" + (f" ({text})" if text else "")
 
 
 def _data(params: Params, results: Results) -> str:
     """'240 pairs of label maps and photos of *Streets*'; rows that see other images than most are named."""
     dataset, manifest, data = params.datasets[results.study.dataset], results.manifest, results.study.data
-    feeds = {row: one.method.feed() for row, one in results.study.rows.items()}
+    feeds = {row: settings.method.feed() for row, settings in results.study.rows.items()}
 
     def seen(feed: Feed) -> str:
         titles = [data.domains[domain].title for domain in feed.domains]
         if feed.paired:
             return f"{manifest['counts']['train'][feed.domains[0]]} pairs of {' and '.join(titles)}"
         names = feed.names(manifest)
-        return " and ".join(f"{len(names[domain])} {told}" for domain, told in zip(feed.domains, titles, strict=True))
+        return " and ".join(f"{len(names[domain])} {title}" for domain, title in zip(feed.domains, titles, strict=True))
 
     split = any(not feed.paired and len(feed.domains) > 1 for feed in feeds.values())
     disjoint = split and data.paired and dataset.unpaired == "disjoint"

@@ -65,7 +65,7 @@ def over_training(results: Results) -> Image.Image:
     """The same four samples of every row after about each quarter of its training, from left to right."""
     lines: dict[str, list[Path]] = {}
     (output,) = sampled(results.study)
-    for row in (r for r, one in results.study.rows.items() if output in one.method.outputs()):
+    for row in (r for r, settings in results.study.rows.items() if output in settings.method.outputs()):
         folder = _folder(results, row)
         epochs = sorted(folder.glob("epoch-*"), key=lambda place: int(place.name.removeprefix("epoch-")))
         lines[title(results, row)] = [file for place in [*epochs, folder] for file in _files(place / output.name, 4)]
@@ -80,10 +80,10 @@ def neighbours(results: Results) -> Image.Image:
     side = results.study.pixels
     known = np.stack([_levels(file, mode, side) for file in files])
     squares, lines = np.square(known).sum(1), dict[str, list[Path]]()
-    for row in (r for r, one in results.study.rows.items() if output in one.method.outputs()):
-        made = _files(_folder(results, row) / output.name)
-        lines[title(results, row)] = made
-        nearest = [files[int((squares - 2 * known @ _levels(file, mode, side)).argmin())] for file in made]
+    for row in (r for r, settings in results.study.rows.items() if output in settings.method.outputs()):
+        generated = _files(_folder(results, row) / output.name)
+        lines[title(results, row)] = generated
+        nearest = [files[int((squares - 2 * known @ _levels(file, mode, side)).argmin())] for file in generated]
         lines[f"nearest to {title(results, row)}"] = nearest
     return _strips(lines)
 
@@ -96,9 +96,9 @@ def renderings_of(results: Results) -> Image.Image:
         names = shown(results.manifest["names"]["test"][output.source])
         for row in (r for r, variant in study.rows.items() if output in variant.method.outputs()):
             titles += ["Input", "Rendered", onward.title.split(" → ")[-1].capitalize()]
-            made = results.images[row, study.seeds[0]]
+            folder = results.images[row, study.seeds[0]]
             columns += [[results.images["identity", 0] / output.name / name for name in names]]
-            columns += [[made / of.name / name for name in names] for of in (output, onward)]
+            columns += [[folder / of.name / name for name in names] for of in (output, onward)]
     return sheet(titles, [list(line) for line in zip(*columns, strict=True)], 112)
 
 
@@ -123,9 +123,9 @@ def extreme_row(results: Results, output: str) -> str:
     """The row of the highest mean headline of an output."""
     score = headline(results, output)
     of = results.scores
-    made = of[of.row.isin(results.study.rows) & (of.output == output) & (of.score == score)]
-    found = made.groupby("row", sort=False).value.mean()
-    return str(found.idxmax())
+    scores = of[of.row.isin(results.study.rows) & (of.output == output) & (of.score == score)]
+    means = scores.groupby("row", sort=False).value.mean()
+    return str(means.idxmax())
 
 
 def samples(results: Results, row: str, seed: int, images: int = 6) -> Image.Image:

@@ -32,15 +32,15 @@ STYLE: dict[str, Any] = {
 
 def panels(study: Study, rows: Iterable[str]) -> dict[str, list[Loss]]:
     """The losses of some rows of a study by the heading they are drawn under, in the methods' order."""
-    found: dict[str, list[Loss]] = {}
+    by_panel: dict[str, list[Loss]] = {}
     for loss in dict.fromkeys(loss for row in rows for loss in study.rows[row].method.losses()):
-        found.setdefault(loss.panel, []).append(loss)
-    return found
+        by_panel.setdefault(loss.panel, []).append(loss)
+    return by_panel
 
 
 def dash_of(study: Study, row: str, loss: Loss) -> str:
     """How a loss is drawn: the first of its method in a panel solid, the second dotted, and so on."""
-    beside = [one for one in study.rows[row].method.losses() if one.panel == loss.panel]
+    beside = [other for other in study.rows[row].method.losses() if other.panel == loss.panel]
     return ("-", ":", "--", "-.")[beside.index(loss) % 4]
 
 
@@ -51,14 +51,14 @@ def losses(results: Results, path: Path) -> None:
     headings = {names: panels(study, names) for names in sets}
     most = max(map(len, headings.values()))
     across = max(1, most if most < 5 else 3)
-    down = {names: max(1, -(-len(found) // across)) for names, found in headings.items()}
+    down = {names: max(1, -(-len(drawn) // across)) for names, drawn in headings.items()}
     with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
         shape = (sum(down.values()), across)
         figure, grid = plt.subplots(*shape, figsize=(WIDE, 2.6 * shape[0]), layout="constrained", squeeze=False)
         for axis in grid.flat:
             axis.set_visible(False)
         parts = np.split(grid, np.cumsum(list(down.values()))[:-1])
-        for part, (names, one) in zip(parts, sets.items(), strict=True):
+        for part, (names, table) in zip(parts, sets.items(), strict=True):
             axes = list(part.flat)[: len(headings[names])]
             for axis, (heading, terms) in zip(axes, headings[names].items(), strict=True):
                 axis.set_visible(True)
@@ -68,18 +68,18 @@ def losses(results: Results, path: Path) -> None:
                         dash = dash_of(study, name, term)
                         by_epoch = rows.groupby("epoch")[term.name]
                         mean, low, high = by_epoch.mean(), by_epoch.min(), by_epoch.max()
-                        label = words(title(results, name, one)) if dash == "-" else None
+                        label = words(title(results, name, table)) if dash == "-" else None
                         axis.plot(mean.index, mean, dash, color=colour, linewidth=1.4, label=label)
                         axis.fill_between(mean.index, low, high, color=colour, alpha=0.2, linewidth=0)
                 axis.set_title(heading, fontsize=9, color=INK)
                 axis.set_xlabel("epoch")
                 axis.set_ylim(bottom=min(0, axis.get_ylim()[0]))
                 axis.patch.set_alpha(0)
-            found = {label: h for axis in axes for h, label in zip(*axis.get_legend_handles_labels(), strict=True)}
-            handles = {label: found[label] for label in (words(title(results, name, one)) for name in names) if label in found}
+            drawn = {label: h for axis in axes for h, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+            handles = {label: drawn[label] for label in (words(title(results, name, table)) for name in names) if label in drawn}
             legend = part[0, -1].legend(handles.values(), handles.keys(), loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
             if len(sets) > 1:
-                legend.set_title(textwrap.fill(words(one.title), 30), {"size": 9})
+                legend.set_title(textwrap.fill(words(table.title), 30), {"size": 9})
                 legend.set_alignment("left")
         save(figure, path)
 
@@ -87,8 +87,8 @@ def losses(results: Results, path: Path) -> None:
 def _sets(study: Study) -> dict[tuple[str, ...], TableSettings]:
     """Rows that are shown together, once where several tables have the same ones, with the first such table."""
     sets: dict[tuple[str, ...], TableSettings] = {}
-    for one in _tables(study):
-        sets.setdefault(tuple(row for row in one.rows if row in study.rows), one)
+    for table in _tables(study):
+        sets.setdefault(tuple(row for row in table.rows if row in study.rows), table)
     return sets
 
 
@@ -119,21 +119,21 @@ def classes(results: Results, path: Path) -> None:
     study, tables = results.study, _segmented(results)
     with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
         figure, axes = plt.subplots(len(tables), 1, figsize=(WIDE, 2.4 * len(tables)), layout="constrained", squeeze=False)
-        for axis, one in zip(axes[:, 0], tables, strict=True):
+        for axis, table in zip(axes[:, 0], tables, strict=True):
             names = list(results.study.data.palette)
-            rows = [row for row in one.rows if row in study.rows]
-            found = results.classes.query("output == @one.output").groupby(["row", "class"]).value.mean()
+            rows = [row for row in table.rows if row in study.rows]
+            scores = results.classes.query("output == @table.output").groupby(["row", "class"]).value.mean()
             places, width = np.arange(len(names)), 0.8 / len(rows)
             for i, (row, colour) in enumerate(zip(rows, COLOURS * 3, strict=False)):
-                heights = [found[row, name] for name in names]
-                axis.bar(places - 0.4 + (i + 0.5) * width, heights, width, color=colour, label=words(title(results, row, one)))
-            if "ground-truth" in found:
-                real = [found["ground-truth", name] for name in names]
+                heights = [scores[row, name] for name in names]
+                axis.bar(places - 0.4 + (i + 0.5) * width, heights, width, color=colour, label=words(title(results, row, table)))
+            if "ground-truth" in scores:
+                real = [scores["ground-truth", name] for name in names]
                 axis.hlines(real, places - 0.45, places + 0.45, INK, label=REFERENCE_ROWS["ground-truth"], linewidth=1.2)
             axis.set_xticks(places, names)
             axis.set_ylim(0, 1)
-            axis.set_ylabel(SCORES[str(headline(results, one.output))].heading)
-            axis.set_title(words(one.title), fontsize=9, color=INK)
+            axis.set_ylabel(SCORES[str(headline(results, table.output))].heading)
+            axis.set_title(words(table.title), fontsize=9, color=INK)
             axis.patch.set_alpha(0)
             axis.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
         save(figure, path)
@@ -149,13 +149,13 @@ def curves(results: Results, path: Path) -> None:
         figure, axes = plt.subplots(down, across, figsize=(WIDE, 3.1 * down), layout="constrained", squeeze=False)
         for axis in axes.flat[len(tables) :]:
             axis.set_visible(False)
-        for axis, one in zip(axes.flat, tables, strict=False):
-            score = SCORES[str(headline(results, one.output))]
-            for row, colour, marker in zip((r for r in one.rows if r in study.rows), COLOURS * 3, "osD^vP*" * 3, strict=False):
-                found = results.curves.query("output == @one.output and row == @row").sort_values("epoch")
-                steps = found.epoch * (images_per_epoch(results, row) // study.rows[row].settings.batch_images)
-                axis.plot(steps, found.value, color=colour, marker=marker, markersize=4, label=words(title(results, row, one)))
-            axis.set_title(textwrap.fill(words(one.title), 44), fontsize=9, color=INK)
+        for axis, drawn in zip(axes.flat, tables, strict=False):
+            score = SCORES[str(headline(results, drawn.output))]
+            for row, colour, marker in zip((r for r in drawn.rows if r in study.rows), COLOURS * 3, "osD^vP*" * 3, strict=False):
+                scores = results.curves.query("output == @drawn.output and row == @row").sort_values("epoch")
+                steps = scores.epoch * (images_per_epoch(results, row) // study.rows[row].settings.batch_images)
+                axis.plot(steps, scores.value, color=colour, marker=marker, markersize=4, label=words(title(results, row, drawn)))
+            axis.set_title(textwrap.fill(words(drawn.title), 44), fontsize=9, color=INK)
             axis.set_xlabel("training steps")
             axis.set_ylabel(score.heading)
             axis.set_xlim(left=0)
@@ -174,25 +174,25 @@ def verdicts(lines: Sequence[Any], path: Path) -> None:
     looks = {"reproduced": ("#009E73", "o"), "undecided": (INK, "s"), "contradicted": ("#D55E00", "X"), "not judged": (INK, ".")}
     with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
         figure, axis = plt.subplots(figsize=(8.5, 0.6 + 0.27 * len(lines)), layout="constrained")
-        for y, one in enumerate(lines):
-            colour, marker = looks[one["verdict"]]
-            if one["low"] is not None:
-                width = 0.8 if one["verdict"] == "not judged" else 1.8
-                axis.plot([one["low"], one["high"]], [y, y], color=colour, linewidth=width, zorder=2)
-            axis.plot(one["difference"], y, marker, color=colour, markersize=6, zorder=3)
-            if one["paper"] is not None:
-                axis.plot(one["paper"], y, "|", color=COLOURS[1], markersize=10, markeredgewidth=2, zorder=1)
-            if one["margin"]:
-                axis.plot(one["margin"], y, ">", color=INK, markersize=4, zorder=1)
+        for y, line in enumerate(lines):
+            colour, marker = looks[line["verdict"]]
+            if line["low"] is not None:
+                width = 0.8 if line["verdict"] == "not judged" else 1.8
+                axis.plot([line["low"], line["high"]], [y, y], color=colour, linewidth=width, zorder=2)
+            axis.plot(line["difference"], y, marker, color=colour, markersize=6, zorder=3)
+            if line["paper"] is not None:
+                axis.plot(line["paper"], y, "|", color=COLOURS[1], markersize=10, markeredgewidth=2, zorder=1)
+            if line["margin"]:
+                axis.plot(line["margin"], y, ">", color=INK, markersize=4, zorder=1)
         for name, (colour, marker) in looks.items():
-            if not any(one["verdict"] == name for one in lines):
+            if not any(line["verdict"] == name for line in lines):
                 continue
             axis.plot([], [], marker, color=colour, linestyle="-", label=name)
         axis.plot([], [], "|", color=COLOURS[1], markersize=10, markeredgewidth=2, linestyle="", label="paper")
-        if any(one["margin"] for one in lines):
+        if any(line["margin"] for line in lines):
             axis.plot([], [], ">", color=INK, markersize=4, linestyle="", label="margin")
         axis.axvline(0, color=INK, linewidth=0.8, linestyle=":")
-        axis.set_yticks(range(len(lines)), [words(one["text"]) for one in lines])
+        axis.set_yticks(range(len(lines)), [words(line["text"]) for line in lines])
         axis.invert_yaxis()
         axis.set_xlabel("difference of the two rows, 95 % interval")
         axis.patch.set_alpha(0)

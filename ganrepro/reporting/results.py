@@ -87,23 +87,23 @@ def collect(params: Params, study: Study) -> Results:
             counts.setdefault((output, run.row), {}).setdefault(counted, []).append(array)
         for output, by_measure in values.items():
             line = {"output": output, "row": run.row, "seed": run.seed}
-            for name, found in by_measure.items():
+            for name, result in by_measure.items():
                 measure = MEASURES[name]
-                more.setdefault((output, run.row, name), found["more"])
-                scores += [line | {"score": score, "value": value} for score, value in found["scores"].items()]
-                for score, value in found["scores"].items() if "errors" in found else ():  # without counts: as they are
+                more.setdefault((output, run.row, name), result["more"])
+                scores += [line | {"score": score, "value": value} for score, value in result["scores"].items()]
+                for score, value in result["scores"].items() if "errors" in result else ():  # without counts: as they are
                     pairs = valued.setdefault((output, run.row), {}).setdefault(score, [])
-                    pairs.append((value, found["errors"].get(score)))
-                for number, one in enumerate(found.get("passes", ())):
-                    passes += [line | {"pass": number, "score": score, "value": value} for score, value in one.items()]
+                    pairs.append((value, result["errors"].get(score)))
+                for number, of_pass in enumerate(result.get("passes", ())):
+                    passes += [line | {"pass": number, "score": score, "value": value} for score, value in of_pass.items()]
                 classes += [
-                    line | {"class": c, "value": v} for c, v in zip(study.data.palette, found.get("by_class", ()), strict=False)
+                    line | {"class": c, "value": v} for c, v in zip(study.data.palette, result.get("by_class", ()), strict=False)
                 ]
-                if found.get("epochs"):
-                    then = found["epochs"] | {str(epochs(run.method.settings)): found["scores"]}
+                if result.get("epochs"):
+                    then = result["epochs"] | {str(epochs(run.method.settings)): result["scores"]}
                     curves += [
-                        line | {"epoch": int(e), "score": measure.headline, "value": one[measure.headline]}
-                        for e, one in then.items()
+                        line | {"epoch": int(e), "score": measure.headline, "value": of_pass[measure.headline]}
+                        for e, of_pass in then.items()
                     ]
     for run in paths.trained(params, study):
         if (clock := run.images / "timing.json").exists():
@@ -143,7 +143,7 @@ def collect(params: Params, study: Study) -> Results:
 
 def _estimates(by_measure: dict[str, list[np.ndarray]]) -> dict[str, Estimate]:
     """Every score from the counts of each seed."""
-    found: dict[str, Estimate] = {}
+    by_score: dict[str, Estimate] = {}
     for name, seeds in by_measure.items():
         counts, measure = np.stack(seeds), MEASURES[name]
         shape = counts.shape[2:]
@@ -152,8 +152,8 @@ def _estimates(by_measure: dict[str, list[np.ndarray]]) -> dict[str, Estimate]:
             return measure.statistic(sums.reshape(-1, *shape))
 
         all_of = estimates(counts.reshape(*counts.shape[:2], -1), statistic, measure.images_of(counts[0]))
-        found |= {score: one for score, one in all_of.items() if score in measure.scores}
-    return found
+        by_score |= {score: estimate for score, estimate in all_of.items() if score in measure.scores}
+    return by_score
 
 
 def _by_image(by_measure: dict[str, list[np.ndarray]]) -> np.ndarray | None:
@@ -169,12 +169,12 @@ def intervals(results: Results) -> pd.DataFrame:
     """Mean over seeds and 95 % interval, cut to the score's bounds: one line per output, row and score."""
     lines = []
     for (output, row), by_score in results.estimates.items():
-        for name, one in by_score.items():
-            (low, high), about = interval(one), SCORES[name]
+        for name, estimate in by_score.items():
+            (low, high), about = interval(estimate), SCORES[name]
             if np.isfinite(low + high):
                 low = low if about.low is None else max(about.low, low)
                 high = high if about.high is None else min(about.high, high)
-            lines.append([output, row, name, one.mean, low, high, len(one.trainings)])
+            lines.append([output, row, name, estimate.mean, low, high, len(estimate.trainings)])
     return pd.DataFrame(lines, columns=["output", "row", "score", "mean", "low", "high", "seeds"])
 
 
@@ -207,7 +207,7 @@ def at_floor(results: Results, output: str, row: str) -> bool:
 
 def title(results: Results, row: str, table: TableSettings | None = None) -> str:
     """What a row is called (in a table)."""
-    titles = {name: one.title for name, one in results.study.rows.items()} | REFERENCE_ROWS
+    titles = {name: settings.title for name, settings in results.study.rows.items()} | REFERENCE_ROWS
     return titles[row] if table is None else table.titles.get(row, titles[row])
 
 

@@ -24,32 +24,32 @@ class Answered(NamedTuple):
 
 def page(studies: Sequence[Answered]) -> str:
     """The whole Markdown page."""
-    return render("survey.md.j2", studies=[_part(one) for one in studies], replicates=f"{REPLICATES:,}")
+    return render("survey.md.j2", studies=[_part(study) for study in studies], replicates=f"{REPLICATES:,}")
 
 
-def _part(one: Answered) -> dict[str, Any]:
-    settings = one.shown["settings"]
-    timing = settings["shown_ms"], one.tolerance_ms
-    main, practice = (fooled(one.answers, *timing, practice=which) for which in (False, True))
-    published, rows = one.fooled.get(way_of(one.shown), {}), [row for row in one.titles if row in main]
-    names = {row: plain(one.titles[row]) for row in rows}
+def _part(study: Answered) -> dict[str, Any]:
+    settings = study.shown["settings"]
+    timing = settings["shown_ms"], study.tolerance_ms
+    main, practice = (fooled(study.answers, *timing, practice=which) for which in (False, True))
+    published, rows = study.fooled.get(way_of(study.shown), {}), [row for row in study.titles if row in main]
+    names = {row: plain(study.titles[row]) for row in rows}
     lines = [[names[row], _paper(published.get(row)), *_cells(main[row]), _percent(practice.get(row))] for row in rows]
     heads = ["Row", "paper, % ± ", "**ours**, % ± SD", "95 % interval", "n", "trials", "left out", "in practice, %"]
     pairs = [[names[row], *("–" if other == row else f"{better(main[row], main[other]):.2f}" for other in rows)] for row in rows]
-    sessions = {answer["session"]: answer for answer in one.answers}
+    sessions = {answer["session"]: answer for answer in study.answers}
     vision = sum(answer["colour_vision"] == "deficient" for answer in sessions.values())
     return {
-        "name": plain(one.name),
-        "title": plain(one.shown["title"]),
+        "name": plain(study.name),
+        "title": plain(study.shown["title"]),
         "participants": len(sessions),
         "finished": sum(bool(answer["finished"]) for answer in sessions.values()),
         "vision": vision,
         "settings": settings,
-        "tolerance_ms": one.tolerance_ms,
+        "tolerance_ms": study.tolerance_ms,
         "left_out": [
             f"participant {answer['session'] + 1}, trial {answer['number'] + 1}"
-            for answer in one.answers
-            if one.tolerance_ms is not None and not answer["practice"] and off(answer, settings["shown_ms"], one.tolerance_ms)
+            for answer in study.answers
+            if study.tolerance_ms is not None and not answer["practice"] and off(answer, settings["shown_ms"], study.tolerance_ms)
         ],
         "table": markdown(heads, lines) if lines else "",
         "pairs": markdown(["P(row fools more often than column)", *names.values()], pairs) if len(rows) > 1 else "",
@@ -65,13 +65,13 @@ def _paper(known: Sequence[float] | None) -> str:
     return f"{known[0]:.1f} ± {known[1]:.1f}" if known else "–"
 
 
-def _cells(one: Fooled) -> list[str]:
-    if not one.trials:
-        return ["–", "–", "0", "0", str(one.excluded)]
-    interval = f"{100 * one.low:.1f}–{100 * one.high:.1f}"
-    counts = str(one.participants), str(one.trials), str(one.excluded)
-    return [f"**{100 * one.rate:.1f}** ± {100 * one.deviation:.1f}", interval, *counts]
+def _cells(rate: Fooled) -> list[str]:
+    if not rate.trials:
+        return ["–", "–", "0", "0", str(rate.excluded)]
+    interval = f"{100 * rate.low:.1f}–{100 * rate.high:.1f}"
+    counts = str(rate.participants), str(rate.trials), str(rate.excluded)
+    return [f"**{100 * rate.rate:.1f}** ± {100 * rate.deviation:.1f}", interval, *counts]
 
 
-def _percent(one: Fooled | None) -> str:
-    return f"{100 * one.rate:.1f}" if one and one.trials else "–"
+def _percent(rate: Fooled | None) -> str:
+    return f"{100 * rate.rate:.1f}" if rate and rate.trials else "–"

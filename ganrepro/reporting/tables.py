@@ -16,22 +16,22 @@ from ganrepro.settings import REFERENCE_ROWS, Study, TableSettings
 
 def number(mean: float, low: float, high: float, digits: int = 2) -> str:
     """'**0.52** <sub>0.48–0.55</sub>': a mean and its 95 % interval, where it has one."""
-    told = f" <sub>{low:.{digits}f}–{high:.{digits}f}</sub>" if math.isfinite(low + high) else ""
-    return f"**{mean:.{digits}f}**{told}"
+    bounds = f" <sub>{low:.{digits}f}–{high:.{digits}f}</sub>" if math.isfinite(low + high) else ""
+    return f"**{mean:.{digits}f}**{bounds}"
 
 
-def cell(found: pd.DataFrame, output: str, row: str, score: str) -> str:
+def cell(scores: pd.DataFrame, output: str, row: str, score: str) -> str:
     """Mean over seeds and 95 % interval.  found: as from `intervals`."""
-    one = found.query("output == @output and row == @row and score == @score")
-    if one.empty:
+    line = scores.query("output == @output and row == @row and score == @score")
+    if line.empty:
         return "–"
-    mean, low, high = (float(value) for value in one[["mean", "low", "high"]].to_numpy()[0])
+    mean, low, high = (float(value) for value in line[["mean", "low", "high"]].to_numpy()[0])
     return number(mean, low, high, SCORES[score].digits)
 
 
 def of_scores(results: Results, table: TableSettings) -> str:
     """Per row and score the paper's value and ours, mean over seeds and 95 % interval."""
-    published, found, scores = any(table.rows.values()), intervals(results), table.scores or []
+    published, measured, scores = any(table.rows.values()), intervals(results), table.scores or []
     sides = ("paper", "**ours**") if published else ("",)
     head = ["Row", *(f"{SCORES[s].heading}<br>{side}".removesuffix("<br>") for s in scores for side in sides)]
     head += ["n", "Training", "Per image"]
@@ -40,12 +40,12 @@ def of_scores(results: Results, table: TableSettings) -> str:
         cells = [plain(title(results, row, table))]
         for i, score in enumerate(scores):
             cells += [f"{table.rows[row][i]:.{SCORES[score].digits}f}" if table.rows.get(row) else "–"] if published else []
-            cells.append(cell(found, table.output, row, score))
-        if row in REFERENCE_ROWS and all(cell(found, table.output, row, score) == "–" for score in scores):
+            cells.append(cell(measured, table.output, row, score))
+        if row in REFERENCE_ROWS and all(cell(measured, table.output, row, score) == "–" for score in scores):
             continue  # real images have no codes
         seconds = [t["seconds"] for (of, _), t in results.timing.items() if of == row]
         each = [took for (of, _), took in results.pace.items() if of == row]
-        seeds = found.query("output == @table.output and row == @row").seeds.max()
+        seeds = measured.query("output == @table.output and row == @row").seeds.max()
         cells += [f"{seeds:.0f}" if seeds > 0 else str(len(seconds)), f"{np.mean(seconds) / 60:.1f} min" if seconds else "–"]
         pace = 1000 * float(np.mean(each)) if each else float("nan")
         lines.append([*cells, "–" if not each else f"{pace:.0f} ms" if pace >= 0.5 else "< 1 ms"])
@@ -69,10 +69,10 @@ def of_differences(results: Results, table: TableSettings) -> str:
             if score not in own:
                 cells.append("–")
                 continue
-            one = difference(own[score], base[score])
-            about = reach(one)
-            told = f" <sub>{one.mean - about:+.3f} to {one.mean + about:+.3f}</sub>" if math.isfinite(about) else ""
-            cells.append(f"**{one.mean:+.3f}**{told}")
+            measured = difference(own[score], base[score])
+            about = reach(measured)
+            bounds = f" <sub>{measured.mean - about:+.3f} to {measured.mean + about:+.3f}</sub>" if math.isfinite(about) else ""
+            cells.append(f"**{measured.mean:+.3f}**{bounds}")
         lines.append(cells)
     heads = [f"Less {plain(title(results, str(table.against), table))}", *(SCORES[s].heading for s in scores)]
     return markdown(heads, lines) if scores else ""
@@ -85,26 +85,28 @@ def of_section(results: Results, section: str) -> tuple[str, list[str]]:
     """
     of = {name: measure for name, measure in MEASURES.items() if measure.section == section}
     used = [name for name in of if any(measure == name for _, _, measure in results.more)]
-    found = intervals(results)
+    measured = intervals(results)
     # a reference row renders its input as it is, and has no codes
     own = {o.name for o in results.study.outputs if not o.renders_input}
-    found = found[found.row.isin(results.study.rows) | found.output.isin(own)]
-    found = found[found.score.isin([score for name in used for score in of[name].scores])]
-    if found.empty:
+    measured = measured[measured.row.isin(results.study.rows) | measured.output.isin(own)]
+    measured = measured[measured.score.isin([score for name in used for score in of[name].scores])]
+    if measured.empty:
         return "", []
-    scores = [score for name in used for score in of[name].scores if score in set(found.score)]
+    scores = [score for name in used for score in of[name].scores if score in set(measured.score)]
     extra: dict[tuple[str, str], dict[str, str]] = {}
     for (output, row, measure), more in results.more.items():
         if measure in used:
             extra.setdefault((output, row), {}).update(of[measure].columns(more))
-    heads = list(dict.fromkeys(head for one in extra.values() for head in one))
-    several = found.output.nunique() > 1
+    heads = list(dict.fromkeys(head for columns in extra.values() for head in columns))
+    several = measured.output.nunique() > 1
     lines = []
     order = [*results.study.rows, *results.study.references]
-    for output, row in sorted(dict.fromkeys(zip(found.output, found.row, strict=True)), key=lambda at: order.index(at[1])):
+    for output, row in sorted(dict.fromkeys(zip(measured.output, measured.row, strict=True)), key=lambda at: order.index(at[1])):
         name = plain(title(results, row)) + (f" ({results.study.output(output).title})" if several else "")
-        told = extra.get((output, row), {})
-        lines.append([name, *(cell(found, output, row, score) for score in scores), *(told.get(head, "–") for head in heads)])
+        columns_of_row = extra.get((output, row), {})
+        lines.append(
+            [name, *(cell(measured, output, row, score) for score in scores), *(columns_of_row.get(head, "–") for head in heads)]
+        )
     notes = []
     for name in used:
         more = next(more for (_, _, measure), more in results.more.items() if measure == name)
@@ -113,13 +115,13 @@ def of_section(results: Results, section: str) -> tuple[str, list[str]]:
     return markdown(["Row", *(SCORES[score].heading for score in scores), *heads], lines), notes
 
 
-def of_front_page(found: pd.DataFrame, study: Study) -> str:
+def of_front_page(measured: pd.DataFrame, study: Study) -> str:
     """The first table, and those with the same rows, in one small table for a front page.
 
     The scores by which images are ranked and rows compared.  found: as from `intervals`, or read back from intervals.csv.
     """
     first = next(iter(study.tables.values()))
-    titles = {row: one.title for row, one in study.rows.items()} | REFERENCE_ROWS
+    titles = {row: settings.title for row, settings in study.rows.items()} | REFERENCE_ROWS
     names = [titles[row] for row in first.rows if row not in REFERENCE_ROWS]
     # by table the rows of each title: a method of one direction has a row in each table
     by_title = [(t, {titles[row]: row for row in (*t.rows, *REFERENCE_ROWS)}) for t in study.tables.values()]
@@ -135,6 +137,6 @@ def of_front_page(found: pd.DataFrame, study: Study) -> str:
             published = t.rows.get(row)
             for score in kept:
                 theirs = f"{published[(t.scores or []).index(score)]:.2f}" if published else "–"
-                cells.append(f"{theirs} / {cell(found, t.output, row, score)}")
-        lines.append([*cells, str(found.query("row == @row").seeds.max())])
+                cells.append(f"{theirs} / {cell(measured, t.output, row, score)}")
+        lines.append([*cells, str(measured.query("row == @row").seeds.max())])
     return markdown(["Row", *headings, "n"], lines)

@@ -34,8 +34,8 @@ def verdicts(seeds: int, spreads: Sequence[float], true: Sequence[float], random
         of_images = random.normal(0, IMAGE_SPREAD, IMAGES)
         trainings = value + random.normal(0, spread, seeds) + of_images.mean()
         estimates.append(Estimate(trainings, trainings.mean() + weights @ of_images - of_images.mean(), IMAGES))
-    found = [(difference(one, other), 0.0) for one, other in combinations(estimates, 2)]
-    return [verdict.word for verdict in judge(found, [""] * len(found))]
+    differences = [(difference(better, than), 0.0) for better, than in combinations(estimates, 2)]
+    return [verdict.word for verdict in judge(differences, [""] * len(differences))]
 
 
 def error(seeds: int, spreads: Sequence[float], studies: int) -> float:

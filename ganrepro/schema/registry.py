@@ -21,8 +21,8 @@ NOT_HASHED = ("title", "word", "licence", "archives", "mirror_archives", "drawn"
 def registry() -> dict[str, dict[str, Any]]:
     """Every source by name."""
     text = Path(__file__).with_name("registry.yaml").read_text(encoding="utf-8")
-    found: dict[str, dict[str, Any]] = YAML(typ="safe", pure=True).load(text)
-    return found
+    entries: dict[str, dict[str, Any]] = YAML(typ="safe", pure=True).load(text)
+    return entries
 
 
 def entry(source: str) -> dict[str, Any]:

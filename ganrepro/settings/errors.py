@@ -40,16 +40,16 @@ def build(model: type[M], raw: object, where: str, places: Mapping[str, str] | N
         return model.model_validate(raw)
     except ValidationError as error:
         # an unknown key explains a missing one: it comes first
-        errors = sorted(error.errors(include_url=False), key=lambda one: one["type"] != "extra_forbidden")
+        errors = sorted(error.errors(include_url=False), key=lambda problem: problem["type"] != "extra_forbidden")
         raise ConfigError(_line(errors[0], model, where, places or {})) from None
 
 
 def refused(model: type[BaseModel], name: str, value: object, where: str) -> ConfigError | None:
     """Why one field of a model would not take a value, by its own type and range; None where it would."""
     field = model.model_fields[name]
-    one = create_model("One", __config__=model.model_config, **{name: (field.annotation, field)})  # type: ignore[call-overload]
+    probe = create_model("One", __config__=model.model_config, **{name: (field.annotation, field)})  # type: ignore[call-overload]
     try:
-        build(one, {name: value}, where)
+        build(probe, {name: value}, where)
     except ConfigError as error:
         return error
     return None
@@ -64,8 +64,8 @@ def hint(word: object, words: Iterable[object]) -> str:
 def unknown(key: object, allowed: Iterable[object], where: str) -> ConfigError:
     """Of a key that is none of the allowed ones."""
     allowed = list(allowed)
-    told = hint(key, allowed) or f"; there are: {', '.join(map(str, allowed))}"
-    return ConfigError(f"{where}.{key}: unknown key{told}")
+    remedy = hint(key, allowed) or f"; there are: {', '.join(map(str, allowed))}"
+    return ConfigError(f"{where}.{key}: unknown key{remedy}")
 
 
 def absent(name: object, table: Iterable[object], where: str) -> ConfigError:
@@ -79,8 +79,10 @@ def _line(error: Mapping[str, Any], model: type[BaseModel], where: str, places: 
     path = [part for part in path if not part.endswith("Settings")]  # of a union, which of its models was tried
     place = places.get(path[0], where) if path else where
     if path[-1:] == ["[key]"] and kind != "literal_error":  # a name that is none
-        told = error.get("ctx", {}).get("error", f"expected text before the colon, got {reprlib.repr(came)}; put it into quotes")
-        return f"{'.'.join(filter(None, [place, *path[:-2]]))}: {told}"
+        reason = error.get("ctx", {}).get(
+            "error", f"expected text before the colon, got {reprlib.repr(came)}; put it into quotes"
+        )
+        return f"{'.'.join(filter(None, [place, *path[:-2]]))}: {reason}"
     if kind == "extra_forbidden" or path[-1:] == ["[key]"]:
         key = path[-1] if kind == "extra_forbidden" else str(came)
         parents = path[:-1] if kind == "extra_forbidden" else path[:-2]
@@ -90,11 +92,11 @@ def _line(error: Mapping[str, Any], model: type[BaseModel], where: str, places: 
     for part in path:
         place = f"{place}[{part}]" if part.isdigit() else f"{place}.{part}".removeprefix(".")
     if kind == "value_error":
-        told = str(context["error"])
-        if not path and told.split(":")[0] in model.model_fields:  # a check across fields begins with the one to change
-            field = told.split(":")[0]
-            return f"{places.get(field, where)}.{told}"
-        return f"{place}: {told}"
+        reason = str(context["error"])
+        if not path and reason.split(":")[0] in model.model_fields:  # a check across fields begins with the one to change
+            field = reason.split(":")[0]
+            return f"{places.get(field, where)}.{reason}"
+        return f"{place}: {reason}"
     if kind == "missing":
         return f"{place}: missing"
     if kind == "literal_error":
@@ -111,8 +113,8 @@ def _line(error: Mapping[str, Any], model: type[BaseModel], where: str, places: 
 
 def _expected(error: Mapping[str, Any]) -> list[object]:
     """The values of a closed choice, from pydantic's own words: \"'a', 'b' or 1\"."""
-    told = error.get("ctx", {}).get("expected", "").replace(" or ", ", ")
-    words = [word.strip() for word in told.split(",") if word.strip()]
+    allowed = error.get("ctx", {}).get("expected", "").replace(" or ", ", ")
+    words = [word.strip() for word in allowed.split(",") if word.strip()]
     return [word.strip("'") if word.startswith("'") else int(word) if word.lstrip("-").isdigit() else word for word in words]
 
 

@@ -201,12 +201,12 @@ def _check_experiment(experiment: ExperimentSettings, where: str) -> None:
 
 def _check_outputs(experiment: ExperimentSettings, where: str, studies: Iterable[Study]) -> None:
     """ConfigError for an output that is spelt nearly like one that its studies make; others may be of other data."""
-    made = {output.name for study in studies for output in study.outputs}
+    outputs = {output.name for study in studies for output in study.outputs}
     named = {f"{where}.tables.{name}.output": table.output for name, table in experiment.tables.items()}
     named |= {f"{where}.claims[{number}].output": claim.output for number, claim in enumerate(experiment.claims)}
     for place, output in named.items():
-        if output not in made and hint(output, made):
-            raise absent(output, sorted(made), place)
+        if output not in outputs and hint(output, outputs):
+            raise absent(output, sorted(outputs), place)
 
 
 def _expand(name: str, studies: Mapping[str, Any], seen: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -260,20 +260,20 @@ def _study(
                 )
     sizes = {row.settings.crop_pixels: name for name, row in rows.items()}
     if len(sizes) > 1:
-        told = " and ".join(f"{size} ({row})" for size, row in sizes.items())
+        sizes_of_rows = " and ".join(f"{size} ({row})" for size, row in sizes.items())
         raise ConfigError(
-            f"{where}.crop_pixels: the rows of one table are scored at one size, got {told}; set it for all of them"
+            f"{where}.crop_pixels: the rows of one table are scored at one size, got {sizes_of_rows}; set it for all of them"
         )
     fooled: dict[str, dict[str, list[float]]] = {}
     for paper in params.papers.values():
-        for way, found in paper.fooled.items():
-            fooled[way] = fooled.get(way, {}) | found
-    made = Study(
+        for way, shares in paper.fooled.items():
+            fooled[way] = fooled.get(way, {}) | shares
+    checked = Study(
         name=name, data=data, rows=rows, heading=experiment.title or study.experiment, claims=tuple(experiment.claims),
         fooled=fooled,
         **{field: getattr(study, field) for field in ("title", "dataset", "experiment", "reader", "seeds", "test_passes")},
     )  # fmt: skip
-    return dataclasses.replace(made, tables=_tables(made, experiment, needs))
+    return dataclasses.replace(checked, tables=_tables(checked, experiment, needs))
 
 
 def _row(
@@ -307,8 +307,10 @@ def _check_fit(place: str, method: Method[Any], needs: Needs, where: str, datase
         method.check()
     except UnfitData as error:
         fit = [name for name, other in params.datasets.items() if _fits(method, data_spec(other))]
-        told = f"datasets that would do: {', '.join(fit)}" if fit else "no dataset of params.yaml would do"
-        raise ConfigError(f"{where}.dataset: '{dataset}' does not suit {place} ({method.name}), which {error}; {told}") from None
+        remedy = f"datasets that would do: {', '.join(fit)}" if fit else "no dataset of params.yaml would do"
+        raise ConfigError(
+            f"{where}.dataset: '{dataset}' does not suit {place} ({method.name}), which {error}; {remedy}"
+        ) from None
     if READER in method.reads() and not (needs.reader and KINDS[needs.reader]):
         raise ConfigError(
             f"{place}: compares features of the network that its study trains as reader, and study '{where.split('.')[1]}' has "
@@ -343,12 +345,12 @@ def _check_settings(where: str, own: Mapping[str, Any], rows: Mapping[str, Row])
 
 def _tables(study: Study, experiment: ExperimentSettings, needs: Needs) -> dict[str, TableSettings]:
     """The experiment's tables with the rows that this study has and the scores that its data allow; else one for each output."""
-    found, outputs = {}, {output.name: output for output in study.outputs}
+    tables, outputs = {}, {output.name: output for output in study.outputs}
     for name, table in experiment.tables.items():
         output = outputs.get(table.output)
         if output is None:
             continue  # of other data: label maps, say
-        making = {row for row, one in study.rows.items() if output in one.method.outputs()}
+        making = {row for row, settings in study.rows.items() if output in settings.method.outputs()}
         kept = {row: scores for row, scores in table.rows.items() if row in making or row in REFERENCE_ROWS}
         measured = {score for measure in measures_of(output, needs) for score in measure.scores}
         wanted = table.scores or printed(output, needs)
@@ -361,15 +363,15 @@ def _tables(study: Study, experiment: ExperimentSettings, needs: Needs) -> dict[
             "scores": [wanted[i] for i in places],
             "against": table.against if table.against in kept else None,
         }
-        found[name] = table.model_copy(update=update)
-    shown = {table.output for table in found.values()}
+        tables[name] = table.model_copy(update=update)
+    shown = {table.output for table in tables.values()}
     for output in study.outputs:
-        if output.name in shown or output.picture or output.renders_input or (found and not output.translates):
+        if output.name in shown or output.picture or output.renders_input or (tables and not output.translates):
             continue
         rows: dict[str, list[float]] = {r: [] for r, row in study.rows.items() if output in row.method.outputs()}
         table = TableSettings(title=output.title, output=output.name, rows=rows)
-        found[output.name] = table.model_copy(update={"scores": printed(output, needs)})
-    return found
+        tables[output.name] = table.model_copy(update={"scores": printed(output, needs)})
+    return tables
 
 
 def _mapping(value: object, where: str) -> dict[str, Any]:

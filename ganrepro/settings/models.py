@@ -206,9 +206,11 @@ class Study:
     @property
     def outputs(self) -> tuple[Output, ...]:
         """All that some row makes; translations first, in the order of the dataset's domains."""
-        made = {output.name: output for row in self.rows.values() for output in row.method.outputs()}
+        outputs = {output.name: output for row in self.rows.values() for output in row.method.outputs()}
         order = list(self.data.domains)
-        return tuple(sorted(made.values(), key=lambda o: (not o.translates, order.index(str(o.source)) if o.translates else 0)))
+        return tuple(
+            sorted(outputs.values(), key=lambda o: (not o.translates, order.index(str(o.source)) if o.translates else 0))
+        )
 
     def output(self, name: str) -> Output:
         """The output of that name."""

@@ -102,9 +102,9 @@ def _experiment(every: dict[str, type[ScheduleSettings]], shared: dict[str, Any]
     table["properties"]["scores"] = {"anyOf": [{"type": "array", "items": {"enum": list(SCORES)}}, {"type": "null"}]}
     claim = _object(ClaimSettings)
     claim["properties"]["score"] = {"enum": list(SCORES)}
-    found = _object(ExperimentSettings)
-    found["properties"] |= {"rows": _mapping(row), "tables": _mapping(table), "claims": {"type": "array", "items": claim}}
-    return found
+    properties = _object(ExperimentSettings)
+    properties["properties"] |= {"rows": _mapping(row), "tables": _mapping(table), "claims": {"type": "array", "items": claim}}
+    return properties
 
 
 def _row_of(name: str, model: type[BaseModel]) -> dict[str, Any]:
@@ -133,8 +133,8 @@ def _mapping(values: dict[str, Any]) -> dict[str, Any]:
 
 def _properties(model: type[BaseModel]) -> dict[str, Any]:
     """Schema of each field, references resolved."""
-    found = model.model_json_schema()
-    definitions = found.get("$defs", {})
+    properties = model.model_json_schema()
+    definitions = properties.get("$defs", {})
 
     def resolved(value: Any) -> Any:
         if isinstance(value, dict):
@@ -143,7 +143,7 @@ def _properties(model: type[BaseModel]) -> dict[str, Any]:
             return {k: resolved(v) for k, v in value.items() if k != "title" or not isinstance(v, str)}
         return [resolved(v) for v in value] if isinstance(value, list) else value
 
-    return {name: resolved(value) for name, value in found.get("properties", {}).items()}
+    return {name: resolved(value) for name, value in properties.get("properties", {}).items()}
 
 
 def page() -> str:
@@ -206,8 +206,8 @@ def _values(kind: Any) -> str:
 def write(folder: Path = DOCS) -> None:
     """All files."""
     folder.mkdir(exist_ok=True)
-    for name, made in (("params", schema()), ("paper", paper_schema())):
-        (folder / f"{name}.schema.json").write_text(json.dumps(made, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    for name, document in (("params", schema()), ("paper", paper_schema())):
+        (folder / f"{name}.schema.json").write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     (folder / "settings.md").write_text(page(), encoding="utf-8")
 
 

@@ -41,8 +41,8 @@ def version(job: str, *modules: str, precision: str = "float32", device: str = "
 def confirmed() -> dict[str, dict[str, dict[str, Any]]]:
     """The committed file, by job and digest."""
     file = PACKAGE / CONFIRMED
-    found: dict[str, dict[str, dict[str, Any]]] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    return found
+    versions: dict[str, dict[str, dict[str, Any]]] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    return versions
 
 
 @functools.cache
@@ -76,15 +76,15 @@ def _imports(module: str) -> tuple[str, frozenset[str]]:
         raise FileNotFoundError(f"ganrepro.{module}: no such module")
     reading = _Reading()
     reading.statements(ast.parse(path.read_text(encoding="utf-8")).body, ast.Module)
-    used = [one for one in reading.imports if one[-1].split(".")[0] in reading.names]
+    used = [entry for entry in reading.imports if entry[-1].split(".")[0] in reading.names]
     ours = set()
     for source, name, _ in used:
         if source.split(".")[0] == "ganrepro":
             place = source.removeprefix("ganrepro").removeprefix(".")
             inner = f"{place}.{name}".removeprefix(".")
             ours.add(inner if _file(inner) else place)
-    told = "\n".join([*reading.words, *sorted(map(str, used))])
-    return hashlib.sha256(told.encode()).hexdigest(), frozenset(ours) - {""}
+    text = "\n".join([*reading.words, *sorted(map(str, used))])
+    return hashlib.sha256(text.encode()).hexdigest(), frozenset(ours) - {""}
 
 
 class _Reading:

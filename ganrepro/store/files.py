@@ -73,14 +73,14 @@ def write_json(path: Path, value: object) -> None:
 def read_json(path: Path) -> dict[str, Any]:
     """A file that a stage wrote. UserError where it is empty, cut short or no mapping."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise UserError(
             f"{path}: damaged or cut short ({str(error)[:80]}); remove {path.parent} and run snakemake again"
         ) from None
-    if not isinstance(found, dict):
-        raise UserError(f"{path}: expected a mapping, got {type(found).__name__}; remove {path.parent} and run snakemake again")
-    return found
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: expected a mapping, got {type(content).__name__}; remove {path.parent} and run snakemake again")
+    return content
 
 
 def sha256(path: Path, kept: Path | None = None) -> str:
@@ -88,13 +88,13 @@ def sha256(path: Path, kept: Path | None = None) -> str:
 
     kept: a file of digests (`kept_digests`) from an earlier process.
     """
-    found = path.stat() if path.is_file() else None
-    if found is None:
+    state = path.stat() if path.is_file() else None
+    if state is None:
         return "none"
     known = kept_digests(kept).get(str(path.resolve())) if kept is not None else None
-    if known is not None and known[:2] == [found.st_mtime_ns, found.st_size]:
+    if known is not None and known[:2] == [state.st_mtime_ns, state.st_size]:
         return str(known[2])
-    return _sha256(path, found.st_mtime_ns, found.st_size)
+    return _sha256(path, state.st_mtime_ns, state.st_size)
 
 
 @functools.cache
@@ -111,7 +111,7 @@ def kept_digests(file: Path) -> dict[str, list[Any]]:
 @functools.cache
 def _kept(file: Path, changed_at: int) -> dict[str, list[Any]]:
     try:
-        found = read_json(file)
+        entries = read_json(file)
     except UserError:
         return {}
-    return {name: one for name, one in found.items() if isinstance(one, list) and len(one) == 3}
+    return {name: entry for name, entry in entries.items() if isinstance(entry, list) and len(entry) == 3}

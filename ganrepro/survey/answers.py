@@ -70,7 +70,7 @@ def bootstrap(people: Sequence[Sequence[tuple[str, float]]], excluded: Mapping[s
         drawn = random.multinomial(often[:, person] * len(trials), kinds.ravel() / len(trials)).reshape(REPLICATES, -1, 2)
         fooling += drawn[:, :, 1]
         seen += drawn.sum(2)
-    found = {}
+    rates = {}
     for i, row in enumerate(rows):
         own = [[hit for of, hit in trials if of == row] for trials in people]
         own = [hits for hits in own if hits]
@@ -78,19 +78,19 @@ def bootstrap(people: Sequence[Sequence[tuple[str, float]]], excluded: Mapping[s
         with np.errstate(invalid="ignore"):
             replicates = fooling[:, i] / seen[:, i]  # NaN where nobody of the row was drawn
         if not total:
-            found[row] = Fooled(NAN, NAN, NAN, NAN, 0, 0, excluded[row], replicates)
+            rates[row] = Fooled(NAN, NAN, NAN, NAN, 0, 0, excluded[row], replicates)
             continue
         low, high = np.nanquantile(replicates, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
         rate = sum(map(sum, own)) / total
         spread = float(np.nanstd(replicates))
-        found[row] = Fooled(rate, spread, float(low), float(high), len(own), total, excluded[row], replicates)
-    return found
+        rates[row] = Fooled(rate, spread, float(low), float(high), len(own), total, excluded[row], replicates)
+    return rates
 
 
-def better(one: Fooled, other: Fooled) -> float:
+def better(rate: Fooled, other: Fooled) -> float:
     """How probably the first fools more often, ties counting half."""
-    both = np.isfinite(one.replicates) & np.isfinite(other.replicates)
-    a, b = one.replicates[both], other.replicates[both]
+    both = np.isfinite(rate.replicates) & np.isfinite(other.replicates)
+    a, b = rate.replicates[both], other.replicates[both]
     return float((a > b).mean() + 0.5 * (a == b).mean()) if len(a) else float("nan")
 
 
@@ -104,9 +104,9 @@ def write_csv(answers: Iterable[Mapping[str, Any]], path: Path) -> int:
         if answer["finished"]:
             sessions.setdefault(int(answer["session"]), []).append(answer)
     lines = []
-    for one in sessions.values():
-        line = {f"Answer.{name}": one[0].get(name) or "" for name in ("colour_vision", "comments")}
-        for answer in one:
+    for session in sessions.values():
+        line = {f"Answer.{name}": session[0].get(name) or "" for name in ("colour_vision", "comments")}
+        for answer in session:
             n, real = answer["number"], answer["real_side"]
             other = {"left": "right", "right": "left"}[real]
             sides = {real: f"real/{answer['real']}", other: f"{answer['row']}/{answer['fake']}"}
@@ -148,7 +148,7 @@ def read_csv(path: Path, practice: int) -> list[dict[str, Any]]:
                 folder = line[f"Input.images_{side}{n}"].rpartition("/")[0]
                 folders[folder] = folders.get(folder, 0) + 1
     real = max(folders, key=lambda folder: folders[folder])
-    found = []
+    sessions = []
     for session, line in enumerate(lines):
         for n in range(count):
             side, chosen = line[f"Input.gt_side{n}"], line[f"Answer.selection{n}"]
@@ -156,9 +156,9 @@ def read_csv(path: Path, practice: int) -> list[dict[str, Any]]:
                 raise UserError(f"{path}: line {session + 2}, trial {n}: expected left or right, got {side!r} and {chosen!r}")
             images = {of: line[f"Input.images_{of}{n}"] for of in ("left", "right")}
             fake = images["right" if side == "left" else "left"]
-            found.append({
+            sessions.append({
                 "session": session, "row": fake.rpartition("/")[0], "finished": 1, "colour_vision": None, "number": n,
                 "practice": int(n < practice), "real": images[side].removeprefix(f"{real}/"), "fake": fake.rpartition("/")[2],
                 "real_side": side, "chosen": chosen, "shown_left": None, "shown_right": None, "took": None,
             })  # fmt: skip
-    return found
+    return sessions

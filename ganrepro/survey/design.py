@@ -44,12 +44,12 @@ def images_of(params: Params, study: Study, output: str | None, rows: Sequence[s
 
     StudyError where images are missing, unequal in number or in size.
     """
-    made = {one.name: one for one in study.outputs if one.translates}
-    if output is not None and output not in made:
-        raise StudyError(f"{study.name}: makes {', '.join(made) or 'no translation'}, not {output}")
-    if not made:
+    outputs = {output_of_study.name: output_of_study for output_of_study in study.outputs if output_of_study.translates}
+    if output is not None and output not in outputs:
+        raise StudyError(f"{study.name}: makes {', '.join(outputs) or 'no translation'}, not {output}")
+    if not outputs:
         raise StudyError(f"{study.name}: translates nothing, so that no image of it can be held against a real one")
-    shown = made[output] if output else next(iter(made.values()))
+    shown = outputs[output] if output else next(iter(outputs.values()))
     having = [row for row, variant in study.rows.items() if shown in variant.method.outputs()]
     if odd := [row for row in rows if row not in having]:
         raise StudyError(f"{study.name}: no row '{odd[0]}' makes {shown.name}; there are: {', '.join(having)}")
@@ -73,9 +73,9 @@ def _expect_equal(real: Path, fakes: Mapping[str, Path], names: list[str]) -> No
     with Image.open(real / names[0]) as first:
         size = first.size
     for folder in (real, *fakes.values()):
-        found = sorted(path.name for path in folder.glob("*.png"))
-        if found != names:
-            raise StudyError(f"{folder}: {len(found)} images, {len(names)} in {real}; expected the same names in both")
+        names_here = sorted(path.name for path in folder.glob("*.png"))
+        if names_here != names:
+            raise StudyError(f"{folder}: {len(names_here)} images, {len(names)} in {real}; expected the same names in both")
         for name in names:
             with Image.open(folder / name) as image:
                 if image.size != size:
@@ -90,8 +90,8 @@ def draw(names: Sequence[str], settings: SurveySettings, random: np.random.Gener
     """
     count = settings.practice + settings.trials
     if len(names) < count:
-        told = f"{count} trials, and only {len(names)} test images"
-        raise StudyError(f"{told}; lower practice or trials under `survey` in params.yaml")
+        reason = f"{count} trials, and only {len(names)} test images"
+        raise StudyError(f"{reason}; lower practice or trials under `survey` in params.yaml")
     real = random.permutation(len(names))[:count]
     fake = real if settings.paired else random.permutation(len(names))[:count]
     sides = random.integers(0, 2, count)

@@ -66,9 +66,9 @@ def app(
     consent: text of the first page.  tokens: whether a session needs the token of a link.  hosts: names besides this
     machine's own that requests may be for, where it serves on loopback (a tunnel's).
     """
-    made = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    api = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     if loopback:  # a page of another site that resolves to this machine is none of ours
-        made.add_middleware(TrustedHostMiddleware, allowed_hosts=[LOOPBACK, "localhost", "[::1]", *hosts])
+        api.add_middleware(TrustedHostMiddleware, allowed_hosts=[LOOPBACK, "localhost", "[::1]", *hosts])
     page = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
     script = page.split("<script>")[1].split("</script>")[0]
     allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -76,36 +76,36 @@ def app(
     policy = "; ".join(("default-src 'none'", *sources, "base-uri 'none'", "frame-ancestors 'none'"))
     headers = {"Content-Security-Policy": policy, "Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
 
-    @made.middleware("http")
+    @api.middleware("http")
     async def small(request: Request, call: Any) -> Response:
-        told = request.headers.get("content-length", "0")
-        if not told.isdecimal() or int(told) > MOST_BYTES or "transfer-encoding" in request.headers:
+        length = request.headers.get("content-length", "0")
+        if not length.isdecimal() or int(length) > MOST_BYTES or "transfer-encoding" in request.headers:
             return JSONResponse({"error": f"too long: at most {MOST_BYTES} bytes; shorten the comments"}, 413)
         answered: Response = await call(request)
         answered.headers.update(headers | {"X-Content-Type-Options": "nosniff"})
         return answered
 
-    @made.exception_handler(UserError)
+    @api.exception_handler(UserError)
     async def refuse(_: Request, error: UserError) -> JSONResponse:
         return JSONResponse({"error": str(error)}, 507 if isinstance(error, NotSaved) else 409)
 
-    @made.exception_handler(sqlite3.Error)
+    @api.exception_handler(sqlite3.Error)
     async def unreadable(_: Request, error: sqlite3.Error) -> JSONResponse:
         return JSONResponse({"error": f"the answers cannot be read now ({error}); try again in a moment"}, 503)
 
-    @made.exception_handler(RequestValidationError)
+    @api.exception_handler(RequestValidationError)
     async def unusable(_: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
         return JSONResponse({"error": f"{'.'.join(map(str, first['loc'][1:])) or 'request'}: {first['msg']}"}, 422)
 
-    def told(session: Session) -> dict[str, Any]:
+    def length(session: Session) -> dict[str, Any]:
         return session._asdict() | {"row": None, "settings": settings.model_dump()}
 
-    @made.get("/")
+    @api.get("/")
     def first_page() -> HTMLResponse:
         return HTMLResponse(page.replace("{{ title }}", html.escape(title)).replace("{{ consent }}", html.escape(consent)))
 
-    @made.post("/sessions")
+    @api.post("/sessions")
     def begin(what: Begin) -> dict[str, Any]:
         if tokens and what.token is None:
             raise StudyError("this study is open by invitation; use the link that was sent to you")
@@ -113,29 +113,29 @@ def app(
         def trials(number: int) -> list[Any]:
             return draw(images.names, settings, numpy_stream(0, f"survey/{title}/{number}"))
 
-        return told(store.begin(list(images.fakes), trials, settings.practice, what.token if tokens else None))
+        return length(store.begin(list(images.fakes), trials, settings.practice, what.token if tokens else None))
 
-    @made.get("/sessions/{name}")
+    @api.get("/sessions/{name}")
     def resume(name: str) -> dict[str, Any]:
-        return told(store.session(name))
+        return length(store.session(name))
 
-    @made.get("/sessions/{name}/{number}/{side}")
+    @api.get("/sessions/{name}/{number}/{side}")
     def image(name: str, number: int, side: Literal["left", "right"]) -> Response:
         session, trial = store.session(name), store.trial(name, number)
         file = images.real / trial.real if side == trial.real_side else images.fakes[session.row] / trial.fake
         return Response(_png(file, settings.pixels), media_type="image/png")
 
-    @made.post("/sessions/{name}/answers")
+    @api.post("/sessions/{name}/answers")
     def answer(name: str, what: Answer) -> dict[str, Any]:
         practice = what.number < store.session(name).practice
         right = store.answer(name, what.number, what.chosen, (what.shown_left, what.shown_right), what.took)
         return {"right": right} if practice else {}  # no feedback in the main part
 
-    @made.post("/sessions/{name}/finish")
+    @api.post("/sessions/{name}/finish")
     def finish(name: str, what: Finish) -> dict[str, Any]:
         return {"right": store.finish(name, what.colour_vision, what.comments)}
 
-    return made
+    return api
 
 
 def serve(application: FastAPI, host: str, port: int) -> None:

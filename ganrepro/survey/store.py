@@ -90,8 +90,8 @@ class Store:
                 yield self._db
                 self._db.execute("COMMIT")
             except sqlite3.Error as error:
-                told = "try again, and look whether the disk has room; nothing that was saved is lost"
-                raise NotSaved(f"not saved ({error}); {told}") from None
+                remedy = "try again, and look whether the disk has room; nothing that was saved is lost"
+                raise NotSaved(f"not saved ({error}); {remedy}") from None
             finally:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
@@ -106,8 +106,8 @@ class Store:
             elif kept[0] != text:
                 old = json.loads(kept[0])
                 changed = sorted(key for key in {*old, *what} if old.get(key) != what.get(key))
-                told = f"holds answers to another study ({', '.join(changed)} differ)"
-                raise StudyError(f"{self.path}: {told}; move the file away first")
+                reason = f"holds answers to another study ({', '.join(changed)} differ)"
+                raise StudyError(f"{self.path}: {reason}; move the file away first")
 
     def shown(self) -> dict[str, Any]:
         """What `expect` kept."""
@@ -157,22 +157,22 @@ class Store:
             return self._session(self._db, name)
 
     def _session(self, db: sqlite3.Connection, name: str) -> Session:
-        found = db.execute("SELECT row, finished FROM sessions WHERE id = ?", (name,)).fetchone()
-        if found is None:
+        line = db.execute("SELECT row, finished FROM sessions WHERE id = ?", (name,)).fetchone()
+        if line is None:
             raise StudyError("there is no such session; open the study's first page again")
         count, practice = db.execute("SELECT COUNT(*), SUM(practice) FROM trials WHERE session = ?", (name,)).fetchone()
         (answered,) = db.execute("SELECT COUNT(*) FROM answers WHERE session = ?", (name,)).fetchone()
-        return Session(name, found[0], count, practice or 0, answered, found[1] is not None)
+        return Session(name, line[0], count, practice or 0, answered, line[1] is not None)
 
     def trial(self, name: str, number: int) -> Trial:
         """One trial of a session."""
         with self._lock:
-            found = self._db.execute(
+            line = self._db.execute(
                 "SELECT real, fake, real_side FROM trials WHERE session = ? AND number = ?", (name, number)
             ).fetchone()
-        if found is None:
+        if line is None:
             raise StudyError("there is no such trial in this session")
-        return Trial(*found)
+        return Trial(*line)
 
     def answer(self, name: str, number: int, chosen: str, shown: tuple[float, float], took: float) -> bool:
         """Takes the answer to the next trial, `chosen` being the side taken for fake; whether it was right.
@@ -183,13 +183,13 @@ class Store:
             session = self._session(db, name)
             if number != session.answered:
                 again = number < session.answered
-                told = f"trial {number + 1} has its answer" if again else f"trial {session.answered + 1} comes first"
-                raise StudyError(f"{told}; load the page again")
-            found = db.execute("SELECT real_side FROM trials WHERE session = ? AND number = ?", (name, number)).fetchone()
-            if found is None:
+                reason = f"trial {number + 1} has its answer" if again else f"trial {session.answered + 1} comes first"
+                raise StudyError(f"{reason}; load the page again")
+            line = db.execute("SELECT real_side FROM trials WHERE session = ? AND number = ?", (name, number)).fetchone()
+            if line is None:
                 raise StudyError("this session has no trial left")
             db.execute("INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?)", (name, number, chosen, *shown, took, _now()))
-        return bool(chosen != found[0])
+        return bool(chosen != line[0])
 
     def finish(self, name: str, colour_vision: str, comments: str) -> float:
         """Ends a session whose trials all have answers; the share of right answers in the main part."""
@@ -211,14 +211,14 @@ class Store:
     def answers(self) -> list[dict[str, Any]]:
         """Every answer with its trial and its session, in order."""
         with self._lock:
-            found = self._db.execute(
+            lines = self._db.execute(
                 "SELECT s.number AS session, s.row, s.finished IS NOT NULL AS finished, s.colour_vision, s.comments, "
                 "t.number, t.practice, t.real, t.fake, t.real_side, a.chosen, a.shown_left, a.shown_right, a.took "
                 "FROM answers a JOIN trials t USING (session, number) JOIN sessions s ON s.id = a.session "
                 "ORDER BY s.number, t.number"
             )
-            names = [column[0] for column in found.description]
-            return [dict(zip(names, line, strict=True)) for line in found.fetchall()]
+            names = [column[0] for column in lines.description]
+            return [dict(zip(names, line, strict=True)) for line in lines.fetchall()]
 
     def counts(self) -> dict[str, int]:
         """Sessions begun, by row."""

@@ -243,14 +243,14 @@ def start(
         # creating the database, an experiment or a run races with parallel jobs
         with FileLock(f"{uri.removeprefix('sqlite:///')}.lock" if local else "mlflow.db.lock"):
             client = MlflowClient(uri)
-            found = client.get_experiment_by_name(experiment)
-            if found is None:
+            known = client.get_experiment_by_name(experiment)
+            if known is None:
                 place = Path(uri.removeprefix("sqlite:///")).resolve().with_name("mlruns").as_uri() if local else None
                 location = place and f"{place}/{experiment.replace('/', '-')}"
                 experiment_id = client.create_experiment(experiment, location, {**KIND, NOTE: note})
             else:
-                experiment_id = found.experiment_id
-                if note and not found.tags.get(NOTE, "").startswith(note):
+                experiment_id = known.experiment_id
+                if note and not known.tags.get(NOTE, "").startswith(note):
                     for tag, value in {**KIND, NOTE: note}.items():
                         client.set_experiment_tag(experiment_id, tag, value)
             runs = client.search_runs([experiment_id], f"tags.`{KEY}` = '{key}'", max_results=1)

@@ -63,11 +63,11 @@ def experiment(run: paths.Run) -> str:
 
 def _settings(method: Method[Any], dataset: str) -> dict[str, object]:
     """Settings by name; groups as 'group.name', 0 where the defaults have one that the row has not: a plot needs every axis."""
-    found: dict[str, object] = {"method": method.name}
+    settings: dict[str, object] = {"method": method.name}
     for name, value in method.settings.model_dump().items():
         if isinstance(value, dict):
             usual = type(method.settings).model_fields[name].default
-            found |= {f"{name}.{key}": value.get(key, 0) for key in dict.fromkeys([*usual, *value])}
+            settings |= {f"{name}.{key}": value.get(key, 0) for key in dict.fromkeys([*usual, *value])}
         else:
-            found[name] = value
-    return found | {"dataset": dataset}
+            settings[name] = value
+    return settings | {"dataset": dataset}

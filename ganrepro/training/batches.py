@@ -118,14 +118,14 @@ class TrainingImages:
 
         draws: one step of `Plan.draws`, on the device.
         """
-        side, made = torch.arange(self.crop, device=self.device), {}
+        side, crops = torch.arange(self.crop, device=self.device), {}
         for domain, images in self.images.items():
             place, top, left, mirrored = draws[domain].unbind(-1)
             down = top[:, None] + side
             across = left[:, None] + torch.where(mirrored[:, None] > 0, side.flip(0), side)
             levels = images[place[:, None, None], down[:, :, None], across[:, None, :]]
-            made[domain] = to_float(levels).permute(0, 3, 1, 2)
-        return made
+            crops[domain] = to_float(levels).permute(0, 3, 1, 2)
+        return crops
 
     def batch_of(
         self,

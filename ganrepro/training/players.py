@@ -178,8 +178,8 @@ def _checked(method: Method[Any], networks: Mapping[str, torch.nn.Module]) -> di
     return players
 
 
-def _in_float32(module: torch.nn.Module, given: Any, made: Any) -> Any:
-    return type(made)(part.float() for part in made) if isinstance(made, (tuple, list)) else made.float()
+def _in_float32(module: torch.nn.Module, given: Any, output: Any) -> Any:
+    return type(output)(part.float() for part in output) if isinstance(output, (tuple, list)) else output.float()
 
 
 def _optimiser(kind: Adam | RMSprop | SGD, weights: list[torch.nn.Parameter], recorded: bool) -> torch.optim.Optimizer:

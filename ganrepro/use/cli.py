@@ -36,13 +36,13 @@ def list_rows(args: argparse.Namespace) -> None:
             if file.exists():
                 measured = run.scores / "metrics.json"
                 values = read_json(measured)["values"] if measured.exists() else {}
-                told = [_headline(found) for found in values.values()]
+                headlines = [_headline(of_output) for of_output in values.values()]
                 when = datetime.fromtimestamp(file.stat().st_mtime).strftime("%Y-%m-%d")
                 size = f"{file.stat().st_size / 1e6:.1f} MB"
                 lines.append(
                     [
                         f"{study.name}/{run.row}/{run.seed}",
-                        " ".join(filter(None, told)) or "not scored",
+                        " ".join(filter(None, headlines)) or "not scored",
                         size,
                         when,
                         str(run.folder),
@@ -59,10 +59,10 @@ def list_rows(args: argparse.Namespace) -> None:
 
 def _headline(by_measure: dict[str, Any]) -> str:
     """The score that stands for an output, as in 'Class IoU 0.51'; '' where there is none."""
-    for name, found in by_measure.items():
+    for name, result in by_measure.items():
         about = MEASURES.get(name)
-        if about is not None and about.headline in found["scores"]:
-            return f"{about.scores[about.headline].heading} {found['scores'][about.headline]:.2f}"
+        if about is not None and about.headline in result["scores"]:
+            return f"{about.scores[about.headline].heading} {result['scores'][about.headline]:.2f}"
     return ""
 
 
@@ -95,9 +95,9 @@ def translate(args: argparse.Namespace) -> None:
             # a large photo goes in pieces unasked: whole it could take more memory than there is
             tile = args.tile or (LARGE_TILE if levels.shape[0] * levels.shape[1] > LARGE else None)
             for model, number, folder in columns:
-                made = tiles.translate(model, levels, tile, args.overlap, number - 1)
-                files.write(folder / name, made)
-                pictures.append((made, folder / name))
+                translated = tiles.translate(model, levels, tile, args.overlap, number - 1)
+                files.write(folder / name, translated)
+                pictures.append((translated, folder / name))
                 bar.update()
             page.add(str(name), pictures)
     if page.rows:
@@ -123,11 +123,11 @@ def export(args: argparse.Namespace) -> None:
     """A folder for others (safetensors, config.json, model card), ONNX or torch.export, compared with the original."""
     from ganrepro.use import export as exports
 
-    (found,) = _models(args)
-    if found.translator is None:
-        _export_sampler(args, found.samples())
+    (loaded,) = _models(args)
+    if loaded.translator is None:
+        _export_sampler(args, loaded.samples())
         return
-    model = found.translates()
+    model = loaded.translates()
     suffix = {"folder": "", "onnx": ".onnx", "pt2": ".pt2"}[args.to]
     named = Path(model.name).name if Path(model.name).exists() else model.name
     out = args.out or Path(f"{_slug(named.removesuffix('.pth'))}{suffix}")
@@ -176,10 +176,10 @@ def score(args: argparse.Namespace) -> None:
     """The scores of a folder of images made for a study's test set."""
     from ganrepro.use import score as scores
 
-    found = scores.score(args.folder, args.study, args.output, args.params)
-    print(scores.table(found))
+    result = scores.score(args.folder, args.study, args.output, args.params)
+    print(scores.table(result))
     if args.json:
-        scores.write(found, args.json)
+        scores.write(result, args.json)
 
 
 def demo(args: argparse.Namespace) -> None:
@@ -188,9 +188,9 @@ def demo(args: argparse.Namespace) -> None:
     from ganrepro.use.export import example_pictures
 
     pages.check(args.host, args.port)
-    found = _models(args)
-    models = [model.translator for model in found if model.translator is not None]
-    noise = [model.samples() for model in found if model.translator is None]
+    loaded = _models(args)
+    models = [model.translator for model in loaded if model.translator is not None]
+    noise = [model.samples() for model in loaded if model.translator is None]
     if noise and models:
         raise UserError("demo: models that start from noise have a page of their own; show them by themselves")
     page = pages.build_samples(noise) if noise else pages.build(models, example_pictures(models[0]))
@@ -224,55 +224,59 @@ def parser() -> argparse.ArgumentParser:
     commands = main_.add_subparsers(required=True, metavar="COMMAND")
 
     def command(name: str, run: Callable[[argparse.Namespace], None]) -> argparse.ArgumentParser:
-        one = commands.add_parser(name, help=run.__doc__, description=run.__doc__)
-        one.add_argument("--params", default="params.yaml", help="parameter file (default: %(default)s)")
-        one.set_defaults(run=run)
-        return one
+        command_parser = commands.add_parser(name, help=run.__doc__, description=run.__doc__)
+        command_parser.add_argument("--params", default="params.yaml", help="parameter file (default: %(default)s)")
+        command_parser.set_defaults(run=run)
+        return command_parser
 
     command("list", list_rows)
-    one = command("translate", translate)
-    one.add_argument("models", metavar="MODEL", nargs=1, help=MODEL)
-    one.add_argument("photos", metavar="PHOTO", nargs="+", type=Path, help="files and folders")
-    one.add_argument("--and", dest="others", metavar="MODEL", action="append", default=[], help="another model, one column more")
-    one.add_argument("--out", type=Path, required=True, help="folder for the translations; new or empty")
-    one.add_argument("--tile", type=whole(16), help="translate in pieces of this size (large photos are unasked, of 1024)")
-    one.add_argument("--overlap", type=whole(0), default=64, help="pixels that two pieces share (default: %(default)s)")
-    one.add_argument("--passes", type=whole(1), default=1, help="translations of each photo, where dropout makes them differ")
-    one = command("export", export)
-    one.add_argument("models", metavar="MODEL", nargs=1, help=MODEL)
-    one.add_argument("--to", choices=["folder", "onnx", "pt2"], default="folder", help="(default: %(default)s)")
-    one.add_argument("--out", type=Path, help="where to (default: named after the row)")
-    one.add_argument("--photos", nargs="*", type=Path, default=[], help="images to compare on (default: test images)")
-    one.add_argument(
+    words = command("translate", translate)
+    words.add_argument("models", metavar="MODEL", nargs=1, help=MODEL)
+    words.add_argument("photos", metavar="PHOTO", nargs="+", type=Path, help="files and folders")
+    words.add_argument(
+        "--and", dest="others", metavar="MODEL", action="append", default=[], help="another model, one column more"
+    )
+    words.add_argument("--out", type=Path, required=True, help="folder for the translations; new or empty")
+    words.add_argument("--tile", type=whole(16), help="translate in pieces of this size (large photos are unasked, of 1024)")
+    words.add_argument("--overlap", type=whole(0), default=64, help="pixels that two pieces share (default: %(default)s)")
+    words.add_argument("--passes", type=whole(1), default=1, help="translations of each photo, where dropout makes them differ")
+    words = command("export", export)
+    words.add_argument("models", metavar="MODEL", nargs=1, help=MODEL)
+    words.add_argument("--to", choices=["folder", "onnx", "pt2"], default="folder", help="(default: %(default)s)")
+    words.add_argument("--out", type=Path, help="where to (default: named after the row)")
+    words.add_argument("--photos", nargs="*", type=Path, default=[], help="images to compare on (default: test images)")
+    words.add_argument(
         "--examples", nargs="*", type=Path, default=[],
         help="pictures for the folder, which you may pass on (default: test images of the embedded dataset, none of others)",
     )  # fmt: skip
-    one.add_argument("--no-dropout", action="store_true", help="export the weights with dropout off: another function, marked so")
-    one = command("import", imported)
-    one.add_argument("file", metavar="FILE.pth", type=Path)
-    one.add_argument("--out", type=Path, help="folder to write (default: named after the file)")
-    one = command("sample", sample)
-    one.add_argument("model", metavar="MODEL", help="STUDY/ROW, STUDY/ROW/SEED, or an exported folder")
-    one.add_argument("--out", type=Path, required=True, help="folder for the images; new or empty")
-    one.add_argument("--count", type=whole(1, 100_000), default=100, help="(default: %(default)s)")
-    one.add_argument("--seed", type=whole(0, 2**31 - 1), default=0, help="of the noise (default: %(default)s)")
-    one.add_argument("--label", type=whole(0), help="the class to ask for, where the method takes one")
-    one = command("score", score)
-    one.add_argument("folder", metavar="FOLDER", type=Path, help="images named like the study's test images")
-    one.add_argument("--study", required=True, help="a name under studies in params.yaml")
-    one.add_argument("--output", help="as in labels2photo (default: the study's first)")
-    one.add_argument("--json", type=Path, help="write the scores there too")
-    one = command("demo", demo)
-    one.add_argument("models", metavar="MODEL", nargs="+", help=MODEL)
-    one.add_argument("--host", default="127.0.0.1", help="address to serve on; another is open to the network")
-    one.add_argument("--port", type=whole(1, 65535), default=7860, help="(default: %(default)s)")
+    words.add_argument(
+        "--no-dropout", action="store_true", help="export the weights with dropout off: another function, marked so"
+    )
+    words = command("import", imported)
+    words.add_argument("file", metavar="FILE.pth", type=Path)
+    words.add_argument("--out", type=Path, help="folder to write (default: named after the file)")
+    words = command("sample", sample)
+    words.add_argument("model", metavar="MODEL", help="STUDY/ROW, STUDY/ROW/SEED, or an exported folder")
+    words.add_argument("--out", type=Path, required=True, help="folder for the images; new or empty")
+    words.add_argument("--count", type=whole(1, 100_000), default=100, help="(default: %(default)s)")
+    words.add_argument("--seed", type=whole(0, 2**31 - 1), default=0, help="of the noise (default: %(default)s)")
+    words.add_argument("--label", type=whole(0), help="the class to ask for, where the method takes one")
+    words = command("score", score)
+    words.add_argument("folder", metavar="FOLDER", type=Path, help="images named like the study's test images")
+    words.add_argument("--study", required=True, help="a name under studies in params.yaml")
+    words.add_argument("--output", help="as in labels2photo (default: the study's first)")
+    words.add_argument("--json", type=Path, help="write the scores there too")
+    words = command("demo", demo)
+    words.add_argument("models", metavar="MODEL", nargs="+", help=MODEL)
+    words.add_argument("--host", default="127.0.0.1", help="address to serve on; another is open to the network")
+    words.add_argument("--port", type=whole(1, 65535), default=7860, help="(default: %(default)s)")
     survey.add(commands.add_parser("survey", help="'Real or fake?', asked of people: serve a study, see and export answers."))
     renamed = commands.add_parser("study", add_help=False)
     renamed.add_argument("words", nargs=argparse.REMAINDER)
     renamed.set_defaults(run=_renamed, params="params.yaml")
-    one = command("watch", watch)
-    one.add_argument("--logs", type=Path, default=Path("logs"), help="(default: %(default)s)")
-    one.add_argument("--once", action="store_true", help="print once and stop")
+    words = command("watch", watch)
+    words.add_argument("--logs", type=Path, default=Path("logs"), help="(default: %(default)s)")
+    words.add_argument("--once", action="store_true", help="print once and stop")
     return main_
 
 

@@ -45,8 +45,8 @@ def serve(page: Any, host: str = LOOPBACK[0], port: int = 7860) -> None:
 
 def translation(model: Translator, picture: Image.Image, seed: int = 0) -> Image.Image:
     """What a model makes of a picture, at the size it was trained at, enlarged to be seen."""
-    made: Image.Image = model(resize(picture.convert("RGB"), model.pixels), seed)
-    return made.resize((SHOWN, SHOWN), Image.Resampling.BICUBIC)
+    image: Image.Image = model(resize(picture.convert("RGB"), model.pixels), seed)
+    return image.resize((SHOWN, SHOWN), Image.Resampling.BICUBIC)
 
 
 def drawn(model: Translator, picture: Image.Image | np.ndarray) -> Image.Image:
@@ -114,12 +114,12 @@ def build(models: Sequence[Translator], examples: Sequence[Image.Image]) -> Any:
             noise = gr.Slider(0, 9, 0, step=1, label="Noise (dropout)", visible=any(model.noisy for model in models))
             again = gr.Button("Translate", variant="primary")
         if len(examples) > 1:
-            gr.Examples([[one.resize((SHOWN, SHOWN), Image.Resampling.NEAREST)] for one in examples], [canvas])
+            gr.Examples([[example.resize((SHOWN, SHOWN), Image.Resampling.NEAREST)] for example in examples], [canvas])
 
         def run(value: dict[str, Any] | None, seed: float) -> list[Image.Image | None] | Image.Image | None:
             picture = (value or {}).get("composite")  # None after the editor's Clear
-            made = [None if picture is None else translation(model, drawn(model, picture), int(seed)) for model in models]
-            return made if len(made) > 1 else made[0]
+            images = [None if picture is None else translation(model, drawn(model, picture), int(seed)) for model in models]
+            return images if len(images) > 1 else images[0]
 
         # Gradio's editor leaves out either event once: `change` at the first stroke, `input` after an example
         for event in (canvas.change, canvas.input, again.click, noise.change, page.load):
@@ -166,8 +166,8 @@ def build_samples(samplers: Sequence[Sampler]) -> Any:
 
         def run(number: float | None, label: str) -> list[Image.Image] | Image.Image:
             wanted = None if label == IN_TURN else int(label)
-            made = [sheet_of(sampler, max(0, int(number or 0)), wanted) for sampler in samplers]
-            return made if len(made) > 1 else made[0]
+            sheets = [sheet_of(sampler, max(0, int(number or 0)), wanted) for sampler in samplers]
+            return sheets if len(sheets) > 1 else sheets[0]
 
         again.click(lambda number: int(number or 0) + 1, seed, seed)
         for event in (seed.change, asked.change, page.load):

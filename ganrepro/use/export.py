@@ -182,12 +182,12 @@ class _ImageNorm(nn.Module):
 
 def _plain(network: nn.Module) -> nn.Module:
     """A copy whose norms a graph can hold for any number of images."""
-    made = copy.deepcopy(network)
-    for parent in list(made.modules()):
+    copied = copy.deepcopy(network)
+    for parent in list(copied.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, (nn.BatchNorm2d, nn.InstanceNorm2d)):
                 setattr(parent, name, _ImageNorm(child))
-    return made
+    return copied
 
 
 def without_dropout(model: Translator) -> Translator:
@@ -264,5 +264,5 @@ def _sources(model: Translator) -> list[Path]:
     kept = sorted((Path(str(model.about["folder"])) / EXAMPLES).glob("*.png")) if "folder" in model.about else []
     if kept or "dataset_folder" not in model.about:
         return kept
-    found = sorted((Path(str(model.about["dataset_folder"])) / "test" / model.source).glob("*"))
-    return shown(found, 10)
+    files_of_dataset = sorted((Path(str(model.about["dataset_folder"])) / "test" / model.source).glob("*"))
+    return shown(files_of_dataset, 10)

@@ -145,10 +145,10 @@ def schema_of(kind: type[TranslatorConfig] | type[SamplerConfig]) -> str:
 def makes_samples(folder: Path) -> bool:
     """Whether an exported folder holds such a model; what else is in it is not looked at. ModelError where it is no JSON."""
     try:
-        found = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise damaged(folder, error) from None
-    return isinstance(found, dict) and str(found.get("schema")).startswith("ganrepro-sampler/")
+    return isinstance(config, dict) and str(config.get("schema")).startswith("ganrepro-sampler/")
 
 
 def read_config(folder: Path, kind: type[Kind]) -> Kind:

@@ -41,19 +41,19 @@ def results(study: str, params: str | Path = "params.yaml") -> pd.DataFrame:
     from ganrepro.reporting.results import collect, intervals
 
     loaded = settings.load(params)
-    found = settings.find_study(loaded, study)
+    chosen = settings.find_study(loaded, study)
     kept = paths.report_folder(study) / "intervals.csv"
-    if all((run.scores / "metrics.json").exists() for run in paths.runs(loaded, found)):
-        table = intervals(collect(loaded, found))
+    if all((run.scores / "metrics.json").exists() for run in paths.runs(loaded, chosen)):
+        table = intervals(collect(loaded, chosen))
     elif kept.exists():
         table = pd.read_csv(kept)
     else:
         raise UserError(f"{study}: not scored yet; name it under `reports` in params.yaml and run: snakemake --cores all")
     published = {
-        (one.output, row, score): value
-        for one in found.tables.values()
-        for row, values in one.rows.items()
-        for score, value in zip(one.scores or [], values, strict=False)
+        (drawn.output, row, score): value
+        for drawn in chosen.tables.values()
+        for row, values in drawn.rows.items()
+        for score, value in zip(drawn.scores or [], values, strict=False)
     }
     keys = zip(table.output, table.row, table.score, strict=True)
     return table.assign(paper=[published.get(key, float("nan")) for key in keys])
@@ -91,11 +91,11 @@ def fcn_score(counts: np.ndarray) -> dict[str, float]:
 
     if counts.ndim != 2 or counts.shape[0] != counts.shape[1]:
         raise UserError(f"fcn_score: expected a confusion matrix (classes, classes), got {counts.shape}")
-    found = rates(counts)
-    return {name: round(float(found[name]), 12) for name in ("pixel_accuracy", "class_accuracy", "class_iou")}
+    scores = rates(counts)
+    return {name: round(float(scores[name]), 12) for name in ("pixel_accuracy", "class_accuracy", "class_iou")}
 
 
-def frechet_distance(one: np.ndarray, other: np.ndarray) -> float:
+def frechet_distance(features: np.ndarray, others: np.ndarray) -> float:
     """Squared Fréchet distance of two sets of features, (n, d) each, taken for Gaussian; covariances over n - 1.
 
     FID where the features are Inception's (Heusel et al. 2017).
@@ -107,6 +107,8 @@ def frechet_distance(one: np.ndarray, other: np.ndarray) -> float:
     """
     from ganrepro.evaluation.distances import frechet
 
-    if one.ndim != 2 or other.ndim != 2 or one.shape[1] != other.shape[1] or min(len(one), len(other)) < 2:
-        raise UserError(f"frechet_distance: expected (n, d) and (m, d) with n and m from 2, got {one.shape} and {other.shape}")
-    return float(frechet(one, other))
+    if features.ndim != 2 or others.ndim != 2 or features.shape[1] != others.shape[1] or min(len(features), len(others)) < 2:
+        raise UserError(
+            f"frechet_distance: expected (n, d) and (m, d) with n and m from 2, got {features.shape} and {others.shape}"
+        )
+    return float(frechet(features, others))

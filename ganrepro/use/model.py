@@ -86,10 +86,10 @@ def load(name: str | Path, params: str | Path = "params.yaml") -> Model:
         folder = translator.folder_of_mlflow(text) if text.startswith(("models:/", "runs:/")) else path
         if makes_samples(folder):
             return Model(str(name), sampler=samples.read_folder(folder))
-        found = translator.read_folder(folder)
-        if output not in (None, found.output):
-            raise ModelError(f"{text}: makes {found.output}, not {output}")
-        return Model(str(name), replace(found, name=str(name)))
+        model = translator.read_folder(folder)
+        if output not in (None, model.output):
+            raise ModelError(f"{text}: makes {model.output}, not {output}")
+        return Model(str(name), replace(model, name=str(name)))
     if path.suffix == ".pth":
         return Model(str(name), translator.of_published(path, output))
     if path.exists():
@@ -102,10 +102,10 @@ def load(name: str | Path, params: str | Path = "params.yaml") -> Model:
 
 def of_row(run: paths.Run, name: str, output: str | None = None) -> Model:
     """The model of a trained row.  output: which of its translations; None: the first."""
-    made: dict[str, Output] = {o.name: o for o in run.outputs if not o.renders_input and not o.picture}
-    if output is not None and output not in made:
-        raise ModelError(f"{name}: makes {', '.join(made)}, not {output}")
-    chosen = made[output] if output else next(iter(made.values()))
+    outputs: dict[str, Output] = {o.name: o for o in run.outputs if not o.renders_input and not o.picture}
+    if output is not None and output not in outputs:
+        raise ModelError(f"{name}: makes {', '.join(outputs)}, not {output}")
+    chosen = outputs[output] if output else next(iter(outputs.values()))
     if chosen.translates:
         return Model(name, translator.of_row(run, chosen))
     return Model(name, sampler=samples.of_row(run, name))

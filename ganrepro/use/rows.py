@@ -45,13 +45,13 @@ def run_of(text: str, params: settings.Params) -> paths.Run:
 def checkpoint_of(run: paths.Run) -> Path:
     """The checkpoint of a row, its own or that of an equal training. ModelError with the command that makes it."""
     file = run.folder / "checkpoint.pt"
-    found = file if file.exists() else run.equal_checkpoint()
-    if found is None:
+    checkpoint = file if file.exists() else run.equal_checkpoint()
+    if checkpoint is None:
         how = f"snakemake --cores all {file}"
         if run.study.name not in run.params.reports.values():
             how = f"name the study under `reports` in params.yaml, then: {how}"
         raise ModelError(f"{run.study.name}/{run.row}/{run.seed}: not trained yet; {how}")
-    return found
+    return checkpoint
 
 
 def known_of(run: paths.Run, outputs: Iterable[Output]) -> dict[str, Any]:
@@ -74,5 +74,5 @@ def known_of(run: paths.Run, outputs: Iterable[Output]) -> dict[str, Any]:
 def _scores(run: paths.Run, output: Output) -> dict[str, float]:
     """What its own seed scored; empty where it was not scored yet."""
     file = run.scores / "metrics.json"
-    found = read_json(file)["values"].get(output.name, {}) if file.exists() else {}
-    return {score: float(value) for by_measure in found.values() for score, value in by_measure["scores"].items()}
+    measured = read_json(file)["values"].get(output.name, {}) if file.exists() else {}
+    return {score: float(value) for by_measure in measured.values() for score, value in by_measure["scores"].items()}

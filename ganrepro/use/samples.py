@@ -74,8 +74,8 @@ class Sampler:
     @property
     def _output(self) -> Output:
         """What it makes: by the class that is asked for, where it can."""
-        made = [output for output in self.method.outputs() if output.source is None and not output.picture]
-        return next((output for output in made if output.asked == "class"), made[0])
+        outputs = [output for output in self.method.outputs() if output.source is None and not output.picture]
+        return next((output for output in outputs if output.asked == "class"), outputs[0])
 
     def __call__(self, count: int, seed: int = 0, label: int | None = None) -> Iterator[Image.Image]:
         """So many images; fewer of a seed are the first of more.
@@ -98,16 +98,16 @@ class Sampler:
             reseed(seed, f"sample/{first}/dropout")
             output = self._output
             with torch.no_grad():
-                made = self.method.generate(output, self.networks, Batch({}, {output.target: asked}, noise), random)
-            yield from (Image.fromarray(as_array(to_uint8(image))) for image in made[: count - first])
+                images = self.method.generate(output, self.networks, Batch({}, {output.target: asked}, noise), random)
+            yield from (Image.fromarray(as_array(to_uint8(image))) for image in images[: count - first])
 
 
 def of_row(run: paths.Run, name: str) -> Sampler:
     """The generator of a trained row."""
     weights = checkpoints.load(checkpoint_of(run), run.spec)["players"]["networks"]
     networks = load_networks(run.method, weights, run.seed, torch.device("cpu"))
-    made = [output for output in run.outputs if output.source is None and not output.picture]
-    return Sampler(name, run.method, networks, run.study.rows[run.row].title, known_of(run, reversed(made)))
+    outputs = [output for output in run.outputs if output.source is None and not output.picture]
+    return Sampler(name, run.method, networks, run.study.rows[run.row].title, known_of(run, reversed(outputs)))
 
 
 def read_folder(folder: Path) -> Sampler:
@@ -171,5 +171,5 @@ def off_by(sampler: Sampler) -> int:
     recorded = [read_rgb(path) for path in sorted((Path(sampler.name) / SAMPLED).glob("*.png"))]
     if not recorded:
         raise ModelError(f"{sampler.name}: holds no images in {SAMPLED}; export it again")
-    made = [image.convert("RGB") for image in sampler(len(recorded))]
-    return max(int(np.abs(np.asarray(a, int) - np.asarray(b, int)).max()) for a, b in zip(made, recorded, strict=True))
+    samples = [image.convert("RGB") for image in sampler(len(recorded))]
+    return max(int(np.abs(np.asarray(a, int) - np.asarray(b, int)).max()) for a, b in zip(samples, recorded, strict=True))

@@ -61,12 +61,14 @@ def score(folder: Path, study_name: str, output_name: str | None = None, params_
         datasets.download_dir(INCEPTION), paths.features_dir(),
     )  # fmt: skip
     values, _ = measure(job, used, {})
-    found = {name: value for one in values.values() for name, value in one["scores"].items()} | {"images": len(names)}
+    result = {name: value for of_measure in values.values() for name, value in of_measure["scores"].items()} | {
+        "images": len(names)
+    }
     gate = None
-    if any(one.uses_reader(needs) for one in used):
+    if any(of_measure.uses_reader(needs) for of_measure in used):
         gate = Gate(**read_json(_made(paths.reader_dir(params, study) / "reader.json"))["gate"])
     kept = gate._asdict() | {"passed": gate.passed} if gate else None
-    return {"study": study.name, "output": output.name, "folder": str(folder), "scores": found, "gate": kept}
+    return {"study": study.name, "output": output.name, "folder": str(folder), "scores": result, "gate": kept}
 
 
 def _made(file: Path) -> Path:
@@ -86,11 +88,11 @@ def _check_names(folder: Path, names: list[str]) -> None:
         )
 
 
-def table(found: Found) -> str:
+def table(result: Found) -> str:
     """For the terminal."""
-    scores, gate = found["scores"], found["gate"]
+    scores, gate = result["scores"], result["gate"]
     lines = [[SCORES[name].heading, f"{value:.4f}"] for name, value in scores.items() if name in SCORES]
-    head = f"{found['folder']}: {scores['images']} images, {found['output']} of {found['study']}"
+    head = f"{result['folder']}: {scores['images']} images, {result['output']} of {result['study']}"
     text = f"{head}\n\n{markdown(['Score', 'Value'], lines)}\n"
     if gate:
         word = "passed" if gate["passed"] else "FAILED: do not trust the scores above"
@@ -101,6 +103,6 @@ def table(found: Found) -> str:
     return text
 
 
-def write(found: Found, path: Path) -> None:
+def write(result: Found, path: Path) -> None:
     """As JSON."""
-    path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

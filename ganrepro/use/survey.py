@@ -33,8 +33,8 @@ def serve(args: argparse.Namespace) -> None:
     file, open_to_others = file_of(study.name, images.output.name), args.host not in LOOPBACK
     asked = open_to_others or args.address is not None
     if asked and not args.participants and not _invited(file):
-        told = "open to the network; say for how many, as in --participants 25: each gets a link of their own"
-        raise UserError(f"{args.address or args.host}: {told}")
+        remedy = "open to the network; say for how many, as in --participants 25: each gets a link of their own"
+        raise UserError(f"{args.address or args.host}: {remedy}")
     design.draw(images.names, chosen, numpy_stream(0, "survey"))  # says now if there are too few
     try:
         consent = args.consent.read_text(encoding="utf-8")
@@ -88,52 +88,56 @@ def show(args: argparse.Namespace) -> None:
     """Prints fool rates of a study, or of a CSV of the published tool."""
     chosen = settings.load(args.params).survey
     if args.csv:
-        found, kept = answers.read_csv(args.csv, chosen.practice), chosen.model_dump()
+        sessions, kept = answers.read_csv(args.csv, chosen.practice), chosen.model_dump()
     else:
         store = Store(_existing(args.study, args.output))
-        found, kept = store.answers(), store.shown()["settings"]
+        sessions, kept = store.answers(), store.shown()["settings"]
         store.close()
-    rates = answers.fooled(found, kept["shown_ms"], chosen.tolerance_ms)
+    rates = answers.fooled(sessions, kept["shown_ms"], chosen.tolerance_ms)
     if not rates:
         print("no answers yet")
-    for row, one in rates.items():
-        told = f"{100 * one.rate:5.1f} % ± {100 * one.deviation:.1f}  ({100 * one.low:.1f} to {100 * one.high:.1f})"
-        print(f"{row:24} {told}  n {one.participants}, {one.trials} trials, {one.excluded} left out")
+    for row, rate in rates.items():
+        text = f"{100 * rate.rate:5.1f} % ± {100 * rate.deviation:.1f}  ({100 * rate.low:.1f} to {100 * rate.high:.1f})"
+        print(f"{row:24} {text}  n {rate.participants}, {rate.trials} trials, {rate.excluded} left out")
     for a, b in ((a, b) for a in rates for b in rates if a != b):
         print(f"P({a} fools more often than {b}) = {answers.better(rates[a], rates[b]):.2f}")
 
 
 def _existing(study: str | None, output: str | None) -> Path:
-    found = files(f"{study}.{output or '*'}") if study else []
-    if len(found) != 1:
-        told = "no answers; ganrepro survey serve STUDY takes them" if not found else "several; name one with --output"
-        raise UserError(f"{FOLDER / f'{study}.{output or chr(42)}.sqlite'}: {told}")
-    return found[0]
+    places = files(f"{study}.{output or '*'}") if study else []
+    if len(places) != 1:
+        remedy = "no answers; ganrepro survey serve STUDY takes them" if not places else "several; name one with --output"
+        raise UserError(f"{FOLDER / f'{study}.{output or chr(42)}.sqlite'}: {remedy}")
+    return places[0]
 
 
 def add(commands: argparse.ArgumentParser) -> None:
     """The words of `ganrepro survey`."""
     parts = commands.add_subparsers(required=True, metavar="WHAT")
-    one = parts.add_parser("serve", help=serve.__doc__, description=serve.__doc__)
-    one.add_argument("study", metavar="STUDY", help="a scored study of params.yaml")
-    one.add_argument("--output", help="labels2photo, photo2labels (default: the study's first)")
-    one.add_argument("--rows", nargs="+", metavar="ROW", help="some rows (default: all that make it)")
-    one.add_argument("--participants", type=whole(0, 10_000), default=0, metavar="N", help="print N links, each for one session")
-    one.add_argument("--consent", type=Path, default=CONSENT, help="text of the first page")
-    one.add_argument("--unpaired", action="store_true", help="real and fake drawn each by itself, as the papers had it for maps")
-    one.add_argument("--address", metavar="URL", help="what links begin with, as behind a tunnel; needs --participants")
-    one.add_argument("--host", default="127.0.0.1", help="address to serve on; any other needs --participants")
-    one.add_argument("--port", type=whole(1, 65535), default=8000, help="(default: %(default)s)")
-    one.set_defaults(run=serve)
-    one = parts.add_parser("results", help=show.__doc__, description=show.__doc__)
-    one.add_argument("study", metavar="STUDY", nargs="?")
-    one.add_argument("--csv", type=Path, help="answers of the published tool, in place of a study's")
-    one.set_defaults(run=show)
-    one.add_argument("--output", help="labels2photo, photo2labels, where both were served")
-    one = parts.add_parser("export", help=export.__doc__, description=export.__doc__)
-    one.add_argument("study", metavar="STUDY")
-    one.add_argument("--output", help="labels2photo, photo2labels, where both were served")
-    one.add_argument("csv", metavar="FILE.csv", type=Path)
-    one.set_defaults(run=export)
+    words = parts.add_parser("serve", help=serve.__doc__, description=serve.__doc__)
+    words.add_argument("study", metavar="STUDY", help="a scored study of params.yaml")
+    words.add_argument("--output", help="labels2photo, photo2labels (default: the study's first)")
+    words.add_argument("--rows", nargs="+", metavar="ROW", help="some rows (default: all that make it)")
+    words.add_argument(
+        "--participants", type=whole(0, 10_000), default=0, metavar="N", help="print N links, each for one session"
+    )
+    words.add_argument("--consent", type=Path, default=CONSENT, help="text of the first page")
+    words.add_argument(
+        "--unpaired", action="store_true", help="real and fake drawn each by itself, as the papers had it for maps"
+    )
+    words.add_argument("--address", metavar="URL", help="what links begin with, as behind a tunnel; needs --participants")
+    words.add_argument("--host", default="127.0.0.1", help="address to serve on; any other needs --participants")
+    words.add_argument("--port", type=whole(1, 65535), default=8000, help="(default: %(default)s)")
+    words.set_defaults(run=serve)
+    words = parts.add_parser("results", help=show.__doc__, description=show.__doc__)
+    words.add_argument("study", metavar="STUDY", nargs="?")
+    words.add_argument("--csv", type=Path, help="answers of the published tool, in place of a study's")
+    words.set_defaults(run=show)
+    words.add_argument("--output", help="labels2photo, photo2labels, where both were served")
+    words = parts.add_parser("export", help=export.__doc__, description=export.__doc__)
+    words.add_argument("study", metavar="STUDY")
+    words.add_argument("--output", help="labels2photo, photo2labels, where both were served")
+    words.add_argument("csv", metavar="FILE.csv", type=Path)
+    words.set_defaults(run=export)
     for part in parts.choices.values():
         part.add_argument("--params", default="params.yaml", help="parameter file (default: %(default)s)")

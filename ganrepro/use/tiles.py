@@ -60,8 +60,8 @@ def translate(
                 model.network(piece(*place))
             fix(left_over == 0)
         for top, left in pieces:
-            made = model.network(piece(top, left))[0].permute(1, 2, 0).numpy()
-            total[top : top + side, left : left + side] += made * down[top][:, None, None] * across[left][None, :, None]
+            translated = model.network(piece(top, left))[0].permute(1, 2, 0).numpy()
+            total[top : top + side, left : left + side] += translated * down[top][:, None, None] * across[left][None, :, None]
     return _back(torch.from_numpy(total[:height, :width]).permute(2, 0, 1), levels.dtype)
 
 

@@ -72,8 +72,8 @@ class Translator:
         if batch.ndim != 4 or batch.shape[1] != self.architecture.inputs:
             raise ModelError(f"expected (n, {self.architecture.inputs}, h, w) in [-1, 1], got {tuple(image.shape)}")
         reseed(seed, "use/translate")
-        made = self.whole(batch.float())
-        return made if image.ndim == 4 else made[0]
+        translated = self.whole(batch.float())
+        return translated if image.ndim == 4 else translated[0]
 
     def __repr__(self) -> str:
         return f"Translator({self.name!r}: {self.title}, {self.output}, {self.architecture.generator} for {self.pixels} pixels)"
@@ -82,8 +82,8 @@ class Translator:
         from PIL import Image as pillow
 
         mode = "L" if self.architecture.inputs == 1 else "RGB"
-        made = self(to_float(as_tensor(image.convert(mode))), seed)
-        return pillow.fromarray(as_array(to_uint8(made)))
+        translated = self(to_float(as_tensor(image.convert(mode))), seed)
+        return pillow.fromarray(as_array(to_uint8(translated)))
 
     @torch.no_grad()
     def whole(self, batch: Tensor) -> Tensor:
@@ -95,8 +95,8 @@ class Translator:
         padded = pad(batch, down, right)
         # batch norm would let the images of a batch depend on one another
         mixed = any(isinstance(module, nn.BatchNorm2d) for module in self.network.modules())
-        made = torch.cat([self.network(one) for one in padded[:, None]]) if mixed else self.network(padded)
-        return made[..., :height, :width]
+        translated = torch.cat([self.network(image) for image in padded[:, None]]) if mixed else self.network(padded)
+        return translated[..., :height, :width]
 
 
 def pad(batch: Tensor, down: int, right: int) -> Tensor:
@@ -181,7 +181,7 @@ def folder_of_mlflow(address: str) -> Path:
         place = Path(mlflow.artifacts.download_artifacts(artifact_uri=address))
     except Exception as error:  # MLflow's own, and those of its stores
         raise ModelError(f"{address}: not found in MLflow ({str(error).splitlines()[0][:160]})") from None
-    found = next(iter(sorted(place.rglob(CONFIG))), None)
-    if found is None:
+    config = next(iter(sorted(place.rglob(CONFIG))), None)
+    if config is None:
         raise ModelError(f"{address}: an MLflow model, but none that this project logged: it holds no {CONFIG}")
-    return found.parent
+    return config.parent

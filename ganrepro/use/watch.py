@@ -33,8 +33,8 @@ def jobs(logs: Path, now: float) -> list[Job]:
 
     The last line of a job that is done says so (pipeline/start.py).
     """
-    found = []
-    for path, written in sorted(((path, _time(path)) for path in logs.rglob("*.log")), key=lambda one: one[1]):
+    lines = []
+    for path, written in sorted(((path, _time(path)) for path in logs.rglob("*.log")), key=lambda pair: pair[1]):
         silent = now - written
         if silent > SILENT_SECONDS:
             continue
@@ -46,9 +46,9 @@ def jobs(logs: Path, now: float) -> list[Job]:
         if not error and last and (silent > ALIVE_SECONDS or last["done"] == last["of"]):
             continue
         stage, *name = path.relative_to(logs).with_suffix("").parts
-        told = (int(last["percent"]), last["spent"], last["left"], last["rest"].strip()) if last else (0, "–", "–", "")
-        found.append(Job(stage, "/".join(name) or stage, *told, error))
-    return found
+        progress = (int(last["percent"]), last["spent"], last["left"], last["rest"].strip()) if last else (0, "–", "–", "")
+        lines.append(Job(stage, "/".join(name) or stage, *progress, error))
+    return lines
 
 
 def _time(path: Path) -> float:
@@ -69,14 +69,14 @@ def watch(logs: Path, seconds: float = 2.0, once: bool = False) -> None:
 
     def picture() -> Group:
         table = Table("stage", "job", "", "%", "spent", "left", "losses", box=None, padding=(0, 1))
-        found = jobs(logs, time.time())
-        for job in found:
+        running = jobs(logs, time.time())
+        for job in running:
             if job.error:
                 table.add_row(job.stage, job.name, "", "", "", "", Text(job.error), style="red")
             else:
                 bar = ProgressBar(total=100, completed=job.percent, width=20)
                 table.add_row(job.stage, job.name, bar, f"{job.percent}", job.spent, job.left, Text(job.rest))
-        return Group(table if found else "nothing is running")
+        return Group(table if running else "nothing is running")
 
     with Live(picture(), refresh_per_second=4) as live:
         while not once:

@@ -81,31 +81,31 @@ def images(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise SourceError(f"{folder}: no such folder")
     inside = [p for p in folder.iterdir() if not p.name.startswith(".")]
-    found = sorted(p for p in inside if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
-    if left := len(inside) - len(found):
+    files = sorted(p for p in inside if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
+    if left := len(inside) - len(files):
         print(
             f"{folder}: {left} of {len(inside)} entries are left out (folders, GIFs and whatever else is no photo)",
             file=sys.stderr,
         )
-    for path in found:
+    for path in files:
         try:
             path.name.encode()
         except UnicodeEncodeError:
             raise SourceError(f"{folder}: the name {path.name!r} is not UTF-8; rename the file") from None
-    if not found:
+    if not files:
         raise SourceError(f"{folder}: empty; expected images ({', '.join(IMAGE_SUFFIXES[:4])}, …)")
-    stems = [p.stem for p in found]
+    stems = [p.stem for p in files]
     if len(set(stems)) < len(stems):
         twice = next(s for s in stems if stems.count(s) > 1)
         raise SourceError(f"{folder}: two images are called '{twice}' and differ in their suffix only; rename one")
-    return found
+    return files
 
 
 def find_root(folder: Path, root: str | None) -> Path:
     """The data folder called `root` inside an extraction, at whatever depth (None: the top)."""
     if root is None:
         return folder
-    found = sorted((p for p in folder.rglob(root) if p.is_dir()), key=lambda p: len(p.parts))
-    if not found:
+    folders = sorted((p for p in folder.rglob(root) if p.is_dir()), key=lambda p: len(p.parts))
+    if not folders:
         raise SourceError(f"{folder}: no folder '{root}' in the archives; is this the right archive?")
-    return found[0]
+    return folders[0]

@@ -60,6 +60,6 @@ def draw(number: int) -> np.ndarray:
 def fonts() -> tuple[ImageFont.FreeTypeFont, ...]:
     """The upright and slanted fonts of matplotlib's that draw figures."""
     place = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
-    found = sorted(path for path in place.glob("*.ttf") if path.stem.startswith(FAMILIES) and not path.stem.endswith("Display"))
+    files = sorted(path for path in place.glob("*.ttf") if path.stem.startswith(FAMILIES) and not path.stem.endswith("Display"))
     # Pillow lays text out otherwise where the system has FriBiDi, by some pixels; the basic layout is always there
-    return tuple(ImageFont.truetype(str(path), SIDE, layout_engine=ImageFont.Layout.BASIC) for path in found)
+    return tuple(ImageFont.truetype(str(path), SIDE, layout_engine=ImageFont.Layout.BASIC) for path in files)

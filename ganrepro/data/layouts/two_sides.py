@@ -21,8 +21,8 @@ def items(place: Place) -> Iterator[Item]:
             for a, b in zip(files["a"], files["b"], strict=True):
                 yield Item(split, a.stem, ("a", "b"), partial(_pair, a, b))
         else:
-            for domain, found in files.items():
-                yield from (Item(split, path.stem, (domain,), partial(one, domain, path)) for path in found)
+            for domain, paths in files.items():
+                yield from (Item(split, path.stem, (domain,), partial(one, domain, path)) for path in paths)
 
 
 def _expect_equal_names(root: Path, split: str, a: list[Path], b: list[Path]) -> None:

@@ -25,8 +25,8 @@ def measures_of(output: Output, needs: Needs) -> list[Measure]:
 
 def left_out(output: Output, needs: Needs) -> dict[str, str]:
     """Those that apply to an output and lack something, by their headings, and what."""
-    found = [m for m in MEASURES.values() if not output.picture and m.applies(output, needs.data)]
-    named = {" and ".join(score.heading for score in m.scores.values()): m.lacks(output, needs) for m in found}
+    applying = [m for m in MEASURES.values() if not output.picture and m.applies(output, needs.data)]
+    named = {" and ".join(score.heading for score in m.scores.values()): m.lacks(output, needs) for m in applying}
     return {heading: why for heading, why in named.items() if why}
 
 

@@ -26,7 +26,7 @@ class ClassAsked(Measure):
         if job.row is not None:
             return Measured()  # nobody asked for real images
         read = read_classes(job)
-        right = [one[asked_class(name, job.output.values)] for one, name in zip(read, job.names, strict=True)]
+        right = [shares[asked_class(name, job.output.values)] for shares, name in zip(read, job.names, strict=True)]
         return mean_of(right)
 
 

@@ -32,10 +32,15 @@ class ClassifierDistance(Measure):
     def measure(self, job: Job) -> Measured:
         from ganrepro.evaluation.distances import extrapolated, frechet, standard_error
 
-        made, real = self._features(job)
+        generated, real = self._features(job)
         (name,) = self.scores
-        more = {"infinite": extrapolated(made, real), "made": len(made), "real": len(real), "features": made.shape[1]}
-        return Measured(None, {name: frechet(made, real)}, {name: standard_error(frechet, made, real)}, more)
+        more = {
+            "infinite": extrapolated(generated, real),
+            "made": len(generated),
+            "real": len(real),
+            "features": generated.shape[1],
+        }
+        return Measured(None, {name: frechet(generated, real)}, {name: standard_error(frechet, generated, real)}, more)
 
     def _features(self, job: Job) -> tuple[np.ndarray, np.ndarray]:
         """Of samples and of real test images, (n, d) and (m, d)."""
@@ -48,15 +53,15 @@ class ClassifierDistance(Measure):
         real = load_levels(*job.real("test"), job.channels, job.pixels)
         if job.row == GROUND_TRUTH:
             folder, names = job.real("train")
-            made = load_levels(folder, names[: len(real)], job.channels, job.pixels)
+            generated = load_levels(folder, names[: len(real)], job.channels, job.pixels)
         else:
-            made = load_levels(job.folders[0], job.names, job.channels)
-        if min(len(made), len(real)) < 2:
-            got = f"{len(made)} samples and {len(real)} test images"
+            generated = load_levels(job.folders[0], job.names, job.channels)
+        if min(len(generated), len(real)) < 2:
+            got = f"{len(generated)} samples and {len(real)} test images"
             raise ImageError(f"a distance needs at least 2 images on each side, got {got}")
         # samples (and drawn images) lie class by class in turn; the jackknife leaves out every tenth: it would be a class
         order = numpy_stream(0, "digit-distance").permutation
-        pair = [readings(features, images, job.device).numpy()[order(len(images))] for images in (made, real)]
+        pair = [readings(features, images, job.device).numpy()[order(len(images))] for images in (generated, real)]
         return pair[0], pair[1]
 
 

@@ -41,9 +41,9 @@ class ColourHistograms(Measure):
         pixels = read_made(job.folders[0] / job.names[0]).width
 
         def count(name: str) -> np.ndarray:
-            made = [colour_counts(resize(read_rgb(folder / name), pixels)) for folder in job.folders]
+            generated = [colour_counts(resize(read_rgb(folder / name), pixels)) for folder in job.folders]
             real = colour_counts(resize(read_rgb(job.real("test")[0] / name), pixels))
-            return np.stack([np.sum(made, 0), real])
+            return np.stack([np.sum(generated, 0), real])
 
         with ThreadPoolExecutor(DECODERS) as pool:
             return Measured(np.stack(list(pool.map(count, job.names)))[None])
@@ -62,7 +62,7 @@ def colour_counts(image: Image.Image) -> np.ndarray:
     return np.concatenate([np.histogram(lab[..., i], bins)[0] for i, bins in enumerate(edges)])
 
 
-def intersections(made: np.ndarray, real: np.ndarray) -> dict[str, np.ndarray]:
+def intersections(generated: np.ndarray, real: np.ndarray) -> dict[str, np.ndarray]:
     """Shared area of the normalised histograms by channel, 0 (disjoint) to 1 (equal); (...).
 
     made, real: sums of `colour_counts` over images, (..., bins).  Source: pix2pix, figure 7 (d).
@@ -71,7 +71,7 @@ def intersections(made: np.ndarray, real: np.ndarray) -> dict[str, np.ndarray]:
 
     ends = np.cumsum([high - low for low, high in EDGES.values()])[:-1]
     shared = {}
-    for channel, mine, theirs in zip(EDGES, np.split(made, ends, -1), np.split(real, ends, -1), strict=True):
+    for channel, mine, theirs in zip(EDGES, np.split(generated, ends, -1), np.split(real, ends, -1), strict=True):
         parts = mine / mine.sum(-1, keepdims=True), theirs / theirs.sum(-1, keepdims=True)
         shared[f"intersection_{channel}"] = np.minimum(*parts).sum(-1)
     return shared

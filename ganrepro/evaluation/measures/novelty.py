@@ -28,8 +28,8 @@ class Novelty(Measure):
 
         known = lines(*job.real("train"), job.channels, job.pixels)
         _, held_out = nearest(lines(*job.real("test"), job.channels, job.pixels), known)
-        _, made = nearest(lines(job.folders[0], job.names, job.channels), known)
-        return mean_of(made, held_out.mean())
+        _, distances = nearest(lines(job.folders[0], job.names, job.channels), known)
+        return mean_of(distances, held_out.mean())
 
 
 MEASURE = Novelty()

@@ -33,8 +33,8 @@ def kind_of(data: DataSpec, recipe: ReaderSettings | PublishedReaderSettings) ->
 
 def find(kind: str) -> ReaderKind:
     """A kind of reader by name."""
-    found: ReaderKind = importlib.import_module(f"{__name__}.{kind}").KIND
-    return found
+    reader: ReaderKind = importlib.import_module(f"{__name__}.{kind}").KIND
+    return reader
 
 
 def load(

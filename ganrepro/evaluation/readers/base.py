@@ -57,7 +57,7 @@ class Reader:
     def counted(self, counts: np.ndarray, classes: int) -> np.ndarray:
         """The counts of each pass, (passes, images, classes, outputs), as they are scored."""
         if self.overflow and counts.shape[-1] > classes:
-            return np.stack([overflowing(one) for one in counts])
+            return np.stack([overflowing(of_pass) for of_pass in counts])
         return counts
 
 
@@ -87,8 +87,8 @@ class Task:
 
     def names(self, split: str) -> list[str]:
         """The images of a split."""
-        found: list[str] = self.manifest["names"][split][self.domain]
-        return found
+        names: list[str] = self.manifest["names"][split][self.domain]
+        return names
 
     @property
     def trained(self) -> ReaderSettings:

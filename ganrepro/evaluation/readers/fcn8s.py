@@ -48,8 +48,8 @@ class PublishedFCN8s(ReaderKind):
         """Scores of real test photos, counted as the reader counts. ReaderError unless as published within 0.01."""
         classes = len(task.data.palette)
         counts = reader.counted(read_real_photos(reader, task, PIXELS)[None], classes)
-        found = rates(counts.sum((0, 1)))
-        values = {name: float(found[name]) for name in PUBLISHED}
+        scores = rates(counts.sum((0, 1)))
+        values = {name: float(scores[name]) for name in PUBLISHED}
         if any(abs(values[name] - expected) > TOLERANCE for name, expected in PUBLISHED.items()):
             scored = " / ".join(f"{values[name]:.3f}" for name in PUBLISHED)
             wanted = " / ".join(f"{value:.2f}" for value in PUBLISHED.values())
