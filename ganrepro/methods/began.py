@@ -55,8 +55,8 @@ class BEGAN(FromNoiseByAdam[Settings]):
         make = small.lucic_generator(s.code_size, channels, side, s.filters, nn.BatchNorm1d, nn.BatchNorm2d)
         judge = small.autoencoder(s.code_size, channels, side, s.filters)
         return {
-            "generator": small.initialise(make, random("generator")),
-            "discriminator": small.initialise(judge, random("discriminator")),
+            "generator": small.initialise(make, random("generator"), truncated=True),
+            "discriminator": small.initialise(judge, random("discriminator"), truncated=True),
         }
 
     def players(self) -> dict[str, Player]:

@@ -5,6 +5,8 @@ ones. Nothing else ties the domains. CycleGAN, section 5.1.2: find a code that g
 
 DEVIATION(cogan-recipe): how CycleGAN's authors ran CoGAN on Cityscapes is UNCONFIRMED. Recipe and networks are those of
 the authors' template for 128 × 128 (nets/cogan.py); how many layers are tied is a choice of ours.
+DEVIATION(cogan-batches): the template puts real and generated images through D in one batch, whose statistics they share, and
+decays neither biases nor norms; here each has a batch of its own, and all weights decay.
 DEVIATION(cogan-inversion): the release has no code for it. Squared difference, Adam, several starts from the prior,
 the best one kept; norms use their running statistics then, so that images do not depend on one another.
 """

@@ -5,7 +5,8 @@
 Section 4.1, MNIST: z, 100 numbers, to 200 ReLU; y to 1000; both to 1200; 784 sigmoids. In D x goes to a maxout layer of 240
 units and 5 pieces, y to one of 50 and 5, both to one of 240 and 4. SGD with momentum, batches of 100, dropout 0.5 in both.
 
-Weights are drawn as in the first GAN's code (methods/gan.py), on which theirs is built; codes are U(-1, 1).
+Weights are drawn as in the first GAN's code (methods/gan.py), on which theirs is built, and D's terms are halved as there; codes
+are U(-1, 1).
 
 DEVIATION(cgan-schedule): learning rate and momentum stay 0.1 and 0.5; the paper's go to 1e-6 and 0.7.
 DEVIATION(cgan-loss): G goes up log D, as in the code that the paper builds on; the paper prints equation 2 alone.
@@ -83,7 +84,7 @@ class ConditionalGAN(FromNoise[Settings]):
         x, y, z, asked = batch.images[self.domain], batch.labels[self.domain], batch.noise["z"], batch.noise["asked"]
         players.turn("discriminator")
         terms = {"real": loss.real(D(x, y)), "fake": loss.fake(D(G(z, asked), asked))}
-        losses = players.update("discriminator", dict.fromkeys(terms, 1.0), terms)
+        losses = players.update("discriminator", dict.fromkeys(terms, 0.5), terms)
         players.turn("generator")
         return losses | players.update("generator", {"generator": 1.0}, {"generator": loss.generator(D(G(z, asked), asked))})
 

@@ -13,6 +13,8 @@ multilayer perceptrons, maxout and dropout in D, weights uniform at first (withi
 variance 1, half of each of D's terms. (G's tanh, in [-1, 1], is a sigmoid in [0, 1], where D looks.)
 
 DEVIATION(gan-momentum): momentum and learning rate stay 0.5 and 0.1; the authors' go to 0.7 and fall by 1.000004 a step.
+DEVIATION(gan-turns): by turns, as in algorithm 1; the authors' code takes both gradients from one pass, with the same codes and
+the same dropout, and then steps both players at once.
 DEVIATION(gan-bias): the biases of G's last layer begin at 0; the authors' make the mean image.
 """
 

@@ -8,7 +8,7 @@ code. Both go up the bound on the log likelihood (equation 3),
 in nats, pixels taken for probabilities of being white (Bernoulli). Networks are those of Lucic et al. (google/compare_gan,
 src/gans/VAE.py): their discriminator's layers, and a decoder with ReLU.
 
-DEVIATION(vae-recipe): the paper's training details are UNCONFIRMED; learning rate and length are those of the comparison.
+DEVIATION(vae-recipe): the paper's training details are UNCONFIRMED; learning rate, 5e-5, and length are those of the comparison.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ from ganrepro.methods.base import Batch, Feed, Loss, Normal, Player, Players, Ra
 from ganrepro.methods.encodes import Encodes
 from ganrepro.methods.noise import ConvolutionSettings, FromNoiseByAdam
 from ganrepro.methods.outputs import Output, reconstructions, samples
-from ganrepro.schema.fields import CountOfTwo
+from ganrepro.schema.fields import CountOfTwo, Positive
 
 
 class Settings(ConvolutionSettings):
     """As in the comparison of Lucic et al."""
 
     code_size: CountOfTwo = Field(64, description="numbers of a code z, each N(0, 1)")
+    learning_rate: Positive = Field(0.00005, description="of Adam")
 
 
 class VAE(FromNoiseByAdam[Settings], Encodes[Settings]):
@@ -57,7 +58,7 @@ class VAE(FromNoiseByAdam[Settings], Encodes[Settings]):
         features, width = small.lucic_features(channels, side, s.filters, norm=True)
         decoder = small.lucic_generator(s.code_size, channels, side, s.filters, nn.BatchNorm1d, nn.BatchNorm2d, nn.ReLU)
         parts = {"encoder": nn.Sequential(features, nn.Linear(width, 2 * s.code_size)), "decoder": decoder[:-1]}
-        return {name: small.initialise(part, random(name)) for name, part in parts.items()}
+        return {name: small.initialise(part, random(name), truncated=True) for name, part in parts.items()}
 
     def players(self) -> dict[str, Player]:
         return {"both": Player(("encoder", "decoder"), self.adam())}

@@ -202,14 +202,21 @@ def dcgan_features(channels: int, side: int, filters: int, norm: bool) -> tuple[
     return layers, wide * (side // 4) ** 2
 
 
-def initialise(network: nn.Module, generator: torch.Generator, deviation: float = 0.02) -> nn.Module:
-    """Weights N(0, deviation), biases 0 (DCGAN, section 3; compare_gan ops.py). Norms keep 1 and 0. Returns the network."""
+def initialise(network: nn.Module, generator: torch.Generator, deviation: float = 0.02, truncated: bool = False) -> nn.Module:
+    """Weights N(0, deviation), biases 0 (DCGAN, section 3; compare_gan ops.py). Norms keep 1 and 0. Returns the network.
+
+    truncated: those of convolutions are drawn again where they lie beyond two deviations, as compare_gan has it.
+    """
     with torch.no_grad():
         for module in network.modules():
-            if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
+            if not isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
+                continue
+            if truncated and isinstance(module, nn.Conv2d):
+                nn.init.trunc_normal_(module.weight, 0.0, deviation, -2 * deviation, 2 * deviation, generator=generator)
+            else:
                 nn.init.normal_(module.weight, 0.0, deviation, generator=generator)
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
     return network
 
 
@@ -246,4 +253,4 @@ def adversaries(
     others = MinibatchFeatures(width) if minibatch else None
     judge = Judge(features, nn.Linear(width + (others.kernels if others else 0), 1), others)
     parts = {"generator": generator, "discriminator": judge}
-    return {name: initialise(part, random(name)) for name, part in parts.items()}
+    return {name: initialise(part, random(name), truncated=kind == "lucic") for name, part in parts.items()}

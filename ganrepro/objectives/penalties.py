@@ -2,7 +2,8 @@
 
 judge: images (n, c, h, w) -> logits (n,).  real, fake: the images of a step.  Returns (n,), differentiable in the weights
 of the judge. Random numbers are torch's global ones, which the loop sets anew before every step.
-Source: google/compare_gan at d6c5976 (WGAN_GP.py, DRAGAN.py), whose root has 1e-4 inside so that it has a slope at 0.
+Source: google/compare_gan at d6c5976 (WGAN_GP.py, DRAGAN.py), whose root has 1e-4 inside so that it has a slope at 0. Pixels
+are in [0, 1] there and in [-1, 1] here, where the same network has half the slope: slopes are doubled, so that 1 means the same.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     Judge = Callable[[torch.Tensor], torch.Tensor]
     Penalty = Callable[[Judge, torch.Tensor, torch.Tensor], torch.Tensor]
 INSIDE_THE_ROOT = 1e-4
+PER_UNIT = 2.0  # a pixel's whole range is 2 here, 1 in the source
 
 
 def gradient(judge: Judge, real: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:
@@ -38,7 +40,7 @@ def local_gradient(judge: Judge, real: torch.Tensor, fake: torch.Tensor) -> torc
 def _slope_from_1(judge: Judge, images: torch.Tensor) -> torch.Tensor:
     images = images.detach().requires_grad_()
     (slope,) = torch.autograd.grad(judge(images).sum(), images, create_graph=True)
-    return ((slope.square().flatten(1).sum(1) + INSIDE_THE_ROOT).sqrt() - 1).square()
+    return (((PER_UNIT * slope).square().flatten(1).sum(1) + INSIDE_THE_ROOT).sqrt() - 1).square()
 
 
 PENALTIES: dict[str, Penalty] = {"gradient": gradient, "local-gradient": local_gradient}

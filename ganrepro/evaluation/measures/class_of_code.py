@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from ganrepro.data.spec import DataSpec
 from ganrepro.evaluation.measures.base import Job, Measure, Measured, Score
@@ -17,7 +18,10 @@ class ClassOfCode(Measure):
 
     scores = {"code_tells_class": Score("Code tells the class")}
     reader = ("classifier",)
-    reading = "samples read as the class of their code, codes and classes matched one to one as well as can be."
+    reading = (
+        "samples read as the class of their code, codes and classes matched one to one as well as can be; codes that tell "
+        "nothing score what stands under 'by chance'."
+    )
 
     section = "What the codes tell"
 
@@ -35,16 +39,35 @@ class ClassOfCode(Measure):
         read = read_classes(job)
         values = job.output.values
         codes = np.eye(values)[[asked_class(name, values) for name in job.names]]
-        return Measured((codes[:, :, None] * read[:, None, :])[None])
+        return Measured((codes[:, :, None] * read[:, None, :])[None], more={"chance": chance(values, read.shape[1], len(read))})
+
+    def columns(self, more: Mapping[str, Any]) -> dict[str, str]:
+        return {"by chance": f"{more['chance']:.2f}"} if more else {}
 
     def statistic(self, counts: np.ndarray) -> dict[str, np.ndarray]:
         """counts: (..., codes, classes)."""
-        import numpy as np
-        from scipy.optimize import linear_sum_assignment
+        return {"code_tells_class": best_match(counts)}
 
-        flat = counts.reshape(-1, *counts.shape[-2:])
-        best = [table[linear_sum_assignment(table, maximize=True)].sum() / table.sum() for table in flat]
-        return {"code_tells_class": np.array(best).reshape(counts.shape[:-2])}
+
+def best_match(counts: np.ndarray) -> np.ndarray:
+    """The largest share of samples on a one-to-one matching of codes with classes: (..., codes, classes) -> (...)."""
+    import numpy as np
+    from scipy.optimize import linear_sum_assignment
+
+    flat = counts.reshape(-1, *counts.shape[-2:])
+    best = [table[linear_sum_assignment(table, maximize=True)].sum() / table.sum() for table in flat]
+    return np.array(best).reshape(counts.shape[:-2])
+
+
+def chance(codes: int, classes: int, samples: int, draws: int = 200) -> float:
+    """What codes that tell nothing score on average, by drawing, always the same.
+
+    More than 1 / classes, since the best of all matchings counts: of ten codes 0.130 with 2,000 samples, 0.114 with 10,000.
+    """
+    import numpy as np
+
+    tables = np.random.default_rng(0).multinomial(samples, np.full(codes * classes, 1 / (codes * classes)), draws)
+    return float(best_match(tables.reshape(draws, codes, classes)).mean())
 
 
 MEASURE = ClassOfCode()
