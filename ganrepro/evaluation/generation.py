@@ -35,11 +35,17 @@ def load_networks(method: Method[Any], weights: Weights, seed: int, device: torc
     return needed
 
 
+def first_weights(method: Method[Any], seed: int) -> Weights:
+    """The weights that a training of that seed begins with."""
+    networks = method.networks(lambda purpose: stream(seed, f"weights/{purpose}"))
+    return {name: network.state_dict() for name, network in networks.items()}
+
+
 def generate(
     method: Method[Any], weights: Weights, seed: int, test: Path, names: Mapping[str, Sequence[str]], folder: Path,
-    device: torch.device, passes: int = 1,
+    device: torch.device, passes: int = 1, only: Sequence[str] | None = None,
 ) -> None:  # fmt: skip
-    """Writes folder/<output>/NAME.png for every output of the method, at crop size.
+    """Writes folder/<output>/NAME.png for every output of the method (`only` some, by name), at crop size.
 
     weights: state of its networks by name.  seed: of its training.  test: folder of the test images by domain; names: of these.
     passes: translations of the test set; the second goes to folder/2/<output>, and so on.
@@ -51,7 +57,7 @@ def generate(
     as large as in training (where the number of images allows; never one more than that).
     """
     networks = load_networks(method, weights, seed, device)
-    for output in method.outputs():
+    for output in (output for output in method.outputs() if only is None or output.name in only):
         if output.source is None:
             _make_samples(method, networks, output, len(names[output.target]), folder, device)
             continue

@@ -133,6 +133,13 @@ def p_value(difference: Difference, margin: float = 0.0) -> float:
     return float(2 * student.sf(away / difference.error, difference.freedom))
 
 
+def p_smaller(difference: Difference, least: float) -> float:
+    """Of the difference being `least` or more: below 0.05 where the 95 % interval lies below it."""
+    if difference.error == 0:
+        return 0.0 if difference.mean < least else 1.0
+    return min(1.0, float(2 * student.cdf((difference.mean - least) / difference.error, difference.freedom)))
+
+
 def corrected(values: np.ndarray) -> np.ndarray:
     """p-values of several claims, so that one wrong verdict in all of them is as rare as in one alone.
 

@@ -8,7 +8,7 @@ No torch at import: see `ganrepro.lazy`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Literal, NamedTuple, Protocol, Self, TypeVar
@@ -266,6 +266,10 @@ class Method(Generic[S]):
     def with_files(self, files: Mapping[str, Path]) -> Self:
         """The same method, told where its files lie."""
         return type(self)(self.settings, self.data, files)
+
+    def failed(self, losses: Sequence[Mapping[str, float]]) -> str:
+        """Why a training cannot have learned what the method is for, told by its losses (epoch by epoch); '' where it can."""
+        return ""
 
     def check(self) -> None:
         """UnfitData where the dataset lacks something that the method needs. Called when params.yaml is read.

@@ -13,6 +13,7 @@ the paper's; the generator is the one of their comparison.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from pydantic import Field
@@ -21,6 +22,8 @@ from ganrepro.lazy import torch
 from ganrepro.methods.base import Batch, Feed, Loss, Player, Players, Random, Uniform
 from ganrepro.methods.noise import ConvolutionSettings, FromNoiseByAdam
 from ganrepro.schema.fields import Few, Positive
+
+ADVERSARIAL = 0.01  # k below which generated images hardly count in D's loss
 
 
 class Settings(ConvolutionSettings):
@@ -45,6 +48,10 @@ class BEGAN(FromNoiseByAdam[Settings]):
         names = ("real", "fake", "generator", "k", "convergence")
         panels = ("Discriminator", "Discriminator", "Generator", "Balance of BEGAN", "Balance of BEGAN")
         return tuple(Loss(name, panel) for name, panel in zip(names, panels, strict=True))
+
+    def failed(self, losses: Sequence[Mapping[str, float]]) -> str:
+        largest = max(epoch["k"] for epoch in losses)
+        return "" if largest >= ADVERSARIAL else f"k never passed {largest:.3f}: D hardly looked at generated images"
 
     def networks(self, random: Random) -> dict[str, torch.nn.Module]:
         from torch import nn

@@ -20,7 +20,7 @@ from typing import Any
 
 from ganrepro.errors import ConfigError
 from ganrepro.evaluation.measures import measures_of
-from ganrepro.evaluation.measures.base import Measure, Needs
+from ganrepro.evaluation.measures.base import UNTRAINED, Measure, Needs
 from ganrepro.evaluation.readers import kind_of
 from ganrepro.methods.base import READER, Method, epochs
 from ganrepro.methods.outputs import Output
@@ -76,7 +76,15 @@ class Run:
     @cached_property
     def outputs(self) -> tuple[Output, ...]:
         """What it makes."""
+        if self.row == UNTRAINED:
+            return tuple(output for output in self.study.outputs if output.name in self.study.untrained)
         return self.study.outputs if self.reference else self.method.outputs()
+
+    @property
+    def untrained(self) -> dict[str, Run]:
+        """Of the reference row of networks before training: the trainings whose first weights it has, by what is made."""
+        rows = self.study.untrained if self.row == UNTRAINED else {}
+        return {output: Run(self.params, self.study, row, self.study.seeds[0]) for output, row in rows.items()}
 
     @property
     def looks_back(self) -> list[int]:
@@ -130,7 +138,8 @@ class Run:
         """Of what is made with it: the training, and the making."""
         params, study = self.params, self.study
         if self.reference:
-            made_of: list[object] = [self.row, study.pixels, datasets.dataset_key(params, study.dataset)]
+            specs = {output: run.spec for output, run in self.untrained.items()}
+            made_of: list[object] = [self.row, study.pixels, datasets.dataset_key(params, study.dataset), specs]
         else:
             made_of = [self.spec, study.test_passes, self.looks_back]
         outputs = [[o.name, o.source, o.target, o.asked, o.values, o.picture] for o in self.outputs]

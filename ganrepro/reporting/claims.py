@@ -7,27 +7,45 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ganrepro.evaluation.intervals import FEWEST_IMAGES, LEVEL, Difference, corrected, difference, p_value, reach
+from ganrepro.evaluation.intervals import FEWEST_IMAGES, LEVEL, Difference, corrected, difference, p_smaller, p_value, reach
 from ganrepro.evaluation.measures import SCORES
 from ganrepro.plan import paths
 from ganrepro.reporting.markdown import markdown, plain
-from ganrepro.reporting.results import Results, at_floor, trusted
+from ganrepro.reporting.results import Results, share_collapsed, title, trusted, unlearned
 from ganrepro.reporting.templates import render
 from ganrepro.settings import ClaimSettings, Study
 
-VERDICTS = {"reproduced": "✓", "contradicted": "✗", "undecided": "·", "not judged": "–"}
+NO_DIFFERENCE = "no such difference"
+VERDICTS = {"reproduced": "✓", "contradicted": "✗", NO_DIFFERENCE: "≈", "undecided": "·", "not judged": "–"}
 FEWEST_SEEDS = 3
+LEAST = 0.02  # half of the difference that is looked for where the paper prints none, of scores between 0 and 1
 SCHEMA = "claims/2"  # of claims.json
 RULE = (
     "A claim says that one row scores higher than another (lower, for a distance), in some cases by at least a margin. It "
-    "is **reproduced** where the difference lies above the margin (0 where none is named) and **contradicted** where it "
-    "lies below, in either case only if that could not be chance: trainings and test images are both taken as drawn at "
-    "random (Student's t over the trainings, joined with a bootstrap over images that both rows share; of a Fréchet "
-    "distance, a jackknife of each row), and Holm's correction keeps one wrong verdict in all the claims of a study below "
-    "one in twenty. Otherwise it is **undecided**. It is **not judged** with fewer than three trainings of each row, where "
-    "the network that reads the images failed its gate, or where a class occurs in too few test images. The interval printed "
-    "is of the one difference alone. How often the rule errs and what it can see: docs/verdicts.md."
+    "is about the typical training: trainings that collapse are counted beside each row, and where rows differ in them the "
+    "claim says so. It is **reproduced** where the difference lies above the margin (0 where none is named) and "
+    "**contradicted** where it lies below, in either case only if that could not be chance: trainings and test images are "
+    "both taken as drawn at random (Student's t over the trainings, joined with a bootstrap over images that both rows "
+    "share; of a Fréchet distance, a jackknife of each row), and Holm's correction keeps one wrong verdict in all the "
+    "claims of a study below one in twenty. There is **no such difference** here where, by the same rule, it is smaller "
+    "than half of the paper's (than 0.02 where the paper prints none). Otherwise it is **undecided**. It is **not judged** "
+    "with fewer than three trainings of each row, where a row has not learned (unless the paper reports it as a failure), "
+    "where the network that reads the images failed its gate, or where a class occurs in too few test images. The interval "
+    "printed is of the one difference alone. How often the rule errs, and what it can see: docs/verdicts.md."
 )
+
+
+class Question(NamedTuple):
+    """What is judged of a claim.
+
+    difference: of the two rows, positive where it is as claimed.  margin: it has to be above.  least: smaller than this it is no
+    such difference; None where nothing says how large it should be.  reason: why it is not judged, '' where it is.
+    """
+
+    difference: Difference
+    margin: float = 0.0
+    least: float | None = None
+    reason: str = ""
 
 
 class Verdict(NamedTuple):
@@ -38,29 +56,34 @@ class Verdict(NamedTuple):
     reason: str = ""
 
 
-def judge(differences: Sequence[tuple[Difference, float]], reasons: Sequence[str]) -> list[Verdict]:
-    """The verdicts on all claims of a study: see `RULE`.
-
-    found: difference and margin of each claim.  reasons: why one is not judged, '' where it is.
-    """
-    judged = [i for i, reason in enumerate(reasons) if not reason]
-    p = corrected(np.array([p_value(*differences[i]) for i in judged])) if judged else np.array([])
-    verdicts = [Verdict("not judged", float("nan"), reason) for reason in reasons]
-    for i, value in zip(judged, p, strict=True):
-        (measured, margin), word = differences[i], "undecided"
-        if value < 1 - LEVEL:
-            word = "reproduced" if measured.mean > margin else "contradicted"
-        verdicts[i] = Verdict(word, float(value))
+def judge(questions: Sequence[Question]) -> list[Verdict]:
+    """The verdicts on all claims of a study: see `RULE`."""
+    verdicts = [Verdict("not judged", float("nan"), question.reason) for question in questions]
+    asked = [i for i, question in enumerate(questions) if not question.reason]
+    sized = [i for i in asked if questions[i].least is not None]
+    p = dict(zip(asked, _corrected([p_value(questions[i].difference, questions[i].margin) for i in asked]), strict=True))
+    small = dict(
+        zip(sized, _corrected([p_smaller(questions[i].difference, questions[i].least or 0.0) for i in sized]), strict=True)
+    )
+    for i in asked:
+        difference, margin, *_ = questions[i]
+        if p[i] < 1 - LEVEL:
+            verdicts[i] = Verdict("reproduced" if difference.mean > margin else "contradicted", p[i])
+        elif small.get(i, 1.0) < 1 - LEVEL:
+            verdicts[i] = Verdict(NO_DIFFERENCE, small[i])
+        else:
+            verdicts[i] = Verdict("undecided", p[i])
     return verdicts
+
+
+def _corrected(values: list[float]) -> list[float]:
+    return [float(value) for value in corrected(np.array(values))] if values else []
 
 
 def judged(results: Results) -> list[dict[str, Any]]:
     """Every claim that a study has both rows of, with the paper's difference, ours and the verdict."""
     study, listed = results.study, [claim for claim in results.study.claims if _has(results, claim)]
-    pairs = [tuple(results.estimates[claim.output, row][claim.score] for row in _higher_first(claim)) for claim in listed]
-    differences = [difference(better, than) for better, than in pairs]
-    reasons = [_reason(results, claim, measured) for claim, measured in zip(listed, differences, strict=True)]
-    verdicts = judge([(measured, claim.margin) for measured, claim in zip(differences, listed, strict=True)], reasons)
+    questions = [_question(results, claim) for claim in listed]
     return [
         claim.model_dump()
         | {
@@ -71,12 +94,32 @@ def judged(results: Results) -> list[dict[str, Any]]:
             "p": _known(verdict.p),
             "verdict": verdict.word,
             "reason": verdict.reason,
-            "floor": at_floor(results, claim.output, claim.than),
+            "collapsed": _collapsed(results, claim),
             "seeds": len(study.seeds),
             "images": _images(results, claim),
         }
-        for claim, measured, verdict in zip(listed, differences, verdicts, strict=True)
+        for claim, (measured, *_), verdict in zip(listed, questions, judge(questions), strict=True)
     ]
+
+
+def _question(results: Results, claim: ClaimSettings) -> Question:
+    better, than = (results.estimates[claim.output, row][claim.score] for row in _higher_first(claim))
+    measured, paper, score = difference(better, than), published(results.study, claim), SCORES[claim.score]
+    # a distance has no scale that the paper's shares: its networks, images and sizes are others
+    bounded = score.low is not None and score.high is not None
+    least = None if not bounded else LEAST if paper is None else abs(paper) / 2
+    return Question(
+        measured, claim.margin, None if least is None else max(least, claim.margin), _reason(results, claim, measured)
+    )
+
+
+def _collapsed(results: Results, claim: ClaimSettings) -> str:
+    """How many trainings of both rows collapsed, where these differ in it; ''."""
+    fell = {row: results.collapsed.get((claim.output, row), []) for row in (claim.better, claim.than)}
+    shares = {sum(of) / len(of) for of in fell.values() if of}
+    if len(shares) < 2:
+        return ""
+    return "; ".join(f"{plain(title(results, row))}: {share_collapsed(results, claim.output, row)}" for row in fell)
 
 
 def _higher_first(claim: ClaimSettings) -> tuple[str, str]:
@@ -104,6 +147,9 @@ def _reason(results: Results, claim: ClaimSettings, measured: Difference) -> str
     seeds = min(len(results.estimates[claim.output, row][claim.score].trainings) for row in (claim.better, claim.than))
     if seeds < FEWEST_SEEDS:
         return "one training" if seeds == 1 else f"{seeds} trainings"
+    for row in (claim.better, claim.than):
+        if unlearned(results, claim.output, row) and not (claim.fails and row == claim.than):
+            return f"{title(results, row)} has not learned"
     measure = results.measure_of(claim.output, claim.score)
     needs = paths.needs_of(results.params, results.study)
     if measure is not None and measure.uses_reader(needs) and not trusted(results):
@@ -132,7 +178,7 @@ def table(lines: Sequence[Mapping[str, Any]]) -> str:
         interval = "–" if line["low"] is None else f"{line['low']:+.3f} to {line['high']:+.3f}"
         verdict = f"{VERDICTS[line['verdict']]} {line['verdict']}"
         seeds = f"{line['seeds']} seed{'s' if line['seeds'] > 1 else ''}"
-        words += "<br><sub>the other row is no better than the untouched input</sub>" if line.get("floor") else ""
+        words += f"<br><sub>{line['collapsed']}</sub>" if line.get("collapsed") else ""
         judgement = f"{line['reason']}: not judged" if line["reason"] else f"{verdict}<br><sub>{seeds}, p {_p(line['p'])}</sub>"
         rows.append([words, paper, f"**{line['difference']:+.3f}**", interval, judgement])
     return markdown(["Claim", "Paper", "Ours", "95 % interval", "Verdict"], rows)

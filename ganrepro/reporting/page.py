@@ -120,7 +120,7 @@ def _tables(params: Params, results: Results) -> Context:
                 "heading": plain(table.title),
                 "text": tables.of_scores(results, table),
                 "note": table.note and plain(table.note),
-                "floor": tables.floor_of(results, table),
+                "unlearned": tables.unlearned_of(results, table),
                 "differences": tables.of_differences(results, table) if table.against else "",
                 "source": table.source and plain(table.source),
                 "grid": key in shown,

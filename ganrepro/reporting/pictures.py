@@ -31,7 +31,7 @@ def grid(results: Results, table: TableSettings) -> Image.Image:
 def _columns_of_translations(results: Results, table: TableSettings) -> Image.Image:
     """Input, every row of a table (first seed) and truth, side by side; one line per test image."""
     study, output = results.study, results.study.output(table.output)
-    columns = [("Input", results.images[study.references[-1], 0])]  # the input as it is; of reconstructions also the truth
+    columns = [("Input", results.images[study.untouched, 0])]  # the input as it is; of reconstructions also the truth
     trained = [row for row in table.rows if row not in REFERENCE_ROWS]
     columns += [(title(results, row, table), results.images[row, study.seeds[0]]) for row in trained]
     if study.data.paired:
@@ -137,7 +137,7 @@ def samples(results: Results, row: str, seed: int, images: int = 6) -> Image.Ima
             lines.append(_files(folder / output.name, images))
             continue
         names = results.manifest["names"]["test"][output.source][:images]
-        above = [results.images[results.study.references[-1], 0]]
+        above = [results.images[results.study.untouched, 0]]
         lines += [[place / output.name / name for name in names] for place in (*above, folder)]
     side = 96
     canvas = Image.new("RGB", (side * max(map(len, lines)), side * len(lines)), "white")

@@ -171,7 +171,10 @@ def curves(results: Results, path: Path) -> None:
 
 def verdicts(lines: Sequence[Any], path: Path) -> None:
     """Difference and 95 % interval of every claim, as from claims.json; the paper's difference as a bar. SVG."""
-    looks = {"reproduced": ("#009E73", "o"), "undecided": (INK, "s"), "contradicted": ("#D55E00", "X"), "not judged": (INK, ".")}
+    looks = {
+        "reproduced": ("#009E73", "o"), "contradicted": ("#D55E00", "X"), "no such difference": ("#CC79A7", "D"),
+        "undecided": (INK, "s"), "not judged": (INK, "."),
+    }  # fmt: skip
     with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
         figure, axis = plt.subplots(figsize=(8.5, 0.6 + 0.27 * len(lines)), layout="constrained")
         for y, line in enumerate(lines):

@@ -5,16 +5,18 @@ from __future__ import annotations
 import csv
 import zipfile
 import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import binomtest
 
 from ganrepro.data.prepare import read_manifest
 from ganrepro.errors import UserError
-from ganrepro.evaluation.intervals import Estimate, estimates, interval, of_errors
+from ganrepro.evaluation.intervals import LEVEL, Estimate, estimates, interval, of_errors
 from ganrepro.evaluation.measures import MEASURES, SCORES
 from ganrepro.evaluation.measures.base import GROUPS, Measure
 from ganrepro.evaluation.readers import find
@@ -38,8 +40,9 @@ class Results:
     estimates[output, row][score]: of each training and of images drawn again.  by_image[output, row]: the score that ranks
     single images, mean over seeds, (images,).   losses: one line per row, seed and epoch.    timing: by (row, seed).    pace:
     seconds that an image took to be made, by (row, seed).   versions: of the libraries that each training ran with, by (row,
-    seed).  manifest: the dataset's.    images: folder of images by (row, seed).    gate: how well the reader reads real test
-    images; None where none reads.    reader: what it is called.
+    seed).  collapsed[output, row]: which trainings collapsed, by the rule in params.yaml.  failed: why a row cannot have learned,
+    by what its losses tell; rows that can are left out.  manifest: the dataset's.    images: folder of images by (row, seed).
+    gate: how well the reader reads real test images; None where none reads.    reader: what it is called.
     """
 
     params: Params
@@ -55,6 +58,8 @@ class Results:
     timing: dict[tuple[str, int], dict[str, Any]]
     pace: dict[tuple[str, int], float]
     versions: dict[tuple[str, int], dict[str, str]]
+    collapsed: dict[tuple[str, str], list[bool]]
+    failed: dict[str, str]
     manifest: dict[str, Any]
     images: dict[tuple[str, int], Path]
     gate: Gate | None
@@ -117,13 +122,14 @@ def collect(params: Params, study: Study) -> Results:
         for score, pairs in by_score.items():
             found_values, errors = [value for value, _ in pairs], [error for _, error in pairs]
             estimates_of.setdefault(at, {})[score] = of_errors(found_values, errors, GROUPS, at[1])
+    table = pd.DataFrame(scores, columns=[*HEAD, "score", "value"])
     kind, gate = paths.reader_kind(params, study), None
     if kind is not None and paths.read(params, study):
         gate = Gate(**read_json(paths.reader_dir(params, study) / "reader.json")["gate"])
     return Results(
         params=params,
         study=study,
-        scores=pd.DataFrame(scores, columns=[*HEAD, "score", "value"]),
+        scores=table,
         passes=pd.DataFrame(passes, columns=[*HEAD, "pass", "score", "value"]),
         classes=pd.DataFrame(classes, columns=[*HEAD, "class", "value"]),
         curves=pd.DataFrame(curves, columns=[*HEAD, "epoch", "score", "value"]),
@@ -134,11 +140,50 @@ def collect(params: Params, study: Study) -> Results:
         timing=timing,
         pace=pace,
         versions=versions,
+        collapsed=_collapsed(params, study, table),
+        failed=_failed(study, losses),
         manifest=manifest,
         images=images,
         gate=gate,
         reader=find(kind).title if kind is not None and gate is not None else "",
     )
+
+
+def _collapsed(params: Params, study: Study, scores: pd.DataFrame) -> dict[tuple[str, str], list[bool]]:
+    """Which trainings of each output and row collapsed, in the order of seeds; without rows that no measure tells of."""
+    of = {at: dict(zip(lines.score, lines.value, strict=True)) for at, lines in scores.groupby(HEAD, sort=False)}
+    collapsed: dict[tuple[str, str], list[bool]] = {}
+    for run in paths.trained(params, study):
+        for output, measures in run.measures.items():
+            own = of.get((output.name, run.row, run.seed), {})
+            floors = {row: of[output.name, row, 0] for row in study.references if (output.name, row, 0) in of}
+            fell = [
+                measure.collapsed(
+                    own, {row: s for row, s in floors.items() if {*measure.scores} <= {*s}}, params.collapsed.limits, study.data
+                )
+                for measure in measures
+                if {*measure.scores} <= {*own}
+            ]
+            if fell:
+                collapsed.setdefault((output.name, run.row), []).append(any(fell))
+    return collapsed
+
+
+def _having(measure: Measure, rows: Mapping[str, Mapping[str, float]]) -> dict[str, Mapping[str, float]]:
+    return {row: scores for row, scores in rows.items() if {*measure.scores} <= {*scores}}
+
+
+def _failed(study: Study, losses: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Rows most of whose trainings cannot have learned, by what their losses tell, and why."""
+    failed = {}
+    for name, row in study.rows.items():
+        trainings: dict[int, list[Mapping[str, float]]] = {}
+        for line in (line for line in losses if line["row"] == name):
+            trainings.setdefault(line["seed"], []).append(line)
+        reasons = [reason for training in trainings.values() if (reason := row.method.failed(training))]
+        if 2 * len(reasons) > len(trainings):
+            failed[name] = reasons[0]
+    return failed
 
 
 def _estimates(by_measure: dict[str, list[np.ndarray]]) -> dict[str, Estimate]:
@@ -193,16 +238,19 @@ def trusted(results: Results) -> bool:
     return results.gate is None or results.gate.passed
 
 
-def at_floor(results: Results, output: str, row: str) -> bool:
-    """Whether a row scores no better than the input passed through unchanged, in any score of a measure that has a floor."""
-    floor, own = (results.estimates.get((output, name), {}) for name in ("identity", row))
-    shared = [
-        own[score].mean < floor[score].mean + measure.floors
-        for measure in results.measures.get(output, ())
-        for score in measure.scores
-        if measure.floors is not None and score in floor and score in own
-    ]
-    return bool(shared) and all(shared)
+def share_collapsed(results: Results, output: str, row: str) -> str:
+    """'2 of 10 collapsed, 3 to 56 %': with the exact interval (Clopper and Pearson) for a share; '' where it is not known."""
+    fell = results.collapsed.get((output, row))
+    if not fell:
+        return ""
+    reach = binomtest(sum(fell), len(fell)).proportion_ci(LEVEL, "exact")
+    return f"{sum(fell)} of {len(fell)} collapsed, {100 * reach.low:.0f} to {100 * reach.high:.0f} %"
+
+
+def unlearned(results: Results, output: str, row: str) -> str:
+    """Why a row has not learned an output; '' where it has: by its losses, or since most of its trainings collapsed."""
+    fell = results.collapsed.get((output, row), [])
+    return results.failed.get(row, "") or (f"{sum(fell)} of {len(fell)} trainings collapsed" if 2 * sum(fell) > len(fell) else "")
 
 
 def title(results: Results, row: str, table: TableSettings | None = None) -> str:

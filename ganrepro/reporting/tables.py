@@ -10,7 +10,7 @@ import pandas as pd
 from ganrepro.evaluation.intervals import difference, reach
 from ganrepro.evaluation.measures import MEASURES, SCORES
 from ganrepro.reporting.markdown import markdown, plain
-from ganrepro.reporting.results import Results, at_floor, intervals, title
+from ganrepro.reporting.results import Results, intervals, share_collapsed, title, unlearned
 from ganrepro.settings import REFERENCE_ROWS, Study, TableSettings
 
 
@@ -46,17 +46,19 @@ def of_scores(results: Results, table: TableSettings) -> str:
         seconds = [t["seconds"] for (of, _), t in results.timing.items() if of == row]
         each = [took for (of, _), took in results.pace.items() if of == row]
         seeds = measured.query("output == @table.output and row == @row").seeds.max()
-        cells += [f"{seeds:.0f}" if seeds > 0 else str(len(seconds)), f"{np.mean(seconds) / 60:.1f} min" if seconds else "–"]
+        count = f"{seeds:.0f}" if seeds > 0 else str(len(seconds))
+        fell = share_collapsed(results, table.output, row) if any(results.collapsed.get((table.output, row), ())) else ""
+        cells += [f"{count}<br><sub>{fell}</sub>" if fell else count, f"{np.mean(seconds) / 60:.1f} min" if seconds else "–"]
         pace = 1000 * float(np.mean(each)) if each else float("nan")
         lines.append([*cells, "–" if not each else f"{pace:.0f} ms" if pace >= 0.5 else "< 1 ms"])
     return markdown(head, lines)
 
 
-def floor_of(results: Results, table: TableSettings) -> str:
-    """A sentence that names the rows of a table that have done nothing; '' where there is none."""
-    rows = [row for row in table.rows if row not in REFERENCE_ROWS and at_floor(results, table.output, row)]
-    named = ", ".join(dict.fromkeys(plain(title(results, row, table)) for row in rows))
-    return f"**At the floor**, no better than the input passed through unchanged: {named}." if named else ""
+def unlearned_of(results: Results, table: TableSettings) -> str:
+    """A sentence that names the rows of a table that have not learned; '' where there is none."""
+    rows = {row: why for row in table.rows if row not in REFERENCE_ROWS and (why := unlearned(results, table.output, row))}
+    named = "; ".join(dict.fromkeys(f"{plain(title(results, row, table))} ({why})" for row, why in rows.items()))
+    return f"**Has not learned**, and decides no claim but one that says so: {named}." if named else ""
 
 
 def of_differences(results: Results, table: TableSettings) -> str:

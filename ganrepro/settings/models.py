@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from ganrepro.data.spec import DataSpec
-from ganrepro.evaluation.measures.base import GROUND_TRUTH
+from ganrepro.evaluation.measures.base import GROUND_TRUTH, IDENTITY, UNTRAINED, Limits
 from ganrepro.methods.base import Method, ScheduleSettings
 from ganrepro.methods.outputs import Output
 from ganrepro.schema.datasets import DatasetSettings
 from ganrepro.schema.fields import Closed, Count, CountOrZero, Name, Pixels, Share
 from ganrepro.schema.readers import PublishedReaderSettings, ReaderSettings
 
-# Rows that need no training: the real target images (gate) and the untouched input (floor).
-REFERENCE_ROWS = {GROUND_TRUTH: "Ground truth", "identity": "Identity (input unchanged)"}
+# Rows that need no training: the real target images (gate), the untouched input and networks before training (floors).
+REFERENCE_ROWS = {GROUND_TRUTH: "Ground truth", IDENTITY: "Identity (input unchanged)", UNTRAINED: "Networks before training"}
 
 
 def one_line(text: str) -> str:
@@ -65,6 +67,7 @@ class ClaimSettings(Closed):
     margin: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
         0.0, description="by how much, where more than an order is claimed"
     )
+    fails: bool = Field(False, description="the paper reports `than` as a failure, so that trainings which collapse bear it out")
 
 
 class ExperimentSettings(Closed):
@@ -119,6 +122,20 @@ class StudySettings(Closed):
         return self
 
 
+class CollapsedSettings(Closed):
+    """When a training counts as collapsed; counted beside each row, and a row that mostly does decides no claim."""
+
+    above: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.02, description="class IoU that is no more than this above that of networks before training, or of the untouched input"
+    )
+    classes: Share = Field(0.5, description="samples that show less than this share of the classes")
+
+    @property
+    def limits(self) -> Limits:
+        """As measures take them."""
+        return Limits(self.above, self.classes)
+
+
 Milliseconds = Annotated[int, Field(ge=0, le=60_000)]
 
 
@@ -160,6 +177,7 @@ class ParamsSettings(Closed):
         description="whose features generated and real images are compared by. reader: the study's own, without a download; "
         "Inception's make FID, and the rest of the name is the resize",
     )
+    collapsed: CollapsedSettings = Field(CollapsedSettings(), description="when a training counts as collapsed")
     survey: SurveySettings = Field(SurveySettings(), description="design of the survey")
     datasets: dict[Name, DatasetSettings] = Field(description="name -> dataset")
     experiments: dict[Name, ExperimentSettings] = Field(
@@ -219,7 +237,23 @@ class Study:
     @property
     def references(self) -> tuple[str, ...]:
         """Reference rows that its outputs can have: what is made from noise has no input to pass through unchanged."""
-        return tuple(REFERENCE_ROWS) if any(output.translates for output in self.outputs) else (GROUND_TRUTH,)
+        inputs = (IDENTITY,) if any(output.translates for output in self.outputs) else ()
+        return GROUND_TRUTH, *inputs, *((UNTRAINED,) if self.untrained else ())
+
+    @property
+    def untouched(self) -> str:
+        """The reference row that holds the test images as methods are given them."""
+        return IDENTITY if IDENTITY in self.references else GROUND_TRUTH
+
+    @cached_property
+    def untrained(self) -> dict[str, str]:
+        """The row whose networks stand for those before training, by what is made: the first of the commonest method."""
+        rows = {name: row.method for name, row in self.rows.items() if row.method.players() and not row.method.reads()}
+        often = Counter(method.name for method in rows.values())
+        order = sorted(rows, key=lambda name: -often[rows[name].name])  # stable
+        plain = [output for output in self.outputs if output.translates or (output.source is None and not output.asked)]
+        first = {o.name: next((name for name in order if o in rows[name].outputs()), None) for o in plain if not o.picture}
+        return {output: name for output, name in first.items() if name is not None}
 
     @property
     def pixels(self) -> int:
@@ -235,6 +269,7 @@ class Params:
     device: Literal["auto", "cpu", "cuda"]
     mirror: str | None
     features: str
+    collapsed: CollapsedSettings
     datasets: dict[str, DatasetSettings]
     readers: dict[str, ReaderSettings | PublishedReaderSettings]
     studies: dict[str, Study]

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 GROUPS = 10  # of a jackknife over images
 OWN_FEATURES = "reader"  # whose features are compared unless params.yaml says otherwise: those of the study's reader
-GROUND_TRUTH = "ground-truth"  # the reference row of real images
+# Reference rows, which need no training: real images of the target, the untouched input, and what networks make before training
+GROUND_TRUTH, IDENTITY, UNTRAINED = "ground-truth", "identity", "untrained"
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,18 @@ class Score:
     low: float | None = 0.0
     high: float | None = 1.0
     digits: int = 2
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a training counts as collapsed (`collapsed` in params.yaml): a rule that stands before any result.
+
+    above: scores by label maps have to lie this much above those of untrained networks and of the untouched input.
+    classes: samples have to show this share of the classes.
+    """
+
+    above: float
+    classes: float
 
 
 class Needs(NamedTuple):
@@ -121,9 +134,9 @@ class Measure:
     scores: by name, in the order of columns.       table: those that a table prints unless it names others.       reader: the
     kinds of readers that read images for it; () where it needs none.       over_training: epochs that are looked back at are
     measured too, and drawn by the score `headline`.       by_class: where counts give a score for each class of pixels, its
-    name in `statistic`.       by_image: the score that ranks single images.       floors: by how much a score has to be better
-    than the untouched input's to have done anything.      section: heading of a part of the page where its scores stand for all
-    rows, of measures that tables do not print by themselves.      reading: a sentence for the page: what the scores mean.
+    name in `statistic`.       by_image: the score that ranks single images.       section: heading of a part of the page where
+    its scores stand for all rows, of measures that tables do not print by themselves.      reading: a sentence for the page: what
+    the scores mean.
     """
 
     scores: ClassVar[Mapping[str, Score]]
@@ -134,7 +147,6 @@ class Measure:
     section: ClassVar[str] = ""
     by_class: ClassVar[str] = ""
     by_image: ClassVar[str] = ""
-    floors: ClassVar[float | None] = None
     reading: ClassVar[str] = ""
 
     @property
@@ -171,6 +183,12 @@ class Measure:
         """
         (score,) = self.scores
         return {score: counts[..., 0] / counts[..., 1]}
+
+    def collapsed(
+        self, scores: Mapping[str, float], floors: Mapping[str, Mapping[str, float]], limits: Limits, data: DataSpec
+    ) -> bool:
+        """Whether a training with these scores learned nothing, or fell.  floors: of reference rows, those that it has."""
+        return False
 
     def columns(self, more: Mapping[str, Any]) -> dict[str, str]:
         """Further columns of its section, by heading.  more: of one row's first seed."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ganrepro.data.spec import DataSpec
-from ganrepro.evaluation.measures.base import Job, Measure, Measured, Score
+from ganrepro.evaluation.measures.base import Job, Limits, Measure, Measured, Score
 from ganrepro.methods.outputs import Output
 
 if TYPE_CHECKING:
@@ -33,6 +34,11 @@ class ClassCoverage(Measure):
 
     def measure(self, job: Job) -> Measured:
         return Measured(read_classes(job)[None])
+
+    def collapsed(
+        self, scores: Mapping[str, float], floors: Mapping[str, Mapping[str, float]], limits: Limits, data: DataSpec
+    ) -> bool:
+        return scores["classes_covered"] < limits.classes * len(data.classes)
 
     def statistic(self, counts: np.ndarray) -> dict[str, np.ndarray]:
         import numpy as np

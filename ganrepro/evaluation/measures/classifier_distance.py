@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ganrepro.data.spec import DataSpec
-from ganrepro.evaluation.measures.base import GROUND_TRUTH, Job, Measure, Measured, Score
+from ganrepro.evaluation.measures.base import GROUND_TRUTH, UNTRAINED, Job, Limits, Measure, Measured, Score
 from ganrepro.methods.outputs import Output
 from ganrepro.seeding import numpy_stream
 
@@ -28,6 +29,11 @@ class ClassifierDistance(Measure):
 
     def applies(self, output: Output, data: DataSpec) -> bool:
         return output.source is None and output.asked is None
+
+    def collapsed(
+        self, scores: Mapping[str, float], floors: Mapping[str, Mapping[str, float]], limits: Limits, data: DataSpec
+    ) -> bool:
+        return UNTRAINED in floors and scores[self.headline] >= floors[UNTRAINED][self.headline]
 
     def measure(self, job: Job) -> Measured:
         from ganrepro.evaluation.distances import extrapolated, frechet, standard_error

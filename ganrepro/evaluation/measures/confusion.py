@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ganrepro.evaluation.measures.base import Measure, Score
+from ganrepro.data.spec import DataSpec
+from ganrepro.evaluation.measures.base import IDENTITY, UNTRAINED, Limits, Measure, Score
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,12 +22,18 @@ class Confusion(Measure):
     }
     table = tuple(scores)
     over_training = True
-    headline, by_class, by_image, floors = "class_iou", "class_ious", "pixel_accuracy", 0.02
+    headline, by_class, by_image = "class_iou", "class_ious", "pixel_accuracy"
 
     def statistic(self, counts: np.ndarray) -> dict[str, np.ndarray]:
         from ganrepro.evaluation.segmentation import rates
 
         return rates(counts)
+
+    def collapsed(
+        self, scores: Mapping[str, float], floors: Mapping[str, Mapping[str, float]], limits: Limits, data: DataSpec
+    ) -> bool:
+        known = [floors[row][self.headline] for row in (UNTRAINED, IDENTITY) if row in floors]
+        return bool(known) and scores[self.headline] <= max(known) + limits.above
 
     def images_of(self, counts: np.ndarray) -> dict[str, int]:
         from ganrepro.evaluation.segmentation import images_of_means
