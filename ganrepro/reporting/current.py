@@ -61,6 +61,11 @@ def compared(study: Study, figure: str) -> list[str]:
     return [name for name, row in study.rows.items() if any(loss.figure == figure for loss in row.method.losses())]
 
 
+def scored(params: Params, study: Study) -> bool:
+    """Whether some table prints scores."""
+    return any(run.used for run in paths.trained(params, study)) and any(table.scores for table in study.tables.values())
+
+
 def over_training(params: Params, study: Study) -> bool:
     """Whether some score is known over the training."""
     kept = any(run.looks_back for run in paths.trained(params, study))
@@ -75,6 +80,7 @@ def by_class(params: Params, study: Study) -> bool:
 def figures(params: Params, study: Study) -> list[str]:
     """Figures of a report that only some datasets and methods can have, besides grids and losses."""
     files = [f"{row}-{output.name}.png" for row, output in pictures(study)]
+    files += ["trainings.svg"] if scored(params, study) else []
     files += ["curves.svg"] if over_training(params, study) else []
     files += ["classes.svg", "extremes.png"] if by_class(params, study) else []
     files += ["renderings.png"] if renderings(study) else []
@@ -120,6 +126,7 @@ def report_key(params: Params, study: Study) -> str:
         data,
         tables,
         claims,
+        [study.limits.above, study.limits.classes],
         texts,
         deviations_of(params, study),
         code_digest("reporting.page"),

@@ -47,6 +47,7 @@ def write_figures_and_tables(params: Params, results: Results, folder: Path) -> 
     for row, output in pictured(study):
         write_png(folder / f"{row}-{output.name}.png", pictures.picture(results, row, output))
     drawn: dict[str, Callable[[Path], object]] = {
+        "trainings.svg": lambda file: plots.trainings(results, file),
         "curves.svg": lambda file: plots.curves(results, file),
         "classes.svg": lambda file: plots.classes(results, file),
         "extremes.png": lambda file: write_png(file, pictures.extremes(results)),
@@ -208,7 +209,10 @@ def _reading(params: Params, results: Results) -> Context:
     if not sentences:
         return None
     published = any(any(table.rows.values()) for table in study.tables.values())
-    return {"parts": list(sentences.values()), "published": published, "replicates": REPLICATES, "fewest": FEWEST_IMAGES}
+    limits = {"above": f"{study.limits.above:g}", "classes": f"{100 * study.limits.classes:g} %"}
+    return {
+        "parts": list(sentences.values()), "published": published, "replicates": REPLICATES, "fewest": FEWEST_IMAGES,
+    } | limits  # fmt: skip
 
 
 def _noise(params: Params, results: Results) -> Context:

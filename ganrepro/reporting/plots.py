@@ -13,7 +13,7 @@ import numpy as np
 from ganrepro.evaluation.measures import SCORES
 from ganrepro.methods.base import Loss
 from ganrepro.reporting.current import compared, grids
-from ganrepro.reporting.results import Results, headline, images_per_epoch, segmented, title
+from ganrepro.reporting.results import Results, headline, images_per_epoch, intervals, segmented, title
 from ganrepro.settings import REFERENCE_ROWS, Study, TableSettings
 
 matplotlib.use("Agg")
@@ -137,6 +137,61 @@ def classes(results: Results, path: Path) -> None:
             axis.patch.set_alpha(0)
             axis.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
         save(figure, path)
+
+
+def trainings(results: Results, path: Path) -> None:
+    """Every training as a dot (hollow: collapsed) beside the mean and the 95 % interval of its row, a panel for each table. SVG.
+
+    Lines: reference rows. Bars: the paper's values.
+    """
+    study, summed = results.study, intervals(results)
+    tables = [(table, score) for table in _tables(study) if (score := _main_score(results, table))]
+    across = max(1, min(2, len(tables)))
+    tallest = max(len(table.rows) for table, _ in tables)
+    with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
+        down = -(-len(tables) // across)
+        size = (WIDE, down * (0.9 + 0.26 * tallest))
+        figure, axes = plt.subplots(down, across, figsize=size, layout="constrained", squeeze=False)
+        for axis in axes.flat[len(tables) :]:
+            axis.set_visible(False)
+        for axis, (table, score) in zip(axes.flat, tables, strict=False):
+            rows = [row for row in table.rows if row in study.rows]
+            for y, row in enumerate(rows):
+                known = summed.query("output == @table.output and row == @row and score == @score")
+                if known.empty:
+                    continue
+                mean, low, high = known[["mean", "low", "high"]].to_numpy()[0]
+                dots = results.estimates[table.output, row][score].trainings
+                fell = results.collapsed.get((table.output, row), [False] * len(dots))
+                axis.plot([low, high], [y, y], color=COLOURS[4], linewidth=6, alpha=0.25, solid_capstyle="butt", zorder=1)
+                axis.plot(mean, y, "|", color=COLOURS[4], markersize=13, markeredgewidth=2, zorder=2)
+                fills = ["none" if collapsed else COLOURS[4] for collapsed in fell]
+                axis.scatter(dots, [y] * len(dots), 26, fills, edgecolors=COLOURS[4], linewidths=1, zorder=3)
+                if table.rows[row] and score in (table.scores or []):
+                    paper = table.rows[row][(table.scores or []).index(score)]
+                    axis.plot(paper, y, "|", color=COLOURS[0], markersize=9, markeredgewidth=2, zorder=2)
+            for row, dash in zip(REFERENCE_ROWS, ("-", ":", "--"), strict=True):
+                if score in results.estimates.get((table.output, row), {}):
+                    where = results.estimates[table.output, row][score].mean
+                    axis.axvline(where, color=INK, linewidth=0.9, linestyle=dash, label=REFERENCE_ROWS[row])
+            axis.set_yticks(range(len(rows)), [words(title(results, row, table)) for row in rows])
+            axis.set_ylim(len(rows) - 0.4, -0.6)
+            if SCORES[score].high is None:
+                axis.set_xscale("log")
+            axis.set_xlabel(SCORES[score].heading)
+            axis.set_title(textwrap.fill(words(table.title), 60), fontsize=9, color=INK)
+            axis.patch.set_alpha(0)
+        axes.flat[0].plot([], [], "o", color=COLOURS[4], markersize=5, label="one training (hollow: collapsed)")
+        axes.flat[0].plot([], [], "|", color=COLOURS[0], markersize=9, markeredgewidth=2, label="paper")
+        handles, labels = axes.flat[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=5, frameon=False, fontsize=8)
+        save(figure, path)
+
+
+def _main_score(results: Results, table: TableSettings) -> str | None:
+    """The score that stands for a table in figures: the headline of its output, else the first that it prints."""
+    main = headline(results, table.output)
+    return main if main is not None else next(iter(table.scores or []), None)
 
 
 def curves(results: Results, path: Path) -> None:

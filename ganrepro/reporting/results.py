@@ -140,7 +140,7 @@ def collect(params: Params, study: Study) -> Results:
         timing=timing,
         pace=pace,
         versions=versions,
-        collapsed=_collapsed(params, study, table),
+        collapsed=collapsed_trainings(params, study, table),
         failed=_failed(study, losses),
         manifest=manifest,
         images=images,
@@ -149,7 +149,7 @@ def collect(params: Params, study: Study) -> Results:
     )
 
 
-def _collapsed(params: Params, study: Study, scores: pd.DataFrame) -> dict[tuple[str, str], list[bool]]:
+def collapsed_trainings(params: Params, study: Study, scores: pd.DataFrame) -> dict[tuple[str, str], list[bool]]:
     """Which trainings of each output and row collapsed, in the order of seeds; without rows that no measure tells of."""
     of = {at: dict(zip(lines.score, lines.value, strict=True)) for at, lines in scores.groupby(HEAD, sort=False)}
     collapsed: dict[tuple[str, str], list[bool]] = {}
@@ -159,7 +159,7 @@ def _collapsed(params: Params, study: Study, scores: pd.DataFrame) -> dict[tuple
             floors = {row: of[output.name, row, 0] for row in study.references if (output.name, row, 0) in of}
             fell = [
                 measure.collapsed(
-                    own, {row: s for row, s in floors.items() if {*measure.scores} <= {*s}}, params.collapsed.limits, study.data
+                    own, {row: s for row, s in floors.items() if {*measure.scores} <= {*s}}, study.limits, study.data
                 )
                 for measure in measures
                 if {*measure.scores} <= {*own}

@@ -20,7 +20,7 @@ from ganrepro.data.own import data_spec
 from ganrepro.data.spec import DataSpec
 from ganrepro.errors import ConfigError, UnfitData
 from ganrepro.evaluation.measures import SCORES, measures_of, printed
-from ganrepro.evaluation.measures.base import Needs
+from ganrepro.evaluation.measures.base import Limits, Needs
 from ganrepro.evaluation.readers import KINDS, kind_of
 from ganrepro.methods.base import READER, Method
 from ganrepro.methods.outputs import Output
@@ -270,7 +270,7 @@ def _study(
             fooled[way] = fooled.get(way, {}) | shares
     checked = Study(
         name=name, data=data, rows=rows, heading=experiment.title or study.experiment, claims=tuple(experiment.claims),
-        fooled=fooled,
+        fooled=fooled, limits=Limits(study.collapsed_above, study.collapsed_classes),
         **{field: getattr(study, field) for field in ("title", "dataset", "experiment", "reader", "seeds", "test_passes")},
     )  # fmt: skip
     return dataclasses.replace(checked, tables=_tables(checked, experiment, needs))

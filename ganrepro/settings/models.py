@@ -109,6 +109,12 @@ class StudySettings(Closed):
     test_passes: Count = Field(
         1, description="how often a generator with dropout, its noise at test time, translates the test set; scores pool them"
     )
+    collapsed_above: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.02,
+        description="a training counts as collapsed whose class IoU is no more than this above that of networks before training, "
+        "or of the untouched input; rows that mostly collapse decide no claim",
+    )
+    collapsed_classes: Share = Field(0.5, description="or whose samples show less than this share of the classes")
     row_settings: dict[str, dict[str, Any]] = Field(
         {}, description="row -> settings that it has in this study alone; they go before the row's own"
     )
@@ -120,20 +126,6 @@ class StudySettings(Closed):
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError(f"seeds: expected one or more different numbers from 0, got {self.seeds}")
         return self
-
-
-class CollapsedSettings(Closed):
-    """When a training counts as collapsed; counted beside each row, and a row that mostly does decides no claim."""
-
-    above: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.02, description="class IoU that is no more than this above that of networks before training, or of the untouched input"
-    )
-    classes: Share = Field(0.5, description="samples that show less than this share of the classes")
-
-    @property
-    def limits(self) -> Limits:
-        """As measures take them."""
-        return Limits(self.above, self.classes)
 
 
 Milliseconds = Annotated[int, Field(ge=0, le=60_000)]
@@ -177,7 +169,6 @@ class ParamsSettings(Closed):
         description="whose features generated and real images are compared by. reader: the study's own, without a download; "
         "Inception's make FID, and the rest of the name is the resize",
     )
-    collapsed: CollapsedSettings = Field(CollapsedSettings(), description="when a training counts as collapsed")
     survey: SurveySettings = Field(SurveySettings(), description="design of the survey")
     datasets: dict[Name, DatasetSettings] = Field(description="name -> dataset")
     experiments: dict[Name, ExperimentSettings] = Field(
@@ -216,6 +207,7 @@ class Study:
     reader: str | None
     seeds: list[int]
     test_passes: int
+    limits: Limits
     rows: dict[str, Row]
     tables: dict[str, TableSettings] = field(default_factory=dict)
     claims: tuple[ClaimSettings, ...] = ()
@@ -269,7 +261,6 @@ class Params:
     device: Literal["auto", "cpu", "cuda"]
     mirror: str | None
     features: str
-    collapsed: CollapsedSettings
     datasets: dict[str, DatasetSettings]
     readers: dict[str, ReaderSettings | PublishedReaderSettings]
     studies: dict[str, Study]

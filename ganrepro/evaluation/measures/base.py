@@ -44,7 +44,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Limits:
-    """When a training counts as collapsed (`collapsed` in params.yaml): a rule that stands before any result.
+    """When a training counts as collapsed (`collapsed_...` of a study in params.yaml): a rule that stands before any result.
 
     above: scores by label maps have to lie this much above those of untrained networks and of the untouched input.
     classes: samples have to show this share of the classes.
