@@ -116,7 +116,7 @@ def normed(state, name, x, norm):
     return F.batch_norm(x, None, None, state[f"{name}.weight"], state[f"{name}.bias"], training=True)
 
 
-def run_resnet(state, x, blocks, norm, block=("1", "2", "5", "6")):
+def run_resnet(state, x, blocks, norm, block=("1", "2", "5", "6"), padding="reflect"):
     def conv(name, x, up=False, **options):
         one = F.conv_transpose2d if up else F.conv2d
         return one(x, state[f"{name}.weight"], state.get(f"{name}.bias"), **options)
@@ -124,13 +124,16 @@ def run_resnet(state, x, blocks, norm, block=("1", "2", "5", "6")):
     def mirror(x, by):
         return F.pad(x, (by,) * 4, "reflect")
 
+    def padded(x):
+        return F.pad(x, (1,) * 4, padding)
+
     x = F.relu(normed(state, "model.2", conv("model.1", mirror(x, 3)), norm))
     for i in (4, 7):
         x = F.relu(normed(state, f"model.{i + 1}", conv(f"model.{i}", x, stride=2, padding=1), norm))
     for i in range(blocks):
         at, (c1, n1, c2, n2) = f"model.{10 + i}.conv_block", block
-        y = F.relu(normed(state, f"{at}.{n1}", conv(f"{at}.{c1}", mirror(x, 1)), norm))
-        x = x + normed(state, f"{at}.{n2}", conv(f"{at}.{c2}", mirror(y, 1)), norm)
+        y = F.relu(normed(state, f"{at}.{n1}", conv(f"{at}.{c1}", padded(x)), norm))
+        x = x + normed(state, f"{at}.{n2}", conv(f"{at}.{c2}", padded(y)), norm)
     for i in (10 + blocks, 13 + blocks):
         x = F.relu(normed(state, f"model.{i + 1}", conv(f"model.{i}", x, True, stride=2, padding=1, output_padding=1), norm))
     return torch.tanh(conv(f"model.{17 + blocks}", mirror(x, 3)))
@@ -181,6 +184,35 @@ def test_published_unets_are_read_from_their_weights(tmp_path, pixels, norm):
     assert dropouts == list(range(1, pixels.bit_length() - 5))  # as many as halvings beyond five
     x = torch.rand(1, 3, pixels, pixels) * 2 - 1
     assert torch.allclose(without_dropout(network)(x), run_unet(state, x, norm), atol=1e-5)
+
+
+def test_what_weights_cannot_tell_is_said(tmp_path, capsys, monkeypatch):
+    """A U-Net that was trained without dropout, and ResNet blocks that repeat the edge; 1e-5 of the forwards written out."""
+    monkeypatch.chdir(tmp_path)
+    state = published(*unet_layers(7, 2), "batch")
+    torch.save(state, tmp_path / "unet_net_G.pth")
+    x = torch.rand(1, 3, 128, 128) * 2 - 1
+    assert torch.allclose(
+        read_published(tmp_path / "unet_net_G.pth", dropout=False)[1](x), run_unet(state, x, "batch"), atol=1e-5
+    )
+    cli.main(["import", "unet_net_G.pth", "--out", "noisy"])
+    assert "weights cannot tell whether it was trained so" in capsys.readouterr().err and load("noisy").translator.noisy
+    cli.main(["import", "unet_net_G.pth", "--out", "calm", "--no-dropout"])
+    assert capsys.readouterr().err == ""
+    assert torch.allclose(load("calm").translator(x), run_unet(state, x, "batch"), atol=1e-5)
+    photo(tmp_path / "a.png")
+    cli.main(["translate", "unet_net_G.pth", "a.png", "--out", "out"])
+    assert "ganrepro import unet_net_G.pth --no-dropout" in capsys.readouterr().err
+    state = published(resnet_layers(6, 4), resnet_norms(6, 4), "instance")
+    torch.save(state, tmp_path / "resnet_net_G.pth")
+    cli.main(["import", "resnet_net_G.pth", "--out", "edges", "--padding", "replicate"])
+    x = torch.rand(1, 3, 24, 36) * 2 - 1
+    wanted = run_resnet(state, x, 6, "instance", padding="replicate")
+    assert torch.allclose(load("edges").translator(x), wanted, atol=1e-5)
+    assert float((wanted - run_resnet(state, x, 6, "instance")).abs().max()) > 0.1
+    with pytest.raises(SystemExit, match="padding replicate: a U-Net for 128 × 128 pads nothing; leave it out"):
+        cli.main(["import", "unet_net_G.pth", "--out", "x", "--padding", "replicate"])
+    assert not (tmp_path / "x").exists()
 
 
 def test_older_names_and_several_gpus(tmp_path):
@@ -507,6 +539,33 @@ def test_an_output_may_stand_behind_every_name_of_a_model(tmp_path, folder, caps
     assert (tmp_path / "again" / "config.json").read_bytes() == (folder / "config.json").read_bytes()
     with pytest.raises(SystemExit, match="makes labels2photo, not photo2labels"):
         cli.main(["demo", f"{folder}:photo2labels"])
+
+
+def test_a_folder_without_dropout_stays_without_it(tmp_path):
+    model = export.without_dropout(a_model(UNET))
+    check = export.export(model, "folder", tmp_path / "calm", [torch.rand(3, 32, 32) * 2 - 1])
+    again, x = load(tmp_path / "calm").translator, torch.rand(1, 3, 32, 32) * 2 - 1
+    assert check.difference == 0 and not again.noisy and torch.equal(again(x, seed=1), again(x, seed=2))
+    assert a_model(UNET).noisy and "off; its scores were made with it on" in (tmp_path / "calm/README.md").read_text()
+
+
+def test_a_model_that_makes_no_numbers_passes_nowhere(tmp_path, monkeypatch):
+    """One weight that is NaN: no export, no translation, of a large photo neither; nothing is left behind."""
+    model = a_model()
+    next(iter(model.network.parameters())).data[0] = float("nan")
+    for kind in ("folder", "pt2"):
+        with pytest.raises(ModelError, match="values that are not finite"):
+            export.export(model, kind, tmp_path / f"x.{kind}", [torch.zeros(3, 8, 8)])
+        assert list(tmp_path.iterdir()) == []
+    with pytest.raises(ModelError, match="values that are not finite"):
+        model(torch.zeros(1, 3, 8, 8))
+    with pytest.raises(ModelError, match="values that are not finite"):
+        tiles.translate(model, np.zeros((64, 64, 3), np.uint8), 32)
+    whole = a_model()
+    monkeypatch.setitem(export.READERS, "folder", lambda path: lambda image: whole.network(image) * float("nan"))
+    with pytest.raises(ModelError, match="what was exported makes values that are not finite"):
+        export.export(whole, "folder", tmp_path / "x", [torch.zeros(3, 8, 8)])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_export_that_differs_is_not_kept(tmp_path, monkeypatch):

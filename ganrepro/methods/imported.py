@@ -6,7 +6,7 @@ The file is one that pytorch-CycleGAN-and-pix2pix saved (…_net_G.pth); its net
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -25,6 +25,8 @@ class Settings(TwoDomainSettings):
     weights: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\.pth$")] = Field(
         "latest_net_G.pth", description="name of the file in downloads/archives/"
     )
+    dropout: bool = Field(True, description="false: it was trained without dropout, which weights cannot tell")
+    padding: Literal["reflect", "replicate"] = Field("reflect", description="of ResNet blocks, which weights cannot tell")
 
 
 class Imported(BetweenDomains[Settings]):
@@ -48,7 +50,9 @@ class Imported(BetweenDomains[Settings]):
     def networks(self, random: Random) -> dict[str, torch.nn.Module]:
         from ganrepro.nets.published import read_published
 
-        return {"generator": read_published(self.files[self.settings.weights], self.settings.crop_pixels)[1]}
+        s = self.settings
+        how = {"dropout": s.dropout, "replicate": s.padding == "replicate"}
+        return {"generator": read_published(self.files[s.weights], s.crop_pixels, **how)[1]}
 
     def players(self) -> dict[str, Player]:
         return {}

@@ -18,8 +18,8 @@ class Architecture:
 
     pixels: of a U-Net, the size that it halves down to one pixel.  norm: 'own' as its flavour has it, or the norm that all its
     layers have instead.  biased: whether convolutions before norms have a bias (None: as the flavour).  block_dropout:
-    ResNet blocks with dropout between their convolutions, as old published models.  zero_padding: zeros in
-    place of mirrored pixels in ResNet blocks.
+    ResNet blocks with dropout between their convolutions, as old published models.  zero_padding, replicate_padding: zeros, or
+    the pixels at the edge, in place of mirrored ones in ResNet blocks.  dropout: false where its layers of dropout are off.
     """
 
     generator: Literal["resnet", "unet", "encoder-decoder"]
@@ -34,6 +34,8 @@ class Architecture:
     biased: bool | None = None
     block_dropout: bool = False
     zero_padding: bool = False
+    replicate_padding: bool = False
+    dropout: bool = True
 
     @property
     def multiple(self) -> int:
@@ -48,7 +50,9 @@ class Architecture:
         )  # fmt: skip
         for module in list(network.modules()):
             if isinstance(module, ResnetBlock):
-                _change_block(module, self.block_dropout, self.zero_padding)
+                _change_block(module, self.block_dropout, self.zero_padding, self.replicate_padding)
+            elif isinstance(module, nn.Dropout) and not self.dropout:
+                module.p = 0.0
         if self.norm != "own":
             _change_norms(network, self.norm)
         if self.biased is not None:
@@ -82,9 +86,11 @@ class AnySizeUNet(nn.Module):
         return x
 
 
-def _change_block(block: ResnetBlock, dropout: bool, zero_padding: bool) -> None:
-    """Dropout before the second convolution; padding by the convolutions themselves."""
+def _change_block(block: ResnetBlock, dropout: bool, zero_padding: bool, replicate_padding: bool) -> None:
+    """Dropout before the second convolution; padding by the convolutions themselves, or with the pixels at the edge."""
     layers = list(block.body)
+    if replicate_padding:
+        layers = [nn.ReplicationPad2d(1) if isinstance(layer, nn.ReflectionPad2d) else layer for layer in layers]
     if zero_padding:
         layers = [layer for layer in layers if not isinstance(layer, nn.ReflectionPad2d)]
         for layer in layers:

@@ -1,7 +1,8 @@
 """Generators that pytorch-CycleGAN-and-pix2pix saved, read by their names and shapes alone. No pickled code runs.
 
 Its options are not in the file, so everything follows from the weights: which network, how wide, which norm. What weights
-cannot tell is assumed as its test command does: batch norm uses the image at hand, dropout stays on.
+cannot tell is assumed as its test command does, unless the caller says otherwise: batch norm uses the image at hand, dropout
+stays on, ResNet blocks mirror at the edge.
 
 | theirs | ours |
 |---|---|
@@ -14,6 +15,7 @@ left out: they were never used.
 
 from __future__ import annotations
 
+import dataclasses
 import pickle
 import re
 import zipfile
@@ -32,14 +34,21 @@ JUDGE = "a discriminator, which judges images and makes none; import the generat
 State = Mapping[str, Tensor]
 
 
-def read_published(file: Path, pixels: int | None = None) -> tuple[Architecture, nn.Module]:
+def read_published(
+    file: Path, pixels: int | None = None, dropout: bool = True, replicate: bool = False
+) -> tuple[Architecture, nn.Module]:
     """Architecture and network of a published generator. WeightsError says what it is instead, or which layer differs first.
 
-    pixels: size of the colour images that it has to take, refused where it cannot.
+    pixels: size of the colour images that it has to take, refused where it cannot.  dropout, replicate: what weights cannot tell:
+    whether it was trained with dropout, where it may have any, and whether ResNet blocks are padded with the pixels at the edge.
     """
     state = _read(file)
     blocks = any(re.match(r"model\.\d+\.conv_block\.", name) for name in state)
     architecture = _resnet(file, state) if blocks else _unet(file, state)
+    if replicate and (architecture.generator != "resnet" or architecture.zero_padding):
+        padded = "zeros are padded" if architecture.zero_padding else f"a {_named(architecture)} pads nothing"
+        raise WeightsError(f"{file}: padding replicate: {padded}; leave it out")
+    architecture = dataclasses.replace(architecture, dropout=dropout, replicate_padding=replicate)
     channels = architecture.inputs, architecture.outputs
     if pixels is not None and (pixels % architecture.multiple or channels != (3, 3)):
         it = f"{_named(architecture)}, {channels[0]} to {channels[1]} channels"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,12 +20,20 @@ from ganrepro.version import __version__
 
 if TYPE_CHECKING:
     import numpy as np
+    from torch import Tensor
 
+    from ganrepro.use.export import Kind
     from ganrepro.use.model import Model
     from ganrepro.use.samples import Sampler
+    from ganrepro.use.translator import Translator
 
 LARGE, LARGE_TILE = 2_000_000, 1024  # pixels of a photo beyond which it is translated in pieces, and the side of these
 MODEL = "a row (streets-tiny/cyclegan, streets-tiny/cyclegan/1:photo2labels), an exported folder, a .pth, models:/… or runs:/…"
+
+NOISY = (
+    "{model}: has dropout, which stays on as in the published test command, for weights cannot tell whether it was trained so; "
+    "if it was not: ganrepro import {model} --no-dropout"
+)
 
 
 def list_rows(args: argparse.Namespace) -> None:
@@ -132,10 +141,16 @@ def export(args: argparse.Namespace) -> None:
     named = Path(model.name).name if Path(model.name).exists() else model.name
     out = args.out or Path(f"{_slug(named.removesuffix('.pth'))}{suffix}")
     out = out if out.suffix == suffix or not suffix else out.with_name(out.name + suffix)
+    model = exports.without_dropout(model) if args.no_dropout else model
+    _write_export(model, args.to, out, exports.real_images(model, args.photos), args.examples)
+
+
+def _write_export(model: Translator, kind: Kind, out: Path, images: Sequence[Tensor], examples: Sequence[Path]) -> None:
+    from ganrepro.use import export as exports
+
     if out.exists():
         raise UserError(f"{out}: is there already; name another place with --out")
-    model = exports.without_dropout(model) if args.no_dropout else model
-    check = exports.export(model, args.to, out, exports.real_images(model, args.photos), args.examples)
+    check = exports.export(model, kind, out, images, examples)
     print(f"{out}: differs from the original by {check.difference:.2g} at most on {check.images} images (of values from -1 to 1)")
 
 
@@ -155,8 +170,13 @@ def _export_sampler(args: argparse.Namespace, sampler: Sampler) -> None:
 
 def imported(args: argparse.Namespace) -> None:
     """A published generator as a folder that every command takes."""
-    args.models, args.to, args.no_dropout, args.photos, args.examples = [str(args.file)], "folder", False, [], []
-    export(args)
+    from ganrepro.use import export as exports
+    from ganrepro.use.translator import of_published
+
+    model = of_published(args.file, None, not args.no_dropout, args.padding == "replicate")
+    if model.noisy:
+        print(NOISY.format(model=args.file), file=sys.stderr)
+    _write_export(model, "folder", args.out or Path(_slug(args.file.stem)), exports.real_images(model, []), [])
 
 
 def sample(args: argparse.Namespace) -> None:
@@ -214,7 +234,11 @@ def _renamed(args: argparse.Namespace) -> None:
 def _models(args: argparse.Namespace) -> list[Model]:
     from ganrepro.use.model import load
 
-    return [load(name, args.params) for name in args.models]
+    models = [load(name, args.params) for name in args.models]
+    for name, model in zip(args.models, models, strict=True):
+        if name.endswith(".pth") and model.translator is not None and model.translator.noisy:
+            print(NOISY.format(model=name), file=sys.stderr)
+    return models
 
 
 def parser() -> argparse.ArgumentParser:
@@ -255,6 +279,11 @@ def parser() -> argparse.ArgumentParser:
     words = command("import", imported)
     words.add_argument("file", metavar="FILE.pth", type=Path)
     words.add_argument("--out", type=Path, help="folder to write (default: named after the file)")
+    words.add_argument("--no-dropout", action="store_true", help="it was trained without dropout, which weights cannot tell")
+    words.add_argument(
+        "--padding", choices=["reflect", "replicate"], default="reflect",
+        help="of ResNet blocks, which weights cannot tell (default: %(default)s, as the published code has it)",
+    )  # fmt: skip
     words = command("sample", sample)
     words.add_argument("model", metavar="MODEL", help="STUDY/ROW, STUDY/ROW/SEED, or an exported folder")
     words.add_argument("--out", type=Path, required=True, help="folder for the images; new or empty")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import importlib.util
+import math
 import shutil
 import warnings
 from collections.abc import Callable, Sequence
@@ -80,7 +81,10 @@ def compare(model: Translator, other: Callable[[Tensor], Tensor], images: Sequen
             torch.manual_seed(0)
             mine = model.whole(given)
             torch.manual_seed(0)
-            worst = max(worst, float((mine - other(given)).abs().max()))
+            difference = float((mine - other(given)).abs().max())
+            if not math.isfinite(difference):
+                raise ModelError(f"{model.name}: what was exported makes values that are not finite")
+            worst = max(worst, difference)
     return Check(worst, len(images))
 
 
@@ -192,11 +196,11 @@ def _plain(network: nn.Module) -> nn.Module:
 
 def without_dropout(model: Translator) -> Translator:
     """The same weights with dropout off: another function than the one that was scored, and so marked."""
-    network = copy.deepcopy(model.network)
-    for module in network.modules():
-        if isinstance(module, nn.Dropout):
-            module.p = 0.0
-    return dataclasses.replace(model, network=network, about=model.about | {"dropout": "off; its scores were made with it on"})
+    architecture = dataclasses.replace(model.architecture, dropout=False)
+    network = architecture.build()
+    network.load_state_dict(model.network.state_dict())
+    about = model.about | {"dropout": "off; its scores were made with it on"}
+    return dataclasses.replace(model, architecture=architecture, network=network.train().requires_grad_(False), about=about)
 
 
 def _example(model: Translator) -> Tensor:

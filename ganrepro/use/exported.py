@@ -67,6 +67,8 @@ class _Architecture(_Strict):
     biased: bool | None = None
     block_dropout: bool = False
     zero_padding: bool = False
+    replicate_padding: bool = False
+    dropout: bool = True
 
 
 class _Domain(_Strict):

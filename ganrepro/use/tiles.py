@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ganrepro.seeding import reseed
-from ganrepro.use.translator import Translator
+from ganrepro.use.translator import Translator, finite
 
 STATISTICS_FROM = 16  # pieces, evenly over the photo
 ROUNDS = 2  # what passes a norm depends on the norms before it: once more with theirs put right
@@ -60,7 +60,7 @@ def translate(
                 model.network(piece(*place))
             fix(left_over == 0)
         for top, left in pieces:
-            translated = model.network(piece(top, left))[0].permute(1, 2, 0).numpy()
+            translated = finite(model.network(piece(top, left)), model.name)[0].permute(1, 2, 0).numpy()
             total[top : top + side, left : left + side] += translated * down[top][:, None, None] * across[left][None, :, None]
     return _back(torch.from_numpy(total[:height, :width]).permute(2, 0, 1), levels.dtype)
 

@@ -96,7 +96,14 @@ class Translator:
         # batch norm would let the images of a batch depend on one another
         mixed = any(isinstance(module, nn.BatchNorm2d) for module in self.network.modules())
         translated = torch.cat([self.network(image) for image in padded[:, None]]) if mixed else self.network(padded)
-        return translated[..., :height, :width]
+        return finite(translated, self.name)[..., :height, :width]
+
+
+def finite(values: Tensor, name: str) -> Tensor:
+    """The same values. ModelError where some are none: such a picture would be black, and pass for a translation."""
+    if not bool(torch.isfinite(values).all()):
+        raise ModelError(f"{name}: makes values that are not finite; its weights are damaged, or its training failed")
+    return values
 
 
 def pad(batch: Tensor, down: int, right: int) -> Tensor:
@@ -114,7 +121,8 @@ def of_row(run: paths.Run, output: Output) -> Translator:
     """The generator of a trained row."""
     method = run.method
     if isinstance(method, Imported):
-        return of_published(method.files[method.settings.weights], output.name)
+        s = method.settings
+        return of_published(method.files[s.weights], output.name, s.dropout, s.padding == "replicate")
     if not isinstance(method, TranslationMethod):
         raise ModelError(
             f"{run.study.name}/{run.row}: {method.title} has no generator for each way (methods/translation.py), which this "
@@ -141,9 +149,12 @@ def of_row(run: paths.Run, output: Output) -> Translator:
 WAYS = {"a2b": ("a", "b"), "b2a": ("b", "a"), "labels2photo": ("a", "b"), "photo2labels": ("b", "a")}
 
 
-def of_published(file: Path, output: str | None) -> Translator:
-    """A generator that pytorch-CycleGAN-and-pix2pix saved.  output: what it makes, where that is known."""
-    architecture, network = read_published(file)
+def of_published(file: Path, output: str | None, dropout: bool = True, replicate: bool = False) -> Translator:
+    """A generator that pytorch-CycleGAN-and-pix2pix saved.
+
+    output: what it makes, where that is known.  dropout, replicate: as in `read_published`.
+    """
+    architecture, network = read_published(file, dropout=dropout, replicate=replicate)
     name = output or "a2b"
     source, target = WAYS.get(name, ("a", "b"))
     pixels = architecture.pixels if architecture.generator == "unet" else 256
