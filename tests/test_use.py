@@ -560,7 +560,7 @@ def test_a_model_that_makes_no_numbers_passes_nowhere(tmp_path, monkeypatch):
     with pytest.raises(ModelError, match="values that are not finite"):
         model(torch.zeros(1, 3, 8, 8))
     with pytest.raises(ModelError, match="values that are not finite"):
-        tiles.translate(model, np.zeros((64, 64, 3), np.uint8), 32)
+        tiles.translate(model, np.zeros((64, 64, 3), np.uint8), 32, 0)
     whole = a_model()
     monkeypatch.setitem(export.READERS, "folder", lambda path: lambda image: whole.network(image) * float("nan"))
     with pytest.raises(ModelError, match="what was exported makes values that are not finite"):
