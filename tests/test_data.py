@@ -13,13 +13,16 @@ import time
 import zipfile
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from ganrepro.data import download, images, sources
+from ganrepro.data.images import ImageError, read_levels, read_rgb
 from ganrepro.data.layouts import digits, streets
+from ganrepro.data.own import notes_of, ranges_of
 from ganrepro.data.prepare import prepare
 from ganrepro.data.sources import obtain_file
 from ganrepro.errors import SourceError
@@ -233,7 +236,7 @@ def test_what_is_no_photo_is_counted_and_a_pipe_does_not_hang(tmp_path, capsys):
     (tmp_path / "own" / "trainA" / "more").mkdir()
     Image.new("RGB", (4, 4)).save(tmp_path / "own" / "trainA" / "moving.gif")
     assert prepare(dataset, None, tmp_path / "made")["counts"]["train"] == {"a": 3, "b": 3}
-    assert "trainA: 3 of 6 entries are left out" in capsys.readouterr().err
+    assert "1 × .gif, 1 × no plain file, 1 × subfolder" in capsys.readouterr().err
 
 
 def test_an_encrypted_archive_is_named(tmp_path):
@@ -738,3 +741,100 @@ def test_digits_that_are_none_are_named(tmp_path):
     refused("no IDX file of bytes in 3 dimensions, or cut short")
     with pytest.raises(ValueError, match="'digits' is drawn on demand; say how many images"):
         DatasetSettings(source="digits", pixels=28, train_images=10)
+
+
+# --- images of other depths ------------------------------------------------------------------------
+
+
+def deep(path, levels, **options):
+    """A picture of these numbers, as their kind."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if levels.ndim == 3 or levels.dtype == np.uint16:
+        assert cv2.imwrite(str(path), levels[..., ::-1] if levels.ndim == 3 else levels)
+    else:
+        Image.fromarray(levels).save(path, **options)
+    return path
+
+
+def test_images_of_any_depth_keep_their_content(tmp_path):
+    """Levels by hand: black at the lower value, white at the upper, rounded, cut off beyond."""
+    ramp = np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8)
+    wanted = (ramp * 255).round()
+    tomography = (ramp * 4095 - 1024).astype(np.int32)
+    for name, levels, values in (
+        ("fraction.tif", ramp, (0, 1)), ("fraction3.tif", np.stack([ramp] * 3, -1), (0, 1)),
+        ("scan.tif", tomography, (-1024, 3071)), ("twelve.png", (ramp * 4095).round().astype(np.uint16), (0, 4095)),
+        ("sixteen.png", (ramp * 65535).astype(np.uint16), None), ("eight.png", wanted.astype(np.uint8), None),
+        ("sixteen3.png", np.stack([(ramp * 65535).astype(np.uint16)] * 3, -1), None),
+        ("twice.png", (wanted / 2 + 50).astype(np.uint8), (50, 177.5)),
+    ):  # fmt: skip
+        made = np.asarray(read_rgb(deep(tmp_path / name, levels), values))
+        assert made.shape == (8, 8, 3) and np.abs(made - wanted[..., None]).max() <= 1, name
+    assert read_levels(tmp_path / "scan.tif").dtype == np.int32 and read_levels(tmp_path / "fraction.tif").dtype == np.float32
+    assert np.array_equal(read_levels(tmp_path / "sixteen3.png")[..., 1], (ramp * 65535).astype(np.uint16))
+    for name, words in (
+        ("fraction.tif", "fractions from 0 to 1, and nothing says"), ("scan.tif", "whole numbers from -1024 to 3071")
+    ):  # fmt: skip
+        with pytest.raises(ImageError, match=rf"{name}: its pixels are {words}.*set `values: \[LOW, HIGH\]` or `values: auto`"):
+            read_rgb(tmp_path / name)
+    with pytest.raises(ImageError, match="numbers that are not finite"):
+        read_rgb(deep(tmp_path / "nan.tif", np.full((4, 4), np.nan, np.float32)))
+
+
+def test_a_folder_of_scans_is_prepared_by_its_own_range(tmp_path):
+    """Two domains, of -1000 to 1000 and of 0 to 1: the least and the most of training become black and white."""
+    random = np.random.default_rng(0)
+    for split in ("train", "test"):
+        for i in range(3):
+            scan = (random.random((16, 16)) * 2000 - 1000).astype(np.float32)
+            scan[0, :2] = -1000, 1000
+            deep(tmp_path / f"x/{split}A/{i}.tif", scan)
+            other = random.random((16, 16)).astype(np.float32)
+            other[0, :2] = 0, 1
+            deep(tmp_path / f"x/{split}B/{i}.tif", other)
+    own = {"source": "folder", "path": str(tmp_path / "x"), "pixels": 16, "channels": 1}
+    (tmp_path / "out").mkdir()
+    manifest = prepare(DatasetSettings(**own, values="auto"), None, tmp_path / "out")
+    assert manifest["values"] == {"a": [-1000.0, 1000.0], "b": [0.0, 1.0]} and "notes" not in manifest
+    stored = np.asarray(Image.open(tmp_path / "out/train/a/0.png"))
+    scan = np.asarray(Image.open(tmp_path / "x/trainA/0.tif"))
+    assert np.abs(stored - (scan + 1000) / 2000 * 255).max() <= 1
+    (tmp_path / "none").mkdir()
+    with pytest.raises(ImageError, match="set `values:"):
+        prepare(DatasetSettings(**own), None, tmp_path / "none")
+    assert ranges_of(DatasetSettings(**own, values={"a": [-1000, 0]})) == {"a": (-1000.0, 0.0)}
+    with pytest.raises(SourceError, match=r"values\.c: no domain of images; there are: a, b"):
+        ranges_of(DatasetSettings(**own, values={"c": [0, 1]}))
+    for wrong in ([1, 0], {"a": [1, 1]}):
+        with pytest.raises(ValueError, match="the lower first"):
+            DatasetSettings(**own, values=wrong)
+
+
+def test_what_is_not_used_and_what_shows_nothing_is_said(tmp_path, capsys):
+    photo = Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8))
+    for split in ("train", "test"):
+        for side in "AB":
+            place = tmp_path / f"x/{split}{side}"
+            place.mkdir(parents=True)
+            for i in range(3):
+                photo.save(place / f"{i}.png")
+    place = tmp_path / "x/trainA"
+    photo.save(place / "old.jfif", "JPEG")
+    photo.save(place / "move.gif")
+    (place / "sub").mkdir()
+    (place / ".DS_Store").write_text("x")
+    photo.save(place / "pages.tif", save_all=True, append_images=[photo])
+    Image.new("RGB", (8, 8), (7, 8, 7)).save(place / "blank.png")
+    dataset = DatasetSettings(source="folder", path=str(tmp_path / "x"), pixels=8)
+    (tmp_path / "out").mkdir()
+    manifest = prepare(dataset, None, tmp_path / "out")
+    assert manifest["counts"]["train"] == {"a": 6, "b": 3}
+    left, pages, blank = manifest["notes"]
+    assert left.startswith("left out of x") and left.endswith("1 × .gif, 1 × hidden file, 1 × subfolder")
+    assert pages == "1 images have several pages or frames, of which the first is used"
+    assert blank.startswith("1 images are blank or nearly so") and "train/a/blank.png" in blank
+    assert capsys.readouterr().err.count("note: ") == 3
+    for i in range(3):
+        deep(tmp_path / f"x/trainB/{i}.png", np.random.default_rng(i).integers(0, 4096, (8, 8)).astype(np.uint16))
+    assert any("3 of 3 images of 16 bits use 12 or fewer" in note for note in notes_of(dataset))
+    assert not any("bits" in note for note in notes_of(dataset.model_copy(update={"values": "auto"})))

@@ -521,24 +521,30 @@ def test_dvc_compares_metrics_and_plots_between_states(made):
     edit(made, "cycle_forward: 1}", "cycle_forward: 10}")
 
 
-def test_a_killed_workflow_continues_and_logs_each_epoch_once(tmp_path):
+def test_a_workflow_killed_at_every_stage_continues_and_ends_with_its_report(tmp_path):
+    """In training with all that it started, elsewhere alone, as a full memory kills; each epoch is logged once."""
     project(tmp_path)
     edit(tmp_path, "epoch_images: 4\n", "epoch_images: 120\n")
-    process = subprocess.Popen(
-        ["snakemake", "--cores", "2"],
-        cwd=tmp_path,
-        env=ENVIRONMENT | {"GANREPRO_SAVE_SECONDS": "0.2"},
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    with process:
-        while not list(tmp_path.glob("work/cyclegan-*/checkpoint.pt")):
-            assert process.poll() is None, process.stderr.read().decode()[-3000:]
-            time.sleep(0.05)
-        os.killpg(process.pid, 9)
-    shell(tmp_path, "snakemake", "--unlock")
+    environment = ENVIRONMENT | {"GANREPRO_SAVE_SECONDS": "0.2"}
+    signs = ("logs/prepare/*.log", "work/cyclegan-*/checkpoint.pt", "logs/generate/toy/cyclegan-*.log", "logs/evaluate/toy/*.log")
+    for sign in signs:
+        process = subprocess.Popen(
+            ["snakemake", "--cores", "2"], cwd=tmp_path, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )  # fmt: skip
+        with process:
+            while not list(tmp_path.glob(sign)):
+                assert process.poll() is None, process.stderr.read().decode()[-3000:]
+                time.sleep(0.02)
+            if sign.startswith("work"):
+                os.killpg(process.pid, signal.SIGKILL)
+            else:
+                process.kill()
+            process.stderr.close()
+        assert not (tmp_path / REPORT).exists()
+        shell(tmp_path, "snakemake", "--unlock")
     shell(tmp_path, "snakemake", "--cores", "2")
+    assert (tmp_path / REPORT).exists() and planned(tmp_path) == {}
     timing = next(tmp_path.glob("runs/toy/cyclegan-*/timing.json")).read_text()
     assert '"resumed": 1' in timing
     assert not list(tmp_path.glob("work/*-*/*"))  # features of real photos stay

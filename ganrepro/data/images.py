@@ -22,6 +22,8 @@ from ganrepro.lazy import torch
 
 # Value of a label-map pixel that is not scored.
 VOID = 255
+ORIENTATION = 0x0112  # EXIF
+Values = tuple[float, float]  # of an image's numbers: black, white
 
 
 class ImageError(UserError):
@@ -38,26 +40,105 @@ def to_uint8(values: torch.Tensor) -> torch.Tensor:
     return values.float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
 
 
-def read_rgb(path: str | Path) -> Image.Image:
-    """Any ordinary photo as 8-bit RGB, upright.
+def read_rgb(path: str | Path, values: Values | None = None) -> Image.Image:
+    """Any image as 8-bit RGB, upright: see `read_levels`.
 
-    Grey and palette images are expanded, transparency is put on white, CMYK is converted, 16-bit
-    grey is scaled to 8 bits, an EXIF rotation is applied. ImageError names an unreadable file.
+    values: of its channels, what becomes black and what becomes white; None: 0 and the most that 8 or 16 bits hold. ImageError
+    names an unreadable file, and one whose numbers have no range of their own where none is given.
     """
+    levels = read_levels(path)
+    if levels.dtype != np.uint8 or values is not None:
+        levels = scaled(levels, values or range_of(levels, path))
+    return Image.fromarray(levels.squeeze(-1) if levels.shape[-1] == 1 else levels).convert("RGB")
+
+
+def read_levels(path: str | Path) -> np.ndarray:
+    """An image as its file has it, upright: (h, w, 1) or RGB (h, w, 3); uint8, uint16, or int32 and float32 of any range.
+
+    Palettes are expanded, transparency is put on white, CMYK is converted, an EXIF rotation is applied; of several pages or
+    frames the first is read. ImageError names an unreadable file.
+    """
+    import cv2  # here alone, and slow to load
+
+    turned, single = 1, None
     try:
         with Image.open(path) as file:
-            file.load()
-            image: Image.Image = ImageOps.exif_transpose(file)
+            turned, deep = file.getexif().get(ORIENTATION, 1), _is_deep(Path(path), file)
+            if not deep:
+                file.load()
+                return _of_8_bits(ImageOps.exif_transpose(file))
+            single = np.asarray(file) if file.mode in ("I", "F") and file.format != "PNG" else None
     except FileNotFoundError:
         raise ImageError(f"{path}: no such image") from None
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ImageError(f"{path}: not a readable image ({error}); replace or remove it") from None
-    if image.mode in ("I;16", "I;16B", "I;16L", "I;16N", "I"):
-        return Image.fromarray((np.asarray(image).astype(np.int64) // 257).clip(0, 255).astype(np.uint8)).convert("RGB")
+        # Pillow does not know colour in floating point
+        known = isinstance(error, UnidentifiedImageError) and Path(path).suffix.lower() in (".tif", ".tiff")
+        if not (known and cv2.haveImageReader(str(path))):
+            raise ImageError(f"{path}: not a readable image ({error}); replace or remove it") from None
+    levels = single if single is not None else cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if levels is None or levels.dtype not in (np.uint16, np.int16, np.int32, np.float32, np.float64):
+        raise ImageError(f"{path}: not readable with all its bits; save it as PNG or TIFF")
+    levels = levels[..., None] if levels.ndim == 2 else levels
+    if single is None and levels.shape[-1] in (3, 4):
+        levels = levels[..., [2, 1, 0, 3][: levels.shape[-1]]]  # OpenCV has BGR
+    if levels.shape[-1] in (2, 4):  # transparency goes onto white, as with 8 bits
+        most = 65535 if levels.dtype == np.uint16 else 1
+        share = levels[..., -1:].astype(np.float64) / most
+        levels = (levels[..., :-1] * share + most * (1 - share)).round().astype(levels.dtype)
+    if not np.isfinite(levels).all():
+        raise ImageError(f"{path}: holds numbers that are not finite; replace or remove it")
+    kind = np.uint16 if levels.dtype == np.uint16 else np.float32 if levels.dtype.kind == "f" else np.int32
+    return np.ascontiguousarray(_upright(levels, turned).astype(kind))
+
+
+def levels_of(image: Image.Image) -> np.ndarray:
+    """The same of an image in memory, whatever its mode."""
+    if not image.mode.startswith(("I", "F")):
+        return _of_8_bits(ImageOps.exif_transpose(image))
+    whole = np.uint16 if image.mode.startswith("I;16") or image.format == "PNG" else np.int32
+    levels = np.asarray(image).astype(np.float32 if image.mode == "F" else whole)
+    return np.ascontiguousarray(_upright(levels[..., None], image.getexif().get(ORIENTATION, 1)))
+
+
+def _is_deep(path: Path, file: Image.Image) -> bool:
+    """Whether its channels have more than 8 bits; Pillow reads colour of 16 bits as 8."""
+    if file.format == "PNG":
+        with path.open("rb") as stream:
+            return stream.read(25)[24] == 16
+    if file.format == "TIFF":
+        return int(np.max(file.tag_v2.get(258, 8))) > 8  # type: ignore[attr-defined]
+    return file.mode.startswith(("I", "F"))
+
+
+def _of_8_bits(image: Image.Image) -> np.ndarray:
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-    return image.convert("RGB")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    grey = image.mode in ("1", "L")
+    return np.array(image.convert("L" if grey else "RGB")).reshape(image.height, image.width, -1)
+
+
+def _upright(levels: np.ndarray, turned: int) -> np.ndarray:
+    """As an EXIF orientation says: mirrored if even, then turned."""
+    levels = np.flip(levels, 1) if turned in (2, 4, 5, 7) else levels
+    return np.rot90(levels, {3: 2, 4: 2, 5: 1, 6: 3, 7: 3, 8: 1}.get(turned, 0))
+
+
+def range_of(levels: np.ndarray, path: str | Path) -> Values:
+    """What is black and what is white of 8 and 16 bits. ImageError for other numbers, whose range nobody knows."""
+    if levels.dtype in (np.uint8, np.uint16):
+        return 0, 255 if levels.dtype == np.uint8 else 65535
+    kind = "fractions" if levels.dtype == np.float32 else "whole numbers"
+    raise ImageError(
+        f"{path}: its pixels are {kind} from {levels.min():g} to {levels.max():g}, and nothing says which is black and which "
+        "is white; set `values: [LOW, HIGH]` or `values: auto` of the dataset (a trained model knows the range of its own)"
+    )
+
+
+def scaled(levels: np.ndarray, values: Values) -> np.ndarray:
+    """Levels as uint8, the lower value as 0 and the upper as 255, what lies beyond cut off, rounded to nearest."""
+    low, high = values
+    return ((levels.astype(np.float64) - low) * (255 / (high - low))).round().clip(0, 255).astype(np.uint8)
 
 
 def read_labels(path: str | Path) -> np.ndarray:

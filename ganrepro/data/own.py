@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
+from ganrepro.data.images import Values, read_levels
 from ganrepro.data.spec import IMAGE_SUFFIXES, DataSpec, spec_of
 from ganrepro.errors import SourceError
 from ganrepro.schema.datasets import DatasetSettings
@@ -92,6 +98,75 @@ def _folders(path: Path) -> list[str]:
     if not names:
         raise SourceError(f"{path}: expected a folder for each domain or class, found none")
     return names
+
+
+def ranges_of(dataset: DatasetSettings) -> dict[str, Values]:
+    """Black and white of the images of each domain, where params.yaml says them or wants them found; label maps have none.
+
+    SourceError for a domain that is not there, or whose training images are all of one value.
+    """
+    if dataset.values is None:
+        return {}
+    own = _own(dataset)
+    domains = [name for name, domain in spec_of(own).domains.items() if not domain.palette]
+    if isinstance(dataset.values, dict):
+        if odd := next((name for name in dataset.values if name not in domains), None):
+            raise SourceError(f"values.{odd}: no domain of images; there are: {', '.join(domains)}")
+        return {name: (low, high) for name, (low, high) in dataset.values.items()}
+    if dataset.values != "auto":
+        low, high = dataset.values
+        return dict.fromkeys(domains, (low, high))
+    return {name: _found_range(name, dataset, own) for name in domains}
+
+
+def _found_range(domain: str, dataset: DatasetSettings, own: Mapping[str, Any]) -> Values:
+    """The least and the most of its training images."""
+    root, train = Path(dataset.path or "").expanduser(), own.get("splits", {}).get("train", ".")
+    side = {"a": own.get("a"), "b": "B" if own.get("a") == "A" else "A"}.get(domain)
+    below = {"two-sides": f"train{side}", "domains": f"{train}/{domain}"}.get(own["layout"], train)
+    files = [path for name, path in files_of(dataset) if below == "." or name.startswith(f"{below}/")]
+    extremes = [(float(levels.min()), float(levels.max())) for path in files for levels in [read_levels(path)]]
+    low, high = min(low for low, _ in extremes), max(high for _, high in extremes)
+    if low == high:
+        raise SourceError(f"{root / below}: every pixel of all images is {low:g}; `values: auto` finds no range")
+    return low, high
+
+
+LOOKED_AT = 50  # images of 16 bits, to see how many they use
+
+
+def notes_of(dataset: DatasetSettings) -> list[str]:
+    """What one should know of a folder: what is left out of it, and what of its images."""
+    root, files = Path(dataset.path or "").expanduser(), [path for _, path in files_of(dataset)]
+    places = sorted({path.parent for path in files})
+    left = [path for place in places for path in place.iterdir() if path not in files and path not in places]
+    kinds = Counter(_kind(path) for path in left)
+    notes = []
+    if kinds:
+        which = ", ".join(f"{count} × {kind}" for kind, count in sorted(kinds.items()))
+        notes.append(f"left out of {root.name}, being no {', '.join(IMAGE_SUFFIXES)}: {which}")
+    several, deep = 0, []
+    for path in files:
+        with contextlib.suppress(OSError, SyntaxError, ValueError, Image.DecompressionBombError), Image.open(path) as image:
+            several += getattr(image, "n_frames", 1) > 1
+            if image.mode.startswith("I;16"):
+                deep.append(path)
+    if several:
+        notes.append(f"{several} images have several pages or frames, of which the first is used")
+    if deep and dataset.values is None:
+        seen = deep[:: -(-len(deep) // LOOKED_AT)]
+        dark = sum(int(read_levels(path).max()) < 4096 for path in seen)
+        if 2 * dark > len(seen):
+            notes.append(
+                f"{dark} of {len(seen)} images of 16 bits use 12 or fewer, which is nearly black at 8: `values: auto` of the "
+                "dataset takes their own range, `values: [0, 4095]` that of 12 bits"
+            )
+    return notes
+
+
+def _kind(path: Path) -> str:
+    plain = path.suffix.lower() or "no suffix" if path.is_file() else "no plain file"
+    return "subfolder" if path.is_dir() else "hidden file" if path.name.startswith(".") else plain
 
 
 def files_of(dataset: DatasetSettings) -> list[tuple[str, Path]]:

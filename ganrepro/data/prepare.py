@@ -29,7 +29,7 @@ from ganrepro.data import layouts
 from ganrepro.data.images import ImageError, resize, write_png
 from ganrepro.data.label_maps import colours_to_index, index_to_colours
 from ganrepro.data.layouts.base import SPLITS, Item, Place, find_root
-from ganrepro.data.own import entry_of
+from ganrepro.data.own import entry_of, notes_of, ranges_of
 from ganrepro.data.spec import DataSpec, photos_of, spec_of
 from ganrepro.errors import SourceError
 from ganrepro.lazy import torch
@@ -41,11 +41,15 @@ SCHEMA = "dataset/2"
 FindEdges = Callable[[Image.Image], Image.Image]  # photo -> square image of its edges
 
 
+FLAT = 2  # levels between the darkest and the brightest pixel of an image that shows nothing
+
+
 class Written(NamedTuple):
-    """Of one item: path below the folder -> sha256 of the pixels, and the class of the image."""
+    """Of one item: path below the folder -> sha256 of the pixels, the class of the image, and which of the files are blank."""
 
     files: dict[str, str]
     classes: dict[str, int]
+    flat: tuple[str, ...]
 
 
 def prepare(
@@ -66,9 +70,9 @@ def prepare(
         raise SourceError("edges: a detector is needed where a dataset asks for edges, and only there")
     root = None if download is None else find_root(download, entry.get("root"))
     source = photos_of(entry["domains"]) if find_edges else None
-    wanted = _within_limits(
-        dataset, [item for item in _items(Place(root, dataset, entry)) if source is None or source in item.domains]
-    )
+    ranges = ranges_of(dataset) if dataset.source == FOLDER else {}
+    place = Place(root, dataset, entry, ranges)
+    wanted = _within_limits(dataset, [item for item in _items(place) if source is None or source in item.domains])
     for split in SPLITS:
         for domain in spec.domains:
             count = sum(item.split == split and (source or domain) in item.domains for item in wanted)
@@ -84,7 +88,21 @@ def prepare(
             done = list(tqdm(pool.map(make, wanted, chunksize=8), total=len(wanted), unit="image", desc="prepare", mininterval=5))
     else:
         done = [make(item) for item in wanted]
-    return _manifest(dataset, f"{entry['title']}{': edges and photos' if find_edges else ''}", spec, done)
+    title = f"{entry['title']}{': edges and photos' if find_edges else ''}"
+    notes = [*(notes_of(dataset) if dataset.source == FOLDER else []), *_flat(done)]
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
+    more: dict[str, Any] = {"values": {name: [*pair] for name, pair in ranges.items()}} if ranges else {}
+    return _manifest(dataset, title, spec, done) | more | ({"notes": notes} if notes else {})
+
+
+def _flat(done: list[Written]) -> list[str]:
+    """A sentence on images that show nothing; none where all show something."""
+    flat = [name for item in done for name in item.flat]
+    if not flat:
+        return []
+    few = ", ".join(flat[:3]) + (", …" if len(flat) > 3 else "")
+    return [f"{len(flat)} images are blank or nearly so, of at most {FLAT + 1} neighbouring levels ({few})"]
 
 
 def check_drawing(dataset: DatasetSettings, entry: Mapping[str, Any]) -> None:
@@ -150,13 +168,22 @@ def _make(
         if labelled is not None:
             labels, images = _label_maps(item, labels, images, entry, spec, labelled)
     written: dict[str, str] = {}
+    flat = []
     for domain, image in images.items():
         square = resize(image.convert("L" if spec.domains[domain].channels == 1 else "RGB"), dataset.pixels)
         through = _through_jpeg(square) if entry.get("jpeg") else square
         written |= _write(folder, f"{item.split}/{domain}/{name}", through)
+        if domain != spec.label_maps and max(high - low for low, high in _extremes(square)) <= FLAT:
+            flat.append(f"{item.split}/{domain}/{name}")
     if labels is not None:
         written |= _write(folder, f"{item.split}/labels/{name}", Image.fromarray(labels))
-    return Written(written, {} if picture.image_class is None else {name: picture.image_class})
+    return Written(written, {} if picture.image_class is None else {name: picture.image_class}, tuple(flat))
+
+
+def _extremes(image: Image.Image) -> list[tuple[int, int]]:
+    """The least and the most of each channel."""
+    extremes = image.getextrema()
+    return [extremes] if isinstance(extremes[0], int) else list(extremes)  # type: ignore[arg-type]
 
 
 def _label_maps(

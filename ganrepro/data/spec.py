@@ -13,7 +13,7 @@ from typing import Any, Literal
 from ganrepro.errors import SourceError
 
 Kind = Literal["photos", "label maps", "edges", "images"]
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")  # of files that are taken for images
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".tif", ".tiff", ".webp")  # of files that are taken for images
 # kind -> in sentences, in the title of a translation, in the name of an output
 WORDS = {
     "photos": ("photos", "photo", "photo"),

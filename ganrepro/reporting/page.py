@@ -89,6 +89,11 @@ def _head(params: Params, results: Results) -> Context:
     }
 
 
+def _notes(params: Params, results: Results) -> Context:
+    """What is to be known of the images themselves."""
+    return {"parts": [plain(note) for note in results.manifest.get("notes", [])]}
+
+
 def _gate(params: Params, results: Results) -> Context:
     """How well the reader reads real images, and what the untouched input scores."""
     gate, lines = results.gate, []
@@ -238,8 +243,8 @@ def _provenance(params: Params, results: Results) -> Context:
 
 
 BLOCKS: tuple[Callable[[Params, Results], Context], ...] = (
-    *(_head, _gate, _tables, _claims, _sections, _missing, _renderings, _pictures, _figures, _losses, _reading, _noise, _slopes),
-    *(_deviations, _provenance),
+    *(_head, _notes, _gate, _tables, _claims, _sections, _missing, _renderings, _pictures, _figures, _losses, _reading, _noise),
+    *(_slopes, _deviations, _provenance),
 )
 
 

@@ -7,8 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from ganrepro.schema.fields import Closed, Colour, Pixels
+from ganrepro.schema.fields import Closed, Colour, Name, Pixels
 from ganrepro.schema.registry import FOLDER, is_drawn
+
+Range = Annotated[list[Annotated[float, Field(allow_inf_nan=False)]], Field(min_length=2, max_length=2)]
 
 
 class DatasetSettings(Closed):
@@ -43,6 +45,12 @@ class DatasetSettings(Closed):
     )
     channels: Literal[1, 3] = Field(3, description="1: grey images, 3: colour images")
     upright: bool = Field(False, description="training never mirrors the images, as is right for text and digits")
+    values: Literal["auto"] | Range | dict[Name, Range] | None = Field(
+        None,
+        description="which number of the images is black and which is white, [low, high], for all domains or for each: of "
+        "floating-point, signed and 12-bit images. auto: the least and the most of each domain's training images. null: as 8 "
+        "and 16 bits have it",
+    )
     palette: dict[str, Colour] | None = Field(
         None, min_length=2, max_length=255, description="class -> [r, g, b], if domain a holds label maps in these colours"
     )
@@ -54,7 +62,10 @@ class DatasetSettings(Closed):
             Path(self.path or "").expanduser()
         except RuntimeError as error:
             raise ValueError(f"path: {error}; write the folder out") from None
-        own = ("path", "layout", "direction", "channels", "upright", "palette", "void")
+        own = ("path", "layout", "direction", "channels", "upright", "values", "palette", "void")
+        ranges = self.values.values() if isinstance(self.values, dict) else [self.values] if isinstance(self.values, list) else []
+        if wrong := next((pair for pair in ranges if not pair[0] < pair[1]), None):
+            raise ValueError(f"values: expected [low, high], the lower first, got {wrong}")
         if self.source == FOLDER:
             if self.path is None:
                 raise ValueError("path: expected the folder with your images; got nothing")

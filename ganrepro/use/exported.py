@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import torch
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from ganrepro.data.spec import DataSpec, Domain
 from ganrepro.evaluation.measures import SCORES
@@ -41,6 +41,7 @@ class _About(_Strict):
     dataset: str | None = None
     key: str | None = None
     scores: Scores = {}
+    values: dict[DomainName, Annotated[list[FiniteFloat], Field(min_length=2, max_length=2)]] = {}
 
 
 def _in_order(about: dict[str, Any]) -> dict[str, Any]:

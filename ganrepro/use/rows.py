@@ -66,9 +66,17 @@ def known_of(run: paths.Run, outputs: Iterable[Output]) -> dict[str, Any]:
         "method": f"{method.title} ({method.paper})", "dataset": entry.get("title", run.study.dataset),
         "licence": entry.get("licence", "that of the images it was trained on"), "scores": scores,
         "settings": method.settings.model_dump(), "key": run.key, "drawn": is_drawn(dataset.source),
+        **_values(run),
         "dataset_folder": str(datasets.dataset_dir(run.params, run.study.dataset)),
         "commit": timing["commit"], "versions": timing["versions"], "trained_on": timing["device_name"],
     }  # fmt: skip
+
+
+def _values(run: paths.Run) -> dict[str, Any]:
+    """Black and white of its images by domain, where the dataset says them."""
+    file = datasets.dataset_dir(run.params, run.study.dataset) / "manifest.json"
+    values = read_json(file).get("values") if file.exists() else None
+    return {"values": values} if values else {}
 
 
 def _scores(run: paths.Run, output: Output) -> dict[str, float]:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ganrepro.data.images import range_of
 from ganrepro.seeding import reseed
 from ganrepro.use.translator import Translator, finite
 
@@ -24,16 +25,18 @@ ROUNDS = 2  # what passes a norm depends on the norms before it: once more with 
 def translate(
     model: Translator, levels: np.ndarray, tile: int | None = None, overlap: int = 64, seed: int = 0
 ) -> np.ndarray:  # fmt: skip
-    """The translation of uint8 or uint16 levels (h, w, c), with as many bits.
+    """The translation of levels (h, w, c) as `data.images.read_levels` gives them: uint8 of uint8, uint16 of all others.
 
+    Black and white are those of the images that the model was trained on, where it knows them, else of the levels' own kind.
     tile: side of the pieces (None: all at once), brought up to a multiple that the network can take.  overlap: pixels that
     two neighbours share.  seed: of the dropout of noisy models.  ValueError unless 0 <= overlap < tile.
     """
     reseed(seed, "use/translate")
     height, width = levels.shape[:2]
-    most = float(np.iinfo(levels.dtype).max)
+    low, high = model.values or range_of(levels, "the image")
+    kind = np.dtype(np.uint8 if levels.dtype == np.uint8 else np.uint16)
     if tile is None or (height <= tile and width <= tile):
-        return _back(model.whole(_forth(model, levels, most)[None])[0], levels.dtype)
+        return _back(model.whole(_forth(model, levels, low, high)[None])[0], kind)
     if not 0 <= overlap < tile:
         raise ValueError(f"overlap: expected 0 to {tile - 1}, less than a tile, got {overlap}")
     m = model.architecture.multiple
@@ -47,7 +50,7 @@ def translate(
     pieces = [(top, left) for top in tops for left in lefts]
 
     def piece(top: int, left: int) -> Tensor:
-        return _forth(model, levels[top : top + side, left : left + side], most)[None]
+        return _forth(model, levels[top : top + side, left : left + side], low, high)[None]
 
     apart = [(top, left) for top in places(high, side, 0, m) for left in places(wide, side, 0, m)]
     chosen = [apart[i] for i in np.linspace(0, len(apart) - 1, min(STATISTICS_FROM, len(apart))).round().astype(int)]
@@ -62,12 +65,13 @@ def translate(
         for top, left in pieces:
             translated = finite(model.network(piece(top, left)), model.name)[0].permute(1, 2, 0).numpy()
             total[top : top + side, left : left + side] += translated * down[top][:, None, None] * across[left][None, :, None]
-    return _back(torch.from_numpy(total[:height, :width]).permute(2, 0, 1), levels.dtype)
+    return _back(torch.from_numpy(total[:height, :width]).permute(2, 0, 1), kind)
 
 
-def _forth(model: Translator, levels: np.ndarray, most: float) -> Tensor:
+def _forth(model: Translator, levels: np.ndarray, low: float, high: float) -> Tensor:
     """(c, h, w) in [-1, 1], with as many channels as the model takes: grey is repeated, colour becomes its luminance."""
-    values = torch.from_numpy(levels.astype(np.float32)).permute(2, 0, 1) / (most / 2) - 1
+    values = (torch.from_numpy(levels.astype(np.float32)).permute(2, 0, 1) - low) / ((high - low) / 2) - 1
+    values = values.clamp_(-1, 1)
     if values.shape[0] == model.architecture.inputs:
         return values
     if values.shape[0] == 1:

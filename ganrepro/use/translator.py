@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from ganrepro.data.images import as_array, as_tensor, to_float, to_uint8
+from ganrepro.data.images import Values, levels_of
 from ganrepro.methods.imported import Imported
 from ganrepro.methods.outputs import Output
 from ganrepro.methods.translation import TranslationMethod, route
@@ -53,6 +53,12 @@ class Translator:
         return self.palette if self.source == self.label_maps else {}
 
     @property
+    def values(self) -> Values | None:
+        """Black and white of the images that it was trained on, where these had no range of their own."""
+        known = self.about.get("values", {}).get(self.source)
+        return None if known is None else (float(known[0]), float(known[1]))
+
+    @property
     def noisy(self) -> bool:
         """Whether two translations of one image differ."""
         return any(isinstance(module, nn.Dropout) and module.p > 0 for module in self.network.modules())
@@ -81,9 +87,10 @@ class Translator:
     def _picture(self, image: Image.Image, seed: int) -> Image.Image:
         from PIL import Image as pillow
 
-        mode = "L" if self.architecture.inputs == 1 else "RGB"
-        translated = self(to_float(as_tensor(image.convert(mode))), seed)
-        return pillow.fromarray(as_array(to_uint8(translated)))
+        from ganrepro.use import tiles
+
+        levels = tiles.translate(self, levels_of(image), seed=seed)
+        return pillow.fromarray(levels.squeeze(-1) if levels.shape[-1] == 1 else levels)
 
     @torch.no_grad()
     def whole(self, batch: Tensor) -> Tensor:

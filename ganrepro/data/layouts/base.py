@@ -9,16 +9,15 @@ Nothing is read before `Item.read` is called, in a process of its own.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
 
-from ganrepro.data.images import read_rgb
+from ganrepro.data.images import Values, read_rgb
 from ganrepro.data.spec import IMAGE_SUFFIXES
 from ganrepro.errors import SourceError
 from ganrepro.schema.datasets import DatasetSettings
@@ -50,11 +49,16 @@ class Item:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a layout looks.  root: the data folder of the source; None where images are drawn.  entry: of the registry."""
+    """Where a layout looks.
+
+    root: the data folder of the source; None where images are drawn.  entry: of the registry.  ranges: black and white of the
+    images of a domain, where these say none themselves.
+    """
 
     root: Path | None
     dataset: DatasetSettings
     entry: Mapping[str, Any]
+    ranges: Mapping[str, Values] = field(default_factory=dict)
 
     def limit(self, split: str) -> int | None:
         """How many images of a split are wanted; None: all."""
@@ -71,9 +75,9 @@ class Place:
         return self.root
 
 
-def one(domain: str, path: Path) -> Picture:
-    """The image of a file, in one domain."""
-    return Picture({domain: read_rgb(path)})
+def one(domain: str, path: Path, values: Values | None = None) -> Picture:
+    """The image of a file, in one domain.  values: as in `read_rgb`."""
+    return Picture({domain: read_rgb(path, values)})
 
 
 def images(folder: Path) -> list[Path]:
@@ -82,11 +86,6 @@ def images(folder: Path) -> list[Path]:
         raise SourceError(f"{folder}: no such folder")
     inside = [p for p in folder.iterdir() if not p.name.startswith(".")]
     files = sorted(p for p in inside if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
-    if left := len(inside) - len(files):
-        print(
-            f"{folder}: {left} of {len(inside)} entries are left out (folders, GIFs and whatever else is no photo)",
-            file=sys.stderr,
-        )
     for path in files:
         try:
             path.name.encode()

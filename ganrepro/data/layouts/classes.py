@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from ganrepro.data.images import read_rgb
+from ganrepro.data.images import Values, read_rgb
 from ganrepro.data.layouts.base import SPLITS, Item, Picture, Place, images
 
 
@@ -14,10 +14,11 @@ def items(place: Place) -> Iterator[Item]:
     """Every image, called CLASS-NAME: two classes may have images of one name."""
     (domain,) = place.entry["domains"]
     for split in SPLITS:
+        values = place.ranges.get(domain)
         for number, name in enumerate(place.entry["classes"]):
             for path in images(place.folder / place.theirs(split) / name):
-                yield Item(split, f"{name}-{path.stem}", (domain,), partial(_read, domain, path, number))
+                yield Item(split, f"{name}-{path.stem}", (domain,), partial(_read, domain, path, number, values))
 
 
-def _read(domain: str, path: Path, image_class: int) -> Picture:
-    return Picture({domain: read_rgb(path)}, image_class=image_class)
+def _read(domain: str, path: Path, image_class: int, values: Values | None) -> Picture:
+    return Picture({domain: read_rgb(path, values)}, image_class=image_class)

@@ -15,4 +15,4 @@ def items(place: Place) -> Iterator[Item]:
             chosen = images(place.folder / place.theirs(split))
         else:
             chosen = [photo for i, photo in enumerate(images(place.folder)) if (i % 10 == 5) == (split == "test")]
-        yield from (Item(split, photo.stem, ("b",), partial(one, "b", photo)) for photo in chosen)
+        yield from (Item(split, photo.stem, ("b",), partial(one, "b", photo, place.ranges.get("b"))) for photo in chosen)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from ganrepro.data.images import ImageError, read_rgb
+from ganrepro.data.images import ImageError, Values, read_rgb
 from ganrepro.data.layouts.base import SPLITS, Item, Picture, Place, images
 
 
@@ -14,11 +14,11 @@ def items(place: Place) -> Iterator[Item]:
     """Left and right half of every image, in the order of the numbers that they are called."""
     for split in SPLITS:
         for path in sorted(images(place.folder / place.theirs(split)), key=lambda p: (len(p.stem), p.stem)):
-            yield Item(split, path.stem, ("a", "b"), partial(_halves, path, place.entry["a"]))
+            yield Item(split, path.stem, ("a", "b"), partial(_halves, path, place.entry["a"], place.ranges.get("b")))
 
 
-def _halves(path: Path, a: str) -> Picture:
-    image = read_rgb(path)
+def _halves(path: Path, a: str, values: Values | None) -> Picture:
+    image = read_rgb(path, values)
     width, height = image.size
     if width % 2:
         raise ImageError(f"{path}: {width} x {height}; a side-by-side image needs an even width, two equal halves")

@@ -3,6 +3,9 @@
 A scene is a description in unit coordinates (x right, y down, both 0..1), so it can be drawn at
 any size; every pixel's class is decided at its centre, and the photo is averaged over finer
 samples, as a camera would.
+
+What is drawn leaves room for methods to differ. Walls and foliage have the same colours and outlines, and so have asphalt and
+slabs: they differ in texture alone, which an average of all images that a label map could have loses.
 """
 
 from __future__ import annotations
@@ -20,6 +23,9 @@ SCENE_SEED = 0
 TEST_FROM = 1_000_000  # numbers of test scenes: far from those of training, however many there are
 SKY, BUILDING, ROAD, PAVEMENT, VEGETATION, CAR, PERSON, POLE = range(8)  # in the order of the registry's palette
 OVERSAMPLING = 2  # photo samples per pixel and axis
+GRAIN = 1 / 64  # of textures, in units of the image
+FACADES = np.array([[0.62, 0.42, 0.33], [0.66, 0.54, 0.36], [0.42, 0.44, 0.30], [0.56, 0.50, 0.46]])  # of walls and autumn leaves
+GREYS = (0.34, 0.62)  # of asphalt and slabs
 
 
 def items(place: Place) -> Iterator[Item]:
@@ -75,6 +81,18 @@ def _shade(base: np.ndarray, amount: np.ndarray) -> np.ndarray:
     return base + amount[..., None]
 
 
+def _stripes(rng: np.random.Generator, v: np.ndarray, period: float) -> np.ndarray:
+    """-1 and 1 in turn along v, `period` grains each pair, beginning anywhere."""
+    return np.where(np.floor(v / (GRAIN * period / 2) + 2 * rng.uniform()) % 2 == 0, np.float32(-1), np.float32(1))
+
+
+def _specks(rng: np.random.Generator, u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """-1 and 1 by chance, in squares of a grain and a half."""
+    table = rng.integers(0, 2, (64, 64)).astype(np.float32) * 2 - 1
+    rows, columns = (np.floor(at / (1.5 * GRAIN)).astype(np.int64) % 64 for at in (v, u))
+    return np.asarray(table[rows, columns])
+
+
 def draw_scene(seed: int, number: int, pixels: int) -> tuple[np.ndarray, np.ndarray]:
     """Scene `number`: photo uint8 (pixels, pixels, 3) and class map uint8 (pixels, pixels)."""
     photo = _Canvas.blank(pixels * OVERSAMPLING)
@@ -111,15 +129,13 @@ def _paint_scene(c: _Canvas, rng: np.random.Generator) -> None:
 
     grass = _shade(np.array([0.30, 0.42, 0.18]), 0.05 * _noise(rng, across * 6, depth * 2, 3))
     c.paint(below, grass, VEGETATION)
-    slabs = ((np.floor(depth * 2.5) + np.floor(across * 9)) % 2) * 0.03
-    walk = _shade(np.array([0.66, 0.63, 0.58]), slabs + 0.03 * _noise(rng, across * 8, depth * 2, 3))
-    c.paint(below & (np.abs(across) < half_road + half_walk), walk, PAVEMENT)
-    asphalt = _shade(np.array([0.34, 0.345, 0.37]), 0.035 * _noise(rng, across * 5, depth, 4))
-    on_road = below & (np.abs(across) < half_road)
-    c.paint(on_road, asphalt, ROAD)
-    marking = on_road & (np.abs(across) < 0.018) & ((depth * 0.9 + rng.uniform()) % 1 < 0.55)
-    c.paint(marking, np.array([0.86, 0.86, 0.82]), ROAD)
-    c.paint(on_road & (np.abs(np.abs(across) - half_road * 0.93) < 0.012), np.array([0.75, 0.74, 0.68]), ROAD)
+    # a road between pavements, or a promenade between lanes: only the texture says which
+    greys = [np.full(3, rng.uniform(*GREYS)) + np.array([0.01, 0, -0.01]) for _ in range(2)]
+    textures = {PAVEMENT: _stripes(rng, x, 4) * _stripes(rng, y, 4), ROAD: _specks(rng, x, y)}
+    inner, outer = (ROAD, PAVEMENT) if rng.uniform() < 0.5 else (PAVEMENT, ROAD)
+    wide, narrow = below & (np.abs(across) < half_road + half_walk), below & (np.abs(across) < half_road)
+    for strip, grey, label in ((wide, greys[0], outer), (narrow, greys[1], inner)):
+        c.paint(strip, _shade(grey, 0.07 * textures[label]), label)
 
     for side in (-1, 1):
         _paint_row(c, rng, side, horizon, vanishing, middle, half_road + half_walk)
@@ -138,7 +154,7 @@ def _paint_scene(c: _Canvas, rng: np.random.Generator) -> None:
         centre = vanishing + (middle - vanishing) * nearness
         reach = centre + side * half_road * nearness
         part = c.window(reach - 0.6 * nearness, reach + 0.6 * nearness, ground - 1.1 * nearness, ground + 0.05)
-        paint(part, rng, nearness, ground, centre, side, half_road, half_walk)
+        paint(part, rng, nearness, ground, centre, side, half_road, half_walk, inner)
 
     c.colour *= np.float32(light)
     c.colour += np.array([warmth, 0, -warmth], np.float32)
@@ -147,39 +163,32 @@ def _paint_scene(c: _Canvas, rng: np.random.Generator) -> None:
 def _paint_row(
     c: _Canvas, rng: np.random.Generator, side: int, horizon: float, vanishing: float, middle: float, edge: float
 ) -> None:
-    """Buildings along one side, far to near, with gaps; windows in true perspective."""
+    """Buildings and trimmed trees along one side, far to near, with gaps."""
     slope = middle - vanishing + side * edge  # dx/dt of the building line
     t = (c.x - vanishing) / slope if abs(slope) > 1e-3 else np.full_like(c.x, -1.0)
-    safe = np.maximum(t, 1e-3)
     base = horizon + t * (1 - horizon)
-    height_above = (c.y - horizon) / safe
-    plaster = 0.03 * _noise(rng, 6 / safe, height_above, 4)
-    foliage = 0.08 * _noise(rng, 10 / safe, height_above * 4, 3)
-    ragged = 1 + 0.25 * _noise(rng, 8 / safe, c.y * 0, 2)
+    textures = {BUILDING: np.maximum(_stripes(rng, c.y, 4), _stripes(rng, c.x, 6)) - 0.5, VEGETATION: _specks(rng, c.x, c.y)}
     start = 0.03
     while start < 2.2:
         stop = start * rng.uniform(1.35, 2.1)
         height = rng.uniform(0.5, 1.15)
-        brick = np.array([[0.62, 0.42, 0.33], [0.70, 0.50, 0.38], [0.55, 0.40, 0.34], [0.72, 0.56, 0.42]])[rng.integers(4)]
-        brick = brick + rng.normal(0, 0.02, 3)
-        rows, columns, lit = rng.uniform(5, 8), rng.uniform(1.6, 2.6), rng.uniform(0, 0.25)
-        if rng.uniform() < 0.82:
-            inside = (t > start) & (t < stop) & (c.y < base) & (c.y > horizon - height * t)
-            up = (base[inside] - c.y[inside]) / safe[inside]
-            along, floor = (1 / safe[inside]) * columns % 1, up * rows % 1
-            window = (along > 0.32) & (along < 0.74) & (floor > 0.3) & (floor < 0.8) & (up > 0.1)
-            wall = _shade(brick, plaster[inside] - (0.07 if side > 0 else 0.0))
-            wall = np.where(window[..., None], np.array([0.20 + lit, 0.22 + lit, 0.26 + lit * 0.6]), wall)
-            c.paint(inside, wall, BUILDING)
-        else:
-            crown = horizon - 0.35 * height * t * ragged
-            inside = (t > start) & (t < stop) & (c.y < base) & (c.y > crown)
-            c.paint(inside, _shade(np.array([0.25, 0.38, 0.15]), foliage[inside]), VEGETATION)
+        colour = FACADES[rng.integers(4)] + rng.normal(0, 0.02, 3) - (0.05 if side > 0 else 0.0)
+        label = BUILDING if rng.uniform() < 0.5 else VEGETATION
+        inside = (t > start) & (t < stop) & (c.y < base) & (c.y > horizon - height * t)
+        c.paint(inside, _shade(colour, 0.10 * textures[label][inside]), label)
         start = stop * rng.uniform(1.0, 1.08)
 
 
 def _paint_car(
-    c: _Canvas, rng: np.random.Generator, near: float, ground: float, centre: float, side: int, road: float, walk: float
+    c: _Canvas,
+    rng: np.random.Generator,
+    near: float,
+    ground: float,
+    centre: float,
+    side: int,
+    road: float,
+    walk: float,
+    under: int,
 ) -> None:
     paints = np.array(
         [[0.72, 0.10, 0.10], [0.12, 0.20, 0.50], [0.86, 0.86, 0.88], [0.10, 0.10, 0.12], [0.58, 0.60, 0.63], [0.80, 0.62, 0.10]]
@@ -188,7 +197,7 @@ def _paint_car(
     x0 = centre + side * road * near * rng.uniform(0.38, 0.66)
     width, height = 0.17 * near * rng.uniform(0.9, 1.15), 0.15 * near * rng.uniform(0.9, 1.15)
     u, v = (c.x - x0) / width, (ground - c.y) / height
-    c.paint((np.abs(u) < 1.08) & (v > -0.14) & (v < 0.1), np.array([0.12, 0.12, 0.13]), ROAD)  # its shadow
+    c.paint((np.abs(u) < 1.08) & (v > -0.14) & (v < 0.1), np.array([0.12, 0.12, 0.13]), under)  # its shadow
     tyres = (np.abs(np.abs(u) - 0.72) < 0.2) & (v > -0.02) & (v < 0.3)
     c.paint(tyres, np.array([0.06, 0.06, 0.06]), CAR)
     lower = (np.abs(u) < 1) & (v > 0.12) & (v < 0.95)
@@ -201,22 +210,37 @@ def _paint_car(
 
 
 def _paint_tree(
-    c: _Canvas, rng: np.random.Generator, near: float, ground: float, centre: float, side: int, road: float, walk: float
+    c: _Canvas,
+    rng: np.random.Generator,
+    near: float,
+    ground: float,
+    centre: float,
+    side: int,
+    road: float,
+    walk: float,
+    under: int,
 ) -> None:
     x0 = centre + side * (road + walk * rng.uniform(0.55, 0.9)) * near
     tall, radius = near * rng.uniform(0.45, 0.75), near * rng.uniform(0.16, 0.26)
-    green = np.array([0.24, 0.38, 0.14]) + rng.normal(0, 0.03, 3)
+    leaf = FACADES[rng.integers(4)] + rng.normal(0, 0.03, 3)
     trunk = (np.abs(c.x - x0) < 0.02 * near) & (c.y < ground) & (c.y > ground - tall)
     c.paint(trunk, np.array([0.30, 0.22, 0.15]), VEGETATION)
     dx, dy = (c.x - x0) / radius, (c.y - (ground - tall)) / radius
     ragged = 1 + 0.22 * _noise(rng, dx, dy, 1.6)
     crown = dx**2 + dy**2 < ragged
-    leaves = _shade(green, 0.09 * _noise(rng, dx, dy, 2.5) - 0.06 * dy)
-    c.paint(crown, leaves, VEGETATION)
+    c.paint(crown, _shade(leaf, 0.10 * _specks(rng, c.x, c.y) - 0.04 * dy), VEGETATION)
 
 
 def _paint_person(
-    c: _Canvas, rng: np.random.Generator, near: float, ground: float, centre: float, side: int, road: float, walk: float
+    c: _Canvas,
+    rng: np.random.Generator,
+    near: float,
+    ground: float,
+    centre: float,
+    side: int,
+    road: float,
+    walk: float,
+    under: int,
 ) -> None:
     x0 = centre + side * (road + walk * rng.uniform(0.15, 0.6)) * near
     tall = 0.30 * near * rng.uniform(0.9, 1.1)
@@ -228,7 +252,15 @@ def _paint_person(
 
 
 def _paint_pole(
-    c: _Canvas, rng: np.random.Generator, near: float, ground: float, centre: float, side: int, road: float, walk: float
+    c: _Canvas,
+    rng: np.random.Generator,
+    near: float,
+    ground: float,
+    centre: float,
+    side: int,
+    road: float,
+    walk: float,
+    under: int,
 ) -> None:
     x0 = centre + side * (road + walk * 0.12) * near
     tall, thick = near * rng.uniform(0.7, 0.95), 0.014 * near + 0.002

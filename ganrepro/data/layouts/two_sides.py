@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from ganrepro.data.images import read_rgb
+from ganrepro.data.images import Values, read_rgb
 from ganrepro.data.layouts.base import SPLITS, Item, Picture, Place, images, one
 from ganrepro.errors import SourceError
 
@@ -19,10 +19,11 @@ def items(place: Place) -> Iterator[Item]:
         if place.entry["paired"]:
             _expect_equal_names(place.folder, split, files["a"], files["b"])
             for a, b in zip(files["a"], files["b"], strict=True):
-                yield Item(split, a.stem, ("a", "b"), partial(_pair, a, b))
+                yield Item(split, a.stem, ("a", "b"), partial(_pair, a, b, place.ranges.get("a"), place.ranges.get("b")))
         else:
             for domain, paths in files.items():
-                yield from (Item(split, path.stem, (domain,), partial(one, domain, path)) for path in paths)
+                values = place.ranges.get(domain)
+                yield from (Item(split, path.stem, (domain,), partial(one, domain, path, values)) for path in paths)
 
 
 def _expect_equal_names(root: Path, split: str, a: list[Path], b: list[Path]) -> None:
@@ -34,5 +35,5 @@ def _expect_equal_names(root: Path, split: str, a: list[Path], b: list[Path]) ->
         )
 
 
-def _pair(a: Path, b: Path) -> Picture:
-    return Picture({"a": read_rgb(a), "b": read_rgb(b)})
+def _pair(a: Path, b: Path, of_a: Values | None, of_b: Values | None) -> Picture:
+    return Picture({"a": read_rgb(a, of_a), "b": read_rgb(b, of_b)})
