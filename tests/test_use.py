@@ -481,7 +481,7 @@ def test_a_photo_that_cannot_be_read_stops_no_other(tmp_path, folder, capsys):
         (["translate", "{tmp}/empty", "{tmp}/a.png", "--out", "{tmp}/new"], "no exported model: it has no config.json"),
         (["translate", "streets-comparison/simgan:photo2labels", "{tmp}/a.png", "--out", "{tmp}/new"], "makes labels2photo, not"),
         (["export", "{toy}", "--out", "{tmp}/toy"], "is there already"),
-        (["import", "{tmp}/a.png", "--out", "{tmp}/new"], "no exported model"),
+        (["import", "{tmp}/a.png", "--out", "{tmp}/new"], "expected a published generator, FILE.pth"),
         (["score", "{tmp}/empty", "--study", "streets-tinny"], "did you mean 'streets-tiny'"),
         (["demo", "{toy}", "--host", "256.1.1.1"], "cannot be served on"),
     ],
@@ -841,3 +841,44 @@ def test_a_generator_logged_to_mlflow_loads_and_translates(tmp_path, folder, mon
     assert torch.equal(again(torch.from_numpy(x)), model(torch.from_numpy(x)))
     with pytest.raises(ModelError, match="models:/none/1: not found in MLflow"):
         load("models:/none/1")
+
+
+def test_a_picture_and_its_file_are_translated_alike(tmp_path):
+    """Grey of 16 bits, transparency, an EXIF turn: the library's call gives what the command writes."""
+    model, random = a_model(), np.random.default_rng(0)
+    deep = (random.random((24, 32)) * 65535).astype(np.uint16)
+    Image.fromarray(deep).save(tmp_path / "deep.png")
+    Image.fromarray(random.integers(0, 256, (24, 32, 4), np.uint8), "RGBA").save(tmp_path / "clear.png")
+    turned = Image.fromarray(random.integers(0, 256, (24, 32, 3), np.uint8))
+    turned.getexif()[0x0112] = 6
+    turned.save(tmp_path / "turned.png", exif=turned.getexif())
+    for name in ("deep.png", "clear.png", "turned.png"):
+        with Image.open(tmp_path / name) as picture:
+            made = np.asarray(model(picture, seed=0))
+        wanted = tiles.translate(model, files.read(tmp_path / name), seed=0)
+        wanted = (wanted / 257).round().astype(np.uint8) if name == "deep.png" else wanted  # Pillow has no colour of 16 bits
+        assert made.dtype == wanted.dtype and np.array_equal(made.reshape(wanted.shape), wanted), name
+        assert made.shape[:2] == ((32, 24) if name == "turned.png" else (24, 32))
+
+
+def test_a_model_knows_what_is_black_and_white(tmp_path):
+    """Trained on scans of -1000 to 1000: these are translated as the same picture in 8 bits is, and exported with it."""
+    grey = Architecture("resnet", 4, blocks=1, inputs=1, outputs=1)
+    model = a_model(grey, values={"a": [-1000.0, 1000.0]})
+    levels = np.random.default_rng(0).integers(0, 256, (16, 16, 1), np.uint8)
+    scan = levels.astype(np.float32) / 255 * 2000 - 1000
+    plain = tiles.translate(a_model(grey), levels)
+    made = tiles.translate(model, scan)
+    assert made.dtype == np.uint16 and np.abs(made / 257.0 - plain).max() <= 0.51
+    with pytest.raises(ImageError, match="nothing says which is black and which is white"):
+        tiles.translate(a_model(grey), scan)
+    export.to_folder(model, tmp_path / "x")
+    assert load(tmp_path / "x").translator.values == (-1000.0, 1000.0)
+
+
+def test_former_translations_are_not_translated_with_their_thumbnails(tmp_path, folder):
+    (tmp_path / "in").mkdir()
+    photo(tmp_path / "in/a.png")
+    cli.main(["translate", str(folder), str(tmp_path / "in"), "--out", str(tmp_path / "out")])
+    assert list((tmp_path / "out/.sheet").rglob("*.*"))
+    assert [str(name) for _, name in files.find([tmp_path / "out"])] == ["a.png"]

@@ -173,6 +173,8 @@ def imported(args: argparse.Namespace) -> None:
     from ganrepro.use import export as exports
     from ganrepro.use.translator import of_published
 
+    if args.file.suffix != ".pth":
+        raise UserError(f"{args.file}: expected a published generator, FILE.pth; an exported folder needs no import")
     model = of_published(args.file, None, not args.no_dropout, args.padding == "replicate")
     if model.noisy:
         print(NOISY.format(model=args.file), file=sys.stderr)

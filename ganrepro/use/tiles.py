@@ -33,10 +33,10 @@ def translate(
     """
     reseed(seed, "use/translate")
     height, width = levels.shape[:2]
-    low, high = model.values or range_of(levels, "the image")
+    black, white = model.values or range_of(levels, "the image")
     kind = np.dtype(np.uint8 if levels.dtype == np.uint8 else np.uint16)
     if tile is None or (height <= tile and width <= tile):
-        return _back(model.whole(_forth(model, levels, low, high)[None])[0], kind)
+        return _back(model.whole(_forth(model, levels, black, white)[None])[0], kind)
     if not 0 <= overlap < tile:
         raise ValueError(f"overlap: expected 0 to {tile - 1}, less than a tile, got {overlap}")
     m = model.architecture.multiple
@@ -50,7 +50,7 @@ def translate(
     pieces = [(top, left) for top in tops for left in lefts]
 
     def piece(top: int, left: int) -> Tensor:
-        return _forth(model, levels[top : top + side, left : left + side], low, high)[None]
+        return _forth(model, levels[top : top + side, left : left + side], black, white)[None]
 
     apart = [(top, left) for top in places(high, side, 0, m) for left in places(wide, side, 0, m)]
     chosen = [apart[i] for i in np.linspace(0, len(apart) - 1, min(STATISTICS_FROM, len(apart))).round().astype(int)]
@@ -68,9 +68,9 @@ def translate(
     return _back(torch.from_numpy(total[:height, :width]).permute(2, 0, 1), kind)
 
 
-def _forth(model: Translator, levels: np.ndarray, low: float, high: float) -> Tensor:
+def _forth(model: Translator, levels: np.ndarray, black: float, white: float) -> Tensor:
     """(c, h, w) in [-1, 1], with as many channels as the model takes: grey is repeated, colour becomes its luminance."""
-    values = (torch.from_numpy(levels.astype(np.float32)).permute(2, 0, 1) - low) / ((high - low) / 2) - 1
+    values = (torch.from_numpy(levels.astype(np.float32)).permute(2, 0, 1) - black) / ((white - black) / 2) - 1
     values = values.clamp_(-1, 1)
     if values.shape[0] == model.architecture.inputs:
         return values

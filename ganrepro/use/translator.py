@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ganrepro.data.images import Values, levels_of
+from ganrepro.data.images import Values, levels_of, scaled
 from ganrepro.methods.imported import Imported
 from ganrepro.methods.outputs import Output
 from ganrepro.methods.translation import TranslationMethod, route
@@ -66,7 +67,7 @@ class Translator:
     def __call__(self, image: Any, seed: int = 0) -> Any:
         """The translation of a PIL image (any size, any mode), or of a tensor (c, h, w) or (n, c, h, w) in [-1, 1].
 
-        The same type comes back, in the same size. seed: of the dropout of noisy models.
+        The same type comes back, in the same size; a PIL image of colour has 8 bits. seed: of the dropout of noisy models.
         ModelError for a tensor of another shape.
         """
         if hasattr(image, "convert"):
@@ -90,6 +91,8 @@ class Translator:
         from ganrepro.use import tiles
 
         levels = tiles.translate(self, levels_of(image), seed=seed)
+        if levels.dtype != np.uint8 and levels.shape[-1] == 3:  # Pillow has no colour of 16 bits
+            levels = scaled(levels, (0, 65535))
         return pillow.fromarray(levels.squeeze(-1) if levels.shape[-1] == 1 else levels)
 
     @torch.no_grad()
