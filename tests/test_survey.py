@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -27,6 +28,7 @@ from ruamel.yaml import YAML
 
 from ganrepro.errors import UserError
 from ganrepro.reporting.survey import Answered, page
+from ganrepro.seeding import numpy_stream
 from ganrepro.settings import SurveySettings
 from ganrepro.survey import answers, design
 from ganrepro.survey.design import Images, StudyError, Trial
@@ -461,3 +463,100 @@ def test_serving_to_others_needs_links(monkeypatch, tmp_path, images, capsys):
     assert "0 finished sessions" in run("export", "survey-streets", "a.csv")
     with pytest.raises(SystemExit, match="no answers; ganrepro survey serve STUDY takes them"):
         run("results", "streets-tiny")
+
+
+# --- what must not tell, and what must not be lost -----------------------------------------------
+
+
+def test_nothing_tells_real_from_fake_but_the_image(images, tmp_path):
+    """Bytes of one size, sides that no public code gives, errors that name no file; noise is a fake that compresses badly."""
+    for i, name in enumerate(images.names):
+        noise = np.random.default_rng(i).integers(0, 256, (16, 16, 3), np.uint8)
+        Image.fromarray(noise).save(images.fakes["cogan"] / name)
+    drawn = []
+    for n in range(2):
+        store = Store(tmp_path / f"s{n}" / "x.sqlite")
+        with TestClient(app(images, CHOSEN, store, "", False, "One title", hosts=["testserver"])) as client:
+            sessions = [client.post("/sessions", json={}).json()["id"] for _ in range(6)]
+            sizes = {
+                len(client.get(f"/sessions/{s}/{t}/{side}").content)
+                for s in sessions
+                for t in range(6)
+                for side in ("left", "right")
+            }
+            drawn.append([store.trial(s, t) for s in sessions for t in range(6)])
+        assert len(sizes) == 1
+        known = [design.draw(images.names, CHOSEN, numpy_stream(0, f"survey/One title/{number}")) for number in range(6)]
+        guessed = [trial for session in known for trial in session]
+        right = sum(a.real_side == b.real_side for a, b in zip(drawn[-1], guessed, strict=True))
+        assert 6 <= right <= 30  # of 36: chance, not all of them; beyond that by chance once in 40,000
+        store.close()
+    assert drawn[0] != drawn[1]
+
+
+def test_an_unreadable_image_does_not_say_which_it_is(client, images, store, capsys):
+    session = client.post("/sessions", json={}).json()["id"]
+    trial, row = store.trial(session, 0), store.session(session).row
+    for place in (images.real / trial.real, images.fakes[row] / trial.fake):
+        place.write_bytes(b"no image")
+    for side in ("left", "right"):
+        told = client.get(f"/sessions/{session}/0/{side}")
+        assert told.status_code == 409 and told.json() == {
+            "error": "this image cannot be read; please tell whoever sent you here"
+        }
+    assert str(images.real / trial.real) in capsys.readouterr().err
+    for number in ("9223372036854775808", "-1", "1e3"):
+        assert client.get(f"/sessions/{session}/{number}/left").status_code == 422
+
+
+def test_answers_are_their_owners_and_no_formula_and_overwrite_nothing(client, store, tmp_path):
+    session = client.post("/sessions", json={}).json()["id"]
+    for number in range(6):
+        assert client.post(f"/sessions/{session}/answers", json=answer(number)).status_code == 200
+    words = '=HYPERLINK("http://x","y")'
+    client.post(f"/sessions/{session}/finish", json={"colour_vision": "normal", "comments": words})
+    assert {file.name: file.stat().st_mode & 0o077 for file in store.path.parent.iterdir()} == dict.fromkeys(
+        (file.name for file in store.path.parent.iterdir()), 0
+    )
+    out = tmp_path / "answers.csv"
+    assert answers.write_csv(store.answers(), out) == 1 and out.stat().st_mode & 0o077 == 0
+    (line,) = csv.DictReader(out.read_text(encoding="utf-8").splitlines())
+    assert line["Answer.comments"] == f"'{words}"
+    before = out.read_bytes()
+    with pytest.raises(UserError, match="is there already; name another file"):
+        answers.write_csv(store.answers(), out)
+    assert out.read_bytes() == before and [p.name for p in tmp_path.glob(".*")] == []
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE answers SET chosen = 'middle'",
+        "UPDATE answers SET shown_left = 'long'",
+        "UPDATE trials SET real_side = ''",
+        "UPDATE sessions SET row = x'00ff'",
+        "ALTER TABLE answers RENAME COLUMN took TO takes",
+        "DROP TABLE trials",
+        None,
+    ],
+)
+def test_damaged_answers_are_said_in_one_line(client, store, damage):
+    session = client.post("/sessions", json={}).json()["id"]
+    assert client.post(f"/sessions/{session}/answers", json=answer(0)).status_code == 200
+    path = store.path
+    store.close()
+    if damage is None:
+        path.write_bytes(path.read_bytes()[:3000] + b"\xff" * 9000)
+        for more in path.parent.glob("*-wal"):
+            more.unlink()
+    else:
+        with sqlite3.connect(path) as db:
+            db.execute(damage)
+        db.close()
+    with pytest.raises(StudyError, match=f"{path}: (damaged|no database of answers)") as told:
+        broken = Store(path)
+        try:
+            broken.answers()
+        finally:
+            broken.close()
+    assert "\n" not in str(told.value)

@@ -7,6 +7,7 @@ replacement, and in each drawn participant trials with replacement; printed are 
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ganrepro.errors import UserError
+from ganrepro.store.files import replacing
 
 REPLICATES = 10_000
 LEVEL = 0.95
@@ -105,7 +107,7 @@ def write_csv(answers: Iterable[Mapping[str, Any]], path: Path) -> int:
             sessions.setdefault(int(answer["session"]), []).append(answer)
     lines = []
     for session in sessions.values():
-        line = {f"Answer.{name}": session[0].get(name) or "" for name in ("colour_vision", "comments")}
+        line = {f"Answer.{name}": _harmless(session[0].get(name) or "") for name in ("colour_vision", "comments")}
         for answer in session:
             n, real = answer["number"], answer["real_side"]
             other = {"left": "right", "right": "left"}[real]
@@ -113,11 +115,22 @@ def write_csv(answers: Iterable[Mapping[str, Any]], path: Path) -> int:
             line |= {f"Input.gt_side{n}": real, f"Answer.selection{n}": answer["chosen"]}
             line |= {f"Input.images_{side}{n}": name for side, name in sides.items()}
         lines.append(line)
-    with path.open("w", newline="", encoding="utf-8") as file:
+    if path.exists():
+        raise UserError(f"{path}: is there already; name another file")
+    with replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8", opener=_for_its_owner) as file:
         writer = csv.DictWriter(file, sorted({name for line in lines for name in line}), restval="")
         writer.writeheader()
         writer.writerows(lines)
     return len(lines)
+
+
+def _harmless(text: str) -> str:
+    """Words of a participant as a cell that no spreadsheet takes for a formula."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+
+
+def _for_its_owner(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def read_csv(path: Path, practice: int) -> list[dict[str, Any]]:

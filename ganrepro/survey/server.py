@@ -7,12 +7,14 @@ import hashlib
 import html
 import io
 import sqlite3
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import uvicorn
 from fastapi import FastAPI, Request
+from fastapi import Path as Number
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from PIL import Image
@@ -66,6 +68,7 @@ def app(
     consent: text of the first page.  tokens: whether a session needs the token of a link.  hosts: names besides this
     machine's own that requests may be for, where it serves on loopback (a tunnel's).
     """
+    secret = store.secret()
     api = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     if loopback:  # a page of another site that resolves to this machine is none of ours
         api.add_middleware(TrustedHostMiddleware, allowed_hosts=[LOOPBACK, "localhost", "[::1]", *hosts])
@@ -111,7 +114,7 @@ def app(
             raise StudyError("this study is open by invitation; use the link that was sent to you")
 
         def trials(number: int) -> list[Any]:
-            return draw(images.names, settings, numpy_stream(0, f"survey/{title}/{number}"))
+            return draw(images.names, settings, numpy_stream(0, f"survey/{secret}/{number}"))
 
         return length(store.begin(list(images.fakes), trials, settings.practice, what.token if tokens else None))
 
@@ -120,10 +123,14 @@ def app(
         return length(store.session(name))
 
     @api.get("/sessions/{name}/{number}/{side}")
-    def image(name: str, number: int, side: Literal["left", "right"]) -> Response:
+    def image(name: str, number: Annotated[int, Number(ge=0, le=10_000)], side: Literal["left", "right"]) -> Response:
         session, trial = store.session(name), store.trial(name, number)
         file = images.real / trial.real if side == trial.real_side else images.fakes[session.row] / trial.fake
-        return Response(_png(file, settings.pixels), media_type="image/png")
+        try:
+            return Response(_png(file, settings.pixels), media_type="image/png")
+        except UserError as error:  # its words name the file, and so what the image is
+            print(f"error: {error}", file=sys.stderr)
+            raise StudyError("this image cannot be read; please tell whoever sent you here") from None
 
     @api.post("/sessions/{name}/answers")
     def answer(name: str, what: Answer) -> dict[str, Any]:
@@ -144,10 +151,11 @@ def serve(application: FastAPI, host: str, port: int) -> None:
 
 
 def _png(file: Path, pixels: int) -> bytes:
-    """The image at the size it is shown at. Written anew: neither its name nor how it was saved tells what it is."""
+    """The image at the size it is shown at. Written anew and without compression: neither its name, nor how it was saved, nor
+    how many bytes it takes tells what it is."""
     picture = read_rgb(file)
     if picture.size != (pixels, pixels):
         picture = picture.resize((pixels, pixels), Image.Resampling.BICUBIC)
     written = io.BytesIO()
-    picture.save(written, "PNG", compress_level=1)
+    picture.save(written, "PNG", compress_level=0)
     return written.getvalue()

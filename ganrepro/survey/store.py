@@ -65,15 +65,16 @@ class Store:
     """
 
     def __init__(self, path: Path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.path, self._lock = path, threading.Lock()
         try:
+            path.touch(0o600)  # what people answered is for its owner alone; SQLite's other files take the mode over
             self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=30)
             # an acknowledged answer survives a killed server and a cut power line
             for line in ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL"):
                 self._db.execute(line)
             self._db.executescript(SCHEMA)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise StudyError(f"{path}: no database of answers ({error}); move it away, or name another study") from None
 
     def close(self) -> None:
@@ -96,6 +97,23 @@ class Store:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
 
+    @contextmanager
+    def _look(self) -> Iterator[sqlite3.Connection]:
+        """The file, to be read. StudyError where it is damaged."""
+        try:
+            with self._lock:
+                yield self._db
+        except (sqlite3.DatabaseError, ValueError, TypeError) as error:
+            if "locked" in str(error):  # for a moment
+                raise
+            raise StudyError(f"{self.path}: damaged ({error}); put a copy of it back") from None
+
+    def secret(self) -> str:
+        """What the trials of this file are drawn from: made once, at random, so that nobody can compute which image is real."""
+        with self._change() as db:
+            db.execute("INSERT OR IGNORE INTO study VALUES ('secret', ?)", (secrets.token_hex(16),))
+            return str(db.execute("SELECT value FROM study WHERE key = 'secret'").fetchone()[0])
+
     def expect(self, what: dict[str, Any]) -> None:
         """Keeps what the study shows, or StudyError if the file's answers are of something else."""
         text = json.dumps(what, sort_keys=True)
@@ -111,9 +129,12 @@ class Store:
 
     def shown(self) -> dict[str, Any]:
         """What `expect` kept."""
-        with self._lock:
-            kept = self._db.execute("SELECT value FROM study WHERE key = 'shown'").fetchone()
-        return dict(json.loads(kept[0])) if kept else {}
+        with self._look() as db:
+            kept = db.execute("SELECT value FROM study WHERE key = 'shown'").fetchone()
+            shown = json.loads(kept[0]) if kept else {}
+            if not isinstance(shown, dict) or (shown and not {"output", "settings", "rows"} <= {*shown}):
+                raise ValueError("it does not say what the study shows")
+            return shown
 
     def invite(self, count: int) -> list[str]:
         """So many new tokens, each good for one session. Only their digests are kept."""
@@ -124,8 +145,8 @@ class Store:
 
     def invited(self) -> bool:
         """Whether there are tokens: then no session begins without."""
-        with self._lock:
-            return self._db.execute("SELECT 1 FROM tokens LIMIT 1").fetchone() is not None
+        with self._look() as db:
+            return db.execute("SELECT 1 FROM tokens LIMIT 1").fetchone() is not None
 
     def begin(self, rows: Sequence[str], trials: Callable[[int], list[Trial]], practice: int, token: str | None) -> Session:
         """A new session, of the row that has fewest (at random among several); the one that a token has begun already.
@@ -153,8 +174,8 @@ class Store:
 
     def session(self, name: str) -> Session:
         """One that was begun."""
-        with self._lock:
-            return self._session(self._db, name)
+        with self._look() as db:
+            return self._session(db, name)
 
     def _session(self, db: sqlite3.Connection, name: str) -> Session:
         line = db.execute("SELECT row, finished FROM sessions WHERE id = ?", (name,)).fetchone()
@@ -166,8 +187,8 @@ class Store:
 
     def trial(self, name: str, number: int) -> Trial:
         """One trial of a session."""
-        with self._lock:
-            line = self._db.execute(
+        with self._look() as db:
+            line = db.execute(
                 "SELECT real, fake, real_side FROM trials WHERE session = ? AND number = ?", (name, number)
             ).fetchone()
         if line is None:
@@ -210,20 +231,32 @@ class Store:
 
     def answers(self) -> list[dict[str, Any]]:
         """Every answer with its trial and its session, in order."""
-        with self._lock:
-            lines = self._db.execute(
+        with self._look() as db:
+            lines = db.execute(
                 "SELECT s.number AS session, s.row, s.finished IS NOT NULL AS finished, s.colour_vision, s.comments, "
                 "t.number, t.practice, t.real, t.fake, t.real_side, a.chosen, a.shown_left, a.shown_right, a.took "
                 "FROM answers a JOIN trials t USING (session, number) JOIN sessions s ON s.id = a.session "
                 "ORDER BY s.number, t.number"
             )
             names = [column[0] for column in lines.description]
-            return [dict(zip(names, line, strict=True)) for line in lines.fetchall()]
+            answers = [dict(zip(names, line, strict=True)) for line in lines.fetchall()]
+            if len(answers) != db.execute("SELECT COUNT(*) FROM answers").fetchone()[0]:
+                raise ValueError("there are answers to trials that are not there")
+            if odd := next((answer for answer in answers if not _is_answer(answer)), None):
+                raise ValueError(f"session {odd['session']}, trial {odd['number']}: no answer as the page gives them")
+            return answers
 
     def counts(self) -> dict[str, int]:
         """Sessions begun, by row."""
-        with self._lock:
-            return dict(self._db.execute("SELECT row, COUNT(*) FROM sessions GROUP BY row").fetchall())
+        with self._look() as db:
+            return dict(db.execute("SELECT row, COUNT(*) FROM sessions GROUP BY row").fetchall())
+
+
+def _is_answer(answer: dict[str, Any]) -> bool:
+    texts = all(isinstance(answer[name], str) for name in ("row", "real", "fake"))
+    sides = all(answer[name] in ("left", "right") for name in ("real_side", "chosen"))
+    times = all(isinstance(answer[name], (int, float, type(None))) for name in ("shown_left", "shown_right", "took"))
+    return texts and sides and times and all(isinstance(answer[name], int) for name in ("session", "number", "practice"))
 
 
 def _digest(token: str) -> str:
