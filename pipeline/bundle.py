@@ -29,7 +29,7 @@ from ganrepro.reporting.current import shown
 from ganrepro.schema.registry import FOLDER
 from ganrepro.settings import ConfigError, Params, Study
 from ganrepro.store.code import PACKAGE
-from ganrepro.store.files import replacing
+from ganrepro.store.files import plain, replacing
 from pipeline import stage
 
 RETURNED = ("runs/", "images/", "scores/", "readers/", "logs/")
@@ -121,7 +121,7 @@ def take(params: Params, path: Path) -> None:
     be written through a link, or that is here already and differs.
     """
     try:
-        with zipfile.ZipFile(path) as results:
+        with zipfile.ZipFile(plain(path)) as results:
             content = {name: results.read(name) for name in results.namelist()}
         declared = json.loads(content.pop("results.json"))
     except (zipfile.BadZipFile, zlib.error, KeyError, ValueError) as error:

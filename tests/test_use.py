@@ -2,8 +2,11 @@
 
 import itertools
 import json
+import os
 import re
+import shutil
 import socket
+from functools import partial
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -18,14 +21,19 @@ from torch.nn import functional as F
 import ganrepro
 from ganrepro import settings
 from ganrepro.data.images import ImageError
+from ganrepro.data.sources import extract
 from ganrepro.errors import UserError, WeightsError
 from ganrepro.nets.architecture import Architecture
 from ganrepro.nets.published import read_published
 from ganrepro.plan import paths
+from ganrepro.reporting.results import history, read_counts
+from ganrepro.store import checkpoints
+from ganrepro.store.files import read_json
 from ganrepro.use import cli, demo, export, files, samples, tiles
 from ganrepro.use.model import load, of_row
 from ganrepro.use.rows import ModelError
 from ganrepro.use.translator import Translator, pad
+from pipeline.bundle import take
 
 torch.set_num_threads(1)
 
@@ -882,3 +890,37 @@ def test_former_translations_are_not_translated_with_their_thumbnails(tmp_path, 
     cli.main(["translate", str(folder), str(tmp_path / "in"), "--out", str(tmp_path / "out")])
     assert list((tmp_path / "out/.sheet").rglob("*.*"))
     assert [str(name) for _, name in files.find([tmp_path / "out"])] == ["a.png"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["translate", "{folder}", "{pipe}.png", "--out", "{out}"], ["translate", "{pipe}.pth", "{photo}", "--out", "{out}"],
+        ["export", "{folder}", "--examples", "{pipe}.png", "--out", "{out}"], ["import", "{pipe}.pth", "--out", "{out}"],
+        ["translate", "{config}", "{photo}", "--out", "{out}"], ["translate", "{weights}", "{photo}", "--out", "{out}"],
+        ["list", "--params", "{pipe}.yaml"], ["survey", "results", "--csv", "{pipe}.csv"],
+    ],
+)  # fmt: skip
+def test_a_pipe_never_makes_a_command_wait(tmp_path, folder, words):
+    """As somebody else's archive could hold one: one line, and nothing is left behind."""
+    photo(tmp_path / "a.png")
+    for suffix in ("png", "pth", "yaml", "csv"):
+        os.mkfifo(tmp_path / f"pipe.{suffix}")
+    places = {"folder": folder, "pipe": tmp_path / "pipe", "photo": tmp_path / "a.png", "out": tmp_path / "out"}
+    for name, file in (("config", "config.json"), ("weights", "model.safetensors")):
+        places[name] = tmp_path / name
+        shutil.copytree(folder, places[name])
+        (places[name] / file).unlink()
+        os.mkfifo(places[name] / file)
+    with pytest.raises(SystemExit, match=r"expected a file, found a pipe; name another, or remove it") as told:
+        cli.main([word.format(**places) for word in words])
+    assert "\n" not in str(told.value).strip() and not (tmp_path / "out").exists()
+
+
+def test_a_pipe_among_results_and_archives_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "x.zip")
+    os.mkfifo(tmp_path / "history.csv")
+    readers = [checkpoints.load, read_json, read_counts, partial(take, None), partial(extract, folder=tmp_path / "out")]
+    for read, path in (*((read, tmp_path / "x.zip") for read in readers), (history, tmp_path)):
+        with pytest.raises(UserError, match="expected a file, found a pipe"):
+            read(path)

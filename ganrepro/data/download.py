@@ -15,6 +15,7 @@ from typing import IO
 from tqdm import tqdm
 
 from ganrepro.errors import SourceError
+from ganrepro.store.files import plain
 
 CHUNK = 1 << 20
 LEAST_RATE, PATIENCE_SECONDS = 1000, 60  # bytes a second on average, after that long: slower is as good as not at all
@@ -107,5 +108,5 @@ def _open(url: str, done: int) -> tuple[IO[bytes], int, int | None]:
 
 def sha256_of(path: Path) -> str:
     """Of a file's bytes, 64 hexadecimal digits."""
-    with path.open("rb") as stream:
+    with plain(path).open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -19,6 +19,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ganrepro.errors import UserError
 from ganrepro.lazy import torch
+from ganrepro.store.files import plain
 
 # Value of a label-map pixel that is not scored.
 VOID = 255
@@ -62,7 +63,7 @@ def read_levels(path: str | Path) -> np.ndarray:
 
     turned, single = 1, None
     try:
-        with Image.open(path) as file:
+        with Image.open(plain(Path(path))) as file:
             turned, deep = file.getexif().get(ORIENTATION, 1), _is_deep(Path(path), file)
             if not deep:
                 file.load()
@@ -144,7 +145,7 @@ def scaled(levels: np.ndarray, values: Values) -> np.ndarray:
 def read_labels(path: str | Path) -> np.ndarray:
     """A class-index map as uint8 (h, w). ImageError unless it is a one-channel 8-bit image."""
     try:
-        with Image.open(path) as image:
+        with Image.open(plain(Path(path))) as image:
             image.load()
             if image.mode not in ("L", "P"):
                 raise ImageError(f"{path}: expected a one-channel 8-bit label map, got mode {image.mode}")

@@ -28,7 +28,7 @@ from ganrepro.data.layouts.base import find_root
 from ganrepro.data.spec import IMAGE_SUFFIXES
 from ganrepro.errors import SourceError
 from ganrepro.schema.registry import entry
-from ganrepro.store.files import filling
+from ganrepro.store.files import filling, plain
 
 DATA_SUFFIXES = (*IMAGE_SUFFIXES, ".mat", ".h5", ".caffemodel")
 ARCHIVES = Path("downloads/archives")
@@ -136,6 +136,7 @@ def extract(archive: Path, folder: Path) -> None:
     SourceError, before anything is written, if a member is absolute, climbs out with '..', or is
     neither a file nor a folder; and if the archive is damaged.
     """
+    plain(archive)
     try:
         if archive.name.endswith((".zip", ".whl")):
             with zipfile.ZipFile(archive) as bundle:

@@ -28,6 +28,7 @@ from torch import Tensor, nn
 
 from ganrepro.errors import WeightsError
 from ganrepro.nets.architecture import Architecture
+from ganrepro.store.files import plain
 
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 JUDGE = "a discriminator, which judges images and makes none; import the generator (…_net_G.pth)"
@@ -78,7 +79,7 @@ def read_published(
 def _read(file: Path) -> dict[str, Tensor]:
     """The arrays of a checkpoint by name, without what several GPUs put before them."""
     try:
-        state = torch.load(file, map_location="cpu", weights_only=True)
+        state = torch.load(plain(file), map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise WeightsError(f"{file}: no such file") from None
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
@@ -87,13 +88,13 @@ def _read(file: Path) -> dict[str, Tensor]:
     known = isinstance(state, dict) and state and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items())
     if not known or any(v.ndim not in (0, 1, 4) or (v.ndim == 0) != k.endswith(STATISTICS[2]) for k, v in state.items()):
         raise WeightsError(f"{file}: expected the weights of one generator by name (latest_net_G.pth), got something else")
-    plain = {name.removeprefix("module."): value for name, value in state.items()}
-    if "net.0.weight" in plain and any(v.ndim == 4 and len(v) == 1 for v in plain.values()):
+    generator = {name.removeprefix("module."): value for name, value in state.items()}
+    if "net.0.weight" in generator and any(v.ndim == 4 and len(v) == 1 for v in generator.values()):
         raise WeightsError(f"{file}: {JUDGE}")
-    if any(not name.startswith("model.") or "." not in name for name in plain):
-        first = next(name for name in plain if not name.startswith("model."))
+    if any(not name.startswith("model.") or "." not in name for name in generator):
+        first = next(name for name in generator if not name.startswith("model."))
         raise WeightsError(f"{file}: layer {first}: no network of pytorch-CycleGAN-and-pix2pix, whose layers begin with 'model.'")
-    return plain
+    return generator
 
 
 def _norm(state: State, first: str) -> tuple[Literal["batch", "instance", "none"], bool]:

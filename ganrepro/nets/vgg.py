@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ganrepro.errors import WeightsError
+from ganrepro.store.files import plain
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet in RGB, as torchvision states them
 RELU4_2 = 21  # layers up to and with it
@@ -51,7 +52,7 @@ def vgg_features(folder: Path, pixels: int) -> nn.Module:
         raise WeightsError(f"{folder}: expected one .pth file, got {len(files)}; remove the folder and run snakemake again")
     (file,) = files
     try:
-        state = torch.load(file, map_location="cpu", weights_only=True)
+        state = torch.load(plain(file), map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
         raise WeightsError(f"{file}: not readable as weights ({str(error).splitlines()[0][:100]}); fetch it again") from None
     with torch.device("meta"):

@@ -25,7 +25,7 @@ from ganrepro.methods.base import epochs
 from ganrepro.methods.outputs import Output
 from ganrepro.plan import datasets, paths
 from ganrepro.settings import REFERENCE_ROWS, Params, Study, TableSettings
-from ganrepro.store.files import read_json
+from ganrepro.store.files import plain, read_json
 
 HEAD = ["output", "row", "seed"]
 
@@ -270,7 +270,7 @@ def images_per_epoch(results: Results, row: str) -> int:
 def read_counts(path: Path) -> dict[str, np.ndarray]:
     """Counts by '<output>.<measure>'. UserError where the file is damaged: its sums are looked at."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with np.load(plain(path), allow_pickle=False) as file:
             return dict(file.items())
     except (ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(f"{path}: damaged or cut short ({error}); remove {path.parent} and run snakemake again") from None
@@ -280,7 +280,7 @@ def history(run: Path) -> list[dict[str, float]]:
     """Loss rows of one training, epoch by epoch. UserError where there are none."""
     path = run / "history.csv"
     try:
-        with path.open(newline="") as file:
+        with plain(path).open(newline="") as file:
             rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
     except (ValueError, TypeError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: damaged or cut short ({error}); remove {run} and run snakemake again") from None

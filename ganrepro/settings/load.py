@@ -40,6 +40,7 @@ from ganrepro.settings.models import (
     TableSettings,
     one_line,
 )
+from ganrepro.store.files import plain
 
 T = TypeVar("T")
 PAPERS = "papers"  # folder beside params.yaml, one file for each paper
@@ -67,7 +68,7 @@ def load(path: str | Path = "params.yaml") -> Params:
 def _read(path: Path) -> object:
     try:
         # YAML 1.2, as DVC reads it: 1e-05 is a number and `no` a string, for every tool alike.
-        raw = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        raw = YAML(typ="safe", pure=True).load(plain(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file; run from the project folder, or give --params (Python: params=)") from None
     except UnicodeDecodeError as error:

@@ -18,7 +18,7 @@ import torch
 
 from ganrepro.errors import UserError
 from ganrepro.store.digests import canonical
-from ganrepro.store.files import replacing
+from ganrepro.store.files import plain, replacing
 
 SCHEMA = "checkpoint/1"
 
@@ -72,7 +72,7 @@ def flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
 def load(path: Path, spec: dict[str, Any] | None = None, device: torch.device | str = "cpu") -> dict[str, Any]:
     """The state in `path`. CheckpointError if it is missing, damaged (by a single bit) or (with spec) of another run."""
     try:
-        with zipfile.ZipFile(path) as archive:  # torch writes a sum for each array and never looks at it
+        with zipfile.ZipFile(plain(path)) as archive:  # torch writes a sum for each array and never looks at it
             if (damaged := archive.testzip()) is not None:
                 raise zipfile.BadZipFile(f"wrong checksum of {damaged}")
         content = torch.load(path, map_location=device, weights_only=True)

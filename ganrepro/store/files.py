@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -70,10 +71,27 @@ def write_json(path: Path, value: object) -> None:
         )
 
 
+SPECIAL = {stat.S_IFIFO: "a pipe", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device", stat.S_IFSOCK: "a socket"}
+
+
+def plain(path: Path) -> Path:
+    """The same path, to be read. UserError for a pipe or a device, which could make the reader wait for ever.
+
+    Whoever opens it says what is wrong with a folder, or where there is nothing.
+    """
+    try:
+        kind = SPECIAL.get(stat.S_IFMT(path.stat().st_mode))
+    except (OSError, ValueError):
+        return path
+    if kind is not None:
+        raise UserError(f"{path}: expected a file, found {kind}; name another, or remove it")
+    return path
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """A file that a stage wrote. UserError where it is empty, cut short or no mapping."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(plain(path).read_text(encoding="utf-8"))
     except ValueError as error:
         raise UserError(
             f"{path}: damaged or cut short ({str(error)[:80]}); remove {path.parent} and run snakemake again"

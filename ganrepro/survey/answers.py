@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ganrepro.errors import UserError
-from ganrepro.store.files import replacing
+from ganrepro.store.files import plain, replacing
 
 REPLICATES = 10_000
 LEVEL = 0.95
@@ -139,7 +139,7 @@ def read_csv(path: Path, practice: int) -> list[dict[str, Any]]:
     The folder that occurs most is the real one, as the published tool takes it. UserError where columns are missing.
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
+        with plain(path).open(newline="", encoding="utf-8-sig") as file:
             lines = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path}: not readable as CSV ({error})") from None

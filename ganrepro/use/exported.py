@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, 
 
 from ganrepro.data.spec import DataSpec, Domain
 from ganrepro.evaluation.measures import SCORES
+from ganrepro.store.files import plain
 from ganrepro.use.rows import ModelError
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
@@ -148,7 +149,7 @@ def schema_of(kind: type[TranslatorConfig] | type[SamplerConfig]) -> str:
 def makes_samples(folder: Path) -> bool:
     """Whether an exported folder holds such a model; what else is in it is not looked at. ModelError where it is no JSON."""
     try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        config = json.loads(plain(folder / CONFIG).read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise damaged(folder, error) from None
     return isinstance(config, dict) and str(config.get("schema")).startswith("ganrepro-sampler/")
@@ -157,7 +158,7 @@ def makes_samples(folder: Path) -> bool:
 def read_config(folder: Path, kind: type[Kind]) -> Kind:
     """config.json of a folder. ModelError with what is wrong first."""
     try:
-        return kind.model_validate_json((folder / CONFIG).read_bytes())
+        return kind.model_validate_json(plain(folder / CONFIG).read_bytes())
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         place = ".".join(map(str, first["loc"])) or "it"
@@ -175,7 +176,7 @@ def read_weights(folder: Path) -> dict[str, torch.Tensor]:
     from safetensors.torch import load_file
 
     try:
-        return load_file(folder / WEIGHTS)
+        return load_file(plain(folder / WEIGHTS))
     except (OSError, SafetensorError) as error:
         raise unfit(folder, error) from None
 

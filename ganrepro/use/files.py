@@ -12,7 +12,7 @@ from PIL import Image
 
 from ganrepro.data.images import ImageError, read_levels
 from ganrepro.data.spec import IMAGE_SUFFIXES
-from ganrepro.store.files import replacing
+from ganrepro.store.files import plain, replacing
 
 MOST_PIXELS = 100_000_000  # of one photo
 
@@ -20,7 +20,7 @@ MOST_PIXELS = 100_000_000  # of one photo
 def read(path: Path) -> np.ndarray:
     """An image as `data.images.read_levels` reads it. ImageError for one too large to be meant, too."""
     try:
-        with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning), Image.open(path) as file:
+        with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning), Image.open(plain(path)) as file:
             width, height = file.size
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ImageError(f"{path}: not a readable image ({error}); replace or remove it") from None

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from ganrepro import settings
 from ganrepro.errors import UserError
 from ganrepro.seeding import numpy_stream
+from ganrepro.store.files import plain
 from ganrepro.survey import answers, design
 from ganrepro.survey.store import FOLDER, Store, file_of_answers, files
 from ganrepro.use.words import LOOPBACK, expect_free, whole
@@ -37,7 +38,7 @@ def serve(args: argparse.Namespace) -> None:
         raise UserError(f"{args.address or args.host}: {remedy}")
     design.draw(images.names, chosen, numpy_stream(0, "survey"))  # says now if there are too few
     try:
-        consent = args.consent.read_text(encoding="utf-8")
+        consent = plain(args.consent).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"--consent {args.consent}: not readable ({error})") from None
     expect_free(args.host, args.port, "survey")

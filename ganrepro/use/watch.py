@@ -34,7 +34,9 @@ def jobs(logs: Path, now: float) -> list[Job]:
     The last line of a job that is done says so (pipeline/start.py).
     """
     lines = []
-    for path, written in sorted(((path, _time(path)) for path in logs.rglob("*.log")), key=lambda pair: pair[1]):
+    for path, written in sorted(
+        ((path, _time(path)) for path in logs.rglob("*.log") if path.is_file()), key=lambda pair: pair[1]
+    ):
         silent = now - written
         if silent > SILENT_SECONDS:
             continue
