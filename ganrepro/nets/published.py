@@ -88,6 +88,8 @@ def _read(file: Path) -> dict[str, Tensor]:
     known = isinstance(state, dict) and state and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items())
     if not known or any(v.ndim not in (0, 1, 4) or (v.ndim == 0) != k.endswith(STATISTICS[2]) for k, v in state.items()):
         raise WeightsError(f"{file}: expected the weights of one generator by name (latest_net_G.pth), got something else")
+    if thin := next((name for name, v in state.items() if v.untyped_storage().nbytes() < v.numel() * v.element_size()), None):
+        raise WeightsError(f"{file}: layer {thin}: fewer numbers than its shape has; no training saves such weights")
     generator = {name.removeprefix("module."): value for name, value in state.items()}
     if "net.0.weight" in generator and any(v.ndim == 4 and len(v) == 1 for v in generator.values()):
         raise WeightsError(f"{file}: {JUDGE}")

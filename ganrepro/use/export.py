@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from ganrepro.data.images import as_tensor, read_rgb, resize, to_float, write_png
 from ganrepro.reporting.current import shown
+from ganrepro.reporting.markdown import quoted
 from ganrepro.reporting.templates import render
 from ganrepro.store.files import filling, replacing
 from ganrepro.use.exported import TranslatorConfig, schema_of, scores_of, write
@@ -134,11 +135,14 @@ def to_folder(model: Translator, path: Path, examples: Sequence[Path] = ()) -> N
 def card(model: Translator) -> str:
     """The model card: what it is for, what it was trained on, what it scored, how to call it."""
     known = ("study", "imported", "dropout", "dataset", "key")
-    about = dict.fromkeys(known) | model.about
-    parameters = sum(p.numel() for p in model.network.parameters())
+    about = quoted(dict.fromkeys(known) | model.about)
+    others = {model.label_maps: "label map"} if model.label_maps else {}
+    source, target = (others.get(name, "photo" if others else name) for name in (model.source, model.target))
     return render(
-        "model_card.md.j2", model=model, about=about, scores=scores_of(model.about), parameters=parameters, version=__version__
-    )
+        "model_card.md.j2", model=model, about=about, scores=scores_of(model.about), version=__version__,
+        parameters=sum(p.numel() for p in model.network.parameters()), title=quoted(model.title), source=source, target=target,
+        palette=quoted(model.palette),
+    )  # fmt: skip
 
 
 # --- graphs -------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, 
 
 from ganrepro.data.spec import DataSpec, Domain
 from ganrepro.evaluation.measures import SCORES
-from ganrepro.store.files import plain
+from ganrepro.store.files import plain, sha256
 from ganrepro.use.rows import ModelError
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
@@ -21,6 +21,7 @@ Pixels = Annotated[int, Field(ge=4, le=8192)]
 Level = Annotated[int, Field(ge=0, le=255)]
 Text = Annotated[str, Field(max_length=200)]
 DomainName = Annotated[str, Field(pattern="^[a-z0-9][a-z0-9._-]{0,63}$")]
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Scores = dict[str, Annotated[float, Field(allow_inf_nan=False)]]
 
 
@@ -123,6 +124,7 @@ class TranslatorConfig(_Strict):
     palette: dict[str, tuple[Level, Level, Level]]
     label_maps: DomainName | None = "a"  # folders of before do not say it
     about: About
+    weights: Digest | None = None  # folders of before do not say it
 
 
 class SamplerConfig(_Strict):
@@ -136,6 +138,7 @@ class SamplerConfig(_Strict):
     data: _Data | _DataBefore
     title: str
     about: About
+    weights: Digest | None = None  # folders of before do not say it
 
 
 Kind = TypeVar("Kind", TranslatorConfig, SamplerConfig)
@@ -170,11 +173,34 @@ def damaged(folder: Path, why: object) -> ModelError:
     return ModelError(f"{folder / CONFIG}: damaged ({' '.join(str(why).split())[:100]}); export it again")
 
 
-def read_weights(folder: Path) -> dict[str, torch.Tensor]:
-    """All tensors by name. ModelError where the file is none of safetensors."""
+def own_about(about: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """What a folder knows of its making, and where it lies. A stranger's words name no place on this machine."""
+    return {name: value for name, value in about.items() if name not in ("folder", "dataset_folder")} | {"folder": str(folder)}
+
+
+def expect_shapes(
+    folder: Path, build: Callable[[], Mapping[str, torch.Tensor]], weights: Mapping[str, torch.Tensor], only: Sequence[str] = ()
+) -> None:
+    """ModelError where weights are not those of a network; it is drawn up without memory, however large config.json makes it.
+
+    build: makes the network's state.  only: names of networks that have to be there; () all.
+    """
+    with torch.device("meta"):
+        wanted = {name: tuple(value.shape) for name, value in build().items() if not only or name.partition(".")[0] in only}
+    given = {name: tuple(value.shape) for name, value in weights.items()}
+    for name in sorted(wanted.keys() | (set() if only else given.keys())):
+        if wanted.get(name) != given.get(name):
+            expected, got = (f"{shape}" if shape is not None else "nothing" for shape in (wanted.get(name), given.get(name)))
+            raise unfit(folder, f"{name}: expected {expected}, got {got}")
+
+
+def read_weights(folder: Path, digest: str | None) -> dict[str, torch.Tensor]:
+    """All tensors by name. ModelError where the file is none of safetensors, or not the one that config.json names."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    if digest is not None and sha256(plain(folder / WEIGHTS)) != digest:
+        raise ModelError(f"{folder / WEIGHTS}: not as it was exported (its sha256 differs); copy or export it again")
     try:
         return load_file(plain(folder / WEIGHTS))
     except (OSError, SafetensorError) as error:
@@ -198,5 +224,6 @@ def write(folder: Path, config: Mapping[str, Any], weights: Mapping[str, torch.T
 
     save_file({name: value.contiguous().clone() for name, value in weights.items()}, folder / WEIGHTS, {"format": "pt"})
     (folder / WEIGHTS).chmod(0o644)
+    config = {**config, "weights": sha256(folder / WEIGHTS)}
     (folder / CONFIG).write_text(json.dumps(config, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     (folder / "README.md").write_text(card, encoding="utf-8")

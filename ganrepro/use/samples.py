@@ -20,6 +20,7 @@ from ganrepro.methods.base import Batch, Method
 from ganrepro.methods.noise import NoiseSettings
 from ganrepro.methods.outputs import Output
 from ganrepro.plan import paths
+from ganrepro.reporting.markdown import quoted
 from ganrepro.reporting.templates import render
 from ganrepro.seeding import reseed, stream
 from ganrepro.store import checkpoints
@@ -27,6 +28,8 @@ from ganrepro.store.files import filling
 from ganrepro.use.exported import (
     SamplerConfig,
     damaged,
+    expect_shapes,
+    own_about,
     read_config,
     read_weights,
     schema_of,
@@ -112,13 +115,14 @@ def of_row(run: paths.Run, name: str) -> Sampler:
 
 def read_folder(folder: Path) -> Sampler:
     """A folder that `to_folder` wrote. ModelError where it is damaged."""
-    config, weights = read_config(folder, SamplerConfig), read_weights(folder)
+    config = read_config(folder, SamplerConfig)
+    weights = read_weights(folder, config.weights)
     try:
         method = methods.find(config.method)(methods.settings_of(config.method)(**config.settings), config.data.spec())
         method.check()
     except (KeyError, ValueError, UnfitData) as error:
         raise damaged(folder, error) from None
-    about = config.about | {"folder": str(folder)}
+    about = own_about(config.about, folder)
     if not isinstance(method.settings, NoiseSettings):
         raise damaged(folder, f"method: {config.method} does not start from noise")
     by_network: dict[str, dict[str, torch.Tensor]] = {}
@@ -128,10 +132,15 @@ def read_folder(folder: Path) -> Sampler:
     if missing := set(method.generators()) - set(by_network):
         raise unfit(folder, f"no {', '.join(sorted(missing))}")
     try:
+        expect_shapes(folder, lambda: _state(method.networks(lambda _: torch.Generator())), weights, method.generators())
         networks = load_networks(method, by_network, config.about.get("seed", 0), torch.device("cpu"))
     except (ValueError, RuntimeError) as error:
         raise unfit(folder, error) from None
     return Sampler(str(folder), method, networks, config.title, about)
+
+
+def _state(networks: Mapping[str, torch.nn.Module]) -> dict[str, torch.Tensor]:
+    return {f"{name}.{key}": value for name, network in networks.items() for key, value in network.state_dict().items()}
 
 
 def to_folder(sampler: Sampler, path: Path) -> int:
@@ -139,7 +148,7 @@ def to_folder(sampler: Sampler, path: Path) -> int:
 
     Returns by how many levels of 256 these differ where the folder is read back: 0, or nothing is left behind (ModelError).
     """
-    weights = {f"{name}.{key}": value for name, net in sampler.networks.items() for key, value in net.state_dict().items()}
+    weights = _state(sampler.networks)
     about = {name: value for name, value in sampler.about.items() if name not in ("folder", "dataset_folder", "settings")}
     config = {
         "schema": schema_of(SamplerConfig), "ganrepro": __version__, "method": sampler.method.name,
@@ -148,7 +157,8 @@ def to_folder(sampler: Sampler, path: Path) -> int:
         "title": sampler.title, "range": [-1, 1], "layout": "NCHW, float32", "about": about,
     }  # fmt: skip
     card = render(
-        "sampler_card.md.j2", sampler=sampler, about=dict.fromkeys(("study", "dataset", "key")) | about,
+        "sampler_card.md.j2", sampler=sampler, about=quoted(dict.fromkeys(("study", "dataset", "key")) | about),
+        title=quoted(sampler.title),
         scores=scores_of(about), parameters=sum(value.numel() for value in weights.values()), version=__version__,
     )  # fmt: skip
     with filling(path) as folder:

@@ -19,7 +19,16 @@ from ganrepro.nets.published import read_published
 from ganrepro.plan import paths
 from ganrepro.seeding import reseed
 from ganrepro.store import checkpoints
-from ganrepro.use.exported import CONFIG, TranslatorConfig, damaged, read_config, read_weights, unfit
+from ganrepro.use.exported import (
+    CONFIG,
+    TranslatorConfig,
+    damaged,
+    expect_shapes,
+    own_about,
+    read_config,
+    read_weights,
+    unfit,
+)
 from ganrepro.use.rows import ModelError, checkpoint_of, known_of
 
 if TYPE_CHECKING:
@@ -177,13 +186,14 @@ def read_folder(folder: Path) -> Translator:
     config = read_config(folder, TranslatorConfig)
     if config.source == config.target:
         raise damaged(folder, f"source and target: expected two domains, got {config.source!r} twice")
-    architecture, weights = Architecture(**config.architecture.model_dump()), read_weights(folder)
+    architecture, weights = Architecture(**config.architecture.model_dump()), read_weights(folder, config.weights)
     try:
+        expect_shapes(folder, lambda: architecture.build().state_dict(), weights)
         network = architecture.build()
         network.load_state_dict(weights)
     except (ValueError, RuntimeError) as error:
         raise unfit(folder, error) from None
-    about = config.about | {"folder": str(folder)}
+    about = own_about(config.about, folder)
     palette = {name: list(colour) for name, colour in config.palette.items()}
     network.train().requires_grad_(False)
     output = config.output or ("labels2photo" if config.source == "a" else "photo2labels")  # of folders of before

@@ -135,7 +135,7 @@ def _paint_scene(c: _Canvas, rng: np.random.Generator) -> None:
     inner, outer = (ROAD, PAVEMENT) if rng.uniform() < 0.5 else (PAVEMENT, ROAD)
     wide, narrow = below & (np.abs(across) < half_road + half_walk), below & (np.abs(across) < half_road)
     for strip, grey, label in ((wide, greys[0], outer), (narrow, greys[1], inner)):
-        c.paint(strip, _shade(grey, 0.07 * textures[label]), label)
+        c.paint(strip, _shade(grey, 0.08 * textures[label]), label)
 
     for side in (-1, 1):
         _paint_row(c, rng, side, horizon, vanishing, middle, half_road + half_walk)
@@ -175,7 +175,7 @@ def _paint_row(
         colour = FACADES[rng.integers(4)] + rng.normal(0, 0.02, 3) - (0.05 if side > 0 else 0.0)
         label = BUILDING if rng.uniform() < 0.5 else VEGETATION
         inside = (t > start) & (t < stop) & (c.y < base) & (c.y > horizon - height * t)
-        c.paint(inside, _shade(colour, 0.10 * textures[label][inside]), label)
+        c.paint(inside, _shade(colour, 0.12 * textures[label][inside]), label)
         start = stop * rng.uniform(1.0, 1.08)
 
 
@@ -228,7 +228,7 @@ def _paint_tree(
     dx, dy = (c.x - x0) / radius, (c.y - (ground - tall)) / radius
     ragged = 1 + 0.22 * _noise(rng, dx, dy, 1.6)
     crown = dx**2 + dy**2 < ragged
-    c.paint(crown, _shade(leaf, 0.10 * _specks(rng, c.x, c.y) - 0.04 * dy), VEGETATION)
+    c.paint(crown, _shade(leaf, 0.12 * _specks(rng, c.x, c.y) - 0.04 * dy), VEGETATION)
 
 
 def _paint_person(
