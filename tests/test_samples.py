@@ -113,7 +113,14 @@ def test_a_damaged_folder_gets_one_line(folder, damage, message):
 
 
 def test_damaged_weights_get_one_line(folder):
-    weights = (folder / "model.safetensors").read_bytes()
+    """A flipped bit by the file's digest; of folders of before, which have none, what cannot be weights."""
+    weights, config = (folder / "model.safetensors").read_bytes(), json.loads((folder / "config.json").read_text())
+    flipped = bytearray(weights)
+    flipped[-1] ^= 1
+    (folder / "model.safetensors").write_bytes(flipped)
+    with pytest.raises(ModelError, match="not as it was exported"):
+        load(str(folder))
+    (folder / "config.json").write_text(json.dumps(config | {"weights": None}))
     for damaged in (weights[:100], weights[:-8], b""):
         (folder / "model.safetensors").write_bytes(damaged)
         with pytest.raises(ModelError, match="no weights of that network"):

@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import re
+import resource
 import shutil
 import socket
 from functools import partial
@@ -637,14 +638,20 @@ def test_a_folder_says_what_it_is_and_loads_back(folder, tmp_path):
     x, model = torch.rand(1, 3, 16, 16), load(folder)
     assert torch.equal(model(x), a_model()(x)) and model.translates().palette["sky"] == [0, 0, 255]
     weights = (folder / "model.safetensors").read_bytes()
-    for damage, message in ((weights[:100], "no weights of that network"), (weights[:-8], "no weights of that network")):
+    flipped = bytearray(weights)
+    flipped[-1] ^= 1
+    (folder / "model.safetensors").write_bytes(flipped)
+    with pytest.raises(ModelError, match="not as it was exported"):
+        load(folder)
+    (folder / "config.json").write_text(json.dumps(config | {"weights": None}))  # as folders of before
+    for damage in (weights[:100], weights[:-8]):
         (folder / "model.safetensors").write_bytes(damage)
-        with pytest.raises(ModelError, match=message):
+        with pytest.raises(ModelError, match="no weights of that network"):
             load(folder)
     (folder / "model.safetensors").write_bytes(weights)
     wider = config | {"architecture": config["architecture"] | {"filters": 8}}
     for text, message in (
-        (json.dumps(wider), r"size mismatch.*no weights|no weights of that network"),
+        (json.dumps(wider), r"no weights of that network \(.*: expected \(.*\), got \("),
         ("{", "damaged"),
         (json.dumps(config | {"schema": "x/1"}), "schema: Input should be 'ganrepro-model/1'"),
         (json.dumps({k: v for k, v in config.items() if k != "pixels"}), "damaged"),
@@ -924,3 +931,34 @@ def test_a_pipe_among_results_and_archives_is_refused(tmp_path):
     for read, path in (*((read, tmp_path / "x.zip") for read in readers), (history, tmp_path)):
         with pytest.raises(UserError, match="expected a file, found a pipe"):
             read(path)
+
+
+def test_a_folder_of_a_stranger_reaches_nothing_and_asks_for_no_memory(tmp_path, folder):
+    """Its words choose no folder of one's own, a network of 78 GB is refused by its shapes, its card has no links or code."""
+    (tmp_path / "private/test/a").mkdir(parents=True)
+    photo(tmp_path / "private/test/a/secret.png")
+    config = json.loads((folder / "config.json").read_text())
+    about = config["about"] | {"dataset_folder": str(tmp_path / "private"), "drawn": True, "study": "x` <script>[y](http://z)"}
+    (folder / "config.json").write_text(json.dumps(config | {"about": about, "title": "<b>T</b>"}))
+    model = load(folder).translates()
+    assert "dataset_folder" not in model.about and export.example_pictures(model) == []
+    export.to_folder(model, tmp_path / "again")
+    assert not (tmp_path / "again/examples").exists()
+    card = (tmp_path / "again/README.md").read_text()
+    assert "<script>" not in card and "](http" not in card and "<b>" not in card and "x' &lt;script&gt;" in card
+    huge = config["architecture"] | {"filters": 1024, "blocks": 64}
+    (folder / "config.json").write_text(json.dumps(config | {"architecture": huge}))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ModelError, match="no weights of that network"):
+        load(folder)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 2_000_000  # kB
+
+
+def test_expanded_weights_are_no_weights(tmp_path):
+    """5 kB that claim to be hundreds of GB."""
+    state = published(resnet_layers(6, 4), resnet_norms(6, 4), "instance")
+    state["model.1.weight"] = torch.zeros(1, 1, 1, 1).expand(100_000, 1000, 7, 7)
+    torch.save(state, tmp_path / "x.pth")
+    assert (tmp_path / "x.pth").stat().st_size < 1_000_000
+    with pytest.raises(WeightsError, match=r"layer model\.1\.weight: fewer numbers than its shape has"):
+        read_published(tmp_path / "x.pth")

@@ -26,7 +26,7 @@ from ganrepro.reporting.current import shown
 from ganrepro.reporting.markdown import quoted
 from ganrepro.reporting.templates import render
 from ganrepro.store.files import filling, replacing
-from ganrepro.use.exported import TranslatorConfig, schema_of, scores_of, write
+from ganrepro.use.exported import ON_CARDS, TranslatorConfig, schema_of, scores_of, write
 from ganrepro.use.rows import ModelError
 from ganrepro.use.translator import Translator, read_folder
 from ganrepro.version import __version__
@@ -134,8 +134,7 @@ def to_folder(model: Translator, path: Path, examples: Sequence[Path] = ()) -> N
 
 def card(model: Translator) -> str:
     """The model card: what it is for, what it was trained on, what it scored, how to call it."""
-    known = ("study", "imported", "dropout", "dataset", "key")
-    about = quoted(dict.fromkeys(known) | model.about)
+    about = quoted(dict.fromkeys(ON_CARDS) | model.about)
     others = {model.label_maps: "label map"} if model.label_maps else {}
     source, target = (others.get(name, "photo" if others else name) for name in (model.source, model.target))
     return render(

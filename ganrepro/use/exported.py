@@ -212,6 +212,12 @@ def unfit(folder: Path, why: object) -> ModelError:
     return ModelError(f"{folder / WEIGHTS}: no weights of that network ({str(why).splitlines()[-1].strip()[:160]})")
 
 
+ON_CARDS = (
+    *("study", "study_title", "row", "seed", "method", "dataset", "licence"),
+    *("imported", "dropout", "key", "commit", "trained_on"),
+)  # of what is known of a model; None where it is not
+
+
 def scores_of(about: Mapping[str, Any]) -> list[tuple[str, float, str]]:
     """For a model card: heading, value and which way is better of every score."""
     kept = about.get("scores", {})

@@ -26,6 +26,7 @@ from ganrepro.seeding import reseed, stream
 from ganrepro.store import checkpoints
 from ganrepro.store.files import filling
 from ganrepro.use.exported import (
+    ON_CARDS,
     SamplerConfig,
     damaged,
     expect_shapes,
@@ -157,7 +158,7 @@ def to_folder(sampler: Sampler, path: Path) -> int:
         "title": sampler.title, "range": [-1, 1], "layout": "NCHW, float32", "about": about,
     }  # fmt: skip
     card = render(
-        "sampler_card.md.j2", sampler=sampler, about=quoted(dict.fromkeys(("study", "dataset", "key")) | about),
+        "sampler_card.md.j2", sampler=sampler, about=quoted(dict.fromkeys(ON_CARDS) | about),
         title=quoted(sampler.title),
         scores=scores_of(about), parameters=sum(value.numel() for value in weights.values()), version=__version__,
     )  # fmt: skip
