@@ -24,8 +24,10 @@ import ruamel.yaml
 from ganrepro import settings
 from ganrepro.data.packed import as_webp
 from ganrepro.data.prepare import read_manifest
+from ganrepro.errors import UserError
 from ganrepro.plan import datasets, paths
 from ganrepro.reporting.current import shown
+from ganrepro.schema.records import check
 from ganrepro.schema.registry import FOLDER
 from ganrepro.settings import ConfigError, Params, Study
 from ganrepro.store.code import PACKAGE
@@ -124,7 +126,8 @@ def take(params: Params, path: Path) -> None:
         with zipfile.ZipFile(plain(path)) as results:
             content = {name: results.read(name) for name in results.namelist()}
         declared = json.loads(content.pop("results.json"))
-    except (zipfile.BadZipFile, zlib.error, KeyError, ValueError) as error:
+        check(path, dict[str, str], declared)
+    except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, UserError) as error:
         raise ConfigError(f"{path}: no results of a bundle, or damaged ({error}); carry it over again") from None
     folders = expected(params)
     for name, data in content.items():

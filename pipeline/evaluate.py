@@ -43,6 +43,7 @@ def main() -> None:
             output, folders, folder, manifest, study.data, study.pixels, device, run.row if run.reference else None, reader,
             params.features, datasets.download_dir(INCEPTION), paths.features_dir(),
         )  # fmt: skip
+        job.expect_all()
         epochs = {epoch: images / f"epoch-{epoch}" / output.name for epoch in ([] if run.reference else run.looks_back)}
         values[output.name], by_epoch = score(job, measures, epochs)
         counts |= {f"{output.name}.{measure}": array for measure, array in by_epoch.items()}

@@ -205,7 +205,9 @@ def digits(tmp_path):
         Image.new("L", (8, 8), 100 * label).save(tmp_path / "train" / "b" / name)
     names = {"train": {"b": list(labels)}, "test": {"b": ["0.png", "1.png"]}}
     manifest = {"schema": SCHEMA, "data": images_with_classes(3).as_values(), "classes": labels, "names": names, "digest": ""}
-    (tmp_path / "manifest.json").write_text(json.dumps(manifest | {"unpaired": names["train"]}))
+    counts = {split: {domain: len(of) for domain, of in domains.items()} for split, domains in names.items()}
+    whole = {"source": "toy", "title": "toy", "pixels": 8, "counts": counts, "files": {}, "unpaired": names["train"]}
+    (tmp_path / "manifest.json").write_text(json.dumps(whole | manifest))
     return tmp_path
 
 

@@ -1,3 +1,5 @@
+import copy
+import functools
 import json
 import re
 from dataclasses import replace
@@ -10,13 +12,17 @@ from conftest import RAW, ROOT, method_of, parsed
 from PIL import Image
 from scipy.stats import t as student
 
+from ganrepro.errors import UserError
 from ganrepro.evaluation.intervals import Difference, Estimate, p_smaller
 from ganrepro.evaluation.measures import MEASURES
 from ganrepro.evaluation.readers.base import Gate
+from ganrepro.plan import paths
 from ganrepro.reporting import claims, page, pictures, plots, tables, verdict_errors
+from ganrepro.reporting import results as results_of
 from ganrepro.reporting.current import deviations_of
 from ganrepro.reporting.deviations import deviations
 from ganrepro.reporting.results import HEAD, Results, collapsed_trainings, intervals, segmented, summary, unlearned
+from ganrepro.schema.records import MakingTime, Manifest, Metrics, ReaderRecord, TrainingTime, read_record
 from ganrepro.settings import REFERENCE_ROWS
 from ganrepro.store.files import replace_section
 from ganrepro.tracking import client as tracking
@@ -549,3 +555,72 @@ def test_a_section_of_a_page_is_replaced_and_nothing_else(tmp_path):
     assert replace_section(page, "results: x", "new\nlines")
     assert page.read_text() == "above\n<!-- results: x -->\nnew\nlines\n<!-- /results -->\nbelow\n"
     assert not replace_section(tmp_path / "none.md", "results: x", "new")
+
+
+GOOD = {
+    Metrics: {"values": {"a2b": {"psnr": {"scores": {"psnr": 20}, "more": {}, "errors": {"psnr": None}}}}},
+    TrainingTime: {
+        "seconds": 1.5, "resumed": 0, "commit": "x", "device": "cpu", "device_name": "x", "cores": 2, "threads": 1, "versions": {}
+    },
+    MakingTime: {"seconds": 1, "images": 3},
+    ReaderRecord: {"gate": {"what": "w", "value": 0.9, "required": 0.8}},
+    Manifest: {
+        "source": "s", "title": "t", "data": {}, "pixels": 8, "unpaired": {"a": ["x.png"]}, "classes": {}, "files": {}, "digest": "0",
+        "names": {"train": {"a": ["x.png"]}, "test": {"a": ["y.png"]}}, "counts": {"train": {"a": 1}, "test": {"a": 1}},
+    },
+}  # fmt: skip
+
+
+def places_of(value, at=()):
+    """Every place inside a value."""
+    for key, inside in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield (*at, key)
+        yield from places_of(inside, (*at, key))
+
+
+@pytest.mark.parametrize("kind", GOOD, ids=lambda kind: kind.__name__)
+def test_every_file_of_a_stage_is_checked_in_one_line(tmp_path, kind):
+    """Each place of a right file gone, or of another type: valid JSON with wrong content, which never ends in a traceback."""
+    file = tmp_path / "x.json"
+    file.write_text(json.dumps(GOOD[kind]))
+    assert read_record(file, kind) == GOOD[kind]
+    tried = 0
+    for place in places_of(GOOD[kind]):
+        for damage in ("gone", None, [], {}, "text", -1, True, 1e400):
+            broken = copy.deepcopy(GOOD[kind])
+            holder = functools.reduce(lambda inside, key: inside[key], place[:-1], broken)
+            if damage == "gone":
+                del holder[place[-1]]
+            else:
+                holder[place[-1]] = damage
+            file.write_text(json.dumps(broken))
+            try:
+                read_record(file, kind)  # some are no damage: a free text, say
+            except UserError as error:
+                tried += 1
+                assert (
+                    str(error).startswith(f"{file}: damaged (") and "\n" not in str(error) and "run snakemake again" in str(error)
+                )
+    assert tried > 4 * len(list(places_of(GOOD[kind])))
+    for text in ("[]", "3", "null", '"x"', "{", ""):
+        file.write_text(text)
+        with pytest.raises(UserError, match="run snakemake again"):
+            read_record(file, kind)
+
+
+def test_counts_of_another_shape_are_no_counts(tmp_path):
+    run = paths.find_run(PARAMS, "streets-tiny", "cyclegan", 1)
+    manifest = {"names": {"test": {"a": ["0.png", "1.png"], "b": ["0.png", "1.png"]}}}
+    good = np.ones((2, 3, 3), np.int64)
+    results_of._expect_shape(run, "labels2photo", "fcn_score", good, [good], manifest)
+    for output, measure, array, why in (
+        ("labels2photo", "fcn_score", np.ones((2, 4, 4)), "of another seed"),
+        ("labels2photo", "fcn_score", np.ones((3, 3, 3)), "of another seed"),
+        ("labels2photo", "no_measure", good, "no output and measure"), ("x", "fcn_score", good, "no output and measure"),
+        ("labels2photo", "fcn_score", -good, "no counts"), ("labels2photo", "fcn_score", good * np.nan, "no counts"),
+        ("labels2photo", "fcn_score", np.ones(3), "no counts"), ("labels2photo", "fcn_score", good.astype("U3"), "no counts"),
+    ):  # fmt: skip
+        with pytest.raises(UserError, match=rf"counts\.npz: damaged \({output}\.{measure}: .*{why}.*run snakemake again"):
+            results_of._expect_shape(run, output, measure, array, [good], manifest)
+    with pytest.raises(UserError, match="of 2 images, and there are 3"):
+        results_of._expect_shape(run, "labels2photo", "fcn_score", good, [], {"names": {"test": {"a": ["x"] * 3}}})

@@ -623,7 +623,8 @@ def test_a_model_of_edges_is_drawn_with_a_pen_one_of_labels_with_their_colours(t
     players = Players(run.method, 0, torch.device("cpu"))
     run.folder.mkdir(parents=True)
     checkpoints.save(run.folder / "checkpoint.pt", run.spec, {"players": players.state()})
-    write_json(run.folder / "timing.json", {"commit": "x", "versions": {}, "device_name": "x"})
+    clock = {"seconds": 1.0, "resumed": 0, "device": "cpu", "cores": 2, "threads": 1}
+    write_json(run.folder / "timing.json", clock | {"commit": "x", "versions": {}, "device_name": "x"})
     model = of_row(run, "a row").translates()
     assert bool(model.palette) is labels
     drawn = demo.drawn(model, Image.new("RGB", (16, 16), (250, 250, 250)))

@@ -8,16 +8,16 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from PIL import Image
-
-from ganrepro.data.images import Values, read_levels
 from ganrepro.data.spec import IMAGE_SUFFIXES, DataSpec, spec_of
 from ganrepro.errors import SourceError
 from ganrepro.schema.datasets import DatasetSettings
 from ganrepro.schema.fields import checked_name
 from ganrepro.schema.registry import FOLDER, entry
+
+if TYPE_CHECKING:
+    from ganrepro.data.images import Values
 
 
 def entry_of(dataset: DatasetSettings) -> dict[str, Any]:
@@ -125,6 +125,8 @@ def _found_range(domain: str, dataset: DatasetSettings, own: Mapping[str, Any]) 
     side = {"a": own.get("a"), "b": "B" if own.get("a") == "A" else "A"}.get(domain)
     below = {"two-sides": f"train{side}", "domains": f"{train}/{domain}"}.get(own["layout"], train)
     files = [path for name, path in files_of(dataset) if below == "." or name.startswith(f"{below}/")]
+    from ganrepro.data.images import read_levels
+
     extremes = [(float(levels.min()), float(levels.max())) for path in files for levels in [read_levels(path)]]
     low, high = min(low for low, _ in extremes), max(high for _, high in extremes)
     if low == high:
@@ -145,6 +147,10 @@ def notes_of(dataset: DatasetSettings) -> list[str]:
     if kinds:
         which = ", ".join(f"{count} × {kind}" for kind, count in sorted(kinds.items()))
         notes.append(f"left out of {root.name}, being no {', '.join(IMAGE_SUFFIXES)}: {which}")
+    from PIL import Image
+
+    from ganrepro.data.images import read_levels
+
     several, deep = 0, []
     for path in files:
         with contextlib.suppress(OSError, SyntaxError, ValueError, Image.DecompressionBombError), Image.open(path) as image:

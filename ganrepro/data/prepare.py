@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
@@ -34,8 +33,10 @@ from ganrepro.data.spec import DataSpec, photos_of, spec_of
 from ganrepro.errors import SourceError
 from ganrepro.lazy import torch
 from ganrepro.schema.datasets import DatasetSettings
+from ganrepro.schema.records import Manifest, check
 from ganrepro.schema.registry import FOLDER
 from ganrepro.seeding import numpy_stream
+from ganrepro.store.files import read_json
 
 SCHEMA = "dataset/2"
 FindEdges = Callable[[Image.Image], Image.Image]  # photo -> square image of its edges
@@ -246,31 +247,27 @@ def _manifest(dataset: DatasetSettings, title: str, spec: DataSpec, done: list[W
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of a prepared dataset. SourceError with one line where it is missing, damaged, or says less than it should."""
+    """The manifest of a prepared dataset. UserError with one line where it is missing, damaged, or says less than it should."""
     file = folder / "manifest.json"
     again = f"remove {folder} and run snakemake again"
-    try:
-        manifest = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise SourceError(f"{file}: not made yet; snakemake --cores all {file}") from None
-    except ValueError as error:
-        raise SourceError(f"{file}: damaged or cut short ({str(error)[:80]}); {again}") from None
-    if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
+    if not file.exists():
+        raise SourceError(f"{file}: not made yet; snakemake --cores all {file}")
+    manifest = read_json(file)
+    if manifest.get("schema") != SCHEMA:
         raise SourceError(f"{file}: expected a manifest of this version ({SCHEMA}); {again}")
+    check(file, Manifest, manifest)
     try:
         spec = DataSpec.of_values(manifest["data"])
-        for split in SPLITS:
-            for domain in spec.domains:
-                if (
-                    not all(isinstance(name, str) for name in manifest["names"][split][domain])
-                    or not manifest["names"][split][domain]
-                ):
-                    raise KeyError(f"names.{split}.{domain}")
-        if not {*spec.domains} <= {*manifest["unpaired"]} or not isinstance(manifest["digest"], str):
-            raise KeyError("unpaired or digest")
-        read = spec.readable
-        if spec.classes and read and not {n for s in SPLITS for n in manifest["names"][s][read]} <= {*manifest["classes"]}:
-            raise KeyError("classes of all images")
-    except (KeyError, TypeError, AttributeError) as error:
-        raise SourceError(f"{file}: says too little of the dataset (no {str(error)[:60]}); {again}") from None
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise SourceError(f"{file}: damaged (data: {str(error)[:60]}); {again}") from None
+    for split in SPLITS:
+        if lacking := next((name for name in spec.domains if name not in manifest["names"][split]), None):
+            raise SourceError(f"{file}: says too little of the dataset (no names.{split}.{lacking}); {again}")
+    if lacking := next((name for name in spec.domains if name not in manifest["unpaired"]), None):
+        raise SourceError(f"{file}: says too little of the dataset (no unpaired.{lacking}); {again}")
+    read = spec.readable
+    if spec.classes and read and not {n for s in SPLITS for n in manifest["names"][s][read]} <= {*manifest["classes"]}:
+        raise SourceError(f"{file}: says too little of the dataset (no classes of all images); {again}")
+    if spec.classes and not all(number < len(spec.classes) for number in manifest["classes"].values()):
+        raise SourceError(f"{file}: damaged (classes: {len(spec.classes)} are named, and there are others); {again}")
     return manifest

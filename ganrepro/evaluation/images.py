@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,25 @@ import torch
 from torch import Tensor
 
 from ganrepro.data.images import ImageError, as_tensor, read_rgb, resize
+from ganrepro.errors import UserError
+from ganrepro.store.files import plain
+
+
+def read_codes(file: Path, wanted: Mapping[str, int]) -> dict[str, np.ndarray]:
+    """What an encoder said of images, (images, ...) by 'split.name'.
+
+    wanted: of how many images.  UserError where the file is damaged, or holds something else.
+    """
+    again = f"remove {file.parent} and run snakemake again"
+    try:
+        with np.load(plain(file), allow_pickle=False) as opened:
+            codes = dict(opened.items())
+    except (ValueError, EOFError, KeyError, OSError, zipfile.BadZipFile, zlib.error) as error:
+        raise UserError(f"{file}: damaged or cut short ({error}); {again}") from None
+    for name, count in wanted.items():
+        if name in codes and (codes[name].ndim < 1 or len(codes[name]) != count or not np.isfinite(codes[name]).all()):
+            raise UserError(f"{file}: damaged ({name}: expected numbers of {count} images); {again}")
+    return codes
 
 
 def load_levels(folder: Path, names: Sequence[str], channels: int, pixels: int | None = None) -> Tensor:

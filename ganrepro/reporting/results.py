@@ -24,8 +24,9 @@ from ganrepro.evaluation.readers.base import Gate
 from ganrepro.methods.base import epochs
 from ganrepro.methods.outputs import Output
 from ganrepro.plan import datasets, paths
+from ganrepro.schema.records import MakingTime, Metrics, ReaderRecord, TrainingTime, read_record
 from ganrepro.settings import REFERENCE_ROWS, Params, Study, TableSettings
-from ganrepro.store.files import plain, read_json
+from ganrepro.store.files import plain
 
 HEAD = ["output", "row", "seed"]
 
@@ -86,9 +87,10 @@ def collect(params: Params, study: Study) -> Results:
     valued: dict[tuple[str, str], dict[str, list[tuple[float, float | None]]]] = {}
     for run in paths.runs(params, study):
         images[run.row, run.seed] = run.images
-        values = read_json(run.scores / "metrics.json")["values"]
+        values = read_record(run.scores / "metrics.json", Metrics)["values"]
         for name, array in read_counts(run.scores / "counts.npz").items():
-            output, counted = name.split(".")
+            output, _, counted = name.partition(".")
+            _expect_shape(run, output, counted, array, counts.get((output, run.row), {}).get(counted, []), manifest)
             counts.setdefault((output, run.row), {}).setdefault(counted, []).append(array)
         for output, by_measure in values.items():
             line = {"output": output, "row": run.row, "seed": run.seed}
@@ -112,9 +114,9 @@ def collect(params: Params, study: Study) -> Results:
                     ]
     for run in paths.trained(params, study):
         if (clock := run.images / "timing.json").exists():
-            measured = read_json(clock)
+            measured = read_record(clock, MakingTime)
             pace[run.row, run.seed] = measured["seconds"] / max(1, measured["images"])
-        timing[run.row, run.seed] = read_json(run.folder / "timing.json")
+        timing[run.row, run.seed] = read_record(run.folder / "timing.json", TrainingTime)
         versions[run.row, run.seed] = timing[run.row, run.seed]["versions"]
         losses += [{"row": run.row, "seed": run.seed} | row for row in history(run.folder)]
     estimates_of = {at: _estimates(by_measure) for at, by_measure in counts.items()}
@@ -125,7 +127,7 @@ def collect(params: Params, study: Study) -> Results:
     table = pd.DataFrame(scores, columns=[*HEAD, "score", "value"])
     kind, gate = paths.reader_kind(params, study), None
     if kind is not None and paths.read(params, study):
-        gate = Gate(**read_json(paths.reader_dir(params, study) / "reader.json")["gate"])
+        gate = Gate(**read_record(paths.reader_dir(params, study) / "reader.json", ReaderRecord)["gate"])
     return Results(
         params=params,
         study=study,
@@ -147,6 +149,27 @@ def collect(params: Params, study: Study) -> Results:
         gate=gate,
         reader=find(kind).title if kind is not None and gate is not None else "",
     )
+
+
+def _expect_shape(
+    run: paths.Run, output: str, measure: str, array: np.ndarray, before: list[np.ndarray], manifest: Mapping[str, Any]
+) -> None:
+    """UserError for counts that are none of this row: of other images or numbers than its other seeds, or of no such measure."""
+    file = run.scores / "counts.npz"
+    known = {o.name: o for o in run.study.outputs}
+    wrong = ""
+    if output not in known or measure not in MEASURES:
+        wrong = "of no output and measure of its study"
+    elif array.ndim < 2 or array.dtype.kind not in "uif" or not np.isfinite(array).all() or (array < 0).any():
+        wrong = "no counts"
+    elif before and array.shape != before[0].shape:
+        wrong = f"{array.shape}, and {before[0].shape} of another seed"
+    else:
+        of = known[output].source or known[output].target
+        if len(array) != (tested := len(manifest["names"]["test"][of])):
+            wrong = f"of {len(array)} images, and there are {tested}"
+    if wrong:
+        raise UserError(f"{file}: damaged ({output}.{measure}: {wrong}); remove {run.scores} and run snakemake again")
 
 
 def collapsed_trainings(params: Params, study: Study, scores: pd.DataFrame) -> dict[tuple[str, str], list[bool]]:

@@ -13,7 +13,7 @@ from ganrepro import settings
 from ganrepro.errors import UserError, in_one_line
 from ganrepro.evaluation.measures import MEASURES
 from ganrepro.plan import paths
-from ganrepro.store.files import read_json
+from ganrepro.schema.records import Metrics, read_record
 from ganrepro.use import survey
 from ganrepro.use.words import whole
 from ganrepro.version import __version__
@@ -44,7 +44,7 @@ def list_rows(args: argparse.Namespace) -> None:
             file = run.folder / "checkpoint.pt"
             if file.exists():
                 measured = run.scores / "metrics.json"
-                values = read_json(measured)["values"] if measured.exists() else {}
+                values = read_record(measured, Metrics)["values"] if measured.exists() else {}
                 headlines = [_headline(of_output) for of_output in values.values()]
                 when = datetime.fromtimestamp(file.stat().st_mtime).strftime("%Y-%m-%d")
                 size = f"{file.stat().st_size / 1e6:.1f} MB"

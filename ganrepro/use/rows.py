@@ -12,8 +12,8 @@ from ganrepro import settings
 from ganrepro.errors import UserError
 from ganrepro.methods.outputs import Output
 from ganrepro.plan import datasets, paths
+from ganrepro.schema.records import Manifest, Metrics, TrainingTime, read_record
 from ganrepro.schema.registry import is_drawn, registry
-from ganrepro.store.files import read_json
 
 
 class ModelError(UserError):
@@ -57,7 +57,7 @@ def checkpoint_of(run: paths.Run) -> Path:
 def known_of(run: paths.Run, outputs: Iterable[Output]) -> dict[str, Any]:
     """What is known of a trained row, as plain values: study, method, data and its licence, scores, provenance."""
     method, dataset = run.method, run.params.datasets[run.study.dataset]
-    entry, timing = registry().get(dataset.source, {}), read_json(checkpoint_of(run).parent / "timing.json")
+    entry, timing = registry().get(dataset.source, {}), read_record(checkpoint_of(run).parent / "timing.json", TrainingTime)
     scores: dict[str, float] = {}
     for output in outputs:
         scores |= _scores(run, output)
@@ -75,12 +75,12 @@ def known_of(run: paths.Run, outputs: Iterable[Output]) -> dict[str, Any]:
 def _values(run: paths.Run) -> dict[str, Any]:
     """Black and white of its images by domain, where the dataset says them."""
     file = datasets.dataset_dir(run.params, run.study.dataset) / "manifest.json"
-    values = read_json(file).get("values") if file.exists() else None
+    values = read_record(file, Manifest).get("values") if file.exists() else None
     return {"values": values} if values else {}
 
 
 def _scores(run: paths.Run, output: Output) -> dict[str, float]:
     """What its own seed scored; empty where it was not scored yet."""
     file = run.scores / "metrics.json"
-    measured = read_json(file)["values"].get(output.name, {}) if file.exists() else {}
+    measured = read_record(file, Metrics)["values"].get(output.name, {}) if file.exists() else {}
     return {score: float(value) for by_measure in measured.values() for score, value in by_measure["scores"].items()}

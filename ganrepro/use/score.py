@@ -20,8 +20,8 @@ from ganrepro.evaluation.readers.base import Gate, Reader
 from ganrepro.evaluation.scoring import score as measure
 from ganrepro.plan import datasets, paths
 from ganrepro.reporting.markdown import markdown
+from ganrepro.schema.records import ReaderRecord, read_record
 from ganrepro.schema.registry import INCEPTION
-from ganrepro.store.files import read_json
 
 CPU = torch.device("cpu")
 Found = dict[str, Any]
@@ -66,7 +66,7 @@ def score(folder: Path, study_name: str, output_name: str | None = None, params_
     }
     gate = None
     if any(of_measure.uses_reader(needs) for of_measure in used):
-        gate = Gate(**read_json(_made(paths.reader_dir(params, study) / "reader.json"))["gate"])
+        gate = Gate(**read_record(_made(paths.reader_dir(params, study) / "reader.json"), ReaderRecord)["gate"])
     kept = gate._asdict() | {"passed": gate.passed} if gate else None
     return {"study": study.name, "output": output.name, "folder": str(folder), "scores": result, "gate": kept}
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ganrepro.data.images import range_of
 from ganrepro.seeding import reseed
-from ganrepro.use.translator import Translator, finite
+from ganrepro.use.translator import Translator, back, finite, forth
 
 STATISTICS_FROM = 16  # pieces, evenly over the photo
 ROUNDS = 2  # what passes a norm depends on the norms before it: once more with theirs put right
@@ -36,7 +36,7 @@ def translate(
     black, white = model.values or range_of(levels, "the image")
     kind = np.dtype(np.uint8 if levels.dtype == np.uint8 else np.uint16)
     if tile is None or (height <= tile and width <= tile):
-        return _back(model.whole(_forth(model, levels, black, white)[None])[0], kind)
+        return back(model.whole(forth(model, levels, black, white)[None])[0], kind)
     if not 0 <= overlap < tile:
         raise ValueError(f"overlap: expected 0 to {tile - 1}, less than a tile, got {overlap}")
     m = model.architecture.multiple
@@ -50,7 +50,7 @@ def translate(
     pieces = [(top, left) for top in tops for left in lefts]
 
     def piece(top: int, left: int) -> Tensor:
-        return _forth(model, levels[top : top + side, left : left + side], black, white)[None]
+        return forth(model, levels[top : top + side, left : left + side], black, white)[None]
 
     apart = [(top, left) for top in places(high, side, 0, m) for left in places(wide, side, 0, m)]
     chosen = [apart[i] for i in np.linspace(0, len(apart) - 1, min(STATISTICS_FROM, len(apart))).round().astype(int)]
@@ -65,26 +65,7 @@ def translate(
         for top, left in pieces:
             translated = finite(model.network(piece(top, left)), model.name)[0].permute(1, 2, 0).numpy()
             total[top : top + side, left : left + side] += translated * down[top][:, None, None] * across[left][None, :, None]
-    return _back(torch.from_numpy(total[:height, :width]).permute(2, 0, 1), kind)
-
-
-def _forth(model: Translator, levels: np.ndarray, black: float, white: float) -> Tensor:
-    """(c, h, w) in [-1, 1], with as many channels as the model takes: grey is repeated, colour becomes its luminance."""
-    values = (torch.from_numpy(levels.astype(np.float32)).permute(2, 0, 1) - black) / ((white - black) / 2) - 1
-    values = values.clamp_(-1, 1)
-    if values.shape[0] == model.architecture.inputs:
-        return values
-    if values.shape[0] == 1:
-        return values.expand(model.architecture.inputs, -1, -1)
-    weights = torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)  # ITU-R 601, as Pillow
-    return (values * weights).sum(0, keepdim=True)
-
-
-def _back(values: Tensor, kind: np.dtype) -> np.ndarray:
-    """[-1, 1] (clipped) -> levels (h, w, c), rounded to nearest; in place, since a large photo fills the memory."""
-    most = float(np.iinfo(kind).max)
-    scaled = values.add_(1).mul_(most / 2).round_().clamp_(0, most)
-    return np.ascontiguousarray(scaled.permute(1, 2, 0).numpy().astype(kind))
+    return back(torch.from_numpy(total[:height, :width]).permute(2, 0, 1), kind)
 
 
 def places(size: int, side: int, overlap: int, step: int = 1) -> list[int]:

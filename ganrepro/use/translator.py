@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ganrepro.data.images import Values, levels_of, scaled
+from ganrepro.data.images import Values, levels_of, range_of, scaled
 from ganrepro.methods.imported import Imported
 from ganrepro.methods.outputs import Output
 from ganrepro.methods.translation import TranslationMethod, route
@@ -97,9 +97,10 @@ class Translator:
     def _picture(self, image: Image.Image, seed: int) -> Image.Image:
         from PIL import Image as pillow
 
-        from ganrepro.use import tiles
-
-        levels = tiles.translate(self, levels_of(image), seed=seed)
+        reseed(seed, "use/translate")
+        levels = levels_of(image)
+        values = forth(self, levels, *(self.values or range_of(levels, "the image")))
+        levels = back(self.whole(values[None])[0], np.dtype(np.uint8 if levels.dtype == np.uint8 else np.uint16))
         if levels.dtype != np.uint8 and levels.shape[-1] == 3:  # Pillow has no colour of 16 bits
             levels = scaled(levels, (0, 65535))
         return pillow.fromarray(levels.squeeze(-1) if levels.shape[-1] == 1 else levels)
@@ -116,6 +117,25 @@ class Translator:
         mixed = any(isinstance(module, nn.BatchNorm2d) for module in self.network.modules())
         translated = torch.cat([self.network(image) for image in padded[:, None]]) if mixed else self.network(padded)
         return finite(translated, self.name)[..., :height, :width]
+
+
+def forth(model: Translator, levels: np.ndarray, black: float, white: float) -> Tensor:
+    """(c, h, w) in [-1, 1], with as many channels as the model takes: grey is repeated, colour becomes its luminance."""
+    values = (torch.from_numpy(levels.astype(np.float32)).permute(2, 0, 1) - black) / ((white - black) / 2) - 1
+    values = values.clamp_(-1, 1)
+    if values.shape[0] == model.architecture.inputs:
+        return values
+    if values.shape[0] == 1:
+        return values.expand(model.architecture.inputs, -1, -1)
+    weights = torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)  # ITU-R 601, as Pillow
+    return (values * weights).sum(0, keepdim=True)
+
+
+def back(values: Tensor, kind: np.dtype) -> np.ndarray:
+    """[-1, 1] (clipped) -> levels (h, w, c), rounded to nearest; in place, since a large photo fills the memory."""
+    most = float(np.iinfo(kind).max)
+    scaled = values.add_(1).mul_(most / 2).round_().clamp_(0, most)
+    return np.ascontiguousarray(scaled.permute(1, 2, 0).numpy().astype(kind))
 
 
 def finite(values: Tensor, name: str) -> Tensor:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from ganrepro.data.spec import DataSpec
+from ganrepro.errors import UserError
 from ganrepro.methods.outputs import Output
 
 if TYPE_CHECKING:
@@ -96,6 +97,14 @@ class Job:
             return sorted(path.name for path in self.folders[0].glob("*.png"))
         names: list[str] = self.manifest["names"]["test"][self.output.source]
         return names
+
+    def expect_all(self) -> None:
+        """UserError unless of images from noise there are as many as test images (`generation.generate` makes so many)."""
+        if self.output.source is None and not self.output.picture:
+            made, wanted = len(self.names), len(self.manifest["names"]["test"][self.output.target])
+            if made != wanted:
+                where = f"remove {self.folders[0].parent} and run snakemake again"
+                raise UserError(f"{self.folders[0]}: {made} images, expected {wanted}; {where}")
 
     def real(self, split: str) -> tuple[Path, list[str]]:
         """Real images of the output's target: their folder, and their names."""

@@ -19,15 +19,13 @@ class LikelihoodBound(Measure):
         return output.renders_input
 
     def measure(self, job: Job) -> Measured:
-        import numpy as np
+        from ganrepro.evaluation.images import read_codes
 
         file = job.folders[0].parent / "codes.npz"
         if job.row is not None or not file.exists():
             return Measured()
-        with np.load(file, allow_pickle=False) as codes:
-            if "test.bound" not in codes.files:
-                return Measured()
-            return mean_of(codes["test.bound"])
+        codes = read_codes(file, {"test.bound": len(job.real("test")[1])})
+        return mean_of(codes["test.bound"]) if "test.bound" in codes else Measured()
 
 
 MEASURE = LikelihoodBound()

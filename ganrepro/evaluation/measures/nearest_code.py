@@ -19,16 +19,16 @@ class NearestCode(Measure):
         return output.renders_input and bool(data.classes)
 
     def measure(self, job: Job) -> Measured:
-        import numpy as np
-
-        from ganrepro.evaluation.images import nearest
+        from ganrepro.evaluation.images import nearest, read_codes
 
         file = job.folders[0].parent / "codes.npz"
         if job.row is not None or not file.exists():
             return Measured()
         (_, known), (_, tested), classes = job.real("train"), job.real("test"), job.manifest["classes"]
-        with np.load(file, allow_pickle=False) as codes:
-            places, _ = nearest(codes["test.code"], codes["train.code"])
+        codes = read_codes(file, {"test.code": len(tested), "train.code": len(known)})
+        if not {"test.code", "train.code"} <= {*codes}:
+            return Measured()
+        places, _ = nearest(codes["test.code"], codes["train.code"])
         right = [classes[known[i]] == classes[name] for i, name in zip(places, tested, strict=True)]
         return mean_of(right)
 
