@@ -37,7 +37,10 @@ def main() -> None:
         runs = [(_run_of(params, out), out) for out in args.together]
     else:
         args = stage.arguments(__doc__ or "", "study", "row", "seed")
-        runs = [(paths.find_run(settings.load(args.params), args.study, args.row, args.seed), args.out)]
+        run = paths.find_run(settings.load(args.params), args.study, args.row, args.seed)
+        if run.reference:
+            raise settings.ConfigError(f"{args.study}/{args.row}: a reference row, which nothing is trained for")
+        runs = [(run, args.out)]
         stage.expect(args.out, runs[0][0].folder)
     train(runs, args.threads)
 

@@ -607,6 +607,7 @@ def test_errors_are_one_line_and_exit_is_not_zero(tmp_path):
 
     for words, message in (
         (("--row", "cyclegans", "--seed", "0"), "there is no 'cyclegans'; did you mean 'cyclegan'?"),
+        (("--row", "ground-truth", "--seed", "0"), "toy/ground-truth: a reference row, which nothing is trained for"),
         (("--row", "cyclegan", "--seed", "99"), "row 'cyclegan' has no seed 99; there are: 0"),
         (("--row", "cyclegan", "--seed", "0", "--threads", "0"), "expected a number from 1 to 9999, got '0'"),
     ):

@@ -565,7 +565,8 @@ GOOD = {
     MakingTime: {"seconds": 1, "images": 3},
     ReaderRecord: {"gate": {"what": "w", "value": 0.9, "required": 0.8}},
     Manifest: {
-        "source": "s", "title": "t", "data": {}, "pixels": 8, "unpaired": {"a": ["x.png"]}, "classes": {}, "files": {}, "digest": "0",
+        "source": "s", "title": "t", "data": {}, "pixels": 8, "unpaired": {"a": ["x.png"]}, "classes": {}, "files": {},
+        "digest": "0",
         "names": {"train": {"a": ["x.png"]}, "test": {"a": ["y.png"]}}, "counts": {"train": {"a": 1}, "test": {"a": 1}},
     },
 }  # fmt: skip

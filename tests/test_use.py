@@ -963,3 +963,15 @@ def test_expanded_weights_are_no_weights(tmp_path):
     assert (tmp_path / "x.pth").stat().st_size < 1_000_000
     with pytest.raises(WeightsError, match=r"layer model\.1\.weight: fewer numbers than its shape has"):
         read_published(tmp_path / "x.pth")
+
+
+def test_a_mistyped_model_outside_of_a_project_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ModelError, match=r"zoo/no-such: no such file or folder; nor is there a params\.yaml here"):
+        load("zoo/no-such")
+
+
+@pytest.mark.parametrize("address", ["http://*.example.org", "ftp://x.org", "x.org", "http://", "https://a b/"])
+def test_an_address_of_a_survey_names_one_host(address):
+    with pytest.raises(SystemExit, match="expected http:// or https:// and the name of one host"):
+        cli.main(["survey", "serve", "streets-tiny", "--participants", "2", "--address", address])

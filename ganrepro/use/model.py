@@ -94,6 +94,8 @@ def load(name: str | Path, params: str | Path = "params.yaml") -> Model:
         return Model(str(name), translator.of_published(path, output))
     if path.exists():
         raise ModelError(f"{text}: no exported model: it has no {CONFIG}; of exports the folder is read, not .onnx or .pt2")
+    if not Path(params).exists():
+        raise ModelError(f"{text}: no such file or folder; nor is there a {params} here, one of whose rows it could be")
     run = run_of(text, settings.load(params))
     if run.reference:
         raise ModelError(f"{text}: a reference row, which nothing was trained for")

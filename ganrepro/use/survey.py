@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import socket
 from contextlib import closing
 from pathlib import Path
@@ -31,6 +32,8 @@ def serve(args: argparse.Namespace) -> None:
     if args.unpaired:
         chosen = chosen.model_copy(update={"paired": False})
     images = design.images_of(params, study, args.output, args.rows or ())
+    if args.address is not None and not re.fullmatch(r"https?://[A-Za-z0-9.-]+(:\d+)?/?[^?#]*", args.address):
+        raise UserError(f"--address {args.address}: expected http:// or https:// and the name of one host")
     file, open_to_others = file_of(study.name, images.output.name), args.host not in LOOPBACK
     asked = open_to_others or args.address is not None
     if asked and not args.participants and not _invited(file):
