@@ -27,13 +27,13 @@ def file_of(study: str, output: str) -> Path:
 
 def serve(args: argparse.Namespace) -> None:
     """Serves the study until it is stopped; answers survive."""
+    if args.address is not None and not re.fullmatch(r"https?://[A-Za-z0-9.-]+(:\d+)?/?[^?#]*", args.address):
+        raise UserError(f"--address {args.address}: expected http:// or https:// and the name of one host")
     params = settings.load(args.params)
     study, chosen = settings.find_study(params, args.study), params.survey
     if args.unpaired:
         chosen = chosen.model_copy(update={"paired": False})
     images = design.images_of(params, study, args.output, args.rows or ())
-    if args.address is not None and not re.fullmatch(r"https?://[A-Za-z0-9.-]+(:\d+)?/?[^?#]*", args.address):
-        raise UserError(f"--address {args.address}: expected http:// or https:// and the name of one host")
     file, open_to_others = file_of(study.name, images.output.name), args.host not in LOOPBACK
     asked = open_to_others or args.address is not None
     if asked and not args.participants and not _invited(file):
