@@ -27,7 +27,7 @@ def file_of(study: str, output: str) -> Path:
 
 def serve(args: argparse.Namespace) -> None:
     """Serves the study until it is stopped; answers survive."""
-    if args.address is not None and not re.fullmatch(r"https?://[A-Za-z0-9.-]+(:\d+)?/?[^?#]*", args.address):
+    if args.address is not None and not re.fullmatch(r"https?://[A-Za-z0-9.-]+(:\d+)?(/[^?#\s]*)?", args.address):
         raise UserError(f"--address {args.address}: expected http:// or https:// and the name of one host")
     params = settings.load(args.params)
     study, chosen = settings.find_study(params, args.study), params.survey
