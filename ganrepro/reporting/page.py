@@ -187,7 +187,10 @@ def _pictures(params: Params, results: Results) -> Context:
 def _figures(params: Params, results: Results) -> Context:
     """Which of the figures that not every report has are there."""
     best = [f"{plain(title(results, pictures.extreme_row(results, o.name)))} ({o.title})" for o in segmented(results)]
-    return {"files": figures(params, results.study), "best": ", ".join(best), "sampled": bool(sampled(results.study))}
+    return {"files": figures(params, results.study), "best": ", ".join(best), "sampled": bool(sampled(results.study))} | {
+        "above": f"{results.study.limits.above:g}",
+        "classes": f"{100 * results.study.limits.classes:g} %",
+    }
 
 
 def _losses(params: Params, results: Results) -> Context:
@@ -214,10 +217,7 @@ def _reading(params: Params, results: Results) -> Context:
     if not sentences:
         return None
     published = any(any(table.rows.values()) for table in study.tables.values())
-    limits = {"above": f"{study.limits.above:g}", "classes": f"{100 * study.limits.classes:g} %"}
-    return {
-        "parts": list(sentences.values()), "published": published, "replicates": REPLICATES, "fewest": FEWEST_IMAGES,
-    } | limits  # fmt: skip
+    return {"parts": list(sentences.values()), "published": published, "replicates": REPLICATES, "fewest": FEWEST_IMAGES}
 
 
 def _noise(params: Params, results: Results) -> Context:
