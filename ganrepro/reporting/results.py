@@ -160,7 +160,7 @@ def _expect_shape(
     wrong = ""
     if output not in known or measure not in MEASURES:
         wrong = "of no output and measure of its study"
-    elif array.ndim < 2 or array.dtype.kind not in "uif" or not np.isfinite(array).all() or (array < 0).any():
+    elif array.ndim < 2 or array.dtype.kind not in "uif" or not np.isfinite(array).all():
         wrong = "no counts"
     elif before and array.shape != before[0].shape:
         wrong = f"{array.shape}, and {before[0].shape} of another seed"
