@@ -519,7 +519,7 @@ def test_an_absent_server_is_said_once_and_stops_nothing(monkeypatch, capsys):
 def test_a_password_in_the_address_is_not_printed(monkeypatch, capsys):
     _track_to(monkeypatch, "http://me:secret@127.0.0.1:9")
     tracking.start("exp", "x", "key", {}, {})
-    tracking._say(ConnectionError("cannot reach postgresql://me:secret@host/db or http://u:secret@h"))
+    tracking._say(ConnectionError("cannot reach postgresql://me:secret@host/db or http://u:secret@h/x?api_key=secret"))
     said = capsys.readouterr().err
     assert "MLflow is away" in said and "secret" not in said
 

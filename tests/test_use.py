@@ -1,17 +1,23 @@
 """Trained models in people's hands: loaded, imported, exported, applied to photos of any kind."""
 
+import contextlib
 import itertools
 import json
 import os
 import re
 import resource
 import shutil
+import signal
 import socket
+import subprocess
+import sys
+import time
 from functools import partial
 from pathlib import Path
 from urllib.parse import unquote
 
 import cv2
+import httpx
 import numpy as np
 import pytest
 import torch
@@ -30,7 +36,7 @@ from ganrepro.plan import paths
 from ganrepro.reporting.results import history, read_counts
 from ganrepro.store import checkpoints
 from ganrepro.store.files import read_json
-from ganrepro.use import cli, demo, export, files, samples, tiles
+from ganrepro.use import cli, demo, export, files, samples, tiles, watch
 from ganrepro.use.model import load, of_row
 from ganrepro.use.rows import ModelError
 from ganrepro.use.translator import Translator, pad
@@ -975,3 +981,47 @@ def test_a_mistyped_model_outside_of_a_project_is_named(tmp_path, monkeypatch):
 def test_an_address_of_a_survey_names_one_host(address):
     with pytest.raises(SystemExit, match="expected http:// or https:// and the name of one host"):
         cli.main(["survey", "serve", "streets-tiny", "--participants", "2", "--address", address])
+
+
+@pytest.mark.slow
+def test_a_demo_answers_this_machine_alone_and_leaves_no_upload(tmp_path, folder):
+    """As another site's page that resolves to this machine would ask; stopped as by Ctrl-C."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = os.environ | {"TMPDIR": str(tmp_path / "tmp")}
+    (tmp_path / "tmp").mkdir()
+    words = [sys.executable, "-c", "from ganrepro.use.cli import main; main()", "demo", str(folder), "--port", str(port)]
+    with subprocess.Popen(words, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            for _ in range(600):
+                with contextlib.suppress(httpx.TransportError):
+                    if httpx.get(f"http://127.0.0.1:{port}/config").status_code == 200:
+                        break
+                assert process.poll() is None
+                time.sleep(0.1)
+            assert httpx.get(f"http://127.0.0.1:{port}/config", headers={"Host": "evil.example"}).status_code == 400
+            sent = httpx.post(f"http://127.0.0.1:{port}/gradio_api/upload", files={"files": ("a.png", b"x" * 99, "image/png")})
+            assert sent.status_code == 200 and list((tmp_path / "tmp").rglob("a.png"))
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(30)
+    assert not list((tmp_path / "tmp").rglob("a.png"))
+
+
+def test_a_log_commands_no_terminal(tmp_path):
+    (tmp_path / "train").mkdir()
+    (tmp_path / "train/x.log").write_text("error: \x1b]0;title\x07\x1b[2Jgone\n")
+    (job,) = watch.jobs(tmp_path, time.time())
+    assert "\x1b" not in job.error and "\x07" not in job.error and job.error.endswith("gone")
+
+
+def test_a_full_disk_leaves_nothing_of_an_export(tmp_path, monkeypatch):
+    def full(program, path):
+        Path(path).write_bytes(b"half")
+        raise RuntimeError("PytorchStreamWriter failed writing file data/0: file write failed")
+
+    monkeypatch.setattr(torch.export, "save", full)
+    with pytest.raises(ModelError, match=r"x\.pt2: not written .*look whether the disk has room"):
+        export.export(a_model(), "pt2", tmp_path / "x.pt2", [torch.zeros(3, 8, 8)])
+    assert list(tmp_path.iterdir()) == []

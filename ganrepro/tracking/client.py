@@ -201,8 +201,9 @@ def quiet() -> Iterator[None]:
 def _say(error: Exception) -> None:
     global _away
     _away = True
-    # an address may hold a password
-    reason = re.sub(r"//[^/@\s]*@", "//", (str(error).splitlines() or [type(error).__name__])[0])[:160]
+    # an address may hold a password, or a key behind its question mark
+    words = (str(error).splitlines() or [type(error).__name__])[0]
+    reason = re.sub(r"\?[^\s'\")]*", "?…", re.sub(r"//[^/@\s]*@", "//", words))[:160]
     print(f"MLflow is away ({reason}): going on without; the report stage records what is missing", file=sys.stderr)
 
 

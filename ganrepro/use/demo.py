@@ -8,6 +8,7 @@ from __future__ import annotations
 import html
 import importlib.util
 import os
+import tempfile
 from collections.abc import Sequence
 from typing import Any
 
@@ -34,13 +35,24 @@ def check(host: str, port: int) -> None:
 
 
 def serve(page: Any, host: str = LOOPBACK[0], port: int = 7860) -> None:
-    """Serves a page (`build`, `build_samples`) until it is stopped."""
+    """Serves a page (`build`, `build_samples`) until it is stopped; what was uploaded is gone then.
+
+    On loopback it answers this machine's own names alone: a page of another site that resolves to it is none of ours.
+    """
     check(host, port)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     import gradio as gr
+    from starlette.middleware import Middleware
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
 
     theme = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"])
-    page.launch(server_name=host, server_port=port, share=False, show_error=True, quiet=True, footer_links=[], theme=theme)
+    own = [Middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK, "[::1]"])] if host in LOOPBACK else []
+    with tempfile.TemporaryDirectory(prefix="ganrepro-demo-") as uploads:
+        os.environ["GRADIO_TEMP_DIR"] = uploads
+        page.launch(
+            server_name=host, server_port=port, share=False, show_error=True, quiet=True, footer_links=[], theme=theme,
+            app_kwargs={"middleware": own},
+        )  # fmt: skip
 
 
 def translation(model: Translator, picture: Image.Image, seed: int = 0) -> Image.Image:

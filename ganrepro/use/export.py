@@ -170,8 +170,15 @@ def to_pt2(model: Translator, path: Path) -> None:
     with replacing(path) as temporary, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.export.export(_plain(model.network), (example,), dynamic_shapes=dynamic)
-        torch.export.save(program, str(temporary) + ".pt2")
-        Path(str(temporary) + ".pt2").replace(temporary)
+        named = Path(f"{temporary}.pt2")  # as torch wants it called
+        try:
+            torch.export.save(program, named)
+            named.replace(temporary)
+        except RuntimeError as error:  # of a full disk
+            reason = str(error).splitlines()[0][:120]
+            raise ModelError(f"{path}: not written ({reason}); look whether the disk has room") from None
+        finally:
+            named.unlink(missing_ok=True)
 
 
 class _ImageNorm(nn.Module):

@@ -44,6 +44,7 @@ def jobs(logs: Path, now: float) -> list[Job]:
         if text.splitlines()[-1:] and text.splitlines()[-1].startswith("done in "):
             continue
         last = next(reversed(list(BAR.finditer(text))), None)
+        text = "".join(c if c.isprintable() or c in "\n\r" else "?" for c in text)  # a log commands no terminal
         error = next((line for line in reversed(text.splitlines()) if line.startswith("error: ")), "")
         if not error and last and (silent > ALIVE_SECONDS or last["done"] == last["of"]):
             continue
