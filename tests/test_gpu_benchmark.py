@@ -12,8 +12,7 @@ from conftest import ROOT
 
 from benchmarks import gpu
 
-# compiled steps are compared in test_training; here compiling each of them anew would take two minutes
-OFF = {"GANREPRO_MLFLOW": "off", "TORCH_COMPILE_DISABLE": "1"}
+OFF = {"GANREPRO_MLFLOW": "off"}
 
 
 def run(folder, *words, ok=True):
