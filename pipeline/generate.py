@@ -6,7 +6,7 @@ import time
 
 from ganrepro import process, settings
 from ganrepro.data.prepare import read_manifest
-from ganrepro.evaluation.generation import first_weights, generate, reference, write_codes
+from ganrepro.evaluation.generation import generate, reference, write_codes
 from ganrepro.methods.encodes import Encodes
 from ganrepro.plan import datasets, paths
 from ganrepro.store import checkpoints
@@ -26,8 +26,7 @@ def main() -> None:
         if run.untrained:
             for output, training in run.untrained.items():
                 method, device = training.method, process.device(run.params.device)
-                weights = first_weights(method, training.seed)
-                generate(method, weights, training.seed, test, names, images, device, only=[output])
+                generate(method, None, training.seed, test, names, images, device, only=[output])
         elif run.reference:
             reference(run.row, run.study.pixels, test, names, images, run.outputs)
         else:

@@ -47,9 +47,11 @@ def read_rgb(path: str | Path, values: Values | None = None) -> Image.Image:
     values: of its channels, what becomes black and what becomes white; None: 0 and the most that 8 or 16 bits hold. ImageError
     names an unreadable file, and one whose numbers have no range of their own where none is given.
     """
-    levels = read_levels(path)
-    if levels.dtype != np.uint8 or values is not None:
-        levels = scaled(levels, values or range_of(levels, path))
+    opened = _opened(Path(path))
+    if isinstance(opened, Image.Image) and values is None:
+        return opened.convert("RGB")
+    levels = _levels(opened)
+    levels = scaled(levels, values or range_of(levels, path))
     return Image.fromarray(levels.squeeze(-1) if levels.shape[-1] == 1 else levels).convert("RGB")
 
 
@@ -59,23 +61,34 @@ def read_levels(path: str | Path) -> np.ndarray:
     Palettes are expanded, transparency is put on white, CMYK is converted, an EXIF rotation is applied; of several pages or
     frames the first is read. ImageError names an unreadable file.
     """
-    import cv2  # here alone, and slow to load
+    return _levels(_opened(Path(path)))
 
+
+def _opened(path: Path) -> Image.Image | np.ndarray:
+    """An image of 8 bits, grey or RGB; or the levels of one of more bits."""
     turned, single = 1, None
     try:
-        with Image.open(plain(Path(path))) as file:
-            turned, deep = file.getexif().get(ORIENTATION, 1), _is_deep(Path(path), file)
-            if not deep:
+        with Image.open(plain(path)) as file:
+            if not _is_deep(path, file):
                 file.load()
                 return _of_8_bits(ImageOps.exif_transpose(file))
+            turned = file.getexif().get(ORIENTATION, 1)
             single = np.asarray(file) if file.mode in ("I", "F") and file.format != "PNG" else None
     except FileNotFoundError:
         raise ImageError(f"{path}: no such image") from None
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         # Pillow does not know colour in floating point
-        known = isinstance(error, UnidentifiedImageError) and Path(path).suffix.lower() in (".tif", ".tiff")
-        if not (known and cv2.haveImageReader(str(path))):
+        if not isinstance(error, UnidentifiedImageError) or path.suffix.lower() not in (".tif", ".tiff"):
             raise ImageError(f"{path}: not a readable image ({error}); replace or remove it") from None
+    return _deep_levels(path, single, turned)
+
+
+def _deep_levels(path: Path, single: np.ndarray | None, turned: int) -> np.ndarray:
+    """Levels of more than 8 bits.  single: of one channel, where Pillow has read it.  turned: the EXIF orientation."""
+    import cv2  # here alone, and slow to load
+
+    if single is None and not cv2.haveImageReader(str(path)):
+        raise ImageError(f"{path}: not a readable image; replace or remove it")
     levels = single if single is not None else cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if levels is None or levels.dtype not in (np.uint16, np.int16, np.int32, np.float32, np.float64):
         raise ImageError(f"{path}: not readable with all its bits; save it as PNG or TIFF")
@@ -85,17 +98,22 @@ def read_levels(path: str | Path) -> np.ndarray:
     if levels.shape[-1] in (2, 4):  # transparency goes onto white, as with 8 bits
         most = 65535 if levels.dtype == np.uint16 else 1
         share = levels[..., -1:].astype(np.float64) / most
-        levels = (levels[..., :-1] * share + most * (1 - share)).round().astype(levels.dtype)
+        levels = levels[..., :-1] * share + most * (1 - share)
+        levels = levels.round().astype(np.uint16) if most == 65535 else levels
     if not np.isfinite(levels).all():
         raise ImageError(f"{path}: holds numbers that are not finite; replace or remove it")
     kind = np.uint16 if levels.dtype == np.uint16 else np.float32 if levels.dtype.kind == "f" else np.int32
     return np.ascontiguousarray(_upright(levels, turned).astype(kind))
 
 
+def _levels(opened: Image.Image | np.ndarray) -> np.ndarray:
+    return opened if isinstance(opened, np.ndarray) else np.array(opened).reshape(opened.height, opened.width, -1)
+
+
 def levels_of(image: Image.Image) -> np.ndarray:
     """The same of an image in memory, whatever its mode."""
     if not image.mode.startswith(("I", "F")):
-        return _of_8_bits(ImageOps.exif_transpose(image))
+        return _levels(_of_8_bits(ImageOps.exif_transpose(image)))
     whole = np.uint16 if image.mode.startswith("I;16") or image.format == "PNG" else np.int32
     levels = np.asarray(image).astype(np.float32 if image.mode == "F" else whole)
     return np.ascontiguousarray(_upright(levels[..., None], image.getexif().get(ORIENTATION, 1)))
@@ -111,12 +129,12 @@ def _is_deep(path: Path, file: Image.Image) -> bool:
     return file.mode.startswith(("I", "F"))
 
 
-def _of_8_bits(image: Image.Image) -> np.ndarray:
+def _of_8_bits(image: Image.Image) -> Image.Image:
+    """Grey, or RGB."""
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-    grey = image.mode in ("1", "L")
-    return np.array(image.convert("L" if grey else "RGB")).reshape(image.height, image.width, -1)
+    return image.convert("L" if image.mode in ("1", "L") else "RGB")
 
 
 def _upright(levels: np.ndarray, turned: int) -> np.ndarray:

@@ -140,8 +140,8 @@ LOOKED_AT = 50  # images of 16 bits, to see how many they use
 def notes_of(dataset: DatasetSettings) -> list[str]:
     """What one should know of a folder: what is left out of it, and what of its images."""
     root, files = Path(dataset.path or "").expanduser(), [path for _, path in files_of(dataset)]
-    places = sorted({path.parent for path in files})
-    left = [path for place in places for path in place.iterdir() if path not in files and path not in places]
+    places, used = {path.parent for path in files}, set(files)
+    left = [path for place in sorted(places) for path in place.iterdir() if path not in used and path not in places]
     kinds = Counter(_kind(path) for path in left)
     notes = []
     if kinds:

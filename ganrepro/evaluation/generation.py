@@ -21,34 +21,29 @@ ENCODED = 250  # images that an encoder is given at once
 Weights = Mapping[str, Mapping[str, torch.Tensor]]
 
 
-def load_networks(method: Method[Any], weights: Weights, seed: int, device: torch.device) -> dict[str, torch.nn.Module]:
+def load_networks(method: Method[Any], weights: Weights | None, seed: int, device: torch.device) -> dict[str, torch.nn.Module]:
     """The networks that making images needs, with trained weights.
 
-    weights: state by name; a frozen network has none.  seed: of the training, which frozen networks are drawn from.
+    weights: state by name, a frozen network has none; None: all as a training of that seed begins.  seed: of the training, which
+    frozen networks are drawn from.
     """
     networks = method.networks(lambda purpose: stream(seed, f"weights/{purpose}"))
     needed = {name: networks[name] for name in method.generators()}
     for name, network in needed.items():
-        if name in weights:
+        if weights is not None and name in weights:
             network.load_state_dict(weights[name])
-        network.to(device).train(name in weights)
+        network.to(device).train(weights is None or name in weights)
     return needed
 
 
-def first_weights(method: Method[Any], seed: int) -> Weights:
-    """The weights that a training of that seed begins with."""
-    networks = method.networks(lambda purpose: stream(seed, f"weights/{purpose}"))
-    return {name: network.state_dict() for name, network in networks.items()}
-
-
 def generate(
-    method: Method[Any], weights: Weights, seed: int, test: Path, names: Mapping[str, Sequence[str]], folder: Path,
+    method: Method[Any], weights: Weights | None, seed: int, test: Path, names: Mapping[str, Sequence[str]], folder: Path,
     device: torch.device, passes: int = 1, only: Sequence[str] | None = None,
 ) -> None:  # fmt: skip
     """Writes folder/<output>/NAME.png for every output of the method (`only` some, by name), at crop size.
 
-    weights: state of its networks by name.  seed: of its training.  test: folder of the test images by domain; names: of these.
-    passes: translations of the test set; the second goes to folder/2/<output>, and so on.
+    weights: state of its networks by name; None: as before training.  seed: of its training.  test: folder of the test images by
+    domain; names: of these.  passes: translations of the test set; the second goes to folder/2/<output>, and so on.
 
     From test images each is made by its name. From noise there are as many as test images (of a picture, PICTURE), called
     00000.png and so on; what one is asked for is its number, modulo the classes, and its noise is a function of the output's

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -113,10 +114,13 @@ def read_record(path: Path, kind: type[Kind]) -> dict[str, Any]:
     return content
 
 
+_adapter = functools.cache(TypeAdapter)  # a report reads hundreds of files of one kind
+
+
 def check(path: Path, kind: Any, content: object) -> None:
     """UserError unless a content is as `kind`, a Record or any other type, has it."""
     try:
-        TypeAdapter(kind).validate_python(content)
+        _adapter(kind).validate_python(content)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         place = ".".join(map(str, first["loc"])) or "it"

@@ -14,9 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ganrepro.data.images import range_of
 from ganrepro.seeding import reseed
-from ganrepro.use.translator import Translator, back, finite, forth
+from ganrepro.use.translator import Translator, back, finite, forth, kind_of
 
 STATISTICS_FROM = 16  # pieces, evenly over the photo
 ROUNDS = 2  # what passes a norm depends on the norms before it: once more with theirs put right
@@ -31,14 +30,13 @@ def translate(
     tile: side of the pieces (None: all at once), brought up to a multiple that the network can take.  overlap: pixels that
     two neighbours share.  seed: of the dropout of noisy models.  ValueError unless 0 <= overlap < tile.
     """
-    reseed(seed, "use/translate")
     height, width = levels.shape[:2]
-    black, white = model.values or range_of(levels, "the image")
-    kind = np.dtype(np.uint8 if levels.dtype == np.uint8 else np.uint16)
     if tile is None or (height <= tile and width <= tile):
-        return back(model.whole(forth(model, levels, black, white)[None])[0], kind)
+        return model.levels(levels, seed)
     if not 0 <= overlap < tile:
         raise ValueError(f"overlap: expected 0 to {tile - 1}, less than a tile, got {overlap}")
+    reseed(seed, "use/translate")
+    (black, white), kind = model.range_of(levels), kind_of(levels)
     m = model.architecture.multiple
     side = -(-tile // m) * m
     if overlap and side - overlap < m:  # pieces go on in steps of m: of a size that leaves them an overlap

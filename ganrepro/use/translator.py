@@ -91,16 +91,23 @@ class Translator:
         translated = self.whole(batch.float())
         return translated if image.ndim == 4 else translated[0]
 
+    def levels(self, levels: np.ndarray, seed: int = 0) -> np.ndarray:
+        """The translation of levels (h, w, c) as `data.images.read_levels` gives them, all at once: see `tiles.translate`."""
+        reseed(seed, "use/translate")
+        values = forth(self, levels, *self.range_of(levels))
+        return back(self.whole(values[None])[0], kind_of(levels))
+
+    def range_of(self, levels: np.ndarray) -> Values:
+        """Black and white of an image that it is given."""
+        return self.values or range_of(levels, "the image")
+
     def __repr__(self) -> str:
         return f"Translator({self.name!r}: {self.title}, {self.output}, {self.architecture.generator} for {self.pixels} pixels)"
 
     def _picture(self, image: Image.Image, seed: int) -> Image.Image:
         from PIL import Image as pillow
 
-        reseed(seed, "use/translate")
-        levels = levels_of(image)
-        values = forth(self, levels, *(self.values or range_of(levels, "the image")))
-        levels = back(self.whole(values[None])[0], np.dtype(np.uint8 if levels.dtype == np.uint8 else np.uint16))
+        levels = self.levels(levels_of(image), seed)
         if levels.dtype != np.uint8 and levels.shape[-1] == 3:  # Pillow has no colour of 16 bits
             levels = scaled(levels, (0, 65535))
         return pillow.fromarray(levels.squeeze(-1) if levels.shape[-1] == 1 else levels)
@@ -117,6 +124,11 @@ class Translator:
         mixed = any(isinstance(module, nn.BatchNorm2d) for module in self.network.modules())
         translated = torch.cat([self.network(image) for image in padded[:, None]]) if mixed else self.network(padded)
         return finite(translated, self.name)[..., :height, :width]
+
+
+def kind_of(levels: np.ndarray) -> np.dtype:
+    """Of a translation: uint8 of uint8, uint16 of all others."""
+    return np.dtype(np.uint8 if levels.dtype == np.uint8 else np.uint16)
 
 
 def forth(model: Translator, levels: np.ndarray, black: float, white: float) -> Tensor:

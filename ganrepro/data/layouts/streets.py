@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -64,6 +65,22 @@ class _Canvas:
         """colour: (3,), (h, w, 3), or (n, 3) of the n samples in the mask alone."""
         self.colour[mask] = colour[mask] if colour.ndim == 3 else colour
         self.label[mask] = label
+
+
+class _Spot(NamedTuple):
+    """Where a thing stands.
+
+    near: 0 at the horizon, 1 at the lower edge.  ground: its y.  centre: x of the road's middle there.  side: -1 left, 1 right.
+    road, walk: half widths of the inner strip and of the outer ones, at the lower edge.  under: class of the inner strip.
+    """
+
+    near: float
+    ground: float
+    centre: float
+    side: int
+    road: float
+    walk: float
+    under: int
 
 
 def _noise(rng: np.random.Generator, u: np.ndarray, v: np.ndarray, frequency: float, waves: int = 6) -> np.ndarray:
@@ -154,7 +171,7 @@ def _paint_scene(c: _Canvas, rng: np.random.Generator) -> None:
         centre = vanishing + (middle - vanishing) * nearness
         reach = centre + side * half_road * nearness
         part = c.window(reach - 0.6 * nearness, reach + 0.6 * nearness, ground - 1.1 * nearness, ground + 0.05)
-        paint(part, rng, nearness, ground, centre, side, half_road, half_walk, inner)
+        paint(part, rng, _Spot(nearness, ground, centre, side, half_road, half_walk, inner))
 
     c.colour *= np.float32(light)
     c.colour += np.array([warmth, 0, -warmth], np.float32)
@@ -179,17 +196,8 @@ def _paint_row(
         start = stop * rng.uniform(1.0, 1.08)
 
 
-def _paint_car(
-    c: _Canvas,
-    rng: np.random.Generator,
-    near: float,
-    ground: float,
-    centre: float,
-    side: int,
-    road: float,
-    walk: float,
-    under: int,
-) -> None:
+def _paint_car(c: _Canvas, rng: np.random.Generator, spot: _Spot) -> None:
+    near, ground, centre, side, road, _, under = spot
     paints = np.array(
         [[0.72, 0.10, 0.10], [0.12, 0.20, 0.50], [0.86, 0.86, 0.88], [0.10, 0.10, 0.12], [0.58, 0.60, 0.63], [0.80, 0.62, 0.10]]
     )
@@ -209,17 +217,8 @@ def _paint_car(
     c.paint((np.abs(np.abs(u) - 0.82) < 0.12) & (np.abs(v - 0.65) < 0.12), lamps, CAR)
 
 
-def _paint_tree(
-    c: _Canvas,
-    rng: np.random.Generator,
-    near: float,
-    ground: float,
-    centre: float,
-    side: int,
-    road: float,
-    walk: float,
-    under: int,
-) -> None:
+def _paint_tree(c: _Canvas, rng: np.random.Generator, spot: _Spot) -> None:
+    near, ground, centre, side, road, walk, _ = spot
     x0 = centre + side * (road + walk * rng.uniform(0.55, 0.9)) * near
     tall, radius = near * rng.uniform(0.45, 0.75), near * rng.uniform(0.16, 0.26)
     leaf = FACADES[rng.integers(4)] + rng.normal(0, 0.03, 3)
@@ -231,17 +230,8 @@ def _paint_tree(
     c.paint(crown, _shade(leaf, 0.12 * _specks(rng, c.x, c.y) - 0.04 * dy), VEGETATION)
 
 
-def _paint_person(
-    c: _Canvas,
-    rng: np.random.Generator,
-    near: float,
-    ground: float,
-    centre: float,
-    side: int,
-    road: float,
-    walk: float,
-    under: int,
-) -> None:
+def _paint_person(c: _Canvas, rng: np.random.Generator, spot: _Spot) -> None:
+    near, ground, centre, side, road, walk, _ = spot
     x0 = centre + side * (road + walk * rng.uniform(0.15, 0.6)) * near
     tall = 0.30 * near * rng.uniform(0.9, 1.1)
     coat, legs = rng.uniform(0.1, 0.8, 3), rng.uniform(0.05, 0.3, 3)
@@ -251,17 +241,8 @@ def _paint_person(
     c.paint(u**2 + (v - 0.91) ** 2 < 0.09**2, np.array([0.80, 0.60, 0.48]), PERSON)
 
 
-def _paint_pole(
-    c: _Canvas,
-    rng: np.random.Generator,
-    near: float,
-    ground: float,
-    centre: float,
-    side: int,
-    road: float,
-    walk: float,
-    under: int,
-) -> None:
+def _paint_pole(c: _Canvas, rng: np.random.Generator, spot: _Spot) -> None:
+    near, ground, centre, side, road, walk, _ = spot
     x0 = centre + side * (road + walk * 0.12) * near
     tall, thick = near * rng.uniform(0.7, 0.95), 0.014 * near + 0.002
     steel = np.array([0.20, 0.22, 0.22]) + rng.uniform(0, 0.12)
