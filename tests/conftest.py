@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 os.environ.setdefault("GANREPRO_MLFLOW", "off")  # tests that want MLflow say so
 os.environ.pop("GANREPRO_MIRROR", None)
 torch.set_num_threads(1)
+KEPT = tempfile.TemporaryDirectory(prefix="ganrepro-tests-")  # what every test of this process may use
 
 
 def read_yaml(path: Path) -> Any:
@@ -75,6 +76,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
+def pytest_sessionfinish() -> None:
+    """A worker of several is ended before Python could tidy up."""
+    KEPT.cleanup()
+
+
 @pytest.fixture
 def raw() -> dict[str, Any]:
     """params.yaml as plain values, to be edited."""
@@ -84,7 +90,7 @@ def raw() -> dict[str, Any]:
 @functools.cache
 def small_segmenter() -> Path:
     """Checkpoint of a segmentation network that has learnt nothing."""
-    file = Path(tempfile.mkdtemp(prefix="ganrepro-tests-")) / "reader.pt"
+    file = Path(KEPT.name) / "reader.pt"
     torch.manual_seed(0)
     checkpoints.save(file, {}, {"network": Segmenter(3, 4).state_dict()})
     return file
@@ -93,7 +99,7 @@ def small_segmenter() -> Path:
 @functools.cache
 def published_generator() -> Path:
     """A ResNet of six blocks with random weights, named as pytorch-CycleGAN-and-pix2pix names its layers."""
-    file = Path(tempfile.mkdtemp(prefix="ganrepro-tests-")) / "latest_net_G.pth"
+    file = Path(KEPT.name) / "latest_net_G.pth"
     network = Architecture("resnet", 4, blocks=6, flavour="pytorch").build()
     state = {f"model.{name.replace('body', 'conv_block')}": value for name, value in network.state_dict().items()}
     torch.save(state, file)

@@ -289,6 +289,25 @@ def test_colour_histograms_against_a_hand_count():
     assert (found["a"], found["b"]) == (80, 67)
 
 
+def test_variety_is_the_variance_between_translations(toy):
+    """With two images of values x and y it is ((x - y) / (the same of the real ones)) squared, whatever the order of names."""
+    measure, names = MEASURES["variety"], ["0.png", "1.png"]
+    for i, (real, bold, same) in enumerate([(60, 0, 90), (160, 200, 90)]):
+        for folder, level in {"real": real, "bold": bold, "same": same}.items():
+            (toy / folder / "test" / "b").mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (24, 24), (level,) * 3).save(toy / folder / "test" / "b" / names[i])
+
+    def values(*folders):
+        made = [toy / folder / "test" / "b" for folder in folders]
+        measured, counts = score(job_of(FORWARD, made, toy / "real", names), [measure], {})
+        return measured["variety"]["scores"]["variety"], counts["variety"].shape
+
+    assert values("real") == (pytest.approx(1), (2, 2))
+    assert values("bold") == (pytest.approx(4), (2, 2))
+    assert values("same") == (0, (2, 2))
+    assert values("same", "bold")[0] == pytest.approx(2)  # mean of two passes
+
+
 def test_colours_of_folders_are_pooled_over_images_and_passes(toy):
     """The very photos share all; passes are summed, at the size of the first."""
     names, real, measure = [f"{i}.png" for i in range(4)], toy / "test" / "b", MEASURES["colour_histograms"]
@@ -373,10 +392,10 @@ def test_measures_say_what_they_measure_and_what_they_lack():
     labelled, bare = Needs(DATA, "segmentation", "reader"), Needs(UNPAIRED, None, "reader")
     names = {(o.name, needs.reader): [m.name for m in measures_of(o, needs)] for o in outputs for needs in (labelled, bare)}
     assert names == {
-        ("labels2photo", "segmentation"): ["fcn_score", "colour_histograms", "distance"],
-        ("labels2photo", None): [],
-        ("photo2labels", "segmentation"): ["label_colours"],
-        ("photo2labels", None): [],
+        ("labels2photo", "segmentation"): ["fcn_score", "colour_histograms", "distance", "variety"],
+        ("labels2photo", None): ["variety"],
+        ("photo2labels", "segmentation"): ["label_colours", "variety"],
+        ("photo2labels", None): ["variety"],
         ("samples", "segmentation"): ["distance", "novelty"],
         ("samples", None): ["novelty"],
         # a rendering of the input is compared with it alone
@@ -384,7 +403,7 @@ def test_measures_say_what_they_measure_and_what_they_lack():
         ("found", None): ["inversion", "likelihood_bound"],
     }
     # with Inception's weights unpaired photos have a distance; without, the page says why they have none
-    assert [m.name for m in measures_of(FORWARD, bare._replace(features="inception-tf1"))] == ["distance"]
+    assert [m.name for m in measures_of(FORWARD, bare._replace(features="inception-tf1"))] == ["distance", "variety"]
     (why,) = left_out(FORWARD, bare).values()
     assert "no network" in why
     assert list(MEASURES) == list(NAMES) and all(isinstance(m, Measure) and m.name == name for name, m in MEASURES.items())

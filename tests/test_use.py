@@ -863,6 +863,15 @@ def test_a_generator_logged_to_mlflow_loads_and_translates(tmp_path, folder, mon
     assert torch.equal(again(torch.from_numpy(x)), model(torch.from_numpy(x)))
     with pytest.raises(ModelError, match="models:/none/1: not found in MLflow"):
         load("models:/none/1")
+    moved = tmp_path.with_name("moved checkout")
+    tmp_path.rename(moved)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{moved / 'mlflow.db'}")
+    monkeypatch.chdir(moved)
+    assert torch.equal(load(kept.model_uri)(torch.from_numpy(x)), model(torch.from_numpy(x)))
+    later = tracking.start("exp", "Later", "later", {}, {})
+    later.artifact(next(moved.glob("mlruns/**/config.json")))
+    assert [f.path for f in mlflow.tracking.MlflowClient().list_artifacts(later.run_id)] == ["config.json"]
+    assert not tmp_path.exists()  # nothing is written where the checkout was
 
 
 def test_a_picture_and_its_file_are_translated_alike(tmp_path):
@@ -991,7 +1000,9 @@ def test_a_demo_answers_this_machine_alone_and_leaves_no_upload(tmp_path, folder
         port = free.getsockname()[1]
     environment = os.environ | {"TMPDIR": str(tmp_path / "tmp")}
     (tmp_path / "tmp").mkdir()
-    words = [sys.executable, "-c", "from ganrepro.use.cli import main; main()", "demo", str(folder), "--port", str(port)]
+    # a shell that starts things in the background has them ignore Ctrl-C
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from ganrepro.use.cli import main; main()"
+    words = [sys.executable, "-c", code, "demo", str(folder), "--port", str(port)]
     with subprocess.Popen(words, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             for _ in range(600):
@@ -1005,7 +1016,9 @@ def test_a_demo_answers_this_machine_alone_and_leaves_no_upload(tmp_path, folder
             assert sent.status_code == 200 and list((tmp_path / "tmp").rglob("a.png"))
         finally:
             process.send_signal(signal.SIGINT)
-            process.wait(30)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(30)
+            process.kill()
     assert not list((tmp_path / "tmp").rglob("a.png"))
 
 

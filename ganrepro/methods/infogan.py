@@ -21,7 +21,7 @@ from ganrepro.methods.base import Adam, Batch, Categorical, Feed, Loss, Player, 
 from ganrepro.methods.noise import ConvolutionSettings, FromNoise
 from ganrepro.methods.outputs import Output, samples, samples_by_code
 from ganrepro.objectives.gan_losses import LOSSES
-from ganrepro.schema.fields import Count, CountOfTwo, CountOrZero, Positive
+from ganrepro.schema.fields import Count, CountOfTwo, CountOrZero, Positive, Weight
 
 CODES = 10  # that the first code has, whatever the classes of the images (appendix C.1)
 
@@ -34,7 +34,7 @@ class Settings(ConvolutionSettings):
     epochs_constant: Count = Field(50, description="epochs at the full learning rate")
     epochs_decay: CountOrZero = Field(0, description="epochs after them, in which the rate falls linearly to 0")
     code_size: Count = Field(62, description="numbers of the code that mean nothing, each U(-1, 1)")
-    information_weight: Positive = Field(1.0, description="lambda")
+    information_weight: Weight = Field(1.0, description="lambda; 0: nothing asks for the codes (section 7.1)")
     generator_learning_rate: Positive = Field(0.001, description="of G")
 
 

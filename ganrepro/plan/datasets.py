@@ -51,7 +51,9 @@ def remember(dataset: DatasetSettings) -> None:
     """Keeps the digests of a folder's images, so that they are read anew only where a file changed."""
     if dataset.source == FOLDER:
         known = {
-            str(path.resolve()): [path.stat().st_mtime_ns, path.stat().st_size, sha256(path)] for _, path in files_of(dataset)
+            str(path.resolve()): [path.stat().st_mtime_ns, path.stat().st_size, sha256(path)]
+            for name, path in files_of(dataset)
+            if name.isprintable()  # JSON cannot hold a name that is not UTF-8, which preparation refuses
         }
         write_json(FOLDERS, kept_digests(FOLDERS) | known)
 

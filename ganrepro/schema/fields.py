@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 # An upper bound that a field needs is a type of its own: pydantic lets the bound of a type win over one of the field.
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]  # of a loss; 0: without it
 Share = Annotated[float, Field(allow_inf_nan=False)]
 Beta = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(gt=0, le=1_000_000)]

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ganrepro.tracking import moved
 from ganrepro.version import __version__
 
 KEY, PARENT, MODEL = "ganrepro.key", "mlflow.parentRunId", "ganrepro.model"
@@ -242,11 +243,14 @@ def start(
         uri = tracking_uri()
         local = uri.startswith("sqlite:///")
         # creating the database, an experiment or a run races with parallel jobs
-        with FileLock(f"{uri.removeprefix('sqlite:///')}.lock" if local else "mlflow.db.lock"):
+        database = Path(uri.removeprefix("sqlite:///"))
+        with FileLock(f"{database}.lock" if local else "mlflow.db.lock"):
+            if local:
+                moved.correct(database)
             client = MlflowClient(uri)
             known = client.get_experiment_by_name(experiment)
             if known is None:
-                place = Path(uri.removeprefix("sqlite:///")).resolve().with_name("mlruns").as_uri() if local else None
+                place = moved.folder_of(database).as_uri() if local else None
                 location = place and f"{place}/{experiment.replace('/', '-')}"
                 experiment_id = client.create_experiment(experiment, location, {**KIND, NOTE: note})
             else:

@@ -49,7 +49,7 @@ def _is_photo(name: Path, path: Path) -> bool:
 def find(places: list[Path]) -> Iterator[tuple[Path, Path]]:
     """Every photo of some files and folders, and its name below its folder, with the suffix .png.
 
-    ImageError for a place that is not there, a folder without images, and two photos that would get one name.
+    ImageError for a place that is not there, a folder without images, a name that is not UTF-8, and two photos of one name.
     """
     taken: dict[Path, Path] = {}
     for place in places:
@@ -62,6 +62,10 @@ def find(places: list[Path]) -> Iterator[tuple[Path, Path]]:
             raise ImageError(f"{place}: holds no image ({', '.join(IMAGE_SUFFIXES)})")
         for photo in inside:
             name = (photo.relative_to(place) if place.is_dir() else Path(photo.name)).with_suffix(".png")
+            try:
+                photo.name.encode()
+            except UnicodeEncodeError:
+                raise ImageError(f"{photo.parent}: the name {photo.name!r} is not UTF-8; rename the file") from None
             if name in taken:
                 raise ImageError(f"{photo}: its translation would get the name of {taken[name]}'s, {name}; rename one")
             taken[name] = photo

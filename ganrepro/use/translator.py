@@ -237,10 +237,14 @@ def folder_of_mlflow(address: str) -> Path:
     """The exported folder inside an MLflow model that the report stage logged."""
     import mlflow
 
+    from ganrepro.tracking import moved
     from ganrepro.tracking.client import tracking_uri
 
-    mlflow.set_tracking_uri(tracking_uri())
+    uri = tracking_uri()
+    mlflow.set_tracking_uri(uri)
     try:
+        if uri.startswith("sqlite:///"):
+            moved.correct(Path(uri.removeprefix("sqlite:///")))
         place = Path(mlflow.artifacts.download_artifacts(artifact_uri=address))
     except Exception as error:  # MLflow's own, and those of its stores
         raise ModelError(f"{address}: not found in MLflow ({str(error).splitlines()[0][:160]})") from None
