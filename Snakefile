@@ -39,7 +39,7 @@ include: "pipeline/rules/report.smk"
 
 
 onstart:
-    start.begin(workflow.basedir)
+    start.begin(workflow.basedir, PORTABLE if PARAMS.arithmetic == "portable" else {})
 
 
 onsuccess:

@@ -9,6 +9,10 @@ from collections.abc import Callable
 class UserError(Exception):
     """One line: what was expected, what came, what to do. Stages print it and exit with status 1."""
 
+    def __str__(self) -> str:
+        """Without characters that would break the line or command a terminal: names may hold any."""
+        return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in super().__str__())
+
 
 class ConfigError(UserError):
     """A setting is wrong; the message says where, what came and what to do."""

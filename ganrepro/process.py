@@ -34,6 +34,7 @@ def configure(threads: int, kernels: Literal["repeatable", "usual", "fastest"] =
     in a GPU's 10-bit mantissas, which torch takes for convolutions unless told otherwise.
     """
     torch.set_num_threads(threads)
+    os.environ.setdefault("CUDA_DEVICE_MAX_CONNECTIONS", "32")  # streams that a GPU really runs side by side; 8 unless said
     _keep_freed_memory()
     if torch.cuda.is_available():  # importing the switch takes seconds, which a CPU run would pay in vain
         torch.use_deterministic_algorithms(kernels == "repeatable", warn_only=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from ganrepro import process, settings
+from ganrepro import process
 from ganrepro.data.prepare import read_manifest
+from ganrepro.errors import UserError
 from ganrepro.evaluation import readers
 from ganrepro.evaluation.generation import pass_folder
 from ganrepro.evaluation.measures.base import Job
@@ -20,7 +21,7 @@ from pipeline import stage
 
 def main() -> None:
     args = stage.arguments(__doc__ or "", "study", "row", "seed")
-    run = paths.find_run(settings.load(args.params), args.study, args.row, args.seed)
+    run = paths.find_run(stage.parameters(args), args.study, args.row, args.seed)
     params, study, images = run.params, run.study, run.images
     stage.expect(args.out, run.scores)
     process.configure(args.threads)
@@ -33,6 +34,9 @@ def main() -> None:
         file, spec = paths.reader_dir(params, study) / "reader.pt", paths.reader_spec(params, study)
         return readers.load(file, spec, params.readers[str(study.reader)], study.data, device)
 
+    for name in (images / "done").read_text(encoding="utf-8").splitlines():
+        if not (images / name).is_file():
+            raise UserError(f"{images / name}: it was made and is gone; remove {images} and run snakemake again")
     values: dict[str, dict[str, Any]] = {}
     counts: dict[str, Any] = {}
     for output, measures in run.measures.items():
@@ -41,7 +45,7 @@ def main() -> None:
             continue  # a reference row has no images of what is made from noise by a code
         job = Job(
             output, folders, folder, manifest, study.data, study.pixels, device, run.row if run.reference else None, reader,
-            params.features, datasets.download_dir(INCEPTION), paths.features_dir(),
+            params.features, datasets.download_dir(INCEPTION), paths.features_dir(params),
         )  # fmt: skip
         job.expect_all()
         epochs = {epoch: images / f"epoch-{epoch}" / output.name for epoch in ([] if run.reference else run.looks_back)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from ganrepro import process, settings
+from ganrepro import process
 from ganrepro.data.prepare import read_manifest
 from ganrepro.evaluation.generation import generate, reference, write_codes
 from ganrepro.methods.encodes import Encodes
@@ -16,7 +16,7 @@ from pipeline import stage
 
 def main() -> None:
     args = stage.arguments(__doc__ or "", "study", "row", "seed")
-    run = paths.find_run(settings.load(args.params), args.study, args.row, args.seed)
+    run = paths.find_run(stage.parameters(args), args.study, args.row, args.seed)
     stage.expect(args.out, run.images)
     process.configure(args.threads)
     folder = datasets.dataset_dir(run.params, run.study.dataset)
@@ -45,7 +45,8 @@ def main() -> None:
             for epoch in run.looks_back:
                 then = checkpoints.load(run.folder / paths.milestone(epoch), run.spec)["networks"]
                 generate(method, then, run.seed, test, names, images / f"epoch-{epoch}", device)
-        (images / "done").touch()
+        made = sorted(path.relative_to(images).as_posix() for path in images.rglob("*") if path.is_file())
+        (images / "done").write_text("\n".join(made), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from pipeline import stage
 
 def main() -> None:
     args = stage.arguments(__doc__ or "", "dataset")
-    params = settings.load(args.params)
+    params = stage.parameters(args)
     dataset = settings.known(params.datasets, args.dataset, "datasets")
     datasets.remember(dataset)
     stage.expect(args.out, datasets.dataset_dir(params, args.dataset))
@@ -25,7 +25,10 @@ def main() -> None:
         weights = datasets.download_dir(dataset.edges) if is_downloaded(dataset.edges) else None
         find_edges = detector(dataset.edges, weights, dataset.pixels)
     with filling(args.out) as folder:
-        write_json(folder / "manifest.json", prepare(dataset, download, folder, args.threads, find_edges))
+        manifest = prepare(dataset, download, folder, args.threads, find_edges)
+        write_json(folder / "manifest.json", manifest)
+    for note in manifest.get("notes", ()):  # the page says it too, hours later
+        print(f"{args.dataset}: {note}")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from pipeline import stage
 
 def main() -> None:
     args = stage.arguments(__doc__ or "", "study")
-    params = settings.load(args.params)
+    params = stage.parameters(args)
     study = settings.find_study(params, args.study)
     spec = paths.reader_spec(params, study)
     stage.expect(args.out, paths.reader_dir(params, study))

@@ -15,7 +15,7 @@ from pipeline import stage
 
 def main() -> None:
     args = stage.arguments(__doc__ or "", "report")
-    params = settings.load(args.params)
+    params = stage.parameters(args)
     study = settings.find_study(params, settings.known(params.reports, args.report, "reports"))
     stage.expect(args.out, paths.report_folder(args.report))
     results = collect(params, study)

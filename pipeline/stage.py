@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+from ganrepro import arithmetic, settings
 from ganrepro.errors import in_one_line
 from ganrepro.settings import ConfigError
 
@@ -31,6 +32,13 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or not 0 < int(text) < 10_000:
         raise argparse.ArgumentTypeError(f"expected a number from 1 to 9999, got {text!r}")
     return int(text)
+
+
+def parameters(args: argparse.Namespace) -> settings.Params:
+    """The parameters, in a process whose arithmetic is theirs: where it is not, the stage starts anew here."""
+    params = settings.load(args.params)
+    arithmetic.ensure(params.arithmetic)
+    return params
 
 
 def expect(out: Path, computed: Path) -> None:

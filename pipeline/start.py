@@ -26,6 +26,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 ADDRESS = "GANREPRO_START"  # the process's socket, in a folder that its owner alone can enter
@@ -45,8 +46,10 @@ PR_SET_PDEATHSIG = 1  # of Linux's prctl.h
 begun: list[subprocess.Popen[bytes]] = []  # Python warns of a process that is let go while it runs
 
 
-def begin(root: str) -> None:
+def begin(root: str, environment: Mapping[str, str] = MappingProxyType({})) -> None:
     """Starts the process that stages are copied from, unless the caller has one; it ends with its caller, after its last stage.
+
+    environment: what has to be set before libraries are loaded; stages find it set.
 
     On Linux alone: elsewhere a copy of a process with such libraries is not safe.
     """
@@ -61,9 +64,11 @@ def begin(root: str) -> None:
             return
         listener.listen(512)
         words = [sys.executable, "-m", "pipeline.start", "--listen", str(listener.fileno())]
+        own = ONE_THREAD | {**environment}
         reading, _ = os.pipe()  # the other end closes with this process, however that ends
-        begun.append(subprocess.Popen(words, stdin=reading, pass_fds=[listener.fileno()], cwd=root, env=os.environ | ONE_THREAD))
+        begun.append(subprocess.Popen(words, stdin=reading, pass_fds=[listener.fileno()], cwd=root, env=os.environ | own))
         os.close(reading)
+    os.environ.update(environment)
     os.environ[ADDRESS] = address
 
 

@@ -9,8 +9,9 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -46,14 +47,14 @@ FILES = {
 }
 
 
-def parameters() -> dict[str, Any]:
-    """tiny.yaml with a study for each method that its data suit."""
+def parameters(sizes: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
+    """tiny.yaml with a study for each method that its data suit.  sizes: settings that go before SIZES."""
     raw: dict[str, Any] = YAML(typ="safe", pure=True).load(Path(__file__).with_name("tiny.yaml").read_text(encoding="utf-8"))
     for name in methods.names():
         if name in WITHOUT_EXAMPLE:
             continue
         fields = methods.settings_of(name).model_fields
-        small = {key: value for key, value in SIZES.items() if key in fields}
+        small = {key: value for key, value in (SIZES | {**sizes}).items() if key in fields}
         dataset = "streets"
         if "domain" in fields:  # of methods that start from noise
             dataset, small = "digits", small | {"load_pixels": 28, "crop_pixels": 28}
@@ -66,13 +67,13 @@ def parameters() -> dict[str, Any]:
     return raw
 
 
-def make(jobs: Sequence[str], out: Path) -> None:
-    """Files of each job in out/JOB: those that the job makes, without what says who made them."""
+def make(jobs: Sequence[str], out: Path, sizes: Mapping[str, Any] = MappingProxyType({})) -> None:
+    """Files of each job in out/JOB: those that the job makes, without what says who made them.  sizes: see `parameters`."""
     with tempfile.TemporaryDirectory(prefix="ganrepro-tiny-") as scratch:
         before = Path.cwd()
         os.chdir(scratch)
         try:
-            raw = parameters()
+            raw = parameters(sizes)
             with Path("params.yaml").open("w", encoding="utf-8") as file:
                 YAML(typ="safe", pure=True).dump(raw, file)
             _write_sources(DatasetSettings(**raw["datasets"]["streets"]))

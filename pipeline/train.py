@@ -33,11 +33,11 @@ def main() -> None:
             "--together", required=True, nargs="+", type=Path, help="folders to write; their names carry the keys"
         )
         args = parser.parse_args()
-        params = settings.load(args.params)
+        params = stage.parameters(args)
         runs = [(_run_of(params, out), out) for out in args.together]
     else:
         args = stage.arguments(__doc__ or "", "study", "row", "seed")
-        run = paths.find_run(settings.load(args.params), args.study, args.row, args.seed)
+        run = paths.find_run(stage.parameters(args), args.study, args.row, args.seed)
         if run.reference:
             raise settings.ConfigError(f"{args.study}/{args.row}: a reference row, which nothing is trained for")
         runs = [(run, args.out)]
@@ -69,7 +69,7 @@ def train(runs: Sequence[tuple[paths.Run, Path]], threads: int) -> None:
             elif not run.method.players():
                 import_weights(run, out)
             else:
-                waiting.append(training(run, out, threads, loaded))
+                waiting.append(training(run, out, threads, loaded, len(runs)))
         stopped = [error for error in in_turn(waiting) if error is not None]
     for run, out in runs:
         if (out / "checkpoint.pt").exists():

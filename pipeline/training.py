@@ -9,7 +9,7 @@ import time
 from collections.abc import Generator
 from pathlib import Path
 
-from ganrepro import process, provenance
+from ganrepro import arithmetic, process, provenance
 from ganrepro.methods.base import epochs
 from ganrepro.plan import datasets, paths
 from ganrepro.store import checkpoints
@@ -25,10 +25,14 @@ SAVE_EVERY_SECONDS = float(os.environ.get("GANREPRO_SAVE_SECONDS", "60"))
 SAVE_SHARE = 0.02
 
 
-def training(run: paths.Run, out: Path, threads: int, loaded: Loaded) -> Generator[None, None, None]:
-    """One training, a step for each value it yields; its results in `out` at the end.  loaded: images that others have read."""
+def training(run: paths.Run, out: Path, threads: int, loaded: Loaded, together: int = 1) -> Generator[None, None, None]:
+    """One training, a step for each value it yields; its results in `out` at the end.
+
+    loaded: images that others have read.  together: trainings of this process, all of which wait while one saves.
+    """
     spec, method, device = run.spec, run.method, process.device(run.params.device)
     chosen = method.settings
+    arithmetic.check_precision(chosen.precision, device.type, run.params.arithmetic)
     process.configure(threads, "repeatable" if chosen.engine == "plain" else "fastest", chosen.precision == "tf32")
     images = load_images(datasets.dataset_dir(run.params, run.study.dataset), method, device, loaded)
     players, progress, before, resumed = Players(method, run.seed, device), Progress(), 0.0, 0
@@ -57,7 +61,7 @@ def training(run: paths.Run, out: Path, threads: int, loaded: Loaded) -> Generat
         seconds = before + time.monotonic() - started
         checkpoints.save(resume, spec, state() | {"seconds": seconds, "resumed": resumed})
 
-    title, share = f"{run.row} s{run.seed}", SAVE_SHARE if SAVE_EVERY_SECONDS else 1.0  # 0 saves after every step
+    title, share = f"{run.row} s{run.seed}", SAVE_SHARE / together if SAVE_EVERY_SECONDS else 1.0  # 0 saves after every step
     try:
         yield from steps(players, images, run.seed, progress, log, save, SAVE_EVERY_SECONDS, share, title)
     except BaseException:

@@ -76,6 +76,7 @@ def made(tmp_path_factory):
     params = {
         "reports": {f"of_{name}": name for name in KINDS},
         "features": "reader",
+        "arithmetic": "usual",
         "datasets": {n: {"source": "folder", "path": f"own/{n}", "pixels": 16} | told for n, (told, _) in KINDS.items()},
         "readers": {"tiny": {"filters": 4, "epochs": 1, "batch_images": 2, "learning_rate": 0.01}},
         "experiments": {name: {"title": f"Own {name}", "rows": {"one": {"title": "One"}}} for name in KINDS},
@@ -84,7 +85,7 @@ def made(tmp_path_factory):
     with (folder / "params.yaml").open("w", encoding="utf-8") as file:
         YAML().dump(params, file)
     shell(folder, "git", "add", "-A")
-    shell(folder, "snakemake", "--cores", "2", GANREPRO_MLFLOW="off")
+    (folder / "own/said").write_text(shell(folder, "snakemake", "--cores", "2", GANREPRO_MLFLOW="off"))
     return folder
 
 
@@ -106,6 +107,8 @@ def test_unpaired_photos(made):
     page = page_of(made, "unpaired")
     assert "6 images of domain A and 6 images of domain B" in page and "Not measured: Fréchet distance" in page and bare(page)
     assert "| Ground truth (A → B) | **1.00** |" in page  # variety needs no network
+    note = "left out of unpaired, being no .png, .jpg, .jpeg, .jfif, .bmp, .tif, .tiff, .webp: 1 × hidden file"
+    assert note in page and f"unpaired: {note}" in (made / "own/said").read_text()  # on the terminal too, before any training
     assert "(of_unpaired/a2b.png)" in page and "(of_unpaired/b2a.png)" in page and "features: inception-clean" in page
 
 

@@ -1,6 +1,7 @@
 """What Snakemake, DVC and MLflow make, again and after a change, on a tiny configuration."""
 
 import hashlib
+import io
 import json
 import os
 import re
@@ -12,6 +13,7 @@ import time
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tools
 from conftest import ROOT
@@ -19,7 +21,9 @@ from ruamel.yaml import YAML
 
 from benchmarks import gpu
 from ganrepro import settings
+from ganrepro.errors import UserError
 from ganrepro.plan import paths
+from ganrepro.reporting.results import collect
 from pipeline import start
 
 pytestmark = pytest.mark.slow
@@ -71,6 +75,7 @@ def run_count(folder):
 TINY = """
 reports: {cyclegan_ablation: toy}
 device: cpu
+arithmetic: usual
 datasets:
   streets: {source: streets, pixels: 32, train_images: 6, test_images: 2}
 experiments:
@@ -379,6 +384,75 @@ def test_only_declared_results_are_taken_and_all_of_them_or_none(made, tmp_path)
     (tmp_path / "bad.zip").write_text("text")
     said = shell(made, sys.executable, "-m", "pipeline.bundle", "take", str(tmp_path / "bad.zip"), ok=False)
     assert "no results of a bundle, or damaged" in said and "Traceback" not in said
+
+
+def other_counts(change):
+    """Bytes of counts.npz -> bytes of others."""
+
+    def changed(content):
+        with np.load(io.BytesIO(content)) as file:
+            counts = change(dict(file))
+        buffer = io.BytesIO()
+        np.savez(buffer, **counts)
+        return buffer.getvalue()
+
+    return changed
+
+
+def other_values(change):
+    """Bytes of JSON -> bytes of another."""
+
+    def changed(content):
+        value = json.loads(content)
+        change(value)
+        return json.dumps(value).encode()
+
+    return changed
+
+
+def test_results_that_are_not_of_their_row_are_refused(made, tmp_path, monkeypatch):
+    """Whole files of the right kind with something else in them: one line, which names the file."""
+    copy = tmp_path / "copy"
+    shutil.copytree(made, copy, symlinks=True, ignore=shutil.ignore_patterns(".git", ".snakemake", ".dvc", "mlruns"))
+    monkeypatch.chdir(copy)
+    params = settings.load()
+    run = paths.find_run(params, "toy", "cyclegan", 0)
+    metrics, counts, history = run.scores / "metrics.json", run.scores / "counts.npz", run.folder / "history.csv"
+    name = "photo2labels.label_colours"
+    for file, change in (
+        (metrics, other_values(lambda v: v.update(row="gan-forward"))),
+        (metrics, other_values(lambda v: v.update(seed=5))),
+        (metrics, other_values(lambda v: v.update(values={}))),
+        (metrics, other_values(lambda v: v["values"].pop("photo2labels"))),
+        (metrics, other_values(lambda v: v["values"]["photo2labels"].update(x=v["values"]["photo2labels"]["label_colours"]))),
+        (metrics, other_values(lambda v: v["values"]["photo2labels"]["label_colours"]["scores"].update(class_iou=0.5))),
+        (metrics, lambda content: b'{"values": ' + b"[" * 5000 + b"]" * 5000 + b"}"),
+        (counts, other_counts(lambda c: {k: v for k, v in c.items() if k != name})),
+        (counts, other_counts(lambda c: c | {name: c[name][..., :1]})),
+        (counts, other_counts(lambda c: c | {name: c[name][..., None]})),
+        (counts, other_counts(lambda c: c | {name: c[name] + 1})),
+        (history, lambda content: b"".join(content.splitlines(True)[:-1])),
+        (history, lambda content: content + content.splitlines(True)[-1]),
+        (history, lambda content: b"".join(content.splitlines(True)[i] for i in (0, 2, 1))),
+        (run.images / "timing.json", other_values(lambda v: v.update(images=10**29))),
+    ):
+        whole = file.read_bytes()
+        file.write_bytes(change(whole))
+        with pytest.raises(UserError) as caught:
+            collect(params, params.studies["toy"])
+        said = str(caught.value)
+        assert str(file.parent) in said and said.endswith("run snakemake again") and "\n" not in said, said
+        file.write_bytes(whole)
+    collect(params, params.studies["toy"])
+    # what was made and is gone is missed, also where no measure would
+    (run.images / "codes.npz").write_bytes(b"")
+    made_files = (run.images / "done").read_text().splitlines()
+    (run.images / "done").write_text("\n".join([*made_files, "codes.npz"]))
+    (run.images / "codes.npz").unlink()
+    shutil.rmtree(run.scores)
+    words = ("--study", "toy", "--row", "cyclegan", "--seed", "0", "--out", str(run.scores))
+    said = stage(copy, "evaluate", *words, GANREPRO_MLFLOW="off")
+    assert f"{run.images / 'codes.npz'}: it was made and is gone" in said and said.count("\n") == 1, said
 
 
 def test_damaged_results_are_named_with_what_makes_them_anew(made, tmp_path):

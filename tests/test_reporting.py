@@ -367,12 +367,12 @@ def test_the_gate_speaks_up_when_real_photos_cannot_be_read(results):
     assert "Gate" not in str(page._gate(PARAMS, replace(results, gate=None)))
 
 
-def test_a_page_of_images_that_nothing_measures_says_so(raw, tmp_path):
+def test_a_page_without_a_reader_says_what_is_not_measured(raw, tmp_path):
     raw["studies"]["edges"] = {"base": "streets-tiny", "dataset": "facades-edges", "reader": None}
     params = parsed(raw)
     bare = replace(made_up(params.studies["edges"], tmp_path), params=params, gate=None, reader="")
     text = page.page(params, "cyclegan_ablation", bare)
-    assert "1 edges and 1 photos" in text and "Nothing measures these images" in text and "edges2photo.png" in text
+    assert "1 edges and 1 photos" in text and "Not measured: Fréchet distance" in text and "edges2photo.png" in text
     assert not [word for word in ("FCN-score", "Gate", "unchanged scores", "How to read", "claims hold") if word in text], text
     assert segmented(bare) == []
 
@@ -559,7 +559,10 @@ def test_a_section_of_a_page_is_replaced_and_nothing_else(tmp_path):
 
 
 GOOD = {
-    Metrics: {"values": {"a2b": {"psnr": {"scores": {"psnr": 20}, "more": {}, "errors": {"psnr": None}}}}},
+    Metrics: {
+        "study": "s", "row": "r", "seed": 0,
+        "values": {"a2b": {"psnr": {"scores": {"psnr": 20}, "more": {}, "errors": {"psnr": None}}}},
+    },
     TrainingTime: {
         "seconds": 1.5, "resumed": 0, "commit": "x", "device": "cpu", "device_name": "x", "cores": 2, "threads": 1, "versions": {}
     },

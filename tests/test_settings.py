@@ -325,3 +325,24 @@ def test_the_schema_accepts_params_yaml_and_refuses_what_is_wrong(raw, path, val
         entry = entry[key]
     entry[path[-1]] = value
     assert list(validator.iter_errors(raw))
+
+
+def test_what_names_hold_breaks_no_line(raw):
+    """Newlines, NULs and escapes of whoever wrote params.yaml reach no terminal; paths that no file can have are said so."""
+    for strange in ("a\nb", "a\x00b", "a\x1b[2Jb"):
+        raw["studies"]["streets-tiny"]["dataset"] = strange
+        with pytest.raises(settings.ConfigError) as caught:
+            parsed(raw)
+        assert str(caught.value).isprintable() and "there is no 'a" in str(caught.value)
+    raw["studies"]["streets-tiny"]["dataset"] = "streets"
+    for path, said in (
+        ("x" * 5000, "name too long; correct `path`"),
+        ("own/nowhere", "own/nowhere: no such folder; correct `path`"),
+    ):
+        raw["datasets"]["mine"] = {"source": "folder", "path": path, "layout": "domains", "pixels": 16}
+        raw["studies"]["mine"] = {
+            "title": "Mine", "dataset": "mine", "experiment": "cyclegan-ablation", "method": "cyclegan", "seeds": [0],
+            "domains": ["winter", "summer"],
+        }  # fmt: skip
+        with pytest.raises(settings.ConfigError, match="datasets.mine: .*" + said):
+            parsed(raw)

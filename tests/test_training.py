@@ -447,6 +447,23 @@ def test_in_reduced_precision_a_player_that_steps_twice_uses_its_new_weights():
         assert torch.equal(after, judge(x)) and not torch.equal(after, before)
 
 
+def test_moments_lie_in_memory_as_their_weights_do_whoever_wrote_the_file():
+    """Saved channels last, read channels first: the same values, and an optimiser that steps through both in one order."""
+    method = method_of("streets-tiny", "cyclegan")
+    saved, players = (players_of(method.with_settings(engine=engine)) for engine in ("fast", "plain"))
+    run(method, players=saved)
+    players.load(saved.state())
+    differ = 0
+    for name, optimiser in players.optimisers.items():
+        before = saved.optimisers[name].state
+        for weight, other in zip(players.parameters[name], saved.parameters[name], strict=True):
+            differ += weight.stride() != other.stride()
+            for key in ("exp_avg", "exp_avg_sq"):
+                assert optimiser.state[weight][key].stride() == weight.stride()
+                assert torch.equal(optimiser.state[weight][key], before[other][key])
+    assert differ > 10
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize(("study", "row"), [("streets-tiny", "cyclegan"), ("streets-pairs", "l1-cgan")])
 def test_a_recorded_step_equals_the_same_step_unrecorded(study, row):
@@ -465,7 +482,7 @@ def test_a_recorded_step_equals_the_same_step_unrecorded(study, row):
             engine.begin(0, epoch, 1 / epoch, 0, torch.zeros(0, len(engine.losses)))
             for step in range(4):
                 engine.step(number(0, f"noise/{epoch}/{step}"))
-        ends[recorded] = [t.cpu().clone() for t in players.tensors()] + [engine.so_far()]
+        ends[recorded] = [engine.so_far()] + [t.cpu().clone() for t in players.tensors()]  # it waits; only then they are read
     for eager, replayed in zip(ends[False], ends[True], strict=True):
         assert torch.allclose(eager, replayed, rtol=1e-5, atol=1e-5)
 

@@ -11,7 +11,7 @@ DEVIATION(rounding): levels are rounded to nearest; the PyTorch reference cuts t
 from __future__ import annotations
 
 import io
-import os
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ganrepro.errors import UserError
 from ganrepro.lazy import torch
-from ganrepro.store.files import plain
+from ganrepro.store.files import plain, replacing
 
 # Value of a label-map pixel that is not scored.
 VOID = 255
@@ -68,11 +68,15 @@ def _opened(path: Path) -> Image.Image | np.ndarray:
     """An image of 8 bits, grey or RGB; or the levels of one of more bits."""
     turned, single = 1, None
     try:
-        with Image.open(plain(path)) as file:
+        with warnings.catch_warnings(action="ignore", category=UserWarning), Image.open(plain(path)) as file:
             if not _is_deep(path, file):
                 file.load()
                 return _of_8_bits(ImageOps.exif_transpose(file))
             turned = file.getexif().get(ORIENTATION, 1)
+            if file.format == "TIFF":
+                if turned > 4 and file.mode not in ("I", "F"):  # Pillow 12.3 mixes up their pixels, OpenCV 5 reads none
+                    raise ImageError(f"{path}: 16 bits, turned by its EXIF orientation ({turned}); save it upright")
+                turned = 1  # both libraries turn a TIFF themselves
             single = np.asarray(file) if file.mode in ("I", "F") and file.format != "PNG" else None
     except FileNotFoundError:
         raise ImageError(f"{path}: no such image") from None
@@ -87,11 +91,12 @@ def _deep_levels(path: Path, single: np.ndarray | None, turned: int) -> np.ndarr
     """Levels of more than 8 bits.  single: of one channel, where Pillow has read it.  turned: the EXIF orientation."""
     import cv2  # here alone, and slow to load
 
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # what is wrong is said below, in one line
     if single is None and not cv2.haveImageReader(str(path)):
         raise ImageError(f"{path}: not a readable image; replace or remove it")
     levels = single if single is not None else cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if levels is None or levels.dtype not in (np.uint16, np.int16, np.int32, np.float32, np.float64):
-        raise ImageError(f"{path}: not readable with all its bits; save it as PNG or TIFF")
+        raise ImageError(f"{path}: not readable with all its bits; save it as PNG or TIFF, upright")
     levels = levels[..., None] if levels.ndim == 2 else levels
     if single is None and levels.shape[-1] in (3, 4):
         levels = levels[..., [2, 1, 0, 3][: levels.shape[-1]]]  # OpenCV has BGR
@@ -206,9 +211,8 @@ def write_png(path: Path, pixels: np.ndarray | Image.Image) -> None:
     image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
     buffer = io.BytesIO()
     image.save(buffer, "PNG", compress_level=4)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_bytes(buffer.getvalue())
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        temporary.write_bytes(buffer.getvalue())
 
 
 def as_tensor(image: Image.Image) -> torch.Tensor:

@@ -48,7 +48,11 @@ def data_spec(dataset: DatasetSettings) -> DataSpec:
 
 def _own(dataset: DatasetSettings) -> dict[str, Any]:
     path = Path(dataset.path or "").expanduser()
-    if not path.is_dir():
+    try:
+        there = path.is_dir()
+    except OSError as error:  # of a name that no file can have
+        raise SourceError(f"{str(path)[:60]}…: {error.strerror}; correct `path` in params.yaml") from None
+    if not there:
         raise SourceError(f"{path}: no such folder; correct `path` in params.yaml")
     layout = dataset.layout or _layout_of(path, dataset)
     test = "test" if (path / "test").is_dir() or not (path / "val").is_dir() else "val"

@@ -91,8 +91,6 @@ def prepare(
         done = [make(item) for item in wanted]
     title = f"{entry['title']}{': edges and photos' if find_edges else ''}"
     notes = [*(notes_of(dataset) if dataset.source == FOLDER else []), *_flat(done)]
-    for note in notes:
-        print(f"note: {note}", file=sys.stderr)
     more: dict[str, Any] = {"values": {name: [*pair] for name, pair in ranges.items()}} if ranges else {}
     return _manifest(dataset, title, spec, done) | more | ({"notes": notes} if notes else {})
 

@@ -28,7 +28,12 @@ def read_codes(file: Path, wanted: Mapping[str, int]) -> dict[str, np.ndarray]:
     except (ValueError, EOFError, KeyError, OSError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(f"{file}: damaged or cut short ({error}); {again}") from None
     for name, count in wanted.items():
-        if name in codes and (codes[name].ndim < 1 or len(codes[name]) != count or not np.isfinite(codes[name]).all()):
+        array = codes.get(name)
+        if array is None:
+            continue
+        numbers = array.dtype.kind in "iuf" and array.ndim > 0 and len(array) == count and np.isfinite(array).all()
+        shapes = {codes[other].shape[1:] for other in wanted if other in codes}
+        if not numbers or len(shapes) > 1:
             raise UserError(f"{file}: damaged ({name}: expected numbers of {count} images); {again}")
     return codes
 

@@ -34,7 +34,7 @@ class Settings(ConvolutionSettings):
     epochs_constant: Count = Field(50, description="epochs at the full learning rate")
     epochs_decay: CountOrZero = Field(0, description="epochs after them, in which the rate falls linearly to 0")
     code_size: Count = Field(62, description="numbers of the code that mean nothing, each U(-1, 1)")
-    information_weight: Weight = Field(1.0, description="lambda; 0: nothing asks for the codes (section 7.1)")
+    information_weight: Weight = Field(1.0, description="lambda; 0: Q learns, and G is not asked for the codes (section 7.1)")
     generator_learning_rate: Positive = Field(0.001, description="of G")
 
 
@@ -93,17 +93,18 @@ class InfoGAN(FromNoise[Settings]):
             of_class = torch.nn.functional.cross_entropy(guess[:, :CODES], one_of_ten, reduction="none")
             return {"class": of_class, "numbers": 0.5 * (guess[:, CODES:] - numbers).square().sum(1)}
 
-        weights = {"class": weight, "numbers": weight}
+        learnt = dict.fromkeys(("class", "numbers"), weight or 1.0)
+        asked = dict.fromkeys(learnt, weight)
         players.turn("generator")
         fake = make(_code(batch.noise["z"], one_of_ten, numbers))
         players.turn("discriminator")
         features = see(fake.detach())
         terms = {"real": loss.real(judge(batch.images[self.domain])), "fake": loss.fake(head(features)[:, 0])}
-        losses = players.update("discriminator", dict.fromkeys(terms, 1.0) | weights, terms | information(features))
+        losses = players.update("discriminator", dict.fromkeys(terms, 1.0) | learnt, terms | information(features))
         players.turn("generator")
         features = see(fake)
         terms = {"generator": loss.generator(head(features)[:, 0])}
-        return losses | players.update("generator", {"generator": 1.0} | weights, terms | information(features))
+        return losses | players.update("generator", {"generator": 1.0} | asked, terms | information(features))
 
     def generate(
         self, output: Output, networks: Mapping[str, torch.nn.Module], batch: Batch, random: torch.Generator

@@ -18,12 +18,13 @@ Norm = Callable[[int], nn.Module]
 class ReflectionPad(nn.ReflectionPad2d):
     """nn.ReflectionPad2d with equal sides.
 
-    On a GPU torch's own returns channels first, whatever it gets, and its backward pass adds up in any order; there the
-    mirrored rows and columns are joined on, which keeps the layout and the order.
+    On a GPU torch's own returns channels first, whatever it gets, and its backward pass adds up in any order. Where images are
+    channels last, or the same bytes are wanted again, the mirrored rows and columns are joined on there, in several kernels.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        return joined_reflection(x, self.padding[0]) if x.is_cuda else super().forward(x)
+        joined = x.is_cuda and (torch.are_deterministic_algorithms_enabled() or not x.is_contiguous())
+        return joined_reflection(x, self.padding[0]) if joined else super().forward(x)
 
 
 def joined_reflection(x: Tensor, pad: int) -> Tensor:

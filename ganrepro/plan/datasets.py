@@ -58,13 +58,19 @@ def remember(dataset: DatasetSettings) -> None:
         write_json(FOLDERS, kept_digests(FOLDERS) | known)
 
 
+def arithmetic(params: Params) -> dict[str, str]:
+    """What keys of computed results hold of their arithmetic: nothing where it is the usual one."""
+    return {} if params.arithmetic == "usual" else {"arithmetic": params.arithmetic}
+
+
 def dataset_key(params: Params, name: str) -> str:
-    """Key of a prepared dataset: its settings, its source, the code that prepares it."""
-    return _dataset_key(params.datasets[name].model_dump_json())
+    """Key of a prepared dataset: its settings, its source, the code that prepares it; where edges are detected, arithmetic."""
+    dataset = params.datasets[name]
+    return _dataset_key(dataset.model_dump_json(), **(arithmetic(params) if dataset.edges else {}))
 
 
 @functools.cache
-def _dataset_key(settings: str) -> str:
+def _dataset_key(settings: str, **more: str) -> str:
     dataset = DatasetSettings.model_validate_json(settings)
     try:
         layout = entry_of(dataset)["layout"]
@@ -77,7 +83,7 @@ def _dataset_key(settings: str) -> str:
     data = data_spec(dataset).as_values()
     for domain in data["domains"].values():
         del domain["title"], domain["word"]  # words for people
-    return key_of("dataset", asked, data, prepared_by, source, edges)
+    return key_of("dataset", asked, data, prepared_by, source, edges, *more.items())
 
 
 def dataset_dir(params: Params, name: str) -> Path:

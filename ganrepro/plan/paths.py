@@ -106,6 +106,7 @@ class Run:
             "seed": self.seed,
             "dataset": datasets.dataset_key(self.params, self.study.dataset),
             "code": code.version(f"train/{method.name}", method.settings.precision, self.params.device),
+            **datasets.arithmetic(self.params),
             **({"files": files} if files else {}),
         }
 
@@ -178,7 +179,8 @@ class Run:
         """Of its scores: the images, and what measures them."""
         measures = {m.name: code.version(f"measure/{m.name}", device=self.params.device) for m in self.used}
         features = [self.params.features, registry_digest(INCEPTION)] if self.featured else None
-        return key_of("scores", self.images_key, measures, reader_spec(self.params, self.study) if self.read else None, features)
+        reader = reader_spec(self.params, self.study) if self.read else None
+        return key_of("scores", self.images_key, measures, reader, features, *datasets.arithmetic(self.params).items())
 
     @property
     def scores(self) -> Path:
@@ -251,9 +253,10 @@ def gpu_slots(device: str) -> int:
     return int(device == "cuda" or (device == "auto" and shutil.which("nvidia-smi") is not None))
 
 
-def features_dir() -> Path:
+def features_dir(params: Params) -> Path:
     """Features of real images that are kept, by the code that made them."""
-    return datasets.inside("work", "features", code_digest("evaluation.distances")[:12])
+    made_by = code_digest("evaluation.distances")[:12]
+    return datasets.inside("work", "features", "-".join([made_by, *datasets.arithmetic(params).values()]))
 
 
 def milestone(epoch: object) -> str:
@@ -277,6 +280,7 @@ def reader_spec(params: Params, study: Study) -> dict[str, Any]:
         "recipe": values,
         "dataset": datasets.dataset_key(params, study.dataset),
         "code": code.version(f"reader/{kind}", device=params.device),
+        **datasets.arithmetic(params),
     }
 
 

@@ -248,6 +248,12 @@ BLOCKS: tuple[Callable[[Params, Results], Context], ...] = (
 )
 
 
+KERNELS = {
+    "usual": "by the fastest kernels of each machine",
+    "portable": "portable: the same bytes on every x86-64 CPU with AVX2 and these versions",
+}
+
+
 def footer(params: Params, results: Results) -> dict[str, str]:
     """What the report was made from; the key decides whether it is still current."""
     study, timing = results.study, list(results.timing.values())
@@ -263,6 +269,9 @@ def footer(params: Params, results: Results) -> dict[str, str]:
         "Data digest": f"`{results.manifest['digest'][:16]}` ({results.manifest['source']})",
         "Seeds": ", ".join(str(seed) for seed in study.seeds),
         "Versions": _versions(results),
+        "Arithmetic": _mostly(
+            results, {name: row.settings.precision for name, row in study.rows.items()}, f", {KERNELS[params.arithmetic]}"
+        ),
         "Trained on": "; ".join(sorted(machines)),
         "Training time": f"{sum(t['seconds'] for t in timing) / 60:.1f} min in all, {sum(t['resumed'] for t in timing)} resumed",
     }

@@ -87,10 +87,14 @@ def collect(params: Params, study: Study) -> Results:
     valued: dict[tuple[str, str], dict[str, list[tuple[float, float | None]]]] = {}
     for run in paths.runs(params, study):
         images[run.row, run.seed] = run.images
-        values = read_record(run.scores / "metrics.json", Metrics)["values"]
-        for name, array in read_counts(run.scores / "counts.npz").items():
+        metrics, of_run = read_record(run.scores / "metrics.json", Metrics), read_counts(run.scores / "counts.npz")
+        values = metrics["values"]
+        for name, array in of_run.items():
             output, _, counted = name.partition(".")
             _expect_shape(run, output, counted, array, counts.get((output, run.row), {}).get(counted, []), manifest)
+        _expect_scores(run, metrics, of_run)
+        for name, array in of_run.items():
+            output, _, counted = name.partition(".")
             counts.setdefault((output, run.row), {}).setdefault(counted, []).append(array)
         for output, by_measure in values.items():
             line = {"output": output, "row": run.row, "seed": run.seed}
@@ -118,7 +122,10 @@ def collect(params: Params, study: Study) -> Results:
             pace[run.row, run.seed] = measured["seconds"] / max(1, measured["images"])
         timing[run.row, run.seed] = read_record(run.folder / "timing.json", TrainingTime)
         versions[run.row, run.seed] = timing[run.row, run.seed]["versions"]
-        losses += [{"row": run.row, "seed": run.seed} | row for row in history(run.folder)]
+        rows = history(run.folder)
+        if run.method.players() and [row["epoch"] for row in rows] != [*range(1, epochs(run.method.settings) + 1)]:
+            raise UserError(f"{run.folder / 'history.csv'}: damaged (not one line for each epoch); {_again(run.folder)}")
+        losses += [{"row": run.row, "seed": run.seed} | row for row in rows]
     estimates_of = {at: _estimates(by_measure) for at, by_measure in counts.items()}
     for at, by_score in valued.items():
         for score, pairs in by_score.items():
@@ -169,7 +176,33 @@ def _expect_shape(
         if len(array) != (tested := len(manifest["names"]["test"][of])):
             wrong = f"of {len(array)} images, and there are {tested}"
     if wrong:
-        raise UserError(f"{file}: damaged ({output}.{measure}: {wrong}); remove {run.scores} and run snakemake again")
+        raise UserError(f"{file}: damaged ({output}.{measure}: {wrong}); {_again(run.scores)}")
+
+
+def _expect_scores(run: paths.Run, metrics: Mapping[str, Any], counts: Mapping[str, np.ndarray]) -> None:
+    """UserError for scores that are none of this row, or do not follow from its counts."""
+    file, values = run.scores / "metrics.json", metrics["values"]
+    if (metrics["study"], metrics["row"], metrics["seed"]) != (run.study.name, run.row, run.seed):
+        raise UserError(f"{file}: of {metrics['study']}/{metrics['row']}, seed {metrics['seed']}; {_again(run.scores)}")
+    measured = {output.name: {m.name for m in of} for output, of in run.measures.items() if of}
+    strange = [f"{o}.{name}" for o, by_measure in values.items() for name in by_measure if name not in measured.get(o, ())]
+    lacking = [] if run.reference else [o for o in measured if o not in values]
+    counted = {f"{o}.{name}" for o, by_measure in values.items() for name, of in by_measure.items() if "images" in of}
+    if odd := next(iter([*strange, *lacking, *sorted(counted ^ {*counts})]), None):
+        raise UserError(f"{file}: damaged ({odd}: scores and counts are not those of this row); {_again(run.scores)}")
+    for name, array in counts.items():
+        output, _, measure = name.partition(".")
+        try:
+            again = MEASURES[measure].statistic(array.sum(0))
+            same = all(np.isclose(again[s], v, rtol=1e-6, atol=1e-9) for s, v in values[output][measure]["scores"].items())
+        except (IndexError, ValueError, KeyError, TypeError):
+            same = False
+        if not same:
+            raise UserError(f"{run.scores / 'counts.npz'}: damaged ({name}: its scores are others); {_again(run.scores)}")
+
+
+def _again(folder: Path) -> str:
+    return f"remove {folder} and run snakemake again"
 
 
 def collapsed_trainings(params: Params, study: Study, scores: pd.DataFrame) -> dict[tuple[str, str], list[bool]]:

@@ -13,7 +13,7 @@ from ganrepro.store.files import read_json
 
 Number = Annotated[float, AllowInfNan(False)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, le=2**53)]
 ByName = dict[str, Number]
 
 
@@ -38,6 +38,9 @@ class Measurement(Record):
 class Metrics(Record):
     """metrics.json of a row: output -> measure -> what it found."""
 
+    study: str
+    row: str
+    seed: Count
     values: dict[str, dict[str, Measurement]]
 
 

@@ -16,9 +16,9 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from ganrepro import methods
-from ganrepro.data.own import data_spec
+from ganrepro.data.own import data_spec, entry_of
 from ganrepro.data.spec import DataSpec
-from ganrepro.errors import ConfigError, UnfitData
+from ganrepro.errors import ConfigError, SourceError, UnfitData
 from ganrepro.evaluation.measures import SCORES, measures_of, printed
 from ganrepro.evaluation.measures.base import Limits, Needs
 from ganrepro.evaluation.readers import KINDS, kind_of
@@ -126,6 +126,8 @@ def parse(raw: object, papers: Mapping[str, tuple[object, str]] | None = None) -
                 )
             _check_experiment(experiment, where)
             experiments[name] = experiment, where
+    if common.arithmetic == "portable":
+        common = common.model_copy(update={"device": "cpu"})
     params = Params(
         studies={}, papers=read,
         **{f.name: getattr(common, f.name) for f in dataclasses.fields(Params) if f.name not in ("studies", "papers")},
@@ -302,8 +304,16 @@ def _row(
 
 def _check_fit(place: str, method: Method[Any], needs: Needs, where: str, dataset: str, params: Params) -> None:
     """ConfigError for a method on data that it cannot use: what is missing, and which datasets have it."""
-    if not needs.data.known:
-        return  # its preparation says what is wrong with the folder
+    if not needs.data.known:  # its preparation says what is wrong with the folder
+        try:
+            method.outputs()
+        except KeyError:  # but for domains that a method names, and nobody knows
+            try:
+                entry_of(params.datasets[dataset])
+            except SourceError as error:
+                raise ConfigError(f"datasets.{dataset}: {error}") from None
+            raise
+        return
     try:
         method.check()
     except UnfitData as error:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from ganrepro.arithmetic import Arithmetic
 from ganrepro.data.spec import DataSpec
 from ganrepro.evaluation.measures.base import GROUND_TRUTH, IDENTITY, UNTRAINED, Limits
 from ganrepro.methods.base import Method, ScheduleSettings
@@ -158,6 +159,11 @@ class ParamsSettings(Closed):
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="what trains; results of two devices differ in rounding, and the report names its own"
     )
+    arithmetic: Arithmetic = Field(
+        "usual",
+        description="of a CPU. portable: slower, and the same bytes on every x86-64 CPU with AVX2; `auto` is a CPU then. usual: "
+        "the fastest kernels of each CPU, whose results differ in rounding",
+    )
     together: Annotated[int, Field(ge=1, le=64)] = Field(
         1, description="trainings of one study that a GPU runs in one process, a step of each in turn; a CPU runs each in its own"
     )
@@ -175,6 +181,12 @@ class ParamsSettings(Closed):
         {}, description="name -> experiment of your own; those of papers are in papers/"
     )
     readers: dict[Name, ReaderSettings | PublishedReaderSettings] = Field({}, description="name -> network that reads images")
+
+    @model_validator(mode="after")
+    def _portable_is_of_a_cpu(self) -> ParamsSettings:
+        if self.arithmetic == "portable" and self.device == "cuda":
+            raise ValueError("arithmetic: portable is of a CPU; say `device: cpu`, or `arithmetic: usual`")
+        return self
 
 
 @dataclass(frozen=True)
@@ -259,6 +271,7 @@ class Params:
 
     reports: dict[str, str]
     device: Literal["auto", "cpu", "cuda"]
+    arithmetic: Arithmetic
     mirror: str | None
     features: str
     datasets: dict[str, DatasetSettings]

@@ -22,7 +22,7 @@ from ganrepro.store.digests import canonical
 def replacing(path: Path) -> Iterator[Path]:
     """Yields a temporary name beside `path`; on success renames it there, on failure removes it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name[:40]}.{hash(path.name):x}.{os.getpid()}.tmp")  # some names have no room for more
     try:
         yield temporary
         os.replace(temporary, path)
@@ -92,7 +92,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """A file that a stage wrote. UserError where it is empty, cut short or no mapping."""
     try:
         content = json.loads(plain(path).read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(
             f"{path}: damaged or cut short ({str(error)[:80]}); remove {path.parent} and run snakemake again"
         ) from None

@@ -66,7 +66,7 @@ class Players:
                 network.register_forward_hook(_in_float32)
             if self.ways.compiled:
                 # networks share their code, and each has several forms: trained or not, of one batch or two
-                torch._dynamo.config.recompile_limit = 64
+                torch._dynamo.config.recompile_limit += 64
                 network.compile(dynamic=False, fullgraph=True)
         kinds = {name: player.optimiser for name, player in players.items() if player.optimiser is not None}
         self.parameters = {name: self._of(players[name].networks) for name in kinds}
@@ -147,6 +147,10 @@ class Players:
             optimiser.load_state_dict(state["optimisers"][name])
             for group, kept in zip(optimiser.param_groups, own, strict=True):
                 group.update(kept)
+            for weight, moments in optimiser.state.items():  # a file keeps the layout of whoever wrote it
+                for key, value in moments.items():
+                    if isinstance(value, torch.Tensor) and value.shape == weight.shape:
+                        moments[key] = torch.empty_like(weight).copy_(value)
         for name, pool in self.pools.items():
             pool.images.copy_(state["pools"][name])
         for name, buffer in self.buffers.items():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from ganrepro.data.images import ImageError, read_levels
 from ganrepro.data.spec import IMAGE_SUFFIXES
@@ -22,6 +22,10 @@ def read(path: Path) -> np.ndarray:
     try:
         with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning), Image.open(plain(path)) as file:
             width, height = file.size
+    except UnidentifiedImageError as error:
+        if path.suffix.lower() not in (".tif", ".tiff"):
+            raise ImageError(f"{path}: not a readable image ({error}); replace or remove it") from None
+        height, width, _ = read_levels(path).shape  # colour in floating point, which Pillow does not know
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ImageError(f"{path}: not a readable image ({error}); replace or remove it") from None
     if width * height > MOST_PIXELS:

@@ -58,7 +58,7 @@ def score(folder: Path, study_name: str, output_name: str | None = None, params_
 
     job = Job(
         output, [folder], data, manifest, study.data, study.pixels, CPU, None, reader, params.features,
-        datasets.download_dir(INCEPTION), paths.features_dir(),
+        datasets.download_dir(INCEPTION), paths.features_dir(params),
     )  # fmt: skip
     values, _ = measure(job, used, {})
     result = {name: value for of_measure in values.values() for name, value in of_measure["scores"].items()} | {

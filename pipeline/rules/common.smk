@@ -9,6 +9,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from ganrepro import settings
+from ganrepro.arithmetic import PORTABLE
 from ganrepro.plan import datasets, paths
 from ganrepro.reporting import current
 from pipeline import start

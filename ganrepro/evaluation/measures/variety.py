@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ganrepro.data.spec import DataSpec
-from ganrepro.evaluation.measures.base import Job, Measure, Measured, Score, mean_of
+from ganrepro.evaluation.measures.base import GROUND_TRUTH, Job, Measure, Measured, Score, mean_of
 from ganrepro.methods.outputs import Output
 
 if TYPE_CHECKING:
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class Variety(Measure):
     """Mean squared difference between the translations of two inputs, over that between two real images of the target.
 
-    0: the same image whatever the input; 1: as different as real images. Each test image is compared with the one half of the test
-    set away, so that neighbours in a film are not compared with each other. Blur makes images more alike.
+    0: the same image whatever the input; 1: as different as real images. Each test image is compared with the one half of the
+    test set away, so that neighbours in a film are not compared with each other. Blur makes images more alike.
 
     DEVIATION(variety): the paper shows this collapse in a figure and measures nothing; the number is ours.
     """
@@ -24,8 +24,8 @@ class Variety(Measure):
     scores = {"variety": Score("Variety", better="nearer 1", high=None)}
     section = "How much translations of different inputs differ"
     reading = (
-        "squared difference between the translations of two inputs, over that between two real images of the target; 0 where every "
-        "input gives the same image, 1 where they differ as real images do. Blur lowers it."
+        "squared difference between the translations of two inputs, over that between two real images of the target; 0 where "
+        "every input gives the same image, 1 where they differ as real images do. Blur lowers it."
     )
 
     def applies(self, output: Output, data: DataSpec) -> bool:
@@ -37,12 +37,15 @@ class Variety(Measure):
         from ganrepro.evaluation.images import lines
 
         real = between(lines(*job.real("test"), job.channels, job.pixels)).mean()
-        passes = [mean_of(between(lines(folder, job.names, job.channels, job.pixels)), real).counts for folder in job.folders]
+        if real == 0:
+            return Measured()  # of real images that are all the same
+        names = job.real("test")[1] if job.row == GROUND_TRUTH else job.names  # unpaired images have other names
+        passes = [mean_of(between(lines(folder, names, job.channels, job.pixels)), real).counts for folder in job.folders]
         return Measured(np.concatenate([counts for counts in passes if counts is not None]))
 
 
 def between(images: np.ndarray) -> np.ndarray:
-    """Mean squared difference of each image from the one half of the set further on, around its end.  images: (n, values) -> (n,)."""
+    """Mean squared difference of each image from the one half of the set further on, around its end: (n, values) -> (n,)."""
     import numpy as np
 
     others = np.roll(images, -(len(images) // 2), 0)

@@ -1,0 +1,87 @@
+"""Whether this machine gives everybody's bytes in portable arithmetic: tiny examples of every kind of job, by their digests.
+
+    python -m pipeline.portable           # says of each whether it holds here; exit status 1 where one does not
+    python -m pipeline.portable --write   # keeps what this machine gives, or adds it to those on which all hold
+
+`make reproduce` gives the committed tables to the last digit where all hold, with the libraries' versions of constraints.txt.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import io
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ganrepro import arithmetic, provenance
+from ganrepro.plan import code
+from ganrepro.store.files import write_json
+from pipeline import stage, tiny
+
+KEPT = Path(__file__).with_name("portable.json")
+SHAPING = ("torch", "numpy", "pillow")  # libraries whose versions shape results
+# Networks as wide as a paper's, for which kernels are chosen that tiny ones do not need
+WIDE = ("train/cyclegan", "train/pix2pix")
+WIDTHS: dict[str, Any] = {
+    "generator_filters": 64, "discriminator_filters": 64, "discriminator_receptive_field": 70, "generator_blocks": 2,
+    "crop_pixels": 128, "load_pixels": 143, "epochs_decay": 0,
+}  # fmt: skip
+
+
+def digests(scratch: Path) -> dict[str, str]:
+    """What this machine gives, by kind of job. Takes about a minute."""
+    tiny.make(code.jobs(), scratch / "tiny")
+    tiny.make(WIDE, scratch / "wide", WIDTHS)
+    return {f"{folder.name}{' wide' * (folder.parent.name == 'wide')}": _digest(folder) for folder in sorted(scratch.glob("*/*"))}
+
+
+def _digest(folder: Path) -> str:
+    whole = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        whole.update(path.relative_to(folder).as_posix().encode())
+        whole.update(path.read_bytes())
+    return whole.hexdigest()[:16]
+
+
+def cpu() -> str:
+    """What this CPU calls itself, with what tells apart those of one name."""
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    about = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in reversed(lines)) if value}
+    return f"{about.get('model name', '?')} (family {about.get('cpu family', '?')}, model {about.get('model', '?')})"
+
+
+def versions() -> dict[str, str]:
+    """Of the libraries that shape results."""
+    return {name: version for name, version in provenance.versions().items() if name in SHAPING}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--write", action="store_true", help="keep what this machine gives")
+    args = parser.parse_args()
+    arithmetic.ensure("portable")
+    with tempfile.TemporaryDirectory(prefix="ganrepro-portable-") as scratch, contextlib.redirect_stderr(io.StringIO()):
+        made = digests(Path(scratch))  # without the bars of its stages
+    kept = json.loads(KEPT.read_text(encoding="utf-8")) if KEPT.exists() else {"versions": {}, "cpus": [], "digests": {}}
+    differ = [job for job, digest in made.items() if kept["digests"].get(job) != digest]
+    for job in made:
+        print(f"{'differs' if job in differ else 'holds':8} {job}")
+    if args.write:
+        cpus = [cpu()] if differ or kept["versions"] != versions() else sorted({*kept["cpus"], cpu()})
+        write_json(KEPT, {"versions": versions(), "cpus": cpus, "digests": made})
+        print(f"-> {KEPT.name}: holds on {', '.join(cpus)}")
+    elif differ:
+        have, had = (", ".join(f"{k} {v}" for k, v in of.items()) for of in (versions(), kept["versions"]))
+        words = f"kept with {had}, made with {have}" if have != had else f"held so far on {', '.join(kept['cpus'])}"
+        sys.exit(f"{len(differ)} of {len(made)} differ on {cpu()}; {words}")
+    else:
+        print(f"all hold on {cpu()}")
+
+
+if __name__ == "__main__":
+    stage.run(main)

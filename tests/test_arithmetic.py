@@ -1,0 +1,94 @@
+"""Portable arithmetic: set before libraries load, in every key, and the same bytes here as where the digests were kept."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+from conftest import RAW, ROOT, parsed
+
+from ganrepro import arithmetic, settings
+from ganrepro.errors import UserError
+from ganrepro.plan import datasets, paths
+from pipeline import portable
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="what a CPU can do is read from Linux")
+
+USUAL = parsed(RAW | {"arithmetic": "usual"})
+PORTABLE = parsed(RAW | {"arithmetic": "portable"})
+# a stage that says what it was started with
+STAGE = """
+import os, sys
+from ganrepro import arithmetic
+arithmetic.ensure("portable")
+print(os.environ["MKL_CBWR"], os.environ["ATEN_CPU_CAPABILITY"], *sys.argv[1:])
+"""
+
+
+def test_only_what_is_computed_moves_with_the_arithmetic():
+    """Prepared images stay, unless edges are detected by a network; trainings, readers and scores do not."""
+    for name in ("streets", "camvid", "digits"):
+        assert datasets.dataset_key(USUAL, name) == datasets.dataset_key(PORTABLE, name)
+    assert datasets.dataset_key(USUAL, "facades-edges") != datasets.dataset_key(PORTABLE, "facades-edges")
+    usual, other = (paths.find_run(params, "streets-tiny", "cyclegan", 0) for params in (USUAL, PORTABLE))
+    for part in ("folder", "images", "scores"):
+        assert getattr(usual, part) != getattr(other, part)
+    study = "streets-tiny"
+    assert paths.reader_dir(USUAL, USUAL.studies[study]) != paths.reader_dir(PORTABLE, PORTABLE.studies[study])
+    real, other = (paths.find_run(params, study, "ground-truth", 0) for params in (USUAL, PORTABLE))
+    assert real.images == other.images and real.scores != other.scores
+    assert paths.features_dir(USUAL) != paths.features_dir(PORTABLE)
+
+
+def test_portable_is_of_a_cpu():
+    assert PORTABLE.device == "cpu" and parsed(RAW | {"arithmetic": "usual"}).device == "auto"
+    with pytest.raises(settings.ConfigError, match="arithmetic: portable is of a CPU"):
+        parsed(RAW | {"arithmetic": "portable", "device": "cuda"})
+
+
+def test_a_stage_that_was_started_otherwise_starts_anew(tmp_path):
+    (tmp_path / "pipeline").mkdir()
+    (tmp_path / "pipeline/__init__.py").touch()
+    shutil.copy(ROOT / "pipeline/start.py", tmp_path / "pipeline")
+    (tmp_path / "pipeline/generate.py").write_text(STAGE)
+    without = {name: value for name, value in os.environ.items() if name not in arithmetic.PORTABLE}
+    environment = without | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+    for words in (["pipeline.generate"], ["pipeline.start", "generate"]):
+        command = [sys.executable, "-m", *words, "--out", "a folder"]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert done.stdout == "COMPATIBLE avx2 --out a folder\n", done.stderr
+
+
+def test_what_this_machine_has_not_is_refused_before_a_training(monkeypatch):
+    monkeypatch.delenv("MKL_CBWR", raising=False)
+    with pytest.raises(UserError, match="set before Python starts; start it with: env ATEN_CPU_CAPABILITY='avx2'"):
+        arithmetic.ensure("portable")
+    monkeypatch.setattr(arithmetic, "instructions", lambda: frozenset({"avx", "sse4_2"}))
+    with pytest.raises(UserError, match="needs Linux and a CPU with AVX2; this one has avx, sse4_2; say `arithmetic: usual`"):
+        arithmetic.ensure("portable")
+    with pytest.raises(UserError, match="bfloat16 needs a CPU with avx512_bf16 or amx_bf16, or a GPU"):
+        arithmetic.check_precision("bfloat16", "cpu", "usual")
+    monkeypatch.setattr(arithmetic, "instructions", lambda: frozenset({"avx2", "amx_bf16"}))
+    with pytest.raises(UserError, match="bfloat16 is no portable arithmetic"):
+        arithmetic.check_precision("bfloat16", "cpu", "portable")
+    for words in (("bfloat16", "cpu", "usual"), ("bfloat16", "cuda", "usual"), ("float32", "cpu", "portable")):
+        arithmetic.check_precision(*words)
+
+
+@pytest.mark.slow
+def test_this_machine_gives_everybodys_bytes():
+    """Fails on a CPU on which they held; on another it says that they do not, and which."""
+    kept = json.loads(portable.KEPT.read_text(encoding="utf-8"))
+    if kept["versions"] != portable.versions():
+        pytest.skip(f"kept with {kept['versions']}, and here are {portable.versions()}")
+    if "avx2" not in arithmetic.instructions():
+        pytest.skip("no AVX2")
+    done = subprocess.run([sys.executable, "-m", "pipeline.portable"], cwd=ROOT, capture_output=True, text=True)
+    if done.returncode == 0:
+        assert done.stdout.count("holds") == len(kept["digests"])
+    elif portable.cpu() in kept["cpus"]:
+        pytest.fail(done.stdout + done.stderr)
+    else:
+        pytest.xfail(done.stderr.strip().splitlines()[-1])
