@@ -40,7 +40,7 @@ docs: setup    ## docs/: the reference of all settings, its schema, how far verd
 	python -m ganrepro.settings.reference
 	python -m ganrepro.reporting.verdict_errors
 
-gpu: setup     ## half an hour on a GPU: its tests, speed over the reference, a study (make gpu REFERENCE=FOLDER)
+gpu: setup     ## eight minutes on a GPU: what it shows, section by section (make gpu REFERENCE=FOLDER)
 	python -m benchmarks.gpu $(if $(REFERENCE),--reference $(REFERENCE))
 
 evidence: setup  ## keep the current report under reports/<study>/, to be committed

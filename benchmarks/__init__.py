@@ -20,7 +20,7 @@ def machine(device: torch.device, threads: int) -> dict[str, object]:
 def peak_memory(device: torch.device) -> int:
     """Most bytes this process has held: of the device on a GPU, else of its own memory."""
     if device.type == "cuda":
-        return torch.cuda.max_memory_allocated()
+        return torch.cuda.max_memory_reserved()  # with what recorded graphs keep for themselves
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 import zipfile
 
 import pytest
@@ -24,56 +23,42 @@ def run(folder, *words, ok=True):
 
 
 @pytest.mark.slow
-def test_every_part_runs_at_toy_size_from_a_pack(tmp_path):
+def test_every_section_runs_at_toy_size_from_a_pack(tmp_path):
     """What travels is enough: the pack is run in an empty folder. A study without images is said to have failed."""
     run(ROOT, "-m", "benchmarks.gpu", "--pack", str(tmp_path / "gpu.zip"))
     out = tmp_path / "out"
-    told = run(tmp_path, "gpu.zip", "--toy", "--study", "streets-tiny", "--at-once", "2", "--out", str(out), ok=False)
-    found = json.loads((out / "gpu.json").read_text())
-    assert set(found["parts"]) == {"tests", "steps", "profile", "kernels", "together", "study"} and found["toy"]
-    assert found["parts"]["tests"]["passed"], found["parts"]["tests"]
-    assert len(found["parts"]["steps"]) == 18 and min(found["parts"]["steps"].values()) > 0
-    assert len(found["parts"]["kernels"]) == 8 and min(found["parts"]["kernels"].values()) > 0, found["parts"]["kernels"]
-    together = found["parts"]["together"]
-    assert len(together) == 12 and all(one["steps_per_second"] > 0 and one["peak_bytes"] > 0 for one in together.values())
-    profile = found["parts"]["profile"]
-    assert profile["kernels"] > 100 and 0 < profile["copies"] < 1 and 0 < profile["pads"] < 1
-    assert found["parts"]["study"]["finished"] == [] and all("FAILED" in one for one in found["parts"]["study"]["failed"])
-    page = (out / "gpu.md").read_text()
-    assert "## Together" in page and "failed: study" in told
+    words = [*gpu.USUAL, "tests", "study", "--toy", "--study", "streets-tiny", "--at-once", "2", "--minutes", "30"]
+    said = run(tmp_path, "gpu.zip", *words, "--out", str(out), ok=False)
+    found = {one["section"]: one for one in map(json.loads, (out / "gpu.jsonl").read_text().splitlines())}
+    assert list(found) == [*gpu.USUAL, "tests", "study"]
+    wrong = {name: gpu.failures(section) for name, section in found.items() if gpu.failures(section)}
+    assert set(wrong) == {"study"} and all("not made yet" in failure for failure in wrong["study"]), wrong
+    results = {name: section["results"] for name, section in found.items()}
+    for name, count in (("headline", 5), ("together", 6), ("pads", 6)):
+        assert len(results[name]) == count and all(one["steps_per_second"] > 0 for one in results[name])
+    assert len({one["kind"].split()[0] for one in results["methods"]}) > 10
+    assert all(one["finite"] and one["apart"] == 0 for one in results["methods"])  # on a CPU neither is recorded
+    assert results["profile"][0]["kernels"] > 100 and results["tests"][0]["passed"]
+    assert results["study"][-1]["finished"] == []
+    assert "## Together" in (out / "gpu.md").read_text() and "failed: study" in said
 
 
-@pytest.mark.parametrize("failure", [RuntimeError, SystemExit])
-def test_a_part_that_fails_leaves_the_rest_and_is_named(tmp_path, monkeypatch, capsys, failure):
-    def broken(toy):
-        raise failure("no such kernel")
+def test_what_is_stopped_or_fails_is_written_with_its_whole_traceback(capsys):
+    stopped = gpu.run("smoke", -4.5, ["--toy"])
+    assert stopped["results"] == [] and "stopped after" in gpu.failures(stopped)[0]
+    with gpu.told(label="x", k=1):
+        raise SystemExit("no such kernel")
+    one = json.loads(capsys.readouterr().out.removeprefix(gpu.FOUND))
+    assert one["k"] == 1 and "Traceback" in one["failed"] and "no such kernel" in one["failed"]
+    section = {"section": "pads", "seconds": 1, "results": [one]}
+    assert gpu.failures(section) == [one["failed"]] and "no such kernel" in gpu.page([section])
 
-    monkeypatch.setattr(gpu, "profile", broken)
-    monkeypatch.setattr(
-        gpu, "together", lambda toy, seconds, until: {"float32 × 1": {"steps_per_second": 2.0, "peak_bytes": 1e9}}
-    )
-    monkeypatch.setattr(sys, "argv", ["gpu", "--toy", "--parts", "profile", "together", "--out", str(tmp_path)])
-    with pytest.raises(SystemExit) as stopped:
+
+def test_a_section_that_there_is_not_is_said_at_once(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "argv", ["gpu", "nothing", "--toy", "--out", str(tmp_path)])
+    with pytest.raises(SystemExit, match="nothing: expected some of smoke reference"):
         gpu.main()
-    assert stopped.value.code == 1 and "failed: profile" in capsys.readouterr().out
-    page = (tmp_path / "gpu.md").read_text()
-    assert "no such kernel" in page and "| float32 × 1 | 2.00 | 1.00 GB |" in page
-    monkeypatch.setattr(sys, "argv", ["gpu", "--toy", "--parts", "nothing"])
-    with pytest.raises(SystemExit, match="expected some of tests steps"):
-        gpu.main()
-
-
-def test_a_measurement_that_fails_leaves_the_others_and_none_is_begun_too_late():
-    def measure(case):
-        if case == 2:
-            raise SystemExit("first line\nno such kernel")
-        return float(case)
-
-    found = gpu.each({"a": 1, "b": 2, "c": 3}, measure, time.monotonic() + 100)
-    assert found == {"a": 1.0, "b": "failed: no such kernel", "c": 3.0} and gpu.failed(found)
-    assert gpu.each({"a": 1}, measure, time.monotonic() - 1) == {"a": "out of time"}
-    page = gpu.page({"machine": {"device_name": "X"}, "parts": {"kernels": found, "together": found}})
-    assert "| b | failed: no such kernel |" in page and "| b | failed: no such kernel | – |" in page
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_study_that_there_is_not_is_said_at_once(monkeypatch, tmp_path):
@@ -108,13 +93,16 @@ def test_another_pack_of_the_same_name_takes_the_place_of_the_first(tmp_path):
         assert run(tmp_path, "gpu.zip").strip() == told
 
 
-def test_the_page_sets_trainings_together_against_the_reference_one_after_the_other():
-    parts = {
-        "together": {"float32 × 4": {"steps_per_second": 40.0, "peak_bytes": 1e9}},
-        "reference": {"cyclegan-128 × 1": 5.0},
-    }
-    made = gpu.page({"machine": {"device_name": "X"}, "parts": parts})
-    assert "| float32 × 4 | 8.00× |" in made
+def test_the_page_sets_ours_beside_the_reference():
+    ours = {"label": "together", "precision": "tf32", "k": 4, "steps_per_second": 40.0, "held_bytes": 1e9}
+    sections = [
+        {"section": "smoke", "seconds": 1, "results": [{"device_name": "X"}]},
+        {"section": "reference", "seconds": 1, "results": [{"name": "cyclegan-128", "steps_per_second": [4.0, 5.0, 4.5]}]},
+        {"section": "together", "seconds": 1, "results": [ours | {"name": "cyclegan-128"}, ours | {"name": "pix2pix-256"}]},
+    ]
+    made = gpu.page(sections)
+    assert "| together | cyclegan-128 | tf32 | 4 | 40.00 | 8.00× | 1.0 GB |" in made
+    assert "| together | pix2pix-256 | tf32 | 4 | 40.00 | – | 1.0 GB |" in made and "# What a GPU shows: X" in made
 
 
 def test_a_pack_holds_code_wheels_and_the_reference_with_its_commit(tmp_path):

@@ -1,5 +1,6 @@
 """What Snakemake, DVC and MLflow make, again and after a change, on a tiny configuration."""
 
+import argparse
 import hashlib
 import io
 import json
@@ -334,7 +335,7 @@ def test_what_the_gpu_benchmark_trains_is_scored_and_its_results_fit_in(made, tm
     monkeypatch.setattr(gpu, "ROOT", there)
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
-    trained = []
+    trained, said = [], []
 
     def a_training(words, **options):
         trained.append(words)
@@ -343,14 +344,17 @@ def test_what_the_gpu_benchmark_trains_is_scored_and_its_results_fit_in(made, tm
         return subprocess.Popen(words, cwd=there).wait()
 
     monkeypatch.setattr(gpu.subprocess, "run", a_training)
-    first = gpu.study("toy", 1, time.monotonic() + 500, tmp_path)
-    assert (len(first["finished"]), first["of"], first["failed"], len(first["scores"])) == (1, 2, [], 1)
-    second = gpu.study("toy", 1, time.monotonic() + 500, tmp_path)
-    assert (len(second["finished"]), second["failed"], len(trained)) == (2, [], 3)
+    monkeypatch.setattr(gpu, "say", lambda **found: said.append(found))
+    wanted = argparse.Namespace(study="toy", at_once=1, left=500, out=tmp_path)
+    gpu.study(True, wanted)
+    assert (len(said[0]["finished"]), said[0]["of"], [one["row"] for one in said[1:]]) == (1, 2, ["gan-forward"])
+    said.clear()
+    gpu.study(True, wanted)
+    assert (len(said[0]["finished"]), len(trained), len(said)) == (2, 3, 3)
     monkeypatch.undo()
     metrics = paths.find_run(settings.load(made / "params.yaml"), "toy", "cyclegan", 0).scores / "metrics.json"
     values = json.loads((made / metrics).read_text())["values"]["labels2photo"]["fcn_score"]["scores"]
-    assert second["scores"]["cyclegan 0"]["labels2photo"]["class_iou"] == values["class_iou"]
+    assert {one["row"]: one for one in said[1:]}["cyclegan"]["scores"]["labels2photo/class_iou"] == values["class_iou"]
     shell(fresh, sys.executable, "-m", "pipeline.bundle", "take", str(tmp_path / "toy.results.zip"))
     assert planned(fresh) == REPORTED
 
