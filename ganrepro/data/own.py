@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from ganrepro.errors import SourceError
 from ganrepro.schema.datasets import DatasetSettings
 from ganrepro.schema.fields import checked_name
 from ganrepro.schema.registry import FOLDER, entry
+from ganrepro.store.digests import key_of
 
 if TYPE_CHECKING:
     from ganrepro.data.images import Values
@@ -46,33 +48,94 @@ def data_spec(dataset: DatasetSettings) -> DataSpec:
     return _spec(dataset.model_dump_json())
 
 
-def _own(dataset: DatasetSettings) -> dict[str, Any]:
-    path = Path(dataset.path or "").expanduser()
+def _folder(path: str) -> Path:
+    """SourceError unless it is there."""
+    folder = Path(path).expanduser()
     try:
-        there = path.is_dir()
+        there = folder.is_dir()
     except OSError as error:  # of a name that no file can have
-        raise SourceError(f"{str(path)[:60]}…: {error.strerror}; correct `path` in params.yaml") from None
+        raise SourceError(f"{str(folder)[:60]}…: {error.strerror}; correct `path` in params.yaml") from None
     if not there:
-        raise SourceError(f"{path}: no such folder; correct `path` in params.yaml")
+        raise SourceError(f"{folder}: no such folder; correct `path` in params.yaml")
+    return folder
+
+
+def _own(dataset: DatasetSettings) -> dict[str, Any]:
+    if dataset.folders is not None:
+        return _of_folders(dataset, {name: _folder(path) for name, path in dataset.folders.items()})
+    path = _folder(dataset.path or "")
     layout = dataset.layout or _layout_of(path, dataset)
     test = "test" if (path / "test").is_dir() or not (path / "val").is_dir() else "val"
+    split = (path / "train").is_dir() or layout == "domains"  # the others may lie in one folder, and are split here
     common: dict[str, Any] = {
         "title": f"own images in {path.name}", "root": None, "layout": layout, "upright": dataset.upright,
-        "palette": dataset.palette, "void_colours": dataset.void or [], "splits": {"train": "train", "test": test},
-    }  # fmt: skip
+        "palette": dataset.palette, "void_colours": dataset.void or [],
+    } | ({"splits": {"train": "train", "test": test}} if split else {})  # fmt: skip
     plain = {"channels": dataset.channels}
     if layout == "photos":
-        common |= {"domains": {"b": "photos"}}
-        return common if (path / "train").is_dir() else {k: v for k, v in common.items() if k != "splits"}
+        return common | {"domains": {"b": "photos"}}
     if layout == "domains":
         return common | {"domains": {name: {"title": name} | plain for name in _folders(path / "train")}, "paired": False}
     if layout == "classes":
-        return common | {"domains": {"images": {"title": "images"} | plain}, "classes": _folders(path / "train")}
+        return common | {
+            "domains": {"images": {"title": "images"} | plain},
+            "classes": _folders(path / "train" if split else path),
+        }
     forward = dataset.direction == "AtoB"
     sides: dict[str, Any] = {"a": "label maps", "b": "photos"} if dataset.palette else {"a": plain, "b": plain}
     if layout == "two-sides":
         return common | {"domains": sides, "a": "A" if forward else "B", "paired": dataset.palette is not None}
     return common | {"domains": sides, "a": "left" if forward else "right", "paired": True}
+
+
+def _of_folders(dataset: DatasetSettings, folders: Mapping[str, Path]) -> dict[str, Any]:
+    """SourceError for folders that lie inside one another."""
+    places = {name: folder.resolve() for name, folder in folders.items()}
+    for one, other in itertools.permutations(places, 2):
+        if places[one] == places[other] or places[one] in places[other].parents:
+            raise SourceError(f"{folders[other]}: is {folders[one]}, or lies in it; give each domain a folder of its own")
+    named = all(len(name) == 1 for name in folders)  # a and b have no names of their own
+    domains: dict[str, Any] = {n: {"channels": dataset.channels} | ({} if named else {"title": n}) for n in folders}
+    if dataset.edges or dataset.palette:
+        domains = {"b": "photos"} if dataset.edges else {"a": "label maps", "b": "photos"}
+    return {
+        "title": f"own images in {' and '.join(folder.name for folder in folders.values())}", "root": None, "layout": "folders",
+        "upright": dataset.upright, "palette": dataset.palette, "void_colours": dataset.void or [], "domains": domains,
+        "paired": dataset.paired, "folders": dict(zip(domains, folders.values(), strict=True)),
+    }  # fmt: skip
+
+
+FEWEST = 2  # images of each split
+
+
+def deal(contents: Sequence[Sequence[str]], test: int | None, where: str) -> list[str]:
+    """'train' or 'test' for each of some images, or pairs of them, that are not split yet.
+
+    contents: digests of the files of each.  test: how many are for testing; None: a tenth. What shares a file's content stays on
+    one side. Sides go by the digests, so that more images move few others.  SourceError where there are too few.
+    """
+    if len(contents) < 2 * FEWEST:
+        raise SourceError(f"{where}: {len(contents)} images; expected at least {2 * FEWEST}, {FEWEST} of them for testing")
+    wanted = min(max(FEWEST, len(contents) // 10 if test is None else test), len(contents) - FEWEST)
+    group = list(range(len(contents)))  # of images that share a content, by the number of one of them
+    first: dict[str, int] = {}
+    for i, digests in enumerate(contents):
+        for digest in digests:
+            old, new = group[i], group[first.setdefault(digest, i)]
+            group = [new if of == old else of for of in group] if old != new else group
+    members: dict[int, list[int]] = {}
+    for i, of in enumerate(group):
+        members.setdefault(of, []).append(i)
+    if len(members) == 1:
+        raise SourceError(f"{where}: all {len(contents)} images are equal; there is nothing to learn from them")
+    chance = {of: min(key_of("split", digest) for i in inside for digest in contents[i]) for of, inside in members.items()}
+    chosen: list[int] = []
+    for of in sorted(members, key=lambda of: chance[of]):
+        if len(chosen) < wanted and len(chosen) + len(members[of]) <= len(contents) - FEWEST:
+            chosen += members[of]
+    if len(chosen) < FEWEST:
+        raise SourceError(f"{where}: too many images are equal for {FEWEST} to test with; remove copies")
+    return ["test" if i in {*chosen} else "train" for i in range(len(contents))]
 
 
 def _layout_of(path: Path, dataset: DatasetSettings) -> str:
@@ -126,6 +189,7 @@ def ranges_of(dataset: DatasetSettings) -> dict[str, Values]:
 def _found_range(domain: str, dataset: DatasetSettings, own: Mapping[str, Any]) -> Values:
     """The least and the most of its training images."""
     root, train = Path(dataset.path or "").expanduser(), own.get("splits", {}).get("train", ".")
+    train = domain if own["layout"] == "folders" else train
     side = {"a": own.get("a"), "b": "B" if own.get("a") == "A" else "A"}.get(domain)
     below = {"two-sides": f"train{side}", "domains": f"{train}/{domain}"}.get(own["layout"], train)
     files = [path for name, path in files_of(dataset) if below == "." or name.startswith(f"{below}/")]
@@ -143,14 +207,15 @@ LOOKED_AT = 50  # images of 16 bits, to see how many they use
 
 def notes_of(dataset: DatasetSettings) -> list[str]:
     """What one should know of a folder: what is left out of it, and what of its images."""
-    root, files = Path(dataset.path or "").expanduser(), [path for _, path in files_of(dataset)]
+    files = [path for _, path in files_of(dataset)]
     places, used = {path.parent for path in files}, set(files)
     left = [path for place in sorted(places) for path in place.iterdir() if path not in used and path not in places]
     kinds = Counter(_kind(path) for path in left)
     notes = []
     if kinds:
         which = ", ".join(f"{count} × {kind}" for kind, count in sorted(kinds.items()))
-        notes.append(f"left out of {root.name}, being no {', '.join(IMAGE_SUFFIXES)}: {which}")
+        name = " and ".join(Path(p).name for p in ([dataset.path] if dataset.path else (dataset.folders or {}).values()))
+        notes.append(f"left out of {name}, being no {', '.join(IMAGE_SUFFIXES)}: {which}")
     from PIL import Image
 
     from ganrepro.data.images import read_levels
@@ -185,17 +250,24 @@ def files_of(dataset: DatasetSettings) -> list[tuple[str, Path]]:
         own = _own(dataset)
     except SourceError:
         return []
-    root, splits = Path(dataset.path or "").expanduser(), own.get("splits", {}).values()
+    root, splits = Path(dataset.path or "").expanduser(), [*own.get("splits", {}).values()] or ["."]
     inside = {
         "two-sides": [f"{split}{side}" for split in ("train", "test") for side in "AB"],
-        "side-by-side": [*splits],
-        "photos": [*splits] or ["."],
+        "side-by-side": splits,
+        "photos": splits,
         "domains": [f"{split}/{name}" for split in splits for name in own["domains"]],
         "classes": [f"{split}/{name}" for split in splits for name in own.get("classes", ())],
+        "folders": [*own.get("folders", ())],
     }[own["layout"]]
-    paths = [path for place in inside if (root / place).is_dir() for path in (root / place).iterdir()]
+    folders = own.get("folders", {place: root / place for place in inside})
+    paths = [
+        (Path(place, path.name).as_posix(), path)
+        for place in inside
+        if folders[place].is_dir()
+        for path in folders[place].iterdir()
+    ]
     return sorted(
-        (path.relative_to(root).as_posix(), path)
-        for path in paths
+        (name, path)
+        for name, path in paths
         if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
     )

@@ -63,7 +63,7 @@ def prepare(
     """
     entry = entry_of(dataset)
     if dataset.source == FOLDER:
-        download = Path(dataset.path or "").expanduser()
+        download = Path(dataset.path or ".").expanduser()
     if "drawn" in entry:
         check_drawing(dataset, entry)
     spec = spec_of(entry, find_edges is not None)
@@ -78,7 +78,7 @@ def prepare(
         for domain in spec.domains:
             count = sum(item.split == split and (source or domain) in item.domains for item in wanted)
             if count < 2:
-                where = dataset.path or download or "train_images and test_images"
+                where = dataset.path or ", ".join((dataset.folders or {}).values()) or download or "train_images and test_images"
                 raise SourceError(f"{split}, domain {domain}: {count} images; expected at least 2. Look at {where}")
     for sub in (*spec.domains, *(["labels"] if spec.label_maps else [])):
         for split in SPLITS:

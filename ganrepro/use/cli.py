@@ -36,6 +36,15 @@ NOISY = (
 )
 
 
+def begin(args: argparse.Namespace) -> None:
+    """Your own pictures: looks at folders, writes a dataset, a study and a report into params.yaml, and trains."""
+    from ganrepro.use import new
+
+    report = new.new(args)
+    if args.train:
+        new.train(report, Path(args.params).parent)
+
+
 def list_rows(args: argparse.Namespace) -> None:
     """Every row that is trained: scores, size, date, where it lies."""
     params, lines = settings.load(args.params), []
@@ -255,6 +264,18 @@ def parser() -> argparse.ArgumentParser:
         command_parser.set_defaults(run=run)
         return command_parser
 
+    words = command("new", begin)
+    words.add_argument("name", metavar="NAME", help="of the dataset and the study: a-z, 0-9, '-', '_' and '.'")
+    words.add_argument("--a", type=Path, metavar="FOLDER", help="pictures of one kind")
+    words.add_argument("--b", type=Path, metavar="FOLDER", help="pictures of the other kind")
+    words.add_argument("--pairs", action="store_true", help="pictures of equal names in --a and --b belong together")
+    words.add_argument("--side-by-side", type=Path, metavar="FOLDER", help="pictures whose left and right half belong together")
+    words.add_argument("--edges", type=Path, metavar="FOLDER", help="photos, to be made from their edges")
+    words.add_argument("--classes", type=Path, metavar="FOLDER", help="a folder inside for each class: new pictures from noise")
+    words.add_argument("--domains", type=Path, nargs="+", metavar="FOLDER", help="several kinds; the first two are translated")
+    words.add_argument("--size", choices=["small", "medium", "paper"], help="(default: what trains here in 20 minutes)")
+    words.add_argument("--test", type=whole(2, 100_000), help="pictures of each kind held out for testing (default: a tenth)")
+    words.add_argument("--train", action="store_true", help="train and make the report at once")
     command("list", list_rows)
     words = command("translate", translate)
     words.add_argument("models", metavar="MODEL", nargs=1, help=MODEL)

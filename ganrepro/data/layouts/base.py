@@ -18,9 +18,11 @@ import numpy as np
 from PIL import Image
 
 from ganrepro.data.images import Values, read_rgb
+from ganrepro.data.own import deal
 from ganrepro.data.spec import IMAGE_SUFFIXES
 from ganrepro.errors import SourceError
 from ganrepro.schema.datasets import DatasetSettings
+from ganrepro.store.files import sha256
 
 SPLITS = ("train", "test")
 
@@ -67,6 +69,19 @@ class Place:
     def theirs(self, split: str) -> str:
         """What the source calls a split."""
         return str(self.entry["splits"][split])
+
+    def images_of(self, split: str, inside: str = ".") -> list[Path]:
+        """Image files of a split, in a folder inside it; where nothing is split yet, those that are dealt to it.
+
+        Of what is split by its folders `limit` is the caller's matter; what is dealt holds no more test images than it says.
+        """
+        if "splits" in self.entry:
+            return images(self.folder / self.theirs(split) / inside)
+        files = images(self.folder / inside)
+        test = self.limit("test")
+        share = None if test is None else max(1, test // max(1, len(self.entry.get("classes", ()))))
+        splits = deal([[sha256(path)] for path in files], share, str(self.folder / inside))
+        return [path for path, of in zip(files, splits, strict=True) if of == split]
 
     @property
     def folder(self) -> Path:

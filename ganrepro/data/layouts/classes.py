@@ -1,4 +1,4 @@
-"""A folder for each class of image: train/NAME and test/NAME. All of them are one domain."""
+"""A folder for each class of image: train/NAME and test/NAME, or NAME alone. All of them are one domain."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from ganrepro.data.images import Values, read_rgb
-from ganrepro.data.layouts.base import SPLITS, Item, Picture, Place, images
+from ganrepro.data.layouts.base import SPLITS, Item, Picture, Place
 
 
 def items(place: Place) -> Iterator[Item]:
@@ -16,7 +16,7 @@ def items(place: Place) -> Iterator[Item]:
     for split in SPLITS:
         values = place.ranges.get(domain)
         for number, name in enumerate(place.entry["classes"]):
-            for path in images(place.folder / place.theirs(split) / name):
+            for path in place.images_of(split, name):
                 yield Item(split, f"{name}-{path.stem}", (domain,), partial(_read, domain, path, number, values))
 
 

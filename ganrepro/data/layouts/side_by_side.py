@@ -1,4 +1,4 @@
-"""Both domains side by side in one image, as pix2pix packed its datasets; a folder for each split."""
+"""Both domains side by side in one image, as pix2pix packed its datasets; a folder for each split, or all in one."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from functools import partial
 from pathlib import Path
 
 from ganrepro.data.images import ImageError, Values, read_rgb
-from ganrepro.data.layouts.base import SPLITS, Item, Picture, Place, images
+from ganrepro.data.layouts.base import SPLITS, Item, Picture, Place
 
 
 def items(place: Place) -> Iterator[Item]:
     """Left and right half of every image, in the order of the numbers that they are called."""
     for split in SPLITS:
-        for path in sorted(images(place.folder / place.theirs(split)), key=lambda p: (len(p.stem), p.stem)):
+        for path in sorted(place.images_of(split), key=lambda p: (len(p.stem), p.stem)):
             yield Item(split, path.stem, ("a", "b"), partial(_halves, path, place.entry["a"], place.ranges.get("b")))
 
 

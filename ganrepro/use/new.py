@@ -1,0 +1,280 @@
+"""From folders of pictures to a dataset, a study and a report in params.yaml: `ganrepro new`."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from PIL import Image
+from ruamel.yaml import YAML
+
+from ganrepro import settings
+from ganrepro.arithmetic import PORTABLE
+from ganrepro.data.own import FEWEST, entry_of, files_of, notes_of
+from ganrepro.errors import ConfigError, UserError
+from ganrepro.schema.datasets import DatasetSettings
+from ganrepro.schema.fields import checked_name
+from ganrepro.schema.registry import FOLDER
+from ganrepro.store.files import plain, replacing
+
+TIMED_STEPS = 4
+MINUTES = 20.0  # of a training, up to which a size is chosen unasked
+ROW = {"unpaired": "cyclegan", "paired": "l1-cgan", "classes": "ns"}  # of the experiments below
+NARROW = {"generator_filters": 16, "discriminator_filters": 16, "learning_rate": 0.0008}
+WIDER = {"generator_filters": 32, "discriminator_filters": 32, "learning_rate": 0.0004}
+# kind of data -> size -> settings, and about how many steps; None: the paper's epochs
+PRESETS: dict[str, dict[str, tuple[dict[str, Any], int | None]]] = {
+    "unpaired": {
+        "small": (
+            NARROW | {"load_pixels": 72, "crop_pixels": 64, "generator_blocks": 3, "discriminator_receptive_field": 34}, 3000,
+        ),
+        "medium": (WIDER | {"load_pixels": 143, "crop_pixels": 128, "generator_blocks": 6}, 10_000),
+        "paper": ({"load_pixels": 286, "crop_pixels": 256, "generator_blocks": 9}, None),
+    },
+    "paired": {
+        "small": (NARROW | {"load_pixels": 143, "crop_pixels": 128}, 3000),
+        "medium": (WIDER | {"load_pixels": 286, "crop_pixels": 256}, 10_000),
+        "paper": ({"load_pixels": 286, "crop_pixels": 256}, None),
+    },
+    "classes": {
+        "small": ({"load_pixels": 32, "crop_pixels": 32, "filters": 16, "learning_rate": 0.0002, "batch_images": 32}, 3000),
+        "medium": ({"load_pixels": 64, "crop_pixels": 64, "filters": 32, "learning_rate": 0.0002, "batch_images": 64}, 10_000),
+        "paper": ({"load_pixels": 64, "crop_pixels": 64}, None),
+    },
+}  # fmt: skip
+EXPERIMENTS = {  # kind of data -> experiment, method
+    "unpaired": ("cyclegan-ablation", "cyclegan"), "paired": ("pix2pix-ablation", "pix2pix"),
+    "classes": ("gan-losses", "lucic_gan"),
+}  # fmt: skip
+# what one line more makes of a study, by kind
+MORE = {
+    "unpaired": "rows: [cyclegan, gan-alone]    # a row more, without the cycle; seeds: [0, 1, 2] for intervals",
+    "paired": "rows: [l1-cgan, l1]    # a row more, the blurred baseline; seeds: [0, 1, 2] for intervals",
+    "classes": "rows: [ns, wgan-gp]    # a row more, another loss; seeds: [0, 1, 2] for intervals",
+}
+
+
+class Looked(NamedTuple):
+    """What the pictures are.
+
+    counts: by domain or class.  sizes: the commonest, as 'width × height'.  values: 'auto' where 8 and 16 bits do not say it.
+    """
+
+    counts: dict[str, int]
+    sizes: str
+    channels: int
+    values: str | None
+    notes: list[str]
+
+
+def dataset_of(args: Any) -> dict[str, Any]:
+    """The dataset's keys as the words of the command have them. UserError for words that do not go together."""
+    ways = {
+        "--a and --b": args.a and args.b, "--side-by-side": args.side_by_side, "--edges": args.edges,
+        "--classes": args.classes, "--domains": args.domains,
+    }  # fmt: skip
+    given = [way for way, value in ways.items() if value]
+    if len(given) != 1 or bool(args.a) is not bool(args.b):
+        raise UserError(f"expected one of {', '.join(ways)}; got {' and '.join(given) or 'none'}")
+    if args.pairs and not args.a:
+        raise UserError("--pairs: says that --a and --b hold pictures of equal names; name both")
+    made: dict[str, Any] = {"source": FOLDER}
+    if args.a:
+        made |= {"folders": {"a": str(args.a), "b": str(args.b)}} | ({"paired": True} if args.pairs else {})
+    elif args.edges:
+        made |= {"folders": {"b": str(args.edges)}, "edges": "canny"}
+    elif args.domains:
+        names = [_name_of(place) for place in args.domains]
+        if len({*names}) < len(names):
+            raise UserError(f"--domains: {' '.join(names)}: expected folders of different names")
+        made |= {"folders": dict(zip(names, map(str, args.domains), strict=True))}
+    else:
+        place = args.side_by_side or args.classes
+        made |= {"path": str(place), "layout": "side-by-side" if args.side_by_side else "classes"}
+    return made | ({"test_images": args.test} if args.test else {})
+
+
+def _name_of(place: Path) -> str:
+    """A folder's name as that of a domain."""
+    name = "".join(c if c.isalnum() else "-" for c in place.resolve().name.lower())
+    try:
+        return checked_name(name)
+    except ValueError as error:
+        raise UserError(f"--domains: {place}: {error}; rename the folder") from None
+
+
+def look(dataset: DatasetSettings) -> Looked:
+    """At every picture. UserError where they cannot be used."""
+    entry_of(dataset)  # says what is wrong with the folders
+    files = files_of(dataset)
+    sizes: Counter[str] = Counter()
+    grey, deep, count = 0, 0, Counter(Path(name).parent.as_posix() for name, _ in files)
+    for _, path in files:
+        try:
+            with Image.open(plain(path)) as image:
+                sizes[f"{image.width} × {image.height}"] += 1
+                grey += image.mode in ("1", "L", "I", "F", "I;16")
+                deep += image.mode in ("I", "F")
+        except (OSError, SyntaxError, ValueError):
+            deep += path.suffix.lower() in (".tif", ".tiff")  # colour in floating point, which Pillow does not know
+    if not files or min(count.values()) < 2 * FEWEST:
+        where = ", ".join(path for path in [dataset.path, *(dataset.folders or {}).values()] if path)
+        had = ", ".join(f"{number} in {place}" for place, number in count.items()) or "none"
+        wanted = f"at least {2 * FEWEST} pictures of each kind, {FEWEST} of them for testing"
+        raise UserError(f"{where}: expected {wanted}; found {had}")
+    common = ", ".join(f"{size} ({number})" for size, number in sizes.most_common(3)) + (", …" if len(sizes) > 3 else "")
+    return Looked(dict(count), common, 1 if grey == len(files) else 3, "auto" if deep else None, notes_of(dataset))
+
+
+def study_of(name: str, kind: str, size: str, images: int) -> dict[str, Any]:
+    """The study's keys: one row, one seed."""
+    chosen, steps = PRESETS[kind][size]
+    experiment, method = EXPERIMENTS[kind]
+    made: dict[str, Any] = {
+        "title": f"{name}, {chosen['crop_pixels']} x {chosen['crop_pixels']}", "dataset": name, "experiment": experiment,
+        "rows": [ROW[kind]], "method": method, "seeds": [0],
+    }  # fmt: skip
+    if kind == "classes":
+        made["reader"] = "classes"
+    made |= chosen
+    if steps is not None:
+        batch = int(chosen.get("batch_images", 1))
+        whole = max(2, round(steps * batch / images))
+        made |= {"epochs_constant": whole - whole // 2, "epochs_decay": whole // 2}
+        made |= {"epochs_constant": whole, "epochs_decay": 0} if kind == "classes" else {}
+    return made
+
+
+def minutes(raw: Mapping[str, Any], folder: Path, study: str, images: int) -> float:
+    """About how long a study's training takes on this machine: a few steps of it, timed in a process with its arithmetic."""
+    request = json.dumps({"raw": raw, "folder": str(folder.resolve()), "study": study, "images": images})
+    environment = os.environ | (PORTABLE if raw.get("arithmetic") == "portable" else {})
+    words = [sys.executable, "-c", "from ganrepro.use.new import time_steps; time_steps()"]
+    done = subprocess.run(words, input=request, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        raise UserError(f"studies.{study}: cannot be timed ({(done.stderr.strip().splitlines() or ['no message'])[-1][:200]})")
+    return float(done.stdout.splitlines()[-1])
+
+
+def time_steps() -> None:
+    """Reads a request of `minutes`, prints the minutes."""
+    import torch
+
+    from ganrepro import process
+    from ganrepro.methods.base import epochs
+    from ganrepro.training.batches import TrainingImages
+    from ganrepro.training.engine import Engine
+    from ganrepro.training.players import Players
+
+    request = json.load(sys.stdin)
+    process.configure(1)
+    os.chdir(request["folder"])
+    study = settings.parse(request["raw"], settings.papers_beside(Path("params.yaml"))).studies[request["study"]]
+    (row,) = study.rows.values()
+    method, device = row.method, process.device("auto" if request["raw"].get("arithmetic") != "portable" else "cpu")
+    side, count = method.settings.load_pixels, min(16, request["images"])
+    feed = method.feed()
+    drawn = {name: torch.randint(0, 256, (count, side, side, method.data.channels(name))).byte() for name in feed.domains}
+    labels = {name: torch.arange(count) % 2 for name in drawn} if feed.labels else None
+    images = TrainingImages(drawn, feed, method.settings, device, labels)
+    engine = Engine(Players(method, 0, device), images, TIMED_STEPS + 1)
+    engine.begin(0, 1, 1.0, 0, torch.zeros(0, len(engine.losses)))
+    engine.step()
+    engine.so_far()
+    start = time.monotonic()
+    for _ in range(TIMED_STEPS):
+        engine.step()
+    engine.so_far()
+    a_step = (time.monotonic() - start) / TIMED_STEPS
+    whole = epochs(method.settings)
+    per_epoch = (method.settings.epoch_images or request["images"]) // method.settings.batch_images
+    print(a_step * max(1, per_epoch) * whole / 60)
+
+
+def written(text: str, name: str, dataset: Mapping[str, Any], study: Mapping[str, Any], report: str) -> str:
+    """params.yaml with three entries more, as lines at the ends of their sections: whatever else stands there stays as it is."""
+    entries = {"reports": f"  {report}: {name}\n", "datasets": f"  {name}: {_flow(dataset)}\n"}
+    entries["studies"] = f"  {name}:\n" + "".join(f"    {key}: {_flow(value)}\n" for key, value in study.items())
+    lines = text.splitlines(keepends=True)
+    if lines and not lines[-1].endswith("\n"):
+        lines[-1] += "\n"
+    for section, entry in entries.items():
+        begin = next((i for i, line in enumerate(lines) if line.split("#")[0].rstrip() == f"{section}:"), None)
+        if begin is None:
+            raise ConfigError(f"params.yaml.{section}: expected a section of lines, 'name: …' each; write it so, and call again")
+        end = next((i for i in range(begin + 1, len(lines)) if lines[i][0] not in " #\n\r"), len(lines))
+        while (lines[end - 1].lstrip().startswith("#") and lines[end - 1][0] == "#") or not lines[end - 1].strip():
+            end -= 1
+        lines.insert(end, entry)
+    return "".join(lines)
+
+
+def _flow(value: Any) -> str:
+    """A value in one line of YAML."""
+    yaml, line = YAML(), io.StringIO()
+    yaml.default_flow_style, yaml.width = True, 100_000
+    yaml.dump([value], line)
+    return line.getvalue().strip()[1:-1]
+
+
+def new(args: Any) -> str:
+    """Looks, chooses, writes; the name of the report. What it wrote is printed."""
+    try:
+        name = checked_name(args.name)
+    except ValueError as error:
+        raise UserError(f"{args.name!r}: {error}") from None
+    file = Path(args.params)
+    text = plain(file).read_text(encoding="utf-8") if file.exists() else ""
+    params = settings.load(file)
+    report = f"{name.replace('-', '_')}_report"
+    for section, table in (("datasets", params.datasets), ("studies", params.studies), ("reports", params.reports)):
+        taken = report if section == "reports" else name
+        if taken in table:
+            raise UserError(f"{taken}: there is one already under {section} in {file}; choose another name")
+    given = dataset_of(args)
+    looked = look(DatasetSettings(**given, pixels=64))
+    kind = "classes" if args.classes else "paired" if args.pairs or args.side_by_side or args.edges else "unpaired"
+    images = max(looked.counts.values()) if kind != "classes" else sum(looked.counts.values())
+    for place, count in looked.counts.items():
+        print(f"{count} pictures in {place if place != '.' else given.get('path', 'the folder')}")
+    print(f"sizes: {looked.sizes}; each is made a square\n" + "".join(f"note: {note}\n" for note in looked.notes), end="")
+    extra: dict[str, Any] = {"values": looked.values} if looked.values else {}
+    extra |= {"channels": 1} if looked.channels == 1 and not args.edges else {}
+    chosen, size, expected = None, "small", 0.0
+    for size in [args.size] if args.size else ["medium", "small"]:
+        study = study_of(name, kind, size, images)
+        if args.domains:
+            study["domains"] = list(given["folders"])[:2]
+        dataset = given | extra | {"pixels": study["load_pixels"]}
+        text_then = written(text, name, dataset, study, report)
+        raw = YAML(typ="safe", pure=True).load(text_then)
+        settings.parse(raw, settings.papers_beside(file))  # says what is wrong with it
+        expected = minutes(raw, file.parent, name, images)
+        chosen = text_then
+        if expected <= MINUTES:
+            break
+    assert chosen is not None
+    with replacing(file) as temporary:
+        temporary.write_text(chosen, encoding="utf-8")
+    print(f"\n-> {file}: a dataset, a study and a report called {name} and {report}:\n")
+    print(f"  {name}: {_flow(dataset)}\n  {name}:\n" + "".join(f"    {key}: {_flow(value)}\n" for key, value in study.items()))
+    print(f"size {size}: about {expected:.0f} minutes of training here (others: --size {' | '.join(PRESETS[kind])}).")
+    print(f"To add to it, a line each under studies.{name}:\n    {MORE[kind]}")
+    print(f"Next: snakemake --cores all reports/{report}.md    # then: ganrepro translate {name}/{ROW[kind]} PHOTO --out FOLDER")
+    return report
+
+
+def train(report: str, folder: Path) -> None:
+    """Makes the report. UserError where that fails."""
+    words = [sys.executable, "-m", "snakemake", "--cores", "all", "--quiet", "rules", "--", f"reports/{report}.md"]
+    if subprocess.run(words, cwd=folder).returncode:
+        raise UserError(f"reports/{report}.md: not made (see above); call again: snakemake --cores all reports/{report}.md")
+    print(f"-> {folder / 'reports' / report}.md")

@@ -1,0 +1,170 @@
+"""`ganrepro new`: from folders of pictures to a report, and what it says of folders that will not do."""
+
+import difflib
+import hashlib
+import shutil
+
+import numpy as np
+import pytest
+from conftest import RAW, ROOT, parsed
+from PIL import Image
+from ruamel.yaml import YAML
+from test_pipeline import project, shell
+
+from ganrepro.data.edges import detector
+from ganrepro.data.own import deal
+from ganrepro.data.prepare import prepare
+from ganrepro.errors import SourceError
+from ganrepro.schema.datasets import DatasetSettings
+from ganrepro.use import cli, new
+
+TINY = {
+    "load_pixels": 18, "crop_pixels": 16, "generator_filters": 2, "discriminator_filters": 2, "discriminator_receptive_field": 16,
+}  # fmt: skip
+
+
+def draw(folder, count=8, size=(24, 20), same=False, mode="RGB", prefix="", seed=0):
+    """Pictures of noise; `same`: each the same."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for i in range(count):
+        random = np.random.default_rng([seed, 0 if same else i])
+        picture = Image.fromarray(random.integers(0, 256, (*size[::-1], 3), np.uint8)).convert(mode)
+        picture.save(folder / f"{prefix}{i}.png")
+    return folder
+
+
+def digests(*words):
+    return [[hashlib.sha256(one.encode()).hexdigest() for one in word.split()] for word in words]
+
+
+def test_equal_pictures_stay_on_one_side_and_more_pictures_move_few():
+    names = [f"picture-{i}" for i in range(200)]
+    sides = deal(digests(*names), None, "here")
+    assert sides.count("test") == 20 and sides == deal(digests(*names), 20, "here")
+    copies = deal(digests(*names, *names), 40, "here")
+    assert copies[:200] == copies[200:] and 40 <= copies.count("test") <= 41
+    chained = deal(digests("a b", "b c", "c d", "e f", "g h", "i j"), 2, "here")  # pairs that share one file or the other
+    assert len({*chained[:3]}) == 1 and chained.count("test") >= 2
+    more = deal(digests(*names, "another"), 20, "here")
+    assert sum(before != after for before, after in zip(sides, more, strict=False)) <= 1
+    for few, said in (
+        (digests("a", "b", "c"), "3 images; expected at least 4, 2 of them for testing"),
+        (digests("a", "a", "a", "a"), "all 4 images are equal"),
+        (digests("a", "a", "a", "b"), "too many images are equal"),
+    ):
+        with pytest.raises(SourceError, match=said):
+            deal(few, None, "here")
+
+
+def manifest_of(tmp_path, **dataset):
+    place = tmp_path / "made"
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir()
+    find = detector("canny", None, 16) if "edges" in dataset else None
+    return prepare(DatasetSettings(source="folder", pixels=16, **dataset), None, place, find_edges=find)
+
+
+def test_folders_become_datasets_of_every_kind(tmp_path):
+    a, b = draw(tmp_path / "a", 10, seed=1), draw(tmp_path / "b", 8, prefix="x", seed=2)
+    made = manifest_of(tmp_path, folders={"a": str(a), "b": str(b)})
+    assert made["counts"] == {"train": {"a": 8, "b": 6}, "test": {"a": 2, "b": 2}} and not made["data"]["paired"]
+    assert not {*made["names"]["train"]["a"]} & {*made["names"]["test"]["a"]}
+    same = draw(tmp_path / "same", 10, seed=3)
+    pairs = manifest_of(tmp_path, folders={"a": str(a), "b": str(same)}, paired=True, test_images=3)
+    assert pairs["counts"]["test"] == {"a": 3, "b": 3} and pairs["names"]["test"]["a"] == pairs["names"]["test"]["b"]
+    assert pairs["data"]["paired"]
+    edges = manifest_of(tmp_path, folders={"b": str(draw(tmp_path / "photos", 10, (32, 32), seed=4))}, edges="canny")
+    assert edges["counts"]["test"] == {"a": 2, "b": 2} and edges["data"]["domains"]["a"]["kind"] == "edges"
+    for name in ("cat", "dog"):
+        draw(tmp_path / "classes" / name, 10, seed=len(name) + ord(name[0]))
+    classes = manifest_of(tmp_path, path=str(tmp_path / "classes"), layout="classes")
+    assert classes["counts"]["test"] == {"images": 4} and classes["data"]["classes"] == ["cat", "dog"]
+    flat = manifest_of(tmp_path, path=str(draw(tmp_path / "flat", 10, (40, 20), seed=5)), layout="side-by-side")
+    assert flat["counts"]["test"] == {"a": 2, "b": 2} and flat["data"]["paired"]
+    with pytest.raises(SourceError, match=r"18 images have no partner of their name \(0, 1, 2, 3, 4, …\)"):
+        manifest_of(tmp_path, folders={"a": str(a), "b": str(b)}, paired=True)
+    with pytest.raises(SourceError, match="lies in it; give each domain a folder of its own"):
+        manifest_of(tmp_path, folders={"a": str(a), "b": str(draw(a / "inside"))})
+
+
+def test_what_is_written_keeps_everything_else(raw):
+    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    study = new.study_of("mine", "unpaired", "small", 30)
+    longer = new.written(
+        text, "mine", {"source": "folder", "folders": {"a": "x y", "b": "z: #1"}, "pixels": 72}, study, "mine_report"
+    )
+    changes = [line for line in difflib.ndiff(text.splitlines(), longer.splitlines()) if line[0] in "-+"]
+    assert all(line.startswith("+ ") for line in changes) and len(changes) == 3 + len(study)  # comments stay too
+    read = YAML(typ="safe", pure=True).load(longer)
+    assert read["datasets"]["mine"]["folders"] == {"a": "x y", "b": "z: #1"} and read["reports"]["mine_report"] == "mine"
+    assert read["studies"]["mine"] == study
+    for section in ("reports", "datasets", "studies"):
+        assert {k: v for k, v in read[section].items() if not k.startswith("mine")} == RAW[section]
+
+
+@pytest.mark.parametrize("kind", new.PRESETS)
+@pytest.mark.parametrize("size", ["small", "medium", "paper"])
+def test_every_preset_is_a_study(raw, kind, size):
+    raw["datasets"]["mine"] = {
+        "unpaired": {"source": "folder", "folders": {"a": "x", "b": "y"}},
+        "paired": {"source": "folder", "folders": {"a": "x", "b": "y"}, "paired": True},
+        "classes": {"source": "folder", "path": "x", "layout": "classes"},
+    }[kind] | {"pixels": 64}
+    raw["studies"]["mine"] = new.study_of("mine", kind, size, 100)
+    study = parsed(raw).studies["mine"]
+    assert list(study.rows) == [new.ROW[kind]] and study.seeds == [0]
+    # and what it offers
+    raw["studies"]["mine"]["rows"] = YAML(typ="safe", pure=True).load(new.MORE[kind].split("#")[0])["rows"]
+    assert len(parsed(raw).studies["mine"].rows) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["mine"], "expected one of --a and --b, --side-by-side, --edges, --classes, --domains; got none"),
+        (["mine", "--a", "a"], "expected one of --a and --b"),
+        (["mine", "--a", "a", "--b", "b", "--edges", "a"], "got --a and --b and --edges"),
+        (["mine", "--edges", "a", "--pairs"], "--pairs: says that --a and --b"),
+        (["mine", "--a", "a", "--b", "nowhere"], "nowhere: no such folder"),
+        (["mine", "--a", "a", "--b", "a"], "give each domain a folder of its own"),
+        (
+            ["mine", "--a", "a", "--b", "few"],
+            "expected at least 4 pictures of each kind, 2 of them for testing; found 8 in a, 3 in b",
+        ),
+        (["streets", "--a", "a", "--b", "b"], "streets: there is one already under datasets"),
+        (["Mine!", "--a", "a", "--b", "b"], "'Mine!'"),
+        (["mine", "--domains", "a", "other/a"], "expected folders of different names"),
+    ],
+)
+def test_words_that_will_not_do_get_one_line_and_nothing_is_written(tmp_path, monkeypatch, words, said):
+    draw(tmp_path / "a"), draw(tmp_path / "b", seed=1), draw(tmp_path / "few", 3), draw(tmp_path / "other/a", seed=2)
+    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    shutil.copytree(ROOT / "papers", tmp_path / "papers")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["new", *words])
+    assert said in str(stopped.value) and "\n" not in str(stopped.value)
+    assert (tmp_path / "params.yaml").read_bytes() == (ROOT / "params.yaml").read_bytes()
+
+
+@pytest.mark.slow
+def test_two_folders_become_a_report_and_a_translated_photo(tmp_path, monkeypatch, capsys):
+    """As a new user would, at toy size: three commands and no edit."""
+    project(tmp_path)
+    (tmp_path / "params.yaml").write_bytes(
+        (ROOT / "params.yaml").read_bytes().replace(b"arithmetic: portable", b"arithmetic: usual")
+    )
+    draw(tmp_path / "pictures/warm", 10, seed=1), draw(tmp_path / "pictures/cold", 10, seed=2)
+    (tmp_path / "pictures/warm/notes.txt").write_text("x")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(new, "PRESETS", {"unpaired": {"small": (TINY | {"generator_blocks": 1}, 8), "medium": (TINY, 10**6)}})
+    cli.main(["new", "mine", "--domains", "pictures/warm", "pictures/cold"])
+    said = capsys.readouterr().out
+    assert "10 pictures in warm" in said and "1 × .txt" in said and "size small: about" in said
+    monkeypatch.setenv("PATH", f"{new.Path(new.sys.executable).parent}:{new.os.environ['PATH']}")
+    shell(tmp_path, "snakemake", "--cores", "2", "reports/mine_report.md", GANREPRO_MLFLOW="off")
+    page = (tmp_path / "reports/mine_report.md").read_text(encoding="utf-8")
+    assert "own images in warm and cold" in page and "Variety" in page
+    cli.main(["translate", "mine/cyclegan", "pictures/warm/0.png", "--out", "translated"])
+    with Image.open("translated/0.png") as picture:
+        assert picture.size == (24, 20)
