@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from urllib.parse import unquote
@@ -39,7 +40,7 @@ from ganrepro.store.files import read_json
 from ganrepro.use import cli, demo, export, files, samples, tiles, watch
 from ganrepro.use.model import load, of_row
 from ganrepro.use.rows import ModelError
-from ganrepro.use.translator import Translator, pad
+from ganrepro.use.translator import NATIVE, Translator, pad, resized
 from pipeline.bundle import take
 
 torch.set_num_threads(1)
@@ -314,7 +315,7 @@ def test_an_imported_generator_is_a_row_of_a_study(tmp_path, raw, monkeypatch):
     photo(tmp_path / "test/a/0.png", (64, 64))
     manifest = {"names": {"test": {"a": ["0.png"]}}}
     generate(run.method, {}, 0, tmp_path / "test", manifest["names"]["test"], tmp_path / "made", torch.device("cpu"))
-    direct = load("downloads/archives/x.pth")(Image.open(tmp_path / "test/a/0.png"))
+    direct = load("downloads/archives/x.pth")(Image.open(tmp_path / "test/a/0.png"), pixels=NATIVE)
     assert np.abs(np.asarray(Image.open(tmp_path / "made/labels2photo/0.png"), int) - np.asarray(direct)).max() <= 1
     # once, whatever the study's seeds; nothing to look back at; refused at a size that its network does not take
     assert [r.seed for r in paths.trained(params, run.study) if r.row == "theirs"] == [0] and run.looks_back == []
@@ -874,6 +875,36 @@ def test_a_generator_logged_to_mlflow_loads_and_translates(tmp_path, folder, mon
     assert not tmp_path.exists()  # nothing is written where the checkout was
 
 
+def test_a_photo_is_translated_at_the_scale_of_the_training():
+    """Its shorter side is brought there, and the translation enlarged, as Pillow resizes; label maps keep their colours."""
+    model, random = a_model(pixels=16), np.random.default_rng(0)
+    photo = np.asarray(Image.fromarray(random.integers(0, 256, (6, 8, 3), np.uint8)).resize((64, 48), Image.Resampling.BICUBIC))
+    by_pillow = np.asarray(Image.fromarray(photo).resize((21, 16), Image.Resampling.BICUBIC), int)
+    assert np.abs(resized(photo, (16, 21), False) - by_pillow).max() <= 1
+    small = by_pillow.astype(np.uint8)  # enlarged, Pillow rounds between the axes
+    large = np.asarray(Image.fromarray(small).resize((64, 48), Image.Resampling.BICUBIC), int)
+    assert np.abs(resized(small, (48, 64), False) - large).max() <= 2
+    plain = replace(model, label_maps=None)
+    sizes = []
+
+    def seen(levels):
+        sizes.append(levels.shape[:2])
+        return tiles.translate(plain, levels)
+
+    at_training = plain.at_scale(photo, None, seen)
+    assert sizes == [(16, 21)] and at_training.shape == photo.shape
+    assert np.array_equal(at_training, resized(tiles.translate(plain, resized(photo, (16, 21), False)), (48, 64), False))
+    assert np.array_equal(plain.at_scale(photo, NATIVE, seen), tiles.translate(plain, photo))
+    assert plain.at_scale(photo, 32, seen).shape == photo.shape and sizes[1:] == [(48, 64), (32, 43)]
+    assert np.array_equal(np.asarray(plain(Image.fromarray(photo))), at_training)
+    maps = np.kron(random.integers(0, 2, (12, 16, 1), np.uint8) * np.array([0, 0, 255], np.uint8), np.ones((4, 4, 1), np.uint8))
+    shrunk = []
+    model.at_scale(maps, None, lambda levels: shrunk.append(levels) or levels)
+    assert {tuple(colour) for colour in shrunk[0].reshape(-1, 3)} <= {(0, 0, 0), (0, 0, 255)}
+    deep = (random.random((24, 32, 1)) * 65535).astype(np.uint16)
+    assert plain.at_scale(deep, None, lambda levels: levels).dtype == np.uint16
+
+
 def test_a_picture_and_its_file_are_translated_alike(tmp_path):
     """Grey of 16 bits, transparency, an EXIF turn: the library's call gives what the command writes."""
     model, random = a_model(), np.random.default_rng(0)
@@ -885,7 +916,7 @@ def test_a_picture_and_its_file_are_translated_alike(tmp_path):
     turned.save(tmp_path / "turned.png", exif=turned.getexif())
     for name in ("deep.png", "clear.png", "turned.png"):
         with Image.open(tmp_path / name) as picture:
-            made = np.asarray(model(picture, seed=0))
+            made = np.asarray(model(picture, seed=0, pixels=NATIVE))
         wanted = tiles.translate(model, files.read(tmp_path / name), seed=0)
         wanted = (wanted / 257).round().astype(np.uint8) if name == "deep.png" else wanted  # Pillow has no colour of 16 bits
         assert made.dtype == wanted.dtype and np.array_equal(made.reshape(wanted.shape), wanted), name

@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,12 @@ MODEL = "a row (streets-tiny/cyclegan, streets-tiny/cyclegan/1:photo2labels), an
 NOISY = (
     "{model}: has dropout, which stays on as in the published test command, for weights cannot tell whether it was trained so; "
     "if it was not: ganrepro import {model} --no-dropout"
+)
+
+
+FAR = (
+    "{photo}: its shorter side is {side} pixels, and {model} was trained at {pixels}: what it has learned looks otherwise there. "
+    "Without --native photos are brought to that size"
 )
 
 
@@ -90,8 +97,11 @@ def translate(args: argparse.Namespace) -> None:
 
     from ganrepro.data.images import ImageError
     from ganrepro.use import files, sheet, tiles
+    from ganrepro.use.translator import NATIVE
 
     _expect_empty(args.out)
+    if args.native and args.pixels is not None:
+        raise UserError("--native: leaves photos in their size, --pixels gives them another; leave one of them out")
     if args.tile is not None and not 0 <= args.overlap < args.tile:
         raise UserError(f"--overlap: expected 0 to {args.tile - 1}, less than --tile, got {args.overlap}")
     models, photos = [model.translates() for model in _models(args)], list(files.find(args.photos))
@@ -100,7 +110,7 @@ def translate(args: argparse.Namespace) -> None:
         folder = args.out / _slug(f"{place}-{model.title}") if len(models) > 1 else args.out
         columns += [(model, n, folder / str(n) if args.passes > 1 else folder) for n in range(1, args.passes + 1)]
     page = sheet.Sheet(args.out, ["Input", *(f"{m.title} {n}" if args.passes > 1 else m.title for m, n, _ in columns)])
-    failed = []
+    failed, warned = [], set[str]()
     with tqdm(total=len(photos) * len(columns), unit="photo", disable=None) as bar:
         for photo, name in photos:
             bar.set_postfix_str(photo.name)
@@ -113,7 +123,11 @@ def translate(args: argparse.Namespace) -> None:
             # a large photo goes in pieces unasked: whole it could take more memory than there is
             tile = args.tile or (LARGE_TILE if levels.shape[0] * levels.shape[1] > LARGE else None)
             for model, number, folder in columns:
-                translated = tiles.translate(model, levels, tile, args.overlap, number - 1)
+                whole_photo = partial(tiles.translate, model, tile=tile, overlap=args.overlap, seed=number - 1)
+                translated = model.at_scale(levels, NATIVE if args.native else args.pixels, whole_photo)
+                if args.native and min(levels.shape[:2]) > 2 * model.pixels and model.name not in warned:
+                    warned.add(model.name)
+                    bar.write(FAR.format(photo=photo, model=model.name, side=min(levels.shape[:2]), pixels=model.pixels))
                 files.write(folder / name, translated)
                 pictures.append((translated, folder / name))
                 bar.update()
@@ -284,6 +298,11 @@ def parser() -> argparse.ArgumentParser:
         "--and", dest="others", metavar="MODEL", action="append", default=[], help="another model, one column more"
     )
     words.add_argument("--out", type=Path, required=True, help="folder for the translations; new or empty")
+    words.add_argument(
+        "--pixels", type=whole(16, 8192),
+        help="bring the shorter side to this, enlarge the translation plainly (default: what the model was trained at)",
+    )  # fmt: skip
+    words.add_argument("--native", action="store_true", help="translate photos in their own size")
     words.add_argument("--tile", type=whole(16), help="translate in pieces of this size (large photos are unasked, of 1024)")
     words.add_argument("--overlap", type=whole(0), default=64, help="pixels that two pieces share (default: %(default)s)")
     words.add_argument("--passes", type=whole(1), default=1, help="translations of each photo, where dropout makes them differ")

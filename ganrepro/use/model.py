@@ -51,9 +51,9 @@ class Model:
         assert part is not None
         return part.about
 
-    def __call__(self, image: Any, seed: int = 0) -> Any:
+    def __call__(self, image: Any, seed: int = 0, pixels: int | None = None) -> Any:
         """The translation of a PIL image or a tensor; see `Translator`. ModelError where the model starts from noise."""
-        return self.translates()(image, seed)
+        return self.translates()(image, seed, pixels)
 
     def sample(self, count: int, seed: int = 0, label: int | None = None) -> Iterator[Image.Image]:
         """New images from noise; see `Sampler`. ModelError where the model makes images of images."""

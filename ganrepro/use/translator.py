@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,9 @@ from ganrepro.use.rows import ModelError, checkpoint_of, known_of
 
 if TYPE_CHECKING:
     from PIL import Image
+
+
+NATIVE = 0  # in place of a size: that which an image has
 
 
 @dataclass(frozen=True)
@@ -73,14 +77,15 @@ class Translator:
         """Whether two translations of one image differ."""
         return any(isinstance(module, nn.Dropout) and module.p > 0 for module in self.network.modules())
 
-    def __call__(self, image: Any, seed: int = 0) -> Any:
+    def __call__(self, image: Any, seed: int = 0, pixels: int | None = None) -> Any:
         """The translation of a PIL image (any size, any mode), or of a tensor (c, h, w) or (n, c, h, w) in [-1, 1].
 
         The same type comes back, in the same size; a PIL image of colour has 8 bits. seed: of the dropout of noisy models.
-        ModelError for a tensor of another shape.
+        pixels: to which the shorter side of a PIL image is brought, its translation being enlarged plainly; None: those that the
+        model was trained at; NATIVE: as it is. A tensor stays as it is.  ModelError for a tensor of another shape.
         """
         if hasattr(image, "convert"):
-            return self._picture(image, seed)
+            return self._picture(image, seed, pixels)
         if not isinstance(image, Tensor) or not image.is_floating_point():
             got = image.dtype if isinstance(image, Tensor) else type(image).__name__
             raise ModelError(f"expected a PIL image, or a tensor of floats in [-1, 1]; got {got}")
@@ -104,10 +109,25 @@ class Translator:
     def __repr__(self) -> str:
         return f"Translator({self.name!r}: {self.title}, {self.output}, {self.architecture.generator} for {self.pixels} pixels)"
 
-    def _picture(self, image: Image.Image, seed: int) -> Image.Image:
+    def at_scale(
+        self, levels: np.ndarray, pixels: int | None, translate: Callable[[np.ndarray], np.ndarray]
+    ) -> np.ndarray:  # fmt: skip
+        """What `translate` makes of levels (h, w, c) whose shorter side is brought to `pixels`, enlarged plainly to their size.
+
+        pixels: see `__call__`.  A network sees things at the size that it was trained on; label maps keep their colours.
+        """
+        height, width = levels.shape[:2]
+        side = self.pixels if pixels is None else pixels
+        if side in (NATIVE, min(height, width)):
+            return translate(levels)
+        small = tuple(max(1, round(size * side / min(height, width))) for size in (height, width))
+        translated = translate(resized(levels, small, bool(self.colours)))
+        return resized(translated, (height, width), self.target == self.label_maps)
+
+    def _picture(self, image: Image.Image, seed: int, pixels: int | None) -> Image.Image:
         from PIL import Image as pillow
 
-        levels = self.levels(levels_of(image), seed)
+        levels = self.at_scale(levels_of(image), pixels, lambda small: self.levels(small, seed))
         if levels.dtype != np.uint8 and levels.shape[-1] == 3:  # Pillow has no colour of 16 bits
             levels = scaled(levels, (0, 65535))
         return pillow.fromarray(levels.squeeze(-1) if levels.shape[-1] == 1 else levels)
@@ -124,6 +144,17 @@ class Translator:
         mixed = any(isinstance(module, nn.BatchNorm2d) for module in self.network.modules())
         translated = torch.cat([self.network(image) for image in padded[:, None]]) if mixed else self.network(padded)
         return finite(translated, self.name)[..., :height, :width]
+
+
+def resized(levels: np.ndarray, size: tuple[int, ...], nearest: bool) -> np.ndarray:
+    """Levels (h, w, c) in another size (h, w), of the same kind: bicubic without aliases, or the nearest pixel."""
+    values = torch.from_numpy(levels.astype(np.float32)).permute(2, 0, 1)[None]
+    how: dict[str, Any] = {"mode": "nearest-exact"} if nearest else {"mode": "bicubic", "antialias": True, "align_corners": False}
+    values = torch.nn.functional.interpolate(values, size, **how)[0].permute(1, 2, 0)
+    if levels.dtype.kind == "f":
+        return values.numpy()
+    limits = np.iinfo(levels.dtype)
+    return values.round().double().clamp(limits.min, limits.max).numpy().astype(levels.dtype)
 
 
 def kind_of(levels: np.ndarray) -> np.dtype:
