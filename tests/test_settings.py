@@ -206,16 +206,14 @@ def test_bad_values_get_one_line(raw, path, value, message):
 
 def test_the_readmes_examples_work_as_printed(raw):
     blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)
-    assert len(blocks) == 4
+    assert len(blocks) == 3
     for block in blocks:
         for section, entries in YAML(typ="safe", pure=True).load(block).items():
             raw[section] |= entries
     raw["studies"]["own"] = {"base": "cityscapes-128", "experiment": "cycle-weights"}
     raw["studies"]["published"] = {"base": "streets-tiny", "experiment": "published"}
     params = parsed(raw)
-    assert params.datasets["mine"].source == "folder"
     assert [v.title for v in params.studies["own"].rows.values()] == ["λ = 1", "λ = 30"]
-    assert params.studies["mine"].dataset == "mine"
     assert params.studies["published"].rows["theirs"].settings.weights == "latest_net_G.pth"
     assert params.datasets["sketches"].edges and list(params.studies["sketches"].rows) == ["l1-cgan"]
 

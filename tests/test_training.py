@@ -244,9 +244,11 @@ def compare_with_formulas(after, plain, turns, rate):
             assert torch.allclose(now[clear], step[clear], atol=2e-6), (name, key)
 
 
-def test_a_cycle_step_equals_the_plain_formulas():
+@pytest.mark.parametrize("identity", [0, 5])
+def test_a_cycle_step_equals_the_plain_formulas(identity):
     """Both players' gradients and Adam steps, written out again with autograd.grad; float32, 2e-6."""
-    method = method_of("streets-tiny", "cyclegan", engine="plain", learning_rate=1e-3)
+    terms = {"adversarial": 1, "cycle_forward": 10, "cycle_backward": 10} | ({"identity": identity} if identity else {})
+    method = method_of("streets-tiny", "cyclegan", engine="plain", learning_rate=1e-3, terms=terms)
     plain = players_of(method).networks
     engine = begun(method)
     engine.step()
@@ -255,7 +257,8 @@ def test_a_cycle_step_equals_the_plain_formulas():
     fake_b, fake_a = plain["g_ab"](a), plain["g_ba"](b)
     forward, backward = l1(plain["g_ba"](fake_b), a), l1(plain["g_ab"](fake_a), b)
     adversarial = least_squares(plain["d_b"](fake_b), True) + least_squares(plain["d_a"](fake_a), True)
-    turns = {("g_ab", "g_ba"): (adversarial + 10 * forward + 10 * backward).sum()}
+    same = l1(plain["g_ab"](b), b) + l1(plain["g_ba"](a), a)
+    turns = {("g_ab", "g_ba"): (adversarial + 10 * forward + 10 * backward + identity * same).sum()}
     turns["d_a", "d_b"] = 0.5 * sum(
         (least_squares(plain[d](real), True) + least_squares(plain[d](fake.detach()), False)).sum()
         for d, real, fake in (("d_a", a, fake_a), ("d_b", b, fake_b))
@@ -263,6 +266,8 @@ def test_a_cycle_step_equals_the_plain_formulas():
     compare_with_formulas(engine.players, plain, turns, 1e-3)
     logged = dict(zip(engine.losses, engine.so_far()[0].tolist(), strict=True))
     assert logged["cycle_forward"] == pytest.approx(forward.item(), abs=1e-6)
+    assert ("identity_b" in logged) is bool(identity)
+    assert not identity or logged["identity_a"] + logged["identity_b"] == pytest.approx(same.item(), abs=1e-6)
 
 
 @pytest.mark.parametrize("row", ["l1-cgan", "l1-gan"])

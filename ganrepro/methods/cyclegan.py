@@ -15,6 +15,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from ganrepro.errors import UnfitData
 from ganrepro.lazy import torch
 from ganrepro.methods.base import Batch, Feed, Loss, Player, Players, Pool, Random
 from ganrepro.methods.outputs import Output
@@ -23,7 +24,7 @@ from ganrepro.objectives.adversarial import least_squares
 from ganrepro.objectives.reconstruction import l1
 from ganrepro.schema.fields import CountOrZero, Pixels, Positive
 
-Term = Literal["adversarial", "cycle_forward", "cycle_backward"]
+Term = Literal["adversarial", "cycle_forward", "cycle_backward", "identity"]
 
 
 class Settings(TranslationSettings):
@@ -35,12 +36,14 @@ class Settings(TranslationSettings):
     terms: dict[Term, Positive] = Field(
         {"adversarial": 1, "cycle_forward": 10, "cycle_backward": 10},
         min_length=1,
-        description="weight of each loss term; an absent one is not computed. Without 'adversarial' there are no discriminators",
+        description="weight of each loss term; an absent one is not computed. Without 'adversarial' there are no discriminators. "
+        "identity: each generator leaves images of its target as they are, which keeps colours; 5, half of lambda, where the "
+        "paper has it (section 5.2, paintings to photos)",
     )
 
 
 class CycleGAN(TranslationMethod[Settings]):
-    """Terms: 'adversarial' (least squares, both ways), 'cycle_forward' (a -> b -> a), 'cycle_backward' (b -> a -> b)."""
+    """Terms: 'adversarial' (least squares, both ways), 'cycle_forward' (a -> b -> a), 'cycle_backward', 'identity'."""
 
     title = "CycleGAN"
     paper = "arXiv:1703.10593"
@@ -50,12 +53,19 @@ class CycleGAN(TranslationMethod[Settings]):
         adversarial = "adversarial" in self.settings.terms
         return Feed(self.both, pools={domain: Pool(pool, (domain,)) for domain in self.both} if adversarial else {})
 
+    def check(self) -> None:
+        super().check()
+        if "identity" in self.settings.terms and len({self.data.channels(domain) for domain in self.both}) > 1:
+            raise UnfitData("compares images of its target with themselves (term 'identity'), and the domains differ in channels")
+
     def outputs(self) -> tuple[Output, ...]:
         return self.forward(), self.backward()
 
     def losses(self) -> tuple[Loss, ...]:
         terms = self.settings.terms
         cycles = [Loss(name, "Cycle loss") for name in ("cycle_forward", "cycle_backward") if name in terms]
+        if "identity" in terms:
+            cycles += [Loss(f"identity_{domain}", "Identity loss") for domain in (self.target, self.source)]
         if "adversarial" not in terms:
             return tuple(cycles)
         fooled = [Loss(f"adversarial_{domain}", "Generator, adversarial loss") for domain in (self.target, self.source)]
@@ -95,7 +105,10 @@ class CycleGAN(TranslationMethod[Settings]):
             terms["cycle_forward"] = l1(g_ba(fake[b]), real[a])
         if "cycle_backward" in weights:
             terms["cycle_backward"] = l1(g_ab(fake[a]), real[b])
-        by_loss = {f"adversarial_{domain}": "adversarial" for domain in (a, b)}
+        if "identity" in weights:
+            terms[f"identity_{b}"] = l1(g_ab(real[b]), real[b])
+            terms[f"identity_{a}"] = l1(g_ba(real[a]), real[a])
+        by_loss = {f"{term}_{domain}": term for term in ("adversarial", "identity") for domain in (a, b)}
         losses = players.update("generators", {name: weights[by_loss.get(name, name)] for name in terms}, terms)  # type: ignore[index]
         if "adversarial" not in weights:
             return losses

@@ -98,7 +98,7 @@ class DatasetSettings(Closed):
         if self.edges and self.layout in ("domains", "classes"):
             raise ValueError(f"edges: are found in one folder of photos; layout is {self.layout}")
         if self.folders is not None:
-            self._folders_fit()
+            _expect_folders(self, list(self.folders))
         elif self.paired:
             raise ValueError("paired: says that images of one name in two `folders` belong together; there are none")
         for name in ("train_images", "test_images"):
@@ -106,16 +106,16 @@ class DatasetSettings(Closed):
                 raise ValueError(f"{name}: '{self.source}' is drawn on demand; say how many images")
         return self
 
-    def _folders_fit(self) -> None:
-        """ValueError for folders that no dataset can be made of."""
-        names = list(self.folders or {})
-        if self.layout is not None or self.direction != "AtoB":
-            raise ValueError("folders: say which image is of which domain; leave layout and direction out")
-        if self.edges and len(names) > 1:
-            raise ValueError(f"folders: edges are found in one folder of photos, got {len(names)}")
-        if self.edges is None and len(names) < 2:
-            raise ValueError("folders: expected two or more, each of one domain")
-        if self.paired and len(names) != 2:
-            raise ValueError(f"paired: is of two folders, got {len(names)}")
-        if self.palette and (names != ["a", "b"] or not self.paired):
-            raise ValueError("palette: label maps are folder a, the photos of the same names folder b; say `paired: true`")
+
+def _expect_folders(dataset: DatasetSettings, names: list[str]) -> None:
+    """ValueError for folders that no dataset can be made of."""
+    if dataset.layout is not None or dataset.direction != "AtoB":
+        raise ValueError("folders: say which image is of which domain; leave layout and direction out")
+    if dataset.edges and len(names) > 1:
+        raise ValueError(f"folders: edges are found in one folder of photos, got {len(names)}")
+    if dataset.edges is None and len(names) < 2:
+        raise ValueError("folders: expected two or more, each of one domain")
+    if dataset.paired and len(names) != 2:
+        raise ValueError(f"paired: is of two folders, got {len(names)}")
+    if dataset.palette and (names != ["a", "b"] or not dataset.paired):
+        raise ValueError("palette: label maps are folder a, the photos of the same names folder b; say `paired: true`")
