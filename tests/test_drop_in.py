@@ -137,7 +137,7 @@ experiments:
     title: Toy paper
     rows: {ls: {title: Least-squares GAN}}
     tables:
-      both: {title: Both scores, source: a test, output: labels2photo, scores: [pixel_accuracy, psnr], rows: {ls: [0.5, 20.0]}}
+      both: {title: Both scores, source: a test, output: labels2photo, scores: [pixel_accuracy, contrast], rows: {ls: [0.5, 1.0]}}
 """
 
 SMALL = """
@@ -192,11 +192,11 @@ def test_a_method_a_dataset_a_measure_and_a_paper_drop_in(project):
     lines, entry = re.findall(r"```yaml\n(.*?)```", guide, re.S)
     for name, text in {
         "methods/paired_lsgan.py": method, "methods/round.py": ROUND, "data/layouts/discs.py": layout,
-        "data/layouts/tricolour.py": TRICOLOUR, "evaluation/measures/psnr.py": measure,
+        "data/layouts/tricolour.py": TRICOLOUR, "evaluation/measures/contrast.py": measure,
     }.items():  # fmt: skip
         (place / "ganrepro" / name).write_text(text, encoding="utf-8")
     names = place / "ganrepro/evaluation/measures/__init__.py"
-    names.write_text(names.read_text("utf-8").replace('"variety"),', '"variety", "psnr"),'), encoding="utf-8")
+    names.write_text(names.read_text("utf-8").replace('"variety"),', '"variety", "contrast"),'), encoding="utf-8")
     with (place / "ganrepro/schema/registry.yaml").open("a", encoding="utf-8") as file:
         file.write(f"\n{entry}{REGISTRY}")
     (place / "papers/toy.yaml").write_text(PAPER, encoding="utf-8")
@@ -215,8 +215,8 @@ def test_a_method_a_dataset_a_measure_and_a_paper_drop_in(project):
     told = run("snakemake", "--cores", "2")
     assert "Error" not in told
     pages = {name: (place / f"reports/{name}.md").read_text(encoding="utf-8") for name in ("toy_paper", "three", "discs")}
-    assert "# Toy paper: Toy" in pages["toy_paper"] and "PSNR, dB<br>**ours**" in pages["toy_paper"]
-    assert re.search(r"\| Least-squares GAN \| 0\.50 \| \*\*0\.\d\d\*\*.* \| 20\.0 \| \*\*\d+\.\d\*\* \|", pages["toy_paper"])
+    assert "# Toy paper: Toy" in pages["toy_paper"] and "Contrast<br>**ours**" in pages["toy_paper"]
+    assert re.search(r"\| Least-squares GAN \| 0\.50 \| \*\*0\.\d\d\*\*.* \| 1\.00 \| \*\*\d+\.\d\d\*\* \|", pages["toy_paper"])
     assert "4 reds and 4 greens and 4 blues" in pages["three"] and "three/blues2greens.png" in pages["three"]
     assert "12 images" not in pages["discs"] and "8 discs" in pages["discs"] and "Gate" in pages["discs"]
     logs = "".join(file.read_text() for file in (place / "logs/prepare").glob("*.log"))

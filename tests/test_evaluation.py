@@ -16,6 +16,7 @@ from ganrepro.evaluation.label_maps import classify_colours, enlarged, read_trut
 from ganrepro.evaluation.measures import MEASURES, NAMES, SCORES, left_out, measures_of
 from ganrepro.evaluation.measures.base import Job, Measure, Needs
 from ganrepro.evaluation.measures.colour_histograms import EDGES, colour_counts, intersections
+from ganrepro.evaluation.measures.likeness import scores_of
 from ganrepro.evaluation.readers import find
 from ganrepro.evaluation.readers.base import Reader, Task
 from ganrepro.evaluation.scoring import score
@@ -289,6 +290,34 @@ def test_colour_histograms_against_a_hand_count():
     assert (found["a"], found["b"]) == (80, 67)
 
 
+def test_likeness_is_that_of_formulas_and_of_another_library(toy):
+    """PSNR and the mean error by hand; SSIM by torchmetrics' formula written out with SciPy's Gaussian filter, to 1e-6."""
+    from scipy.ndimage import gaussian_filter
+
+    random = np.random.default_rng(0)
+    real = random.random((3, 24, 24)).astype(np.float32)
+    made = (0.8 * real + 0.1 + 0.05 * random.standard_normal(real.shape)).clip(0, 1).astype(np.float32)
+    psnr, ssim, error = scores_of(made, real)
+    assert psnr == pytest.approx(-10 * np.log10(np.mean((made.astype(float) - real) ** 2)), abs=1e-6)
+    assert error == pytest.approx(np.abs(made.astype(float) - real).mean(), abs=1e-7)
+
+    def blur(image):
+        return gaussian_filter(image, 1.5, truncate=3.5)
+
+    by_channel = []
+    for x, y in zip(made.astype(float), real.astype(float), strict=True):
+        mx, my = blur(x), blur(y)
+        vx, vy, vxy = blur(x * x) - mx * mx, blur(y * y) - my * my, blur(x * y) - mx * my
+        one = (2 * mx * my + 1e-4) * (2 * vxy + 9e-4) / ((mx**2 + my**2 + 1e-4) * (vx + vy + 9e-4))
+        by_channel.append(one[5:-5, 5:-5].mean())
+    assert ssim == pytest.approx(np.mean(by_channel), abs=1e-5)
+    assert scores_of(real, real) == (100, pytest.approx(1), 0)
+    names, measure = ["0.png", "1.png"], MEASURES["likeness"]
+    values, counts = score(job_of(FORWARD, [toy / "test" / "b"] * 2, toy, names), [measure], {})
+    assert values["likeness"]["scores"] == {"psnr": 100, "ssim": pytest.approx(1), "mean_error": 0}
+    assert counts["likeness"].shape == (2, 4)  # summed over two passes
+
+
 def test_variety_is_the_variance_between_translations(toy):
     """With two images of values x and y it is ((x - y) / (the same of the real ones)) squared, whatever the order of names."""
     measure, names = MEASURES["variety"], ["0.png", "1.png"]
@@ -392,7 +421,7 @@ def test_measures_say_what_they_measure_and_what_they_lack():
     labelled, bare = Needs(DATA, "segmentation", "reader"), Needs(UNPAIRED, None, "reader")
     names = {(o.name, needs.reader): [m.name for m in measures_of(o, needs)] for o in outputs for needs in (labelled, bare)}
     assert names == {
-        ("labels2photo", "segmentation"): ["fcn_score", "colour_histograms", "distance", "variety"],
+        ("labels2photo", "segmentation"): ["fcn_score", "colour_histograms", "likeness", "distance", "variety"],
         ("labels2photo", None): ["variety"],
         ("photo2labels", "segmentation"): ["label_colours", "variety"],
         ("photo2labels", None): ["variety"],

@@ -115,6 +115,7 @@ def test_unpaired_photos(made):
 def test_pairs_without_label_maps(made):
     page = page_of(made, "pairs")
     assert "6 pairs of images of domain A and images of domain B" in page and bare(page)
+    assert "| Row | PSNR, dB | SSIM | Mean error |" in page and re.search(r"\| Ground truth \| \*\*100\.0\*\* \| \*\*1\.00", page)
 
 
 def test_photos_and_their_edges(made):
