@@ -875,6 +875,31 @@ def test_a_generator_logged_to_mlflow_loads_and_translates(tmp_path, folder, mon
     assert not tmp_path.exists()  # nothing is written where the checkout was
 
 
+def test_the_doctor_says_what_there_is_and_no_secret(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    shutil.copytree(ROOT / "papers", tmp_path / "papers")
+    (tmp_path / "runs/gone/x-s0-0123456789ab").mkdir(parents=True)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://me:secret@example.org/mlflow?key=secret")
+    monkeypatch.delenv("GANREPRO_MLFLOW", raising=False)
+    cli.main(["doctor"])
+    said = capsys.readouterr().out
+    for word in (
+        "cores",
+        "libraries",
+        "torch",
+        "example.org/mlflow",
+        "6 reports",
+        "0 of 15 trainings, no page yet",
+        "1 result folders",
+    ):
+        assert word in said, word
+    assert "secret" not in said
+    (tmp_path / "params.yaml").write_text("reports: 3\n")
+    cli.main(["doctor"])
+    assert "params.yaml  error: " in capsys.readouterr().out
+
+
 def test_a_photo_is_translated_at_the_scale_of_the_training():
     """Its shorter side is brought there, and the translation enlarged, as Pillow resizes; label maps keep their colours."""
     model, random = a_model(pixels=16), np.random.default_rng(0)

@@ -52,6 +52,16 @@ def begin(args: argparse.Namespace) -> None:
         new.train(report, Path(args.params).parent)
 
 
+def doctor(args: argparse.Namespace) -> None:
+    """What this machine and this project are: to be pasted into a report of a fault."""
+    from ganrepro.use.doctor import lines
+
+    found = lines(Path(args.params))
+    width = max(len(name) for name, _ in found)
+    for name, said in found:
+        print(f"{name.ljust(width)}  {said}")
+
+
 def list_rows(args: argparse.Namespace) -> None:
     """Every row that is trained: scores, size, date, where it lies."""
     params, lines = settings.load(args.params), []
@@ -345,6 +355,7 @@ def parser() -> argparse.ArgumentParser:
     renamed = commands.add_parser("study", add_help=False)
     renamed.add_argument("words", nargs=argparse.REMAINDER)
     renamed.set_defaults(run=_renamed, params="params.yaml")
+    command("doctor", doctor)
     words = command("watch", watch)
     words.add_argument("--logs", type=Path, default=Path("logs"), help="(default: %(default)s)")
     words.add_argument("--once", action="store_true", help="print once and stop")

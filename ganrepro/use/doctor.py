@@ -1,0 +1,68 @@
+"""What this machine and this project are, for a report of a fault: `ganrepro doctor`."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from pathlib import Path
+
+from ganrepro import arithmetic, provenance, settings
+from ganrepro.errors import UserError
+from ganrepro.plan import paths
+from ganrepro.plan.superseded import superseded
+from ganrepro.tracking.client import tracking_uri
+from ganrepro.version import __version__
+
+WANTED = ("avx2", "avx512f", *arithmetic.BFLOAT16)
+
+
+def lines(params_file: Path) -> list[tuple[str, str]]:
+    """What there is, and what to know of it. Nothing is changed, and nothing secret is told."""
+    machine = provenance.machine("cpu", 1)
+    has = [name for name in WANTED if name in arithmetic.instructions()]
+    free = shutil.disk_usage(params_file.resolve().parent).free
+    found = [
+        ("ganrepro", f"{__version__}, commit {provenance.git_commit()}"),
+        ("system", f"{platform.platform()}, Python {platform.python_version()} in {sys.prefix}"),
+        ("libraries", ", ".join(f"{name} {version}" for name, version in provenance.versions().items())),
+        ("CPU", f"{machine['device_name']}, {os.cpu_count()} cores, {', '.join(has) or 'none of ' + ', '.join(WANTED)}"),
+        ("GPU", _gpu()),
+        ("disk", f"{free / 1e9:.1f} GB free" + ("; make gc lists what no study needs" if free < 5e9 else "")),
+        ("MLflow", "off" if os.environ.get("GANREPRO_MLFLOW") == "off" else tracking_uri().split("@")[-1].split("?")[0]),
+    ]
+    try:
+        params = settings.load(params_file)
+    except UserError as error:
+        return [*found, (str(params_file), f"error: {error}")]
+    mirror = os.environ.get("GANREPRO_MIRROR") or params.mirror
+    found.append((str(params_file), f"{len(params.studies)} studies, {len(params.reports)} reports"))
+    found.append(("arithmetic", f"{params.arithmetic}{_portable(params.arithmetic)}"))
+    found.append(("mirror", mirror.split("@")[-1] if mirror else "none: downloads come from their authors"))
+    for name, study in params.reports.items():
+        runs = paths.trained(params, params.studies[study])
+        made = sum((run.folder / "checkpoint.pt").exists() for run in runs)
+        page = "page made" if paths.report_page(name).exists() else "no page yet"
+        found.append((f"report {name}", f"{made} of {len(runs)} trainings, {page}"))
+    old = superseded(params)
+    found.append(("superseded", f"{len(old)} result folders of no study" + ("; make gc removes them" if old else "")))
+    return found
+
+
+def _gpu() -> str:
+    import torch
+
+    if torch.cuda.is_available():
+        names = ", ".join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
+        return f"{names} (CUDA {torch.version.cuda})"
+    return "none that torch sees" + (
+        "; nvidia-smi is there, so look at the driver's version" if shutil.which("nvidia-smi") else ""
+    )
+
+
+def _portable(wanted: arithmetic.Arithmetic) -> str:
+    if wanted == "usual":
+        return ""
+    there = sys.platform == "linux" and "avx2" in arithmetic.instructions()
+    return "" if there else ": not on this machine, say `arithmetic: usual`"
