@@ -125,7 +125,7 @@ def test_a_page_of_pairs_has_every_table_with_its_own_rows(tmp_path):
         f"pix2pix_ablation/{name}"
         for name in (
             *("objective.png", "architecture.png", "receptive-field.png", "labels.png"),
-            *("trainings.svg", "claims.svg", "classes.svg", "extremes.png", "curves.svg", "losses.svg"),
+            *("trainings.svg", "claims.svg", "classes.svg", "extremes.png", "moments.png", "curves.svg", "losses.svg"),
         )
     ]
     # the fifth row, 0.40 and 0.42, stands in two tables under two names, beside the paper's number of each
@@ -382,6 +382,22 @@ def test_rows_of_other_versions_are_named(results):
     first = next(iter(results.versions))
     other = replace(results, versions=results.versions | {first: {"torch": "3"}})
     assert "**Rows differ in torch**" in page.page(PARAMS, "cyclegan_ablation", other)
+
+
+def test_moments_are_those_that_were_looked_back_at_from_left_to_right(results):
+    """Three moments and the end: a colour for each, beside the input; a line for each row and way."""
+    for row in STUDY.rows:
+        folder = results.images[row, 0]
+        for number, epoch in enumerate((1, 2, 10)):  # numbers, not words: 10 comes last
+            for way in ("labels2photo", "photo2labels"):
+                (folder / f"epoch-{epoch}" / way).mkdir(parents=True)
+                Image.new("RGB", (8, 8), (0, 60 * (number + 1), 0)).save(folder / f"epoch-{epoch}" / way / "0.png")
+    canvas = np.asarray(pictures.moments_of(results).convert("RGB"))
+    assert canvas.shape[1] == 5 * 100 - 4 and canvas.shape[0] == 22 + 10 * 100 - 4
+    line = [int(canvas[22 + 48, x * 100 + 48][1]) for x in range(5)]
+    assert [round(level / 60) for level in line[1:4]] == [1, 2, 3] and line[4] < 40
+    text = page.page(PARAMS, "cyclegan_ablation", results)
+    assert "(cyclegan_ablation/moments.png)" in text and "CycleGAN, Labels → photo and Photo → labels" in text
 
 
 def test_grid_shows_input_rows_and_truth_in_order(results):

@@ -56,6 +56,12 @@ def sampled(study: Study) -> list[Output]:
     return [output for output in study.outputs if output.source is None and not output.asked and not output.picture]
 
 
+def moments(params: Params, study: Study) -> dict[str, list[Output]]:
+    """Rows whose generators are looked back at, with what they translate."""
+    kept = {run.row: [o for o in run.outputs if o.translates] for run in paths.trained(params, study) if run.looks_back}
+    return {row: outputs for row, outputs in kept.items() if outputs}
+
+
 def compared(study: Study, figure: str) -> list[str]:
     """Rows with losses that a figure compares."""
     return [name for name, row in study.rows.items() if any(loss.figure == figure for loss in row.method.losses())]
@@ -85,6 +91,7 @@ def figures(params: Params, study: Study) -> list[str]:
     files += ["classes.svg", "extremes.png"] if by_class(params, study) else []
     files += ["renderings.png"] if renderings(study) else []
     files += ["training.png", "neighbours.png", "oscillation.svg"] if sampled(study) else []
+    files += ["moments.png"] if moments(params, study) else []
     files += ["saturation.svg"] if compared(study, "saturation") else []
     return files
 

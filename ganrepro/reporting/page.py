@@ -19,7 +19,7 @@ from ganrepro.methods.base import Feed, epochs
 from ganrepro.methods.outputs import Output
 from ganrepro.plan import paths
 from ganrepro.reporting import claims, pictures, plots, tables
-from ganrepro.reporting.current import compared, deviations_of, figures, grids, renderings, report_key, sampled
+from ganrepro.reporting.current import compared, deviations_of, figures, grids, moments, renderings, report_key, sampled
 from ganrepro.reporting.current import pictures as pictured
 from ganrepro.reporting.markdown import markdown, plain
 from ganrepro.reporting.results import (
@@ -53,6 +53,7 @@ def write_figures_and_tables(params: Params, results: Results, folder: Path) -> 
         "extremes.png": lambda file: write_png(file, pictures.extremes(results)),
         "renderings.png": lambda file: write_png(file, pictures.renderings_of(results)),
         "training.png": lambda file: write_png(file, pictures.over_training(results)),
+        "moments.png": lambda file: write_png(file, pictures.moments_of(results)),
         "neighbours.png": lambda file: write_png(file, pictures.neighbours(results)),
         "oscillation.svg": plots.oscillation,
         "saturation.svg": lambda file: plots.saturation(results, file),
@@ -188,6 +189,10 @@ def _figures(params: Params, results: Results) -> Context:
     """Which of the figures that not every report has are there."""
     best = [f"{plain(title(results, pictures.extreme_row(results, o.name)))} ({o.title})" for o in segmented(results)]
     return {"files": figures(params, results.study), "best": ", ".join(best), "sampled": bool(sampled(results.study))} | {
+        "moments": "; ".join(
+            f"{plain(title(results, row))}, {' and '.join(o.title for o in outputs)}"
+            for row, outputs in moments(params, results.study).items()
+        ),
         "above": f"{results.study.limits.above:g}",
         "classes": f"{100 * results.study.limits.classes:g} %",
     }

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from ganrepro.data.images import read_rgb
 from ganrepro.methods.outputs import Output
 from ganrepro.plan import datasets
-from ganrepro.reporting.current import renderings, sampled, shown
+from ganrepro.reporting.current import moments, renderings, sampled, shown
 from ganrepro.reporting.results import Results, headline, segmented, title
 from ganrepro.settings import REFERENCE_ROWS, TableSettings
 
@@ -66,10 +66,29 @@ def over_training(results: Results) -> Image.Image:
     lines: dict[str, list[Path]] = {}
     (output,) = sampled(results.study)
     for row in (r for r, settings in results.study.rows.items() if output in settings.method.outputs()):
-        folder = _folder(results, row)
-        epochs = sorted(folder.glob("epoch-*"), key=lambda place: int(place.name.removeprefix("epoch-")))
-        lines[title(results, row)] = [file for place in [*epochs, folder] for file in _files(place / output.name, 4)]
+        lines[title(results, row)] = [file for place in _moments(results, row) for file in _files(place / output.name, 4)]
     return _strips(lines)
+
+
+def moments_of(results: Results) -> Image.Image:
+    """Test images as each row translates them after each quarter of its training: a line for each row and output; first seed."""
+    study, rows = results.study, moments(results.params, results.study)
+    lines, longest = [], max(len(_moments(results, row)) for row in rows)
+    for row, outputs in rows.items():
+        places = _moments(results, row)
+        places = [places[0]] * (longest - len(places)) + places  # of a training too short for quarters
+        for output in outputs:
+            for name in shown(results.manifest["names"]["test"][str(output.source)], max(1, 4 // len(rows))):
+                source = results.images[study.untouched, 0] / output.name / name
+                lines.append([source, *(place / output.name / name for place in places)])
+    quarters = [f"{100 * (i + 1) // longest} %" for i in range(longest)]
+    return sheet(["Input", *quarters], lines, 96)
+
+
+def _moments(results: Results, row: str) -> list[Path]:
+    """Where the images of a row lie that were made over its training, the last ones at the end."""
+    folder = _folder(results, row)
+    return [*sorted(folder.glob("epoch-*"), key=lambda place: int(place.name.removeprefix("epoch-"))), folder]
 
 
 def neighbours(results: Results) -> Image.Image:

@@ -50,6 +50,7 @@ FIGURES = (
     "curves",
     "extremes",
     "losses",
+    "moments",
     "neighbours",
     "renderings",
     "training",
