@@ -19,6 +19,7 @@ import argparse
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -360,11 +361,12 @@ def run(name: str, limit: float, words: list[str]) -> dict[str, Any]:
     environment = os.environ | {"GANREPRO_MLFLOW": "off", "PYTHONFAULTHANDLER": "1", "PYTHONUNBUFFERED": "1"}
     environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), *sys.path[1:]])
     start = time.monotonic()
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=ROOT, env=environment, text=True, start_new_session=True, **pipes) as child:
         try:
             output, errors = child.communicate(timeout=limit + 5)
         except subprocess.TimeoutExpired:
-            child.kill()
+            os.killpg(child.pid, signal.SIGKILL)  # with what it has started
             output, errors = child.communicate()
             errors = f"{errors[-3000:]}\nstopped after {limit:.0f} s"
     results = [json.loads(line.removeprefix(FOUND)) for line in output.splitlines() if line.startswith(FOUND)]
@@ -442,8 +444,8 @@ def measure() -> None:
         sys.exit("error: torch finds no GPU; --toy shows on a CPU that everything runs")
     args.out, until, sections = args.out.absolute(), time.monotonic() + 60 * args.minutes, []
     args.out.mkdir(parents=True, exist_ok=True)
-    before = dict(enumerate(words, 1))
-    absolute = [str(Path(w).absolute()) if before.get(i) in ("--out", "--reference") else w for i, w in enumerate(words)]
+    absolute = [*words, "--out", str(args.out)]  # sections run in the checkout; of two the last counts
+    absolute += ["--reference", str(args.reference.absolute())] if args.reference else []
     kept = args.out / "gpu.jsonl"
     kept.unlink(missing_ok=True)
     for name in args.sections or USUAL:

@@ -38,7 +38,11 @@ def ensure(arithmetic: Arithmetic) -> None:
 
     UserError where this machine has no portable arithmetic, or where the process is no stage (`python -m pipeline.…`).
     """
-    if arithmetic == "usual" or is_set():
+    if arithmetic == "usual":
+        if is_set():
+            raise UserError(f"arithmetic: usual, and this process has portable's; start it without {', '.join(PORTABLE)}")
+        return
+    if is_set():
         return
     if sys.platform != "linux" or "avx2" not in instructions():
         have = ", ".join(sorted(instructions() & {"avx", "sse4_2"})) or platform.machine()
@@ -59,7 +63,7 @@ def check_precision(precision: str, device: str, arithmetic: Arithmetic) -> None
         return
     if arithmetic == "portable":
         raise UserError("precision: bfloat16 is no portable arithmetic; say `arithmetic: usual` or `precision: float32`")
-    if sys.platform == "linux" and not instructions() & {*BFLOAT16}:
+    if sys.platform == "linux" and platform.machine() == "x86_64" and not instructions() & {*BFLOAT16}:
         raise UserError(
             f"precision: bfloat16 needs a CPU with {' or '.join(BFLOAT16)}, or a GPU; this CPU has none; say `precision: float32`"
         )

@@ -26,7 +26,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from ganrepro import process, provenance
+from ganrepro import arithmetic, process, provenance
 from ganrepro.errors import UserError
 from ganrepro.plan import code
 from ganrepro.store.code import CONFIRMED, PACKAGE, VERSION_DIGITS, code_digest, confirmed, modules_of
@@ -54,6 +54,8 @@ def touched(before: dict[str, str]) -> list[str]:
 def _in(tree: Path, *words: str) -> str:
     """What this module prints when it is run with the code of another tree."""
     environment = os.environ | {"PYTHONPATH": str(tree), "GANREPRO_MLFLOW": "off"}
+    if "avx2" in arithmetic.instructions():  # that of the kept evidence
+        environment |= arithmetic.PORTABLE
     done = subprocess.run(
         [sys.executable, "-m", "pipeline.confirm", *words], cwd=tree, env=environment, capture_output=True, text=True
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from ganrepro import process
+from ganrepro import arithmetic, process
 from ganrepro.data.prepare import read_manifest
 from ganrepro.errors import UserError
 from ganrepro.evaluation import readers
@@ -34,7 +34,7 @@ def main() -> None:
         file, spec = paths.reader_dir(params, study) / "reader.pt", paths.reader_spec(params, study)
         return readers.load(file, spec, params.readers[str(study.reader)], study.data, device)
 
-    for name in (images / "done").read_text(encoding="utf-8").splitlines():
+    for name in filter(None, (images / "done").read_text(encoding="utf-8").split("\n")):
         if not (images / name).is_file():
             raise UserError(f"{images / name}: it was made and is gone; remove {images} and run snakemake again")
     values: dict[str, dict[str, Any]] = {}
@@ -45,7 +45,7 @@ def main() -> None:
             continue  # a reference row has no images of what is made from noise by a code
         job = Job(
             output, folders, folder, manifest, study.data, study.pixels, device, run.row if run.reference else None, reader,
-            params.features, datasets.download_dir(INCEPTION), paths.features_dir(params),
+            params.features, datasets.download_dir(INCEPTION), paths.features_dir(arithmetic.is_set()),
         )  # fmt: skip
         job.expect_all()
         epochs = {epoch: images / f"epoch-{epoch}" / output.name for epoch in ([] if run.reference else run.looks_back)}

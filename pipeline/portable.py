@@ -15,16 +15,18 @@ import io
 import json
 import sys
 import tempfile
+import zipfile
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from ganrepro import arithmetic, provenance
+from ganrepro import arithmetic
 from ganrepro.plan import code
 from ganrepro.store.files import write_json
 from pipeline import stage, tiny
 
 KEPT = Path(__file__).with_name("portable.json")
-SHAPING = ("torch", "numpy", "pillow")  # libraries whose versions shape results
+SHAPING = ("torch", "numpy", "pillow", "scipy", "scikit-image")  # libraries whose versions shape results
 # Networks as wide as a paper's, for which kernels are chosen that tiny ones do not need
 WIDE = ("train/cyclegan", "train/pix2pix")
 WIDTHS: dict[str, Any] = {
@@ -44,7 +46,12 @@ def _digest(folder: Path) -> str:
     whole = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         whole.update(path.relative_to(folder).as_posix().encode())
-        whole.update(path.read_bytes())
+        if path.suffix == ".npz":  # packed by Python's zlib, of which there are several
+            with zipfile.ZipFile(path) as arrays:
+                for name in sorted(arrays.namelist()):
+                    whole.update(name.encode() + arrays.read(name))
+        else:
+            whole.update(path.read_bytes())
     return whole.hexdigest()[:16]
 
 
@@ -57,7 +64,7 @@ def cpu() -> str:
 
 def versions() -> dict[str, str]:
     """Of the libraries that shape results."""
-    return {name: version for name, version in provenance.versions().items() if name in SHAPING}
+    return {name: metadata.version(name) for name in SHAPING}
 
 
 def main() -> None:

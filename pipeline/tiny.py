@@ -16,7 +16,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from ganrepro import methods, settings
+from ganrepro import arithmetic, methods, settings
 from ganrepro.data import prepare as data
 from ganrepro.methods.base import READER
 from ganrepro.plan import datasets, paths
@@ -36,6 +36,7 @@ FILES = {
     "photos": {"b": "own/photos/{split}/{stem}.png"},
     "side-by-side": {"b": "own/side-by-side/{split}/{stem}.png"},
     "two-sides": {"a": "own/two-sides/{split}A/{stem}.png", "b": "own/two-sides/{split}B/{stem}.png"},
+    "folders": {"a": "own/folders/maps/{split}-{stem}.png", "b": "own/folders/photos/{split}-{stem}.png"},
     "domains": {"a": "own/domains/{split}/maps/{stem}.png", "b": "own/domains/{split}/photos/{stem}.png"},
     "classes": {"a": "own/classes/{split}/maps/{stem}.png", "b": "own/classes/{split}/photos/{stem}.png"},
     "camvid": {"b": "{download}/CamVid/{split}/{stem}.png", "labels": "{download}/CamVid/{split}annot/{stem}.png"},
@@ -63,6 +64,7 @@ def parameters(sizes: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any
         raw["studies"][slug] = small | {
             "title": name, "dataset": dataset, "experiment": slug, "method": name, "reader": "tiny", "seeds": [0],
         }  # fmt: skip
+    raw["arithmetic"] = "portable" if arithmetic.is_set() else "usual"
     raw["reports"] = {f"tiny_{name.replace('-', '_')}": name for name in raw["studies"]}
     return raw
 

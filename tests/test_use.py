@@ -873,6 +873,13 @@ def test_a_generator_logged_to_mlflow_loads_and_translates(tmp_path, folder, mon
     later.artifact(next(moved.glob("mlruns/**/config.json")))
     assert [f.path for f in mlflow.tracking.MlflowClient().list_artifacts(later.run_id)] == ["config.json"]
     assert not tmp_path.exists()  # nothing is written where the checkout was
+    # of another project that shares the database nothing is touched
+    elsewhere = moved.with_name("elsewhere") / "mlruns" / "theirs"
+    elsewhere.mkdir(parents=True)
+    client = mlflow.tracking.MlflowClient()
+    theirs = client.create_experiment("theirs", elsewhere.as_uri())
+    tracking.start("exp", "Last", "last", {}, {})
+    assert client.get_experiment(theirs).artifact_location == elsewhere.as_uri()
 
 
 def test_the_doctor_says_what_there_is_and_no_secret(tmp_path, monkeypatch, capsys):

@@ -50,11 +50,12 @@ def data_spec(dataset: DatasetSettings) -> DataSpec:
 
 def _folder(path: str) -> Path:
     """SourceError unless it is there."""
-    folder = Path(path).expanduser()
     try:
+        folder = Path(path).expanduser()
         there = folder.is_dir()
-    except OSError as error:  # of a name that no file can have
-        raise SourceError(f"{str(folder)[:60]}…: {error.strerror}; correct `path` in params.yaml") from None
+    except (OSError, RuntimeError) as error:  # of a name that no file can have, or of somebody who is not here
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise SourceError(f"{path[:60]}: {reason}; correct `path` in params.yaml") from None
     if not there:
         raise SourceError(f"{folder}: no such folder; correct `path` in params.yaml")
     return folder
@@ -111,21 +112,27 @@ FEWEST = 2  # images of each split
 def deal(contents: Sequence[Sequence[str]], test: int | None, where: str) -> list[str]:
     """'train' or 'test' for each of some images, or pairs of them, that are not split yet.
 
-    contents: digests of the files of each.  test: how many are for testing; None: a tenth. What shares a file's content stays on
-    one side. Sides go by the digests, so that more images move few others.  SourceError where there are too few.
+    contents: digests of the files of each.  test: how many are for testing, at most half; None: a tenth. What shares a file's
+    content stays on one side. Sides go by the digests, so that more images move few others.  SourceError where there are too few.
     """
     if len(contents) < 2 * FEWEST:
         raise SourceError(f"{where}: {len(contents)} images; expected at least {2 * FEWEST}, {FEWEST} of them for testing")
-    wanted = min(max(FEWEST, len(contents) // 10 if test is None else test), len(contents) - FEWEST)
-    group = list(range(len(contents)))  # of images that share a content, by the number of one of them
+    wanted = max(FEWEST, len(contents) // 10 if test is None else min(test, len(contents) // 2))
+    parent = list(range(len(contents)))  # of images that share a content: the way to one of them
+
+    def root(i: int) -> int:
+        while parent[i] != i:
+            parent[i] = parent[parent[i]]
+            i = parent[i]
+        return i
+
     first: dict[str, int] = {}
     for i, digests in enumerate(contents):
         for digest in digests:
-            old, new = group[i], group[first.setdefault(digest, i)]
-            group = [new if of == old else of for of in group] if old != new else group
+            parent[root(i)] = root(first.setdefault(digest, i))
     members: dict[int, list[int]] = {}
-    for i, of in enumerate(group):
-        members.setdefault(of, []).append(i)
+    for i in range(len(contents)):
+        members.setdefault(root(i), []).append(i)
     if len(members) == 1:
         raise SourceError(f"{where}: all {len(contents)} images are equal; there is nothing to learn from them")
     chance = {of: min(key_of("split", digest) for i in inside for digest in contents[i]) for of, inside in members.items()}
@@ -135,7 +142,8 @@ def deal(contents: Sequence[Sequence[str]], test: int | None, where: str) -> lis
             chosen += members[of]
     if len(chosen) < FEWEST:
         raise SourceError(f"{where}: too many images are equal for {FEWEST} to test with; remove copies")
-    return ["test" if i in {*chosen} else "train" for i in range(len(contents))]
+    test_images = {*chosen}
+    return ["test" if i in test_images else "train" for i in range(len(contents))]
 
 
 def _layout_of(path: Path, dataset: DatasetSettings) -> str:

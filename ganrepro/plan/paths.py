@@ -253,10 +253,10 @@ def gpu_slots(device: str) -> int:
     return int(device == "cuda" or (device == "auto" and shutil.which("nvidia-smi") is not None))
 
 
-def features_dir(params: Params) -> Path:
-    """Features of real images that are kept, by the code that made them."""
+def features_dir(portable: bool) -> Path:
+    """Features of real images that are kept, by the code and the arithmetic that made them."""
     made_by = code_digest("evaluation.distances")[:12]
-    return datasets.inside("work", "features", "-".join([made_by, *datasets.arithmetic(params).values()]))
+    return datasets.inside("work", "features", made_by + "-portable" * portable)
 
 
 def milestone(epoch: object) -> str:

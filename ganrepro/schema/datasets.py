@@ -40,8 +40,8 @@ class DatasetSettings(Closed):
     folders: Annotated[dict[Name, Place], Field(min_length=1)] | None = Field(
         None,
         description="in place of `path`: a folder for each domain, of images that are not split yet. Those whose content comes "
-        "first, hashed, are for testing (`test_images`, or a tenth), so that equal pictures stay on one side and more pictures "
-        "move no others",
+        "first, hashed, are for testing (`test_images`, at most half; or a tenth), so that equal pictures stay on one side and "
+        "more pictures move few others",
     )
     paired: bool = Field(False, description="of `folders`: images of one name in two folders belong together")
     layout: Literal["two-sides", "side-by-side", "photos", "domains", "classes"] | None = Field(

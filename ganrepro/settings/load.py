@@ -257,6 +257,12 @@ def _study(
     for row, made_row in rows.items():
         _check_fit(f"{place}.rows.{row}", made_row.method, needs, where, study.dataset, params)
     _check_settings(where, {key: value for key, value in settings.items() if key in own}, rows)
+    for key in own & {*settings}:
+        if all(key in chosen[row] or key in study.row_settings.get(row, {}) for row in rows):
+            raise ConfigError(
+                f"{where}.{key}: every row has a {key} of its own, which goes before the study's; say it under "
+                f"`row_settings: {{{next(iter(rows))}: {{{key}: …}}}}`"
+            )
     outputs: dict[str, tuple[str, Output]] = {}
     for row, made_row in rows.items():
         for output in made_row.method.outputs():

@@ -23,24 +23,25 @@ def folder_of(database: Path) -> Path:
 
 
 def correct(database: Path) -> None:
-    """Makes places that end in /mlruns/… of another folder those of this one; without a database it does nothing.
+    """Makes places of another folder those of this one, of every experiment whose files lie here, or no longer there.
 
-    Not where the files lie there still and not here. sqlite3.Error where the database cannot be read or written.
+    Without a database it does nothing.  sqlite3.Error where it cannot be read or written.
     """
     if not database.is_file():
         return
     here = folder_of(database)
     with contextlib.closing(sqlite3.connect(database, timeout=30)) as opened, opened:
         query = "SELECT artifact_location FROM experiments WHERE artifact_location LIKE '%/mlruns/%'"
-        elsewhere = {place.rpartition("/mlruns/")[0] for (place,) in opened.execute(query)}
-        for root in elsewhere - {str(here.parent), here.parent.as_uri()}:
-            plain = unquote(root.removeprefix("file://")) if root.startswith("file://") else root
-            if "://" in plain or (Path(plain, "mlruns").exists() and not here.exists()):
+        for place in [place for (place,) in opened.execute(query)]:
+            root, _, name = place.rpartition("/mlruns/")
+            there, is_uri = Path(unquote(place.removeprefix("file://"))), place.startswith("file://")
+            if root in (str(here.parent), here.parent.as_uri()) or ("://" in place and not is_uri):
                 continue
-            now = here.parent.as_uri() if root.startswith("file://") else str(here.parent)
+            if not (here / unquote(name)).exists() and there.exists():
+                continue  # of another project, which shares this database
+            now = f"{here.parent.as_uri() if is_uri else here.parent}/mlruns/{name}"
             for table, column in PLACES:
                 if column in {name for _, name, *_ in opened.execute(f"PRAGMA table_info({table})")}:
-                    opened.execute(
-                        f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE substr({column}, 1, ?) = ?",
-                        (now, len(root) + 1, len(root) + 8, f"{root}/mlruns/"),
-                    )
+                    inside = f"{column} = ? OR substr({column}, 1, ?) = ?"
+                    values = (now, len(place) + 1, place, len(place) + 1, f"{place}/")
+                    opened.execute(f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE {inside}", values)

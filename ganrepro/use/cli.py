@@ -106,7 +106,7 @@ def translate(args: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from ganrepro.data.images import ImageError
-    from ganrepro.use import files, sheet, tiles
+    from ganrepro.use import files, sheet
     from ganrepro.use.translator import NATIVE
 
     _expect_empty(args.out)
@@ -130,11 +130,9 @@ def translate(args: argparse.Namespace) -> None:
                 failed.append(str(error))
                 continue
             pictures: list[tuple[np.ndarray, Path | None]] = [(levels, None)]
-            # a large photo goes in pieces unasked: whole it could take more memory than there is
-            tile = args.tile or (LARGE_TILE if levels.shape[0] * levels.shape[1] > LARGE else None)
             for model, number, folder in columns:
-                whole_photo = partial(tiles.translate, model, tile=tile, overlap=args.overlap, seed=number - 1)
-                translated = model.at_scale(levels, NATIVE if args.native else args.pixels, whole_photo)
+                in_pieces = partial(_in_pieces, model, args.tile, args.overlap, number - 1)
+                translated = model.at_scale(levels, NATIVE if args.native else args.pixels, in_pieces)
                 if args.native and min(levels.shape[:2]) > 2 * model.pixels and model.name not in warned:
                     warned.add(model.name)
                     bar.write(FAR.format(photo=photo, model=model.name, side=min(levels.shape[:2]), pixels=model.pixels))
@@ -146,6 +144,14 @@ def translate(args: argparse.Namespace) -> None:
         print(f"{len(page.rows)} photos translated; {page.close()}")
     if failed:
         raise UserError(f"{len(failed)} of {len(photos)} photos were left out; the first: {failed[0]}")
+
+
+def _in_pieces(model: Translator, tile: int | None, overlap: int, seed: int, levels: np.ndarray) -> np.ndarray:
+    """A large photo goes in pieces unasked: whole it could take more memory than there is."""
+    from ganrepro.use import tiles
+
+    large = LARGE_TILE if levels.shape[0] * levels.shape[1] > LARGE else None
+    return tiles.translate(model, levels, tile or large, overlap, seed)
 
 
 def _expect_empty(out: Path) -> None:
@@ -298,7 +304,8 @@ def parser() -> argparse.ArgumentParser:
     words.add_argument("--classes", type=Path, metavar="FOLDER", help="a folder inside for each class: new pictures from noise")
     words.add_argument("--domains", type=Path, nargs="+", metavar="FOLDER", help="several kinds; the first two are translated")
     words.add_argument("--size", choices=["small", "medium", "paper"], help="(default: what trains here in 20 minutes)")
-    words.add_argument("--test", type=whole(2, 100_000), help="pictures of each kind held out for testing (default: a tenth)")
+    held_out = "pictures held out for testing, of each kind, or of all classes (default: a tenth)"
+    words.add_argument("--test", type=whole(2, 100_000), help=held_out)
     words.add_argument("--train", action="store_true", help="train and make the report at once")
     command("list", list_rows)
     words = command("translate", translate)

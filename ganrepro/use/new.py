@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -15,9 +16,13 @@ from typing import Any, NamedTuple
 
 from PIL import Image
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from ganrepro import settings
 from ganrepro.arithmetic import PORTABLE
+from ganrepro.data import layouts
+from ganrepro.data.images import read_levels
+from ganrepro.data.layouts.base import Place
 from ganrepro.data.own import FEWEST, entry_of, files_of, notes_of
 from ganrepro.errors import ConfigError, UserError
 from ganrepro.schema.datasets import DatasetSettings
@@ -45,8 +50,8 @@ PRESETS: dict[str, dict[str, tuple[dict[str, Any], int | None]]] = {
         "paper": ({"load_pixels": 286, "crop_pixels": 256}, None),
     },
     "classes": {
-        "small": ({"load_pixels": 32, "crop_pixels": 32, "filters": 16, "learning_rate": 0.0002, "batch_images": 32}, 3000),
-        "medium": ({"load_pixels": 64, "crop_pixels": 64, "filters": 32, "learning_rate": 0.0002, "batch_images": 64}, 10_000),
+        "small": ({"load_pixels": 32, "crop_pixels": 32, "filters": 16, "batch_images": 32}, 3000),
+        "medium": ({"load_pixels": 64, "crop_pixels": 64, "filters": 32, "batch_images": 64}, 10_000),
         "paper": ({"load_pixels": 64, "crop_pixels": 64}, None),
     },
 }  # fmt: skip
@@ -75,8 +80,11 @@ class Looked(NamedTuple):
     notes: list[str]
 
 
-def dataset_of(args: Any) -> dict[str, Any]:
-    """The dataset's keys as the words of the command have them. UserError for words that do not go together."""
+def dataset_of(args: Any, root: Path) -> dict[str, Any]:
+    """The dataset's keys as the words of the command have them. UserError for words that do not go together.
+
+    root: the folder of params.yaml, from where the workflow sees the pictures.
+    """
     ways = {
         "--a and --b": args.a and args.b, "--side-by-side": args.side_by_side, "--edges": args.edges,
         "--classes": args.classes, "--domains": args.domains,
@@ -88,18 +96,26 @@ def dataset_of(args: Any) -> dict[str, Any]:
         raise UserError("--pairs: says that --a and --b hold pictures of equal names; name both")
     made: dict[str, Any] = {"source": FOLDER}
     if args.a:
-        made |= {"folders": {"a": str(args.a), "b": str(args.b)}} | ({"paired": True} if args.pairs else {})
+        made |= {"folders": {"a": _seen_from(root, args.a), "b": _seen_from(root, args.b)}} | (
+            {"paired": True} if args.pairs else {}
+        )
     elif args.edges:
-        made |= {"folders": {"b": str(args.edges)}, "edges": "canny"}
+        made |= {"folders": {"b": _seen_from(root, args.edges)}, "edges": "canny"}
     elif args.domains:
         names = [_name_of(place) for place in args.domains]
         if len({*names}) < len(names):
             raise UserError(f"--domains: {' '.join(names)}: expected folders of different names")
-        made |= {"folders": dict(zip(names, map(str, args.domains), strict=True))}
+        made |= {"folders": {name: _seen_from(root, place) for name, place in zip(names, args.domains, strict=True)}}
     else:
         place = args.side_by_side or args.classes
-        made |= {"path": str(place), "layout": "side-by-side" if args.side_by_side else "classes"}
+        made |= {"path": _seen_from(root, place), "layout": "side-by-side" if args.side_by_side else "classes"}
     return made | ({"test_images": args.test} if args.test else {})
+
+
+def _seen_from(root: Path, place: Path) -> str:
+    """A folder's path from another, where it lies in it; else the whole path."""
+    whole, inside = place.expanduser().resolve(), root.resolve()
+    return str(whole.relative_to(inside) if whole.is_relative_to(inside) else whole)
 
 
 def _name_of(place: Path) -> str:
@@ -113,23 +129,30 @@ def _name_of(place: Path) -> str:
 
 def look(dataset: DatasetSettings) -> Looked:
     """At every picture. UserError where they cannot be used."""
-    entry_of(dataset)  # says what is wrong with the folders
+    entry = entry_of(dataset)  # says what is wrong with the folders
     files = files_of(dataset)
     sizes: Counter[str] = Counter()
-    grey, deep, count = 0, 0, Counter(Path(name).parent.as_posix() for name, _ in files)
+    grey, deep, count = 0, 0, dict.fromkeys([*entry.get("folders", entry.get("classes", ()))], 0)
+    for name, _ in files:
+        place = Path(name).parent.name or "."
+        count[place] = count.get(place, 0) + 1
     for _, path in files:
         try:
             with Image.open(plain(path)) as image:
                 sizes[f"{image.width} × {image.height}"] += 1
                 grey += image.mode in ("1", "L", "I", "F", "I;16")
                 deep += image.mode in ("I", "F")
-        except (OSError, SyntaxError, ValueError):
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
             deep += path.suffix.lower() in (".tif", ".tiff")  # colour in floating point, which Pillow does not know
+        read_levels(path)  # says what is wrong with it
     if not files or min(count.values()) < 2 * FEWEST:
         where = ", ".join(path for path in [dataset.path, *(dataset.folders or {}).values()] if path)
         had = ", ".join(f"{number} in {place}" for place, number in count.items()) or "none"
         wanted = f"at least {2 * FEWEST} pictures of each kind, {FEWEST} of them for testing"
         raise UserError(f"{where}: expected {wanted}; found {had}")
+    root = Path(dataset.path or ".").expanduser()
+    for _ in layouts.find(entry["layout"]).items(Place(root, dataset, entry)):
+        pass  # says what is wrong with their names
     common = ", ".join(f"{size} ({number})" for size, number in sizes.most_common(3)) + (", …" if len(sizes) > 3 else "")
     return Looked(dict(count), common, 1 if grey == len(files) else 3, "auto" if deep else None, notes_of(dataset))
 
@@ -144,6 +167,7 @@ def study_of(name: str, kind: str, size: str, images: int) -> dict[str, Any]:
     }  # fmt: skip
     if kind == "classes":
         made["reader"] = "classes"
+        made |= {"row_settings": {ROW[kind]: {"learning_rate": 0.0002}}} if steps is not None else {}
     made |= chosen
     if steps is not None:
         batch = int(chosen.get("batch_images", 1))
@@ -177,9 +201,9 @@ def time_steps() -> None:
     request = json.load(sys.stdin)
     process.configure(1)
     os.chdir(request["folder"])
-    study = settings.parse(request["raw"], settings.papers_beside(Path("params.yaml"))).studies[request["study"]]
-    (row,) = study.rows.values()
-    method, device = row.method, process.device("auto" if request["raw"].get("arithmetic") != "portable" else "cpu")
+    params = settings.parse(request["raw"], settings.papers_beside(Path("params.yaml")))
+    (row,) = params.studies[request["study"]].rows.values()
+    method, device = row.method, process.device(params.device)
     side, count = method.settings.load_pixels, min(16, request["images"])
     feed = method.feed()
     drawn = {name: torch.randint(0, 256, (count, side, side, method.data.channels(name))).byte() for name in feed.domains}
@@ -201,8 +225,9 @@ def time_steps() -> None:
 
 def written(text: str, name: str, dataset: Mapping[str, Any], study: Mapping[str, Any], report: str) -> str:
     """params.yaml with three entries more, as lines at the ends of their sections: whatever else stands there stays as it is."""
-    entries = {"reports": f"  {report}: {name}\n", "datasets": f"  {name}: {_flow(dataset)}\n"}
-    entries["studies"] = f"  {name}:\n" + "".join(f"    {key}: {_flow(value)}\n" for key, value in study.items())
+    key = _flow(name)  # in quotes where it looks like a number
+    entries = {"reports": f"  {report}: {key}\n", "datasets": f"  {key}: {_flow(dataset)}\n"}
+    entries["studies"] = f"  {key}:\n" + "".join(f"    {key}: {_flow(value)}\n" for key, value in study.items())
     lines = text.splitlines(keepends=True)
     if lines and not lines[-1].endswith("\n"):
         lines[-1] += "\n"
@@ -215,6 +240,20 @@ def written(text: str, name: str, dataset: Mapping[str, Any], study: Mapping[str
             end -= 1
         lines.insert(end, entry)
     return "".join(lines)
+
+
+def _text(file: Path) -> str:
+    """With line endings as they are."""
+    return plain(file).read_bytes().decode("utf-8")
+
+
+def _raw(text: str) -> Any:
+    try:
+        return YAML(typ="safe", pure=True).load(text)
+    except YAMLError as error:
+        reason = " ".join(str(error).split())[:200]
+        wanted = "params.yaml: expected sections whose entries begin two spaces in, so that others can be added"
+        raise ConfigError(f"{wanted} ({reason})") from None
 
 
 def _flow(value: Any) -> str:
@@ -232,15 +271,15 @@ def new(args: Any) -> str:
     except ValueError as error:
         raise UserError(f"{args.name!r}: {error}") from None
     file = Path(args.params)
-    text = plain(file).read_text(encoding="utf-8") if file.exists() else ""
     params = settings.load(file)
     report = f"{name.replace('-', '_')}_report"
     for section, table in (("datasets", params.datasets), ("studies", params.studies), ("reports", params.reports)):
         taken = report if section == "reports" else name
         if taken in table:
             raise UserError(f"{taken}: there is one already under {section} in {file}; choose another name")
-    given = dataset_of(args)
-    looked = look(DatasetSettings(**given, pixels=64))
+    given = dataset_of(args, file.parent)
+    with contextlib.chdir(file.parent):
+        looked = look(DatasetSettings(**given, pixels=64))
     kind = "classes" if args.classes else "paired" if args.pairs or args.side_by_side or args.edges else "unpaired"
     images = max(looked.counts.values()) if kind != "classes" else sum(looked.counts.values())
     for place, count in looked.counts.items():
@@ -248,22 +287,22 @@ def new(args: Any) -> str:
     print(f"sizes: {looked.sizes}; each is made a square\n" + "".join(f"note: {note}\n" for note in looked.notes), end="")
     extra: dict[str, Any] = {"values": looked.values} if looked.values else {}
     extra |= {"channels": 1} if looked.channels == 1 and not args.edges else {}
-    chosen, size, expected = None, "small", 0.0
+    chosen: tuple[dict[str, Any], dict[str, Any]] = {}, {}
+    size, expected = "small", 0.0
     for size in [args.size] if args.size else ["medium", "small"]:
         study = study_of(name, kind, size, images)
         if args.domains:
             study["domains"] = list(given["folders"])[:2]
         dataset = given | extra | {"pixels": study["load_pixels"]}
-        text_then = written(text, name, dataset, study, report)
-        raw = YAML(typ="safe", pure=True).load(text_then)
-        settings.parse(raw, settings.papers_beside(file))  # says what is wrong with it
+        chosen = dataset, study
+        raw = _raw(written(_text(file), name, dataset, study, report))
+        with contextlib.chdir(file.parent):
+            settings.parse(raw, settings.papers_beside(Path(file.name)))  # says what is wrong with it
         expected = minutes(raw, file.parent, name, images)
-        chosen = text_then
         if expected <= MINUTES:
             break
-    assert chosen is not None
-    with replacing(file) as temporary:
-        temporary.write_text(chosen, encoding="utf-8")
+    with replacing(file) as temporary:  # with what else was written there meanwhile
+        temporary.write_bytes(written(_text(file), name, *chosen, report).encode())
     print(f"\n-> {file}: a dataset, a study and a report called {name} and {report}:\n")
     print(f"  {name}: {_flow(dataset)}\n  {name}:\n" + "".join(f"    {key}: {_flow(value)}\n" for key, value in study.items()))
     print(f"size {size}: about {expected:.0f} minutes of training here (others: --size {' | '.join(PRESETS[kind])}).")

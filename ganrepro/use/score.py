@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from ganrepro import settings
+from ganrepro import arithmetic, settings
 from ganrepro.data.images import ImageError
 from ganrepro.data.prepare import read_manifest
 from ganrepro.errors import UserError
@@ -58,7 +58,7 @@ def score(folder: Path, study_name: str, output_name: str | None = None, params_
 
     job = Job(
         output, [folder], data, manifest, study.data, study.pixels, CPU, None, reader, params.features,
-        datasets.download_dir(INCEPTION), paths.features_dir(params),
+        datasets.download_dir(INCEPTION), paths.features_dir(arithmetic.is_set()),
     )  # fmt: skip
     values, _ = measure(job, used, {})
     result = {name: value for of_measure in values.values() for name, value in of_measure["scores"].items()} | {

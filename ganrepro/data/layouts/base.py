@@ -9,7 +9,7 @@ Nothing is read before `Item.read` is called, in a process of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -70,17 +70,12 @@ class Place:
         """What the source calls a split."""
         return str(self.entry["splits"][split])
 
-    def images_of(self, split: str, inside: str = ".") -> list[Path]:
-        """Image files of a split, in a folder inside it; where nothing is split yet, those that are dealt to it.
-
-        Of what is split by its folders `limit` is the caller's matter; what is dealt holds no more test images than it says.
-        """
+    def images_of(self, split: str, folders: Sequence[str] = (".",)) -> list[Path]:
+        """Image files of a split, in some folders inside it; where nothing is split yet, those of all that are dealt to it."""
         if "splits" in self.entry:
-            return images(self.folder / self.theirs(split) / inside)
-        files = images(self.folder / inside)
-        test = self.limit("test")
-        share = None if test is None else max(1, test // max(1, len(self.entry.get("classes", ()))))
-        splits = deal([[sha256(path)] for path in files], share, str(self.folder / inside))
+            return [path for inside in folders for path in images(self.folder / self.theirs(split) / inside)]
+        files = [path for inside in folders for path in images(self.folder / inside)]
+        splits = deal([[sha256(path)] for path in files], self.limit("test"), str(self.folder))
         return [path for path, of in zip(files, splits, strict=True) if of == split]
 
     @property

@@ -13,11 +13,11 @@ from ganrepro.data.layouts.base import SPLITS, Item, Picture, Place
 def items(place: Place) -> Iterator[Item]:
     """Every image, called CLASS-NAME: two classes may have images of one name."""
     (domain,) = place.entry["domains"]
+    values, classes = place.ranges.get(domain), list(place.entry["classes"])
     for split in SPLITS:
-        values = place.ranges.get(domain)
-        for number, name in enumerate(place.entry["classes"]):
-            for path in place.images_of(split, name):
-                yield Item(split, f"{name}-{path.stem}", (domain,), partial(_read, domain, path, number, values))
+        for path in place.images_of(split, classes):
+            name = path.parent.name
+            yield Item(split, f"{name}-{path.stem}", (domain,), partial(_read, domain, path, classes.index(name), values))
 
 
 def _read(domain: str, path: Path, image_class: int, values: Values | None) -> Picture:

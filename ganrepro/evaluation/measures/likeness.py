@@ -44,11 +44,13 @@ class Likeness(Measure):
         from ganrepro.evaluation.images import load_levels
 
         folder, _ = job.real("test")
-        counts = []
+        counts: list[list[list[float]]] = []
         for place in job.folders:
-            made = load_levels(place, job.names, job.channels).float().numpy() / 255
-            real = load_levels(folder, job.names, job.channels, made.shape[-1]).float().numpy() / 255
-            counts.append([[*scores_of(one, other), 1.0] for one, other in zip(made, real, strict=True)])
+            counts.append([])
+            for name in job.names:  # one at a time: a large test set would fill the memory
+                made = load_levels(place, [name], job.channels)[0].float().numpy() / 255
+                real = load_levels(folder, [name], job.channels, made.shape[-1])[0].float().numpy() / 255
+                counts[-1].append([*scores_of(made, real), 1.0])
         return Measured(np.array(counts, np.float64))
 
     def statistic(self, counts: np.ndarray) -> dict[str, np.ndarray]:

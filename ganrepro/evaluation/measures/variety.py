@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganrepro.data.spec import DataSpec
@@ -34,23 +36,25 @@ class Variety(Measure):
     def measure(self, job: Job) -> Measured:
         import numpy as np
 
-        from ganrepro.evaluation.images import lines
-
-        real = between(lines(*job.real("test"), job.channels, job.pixels)).mean()
+        folder, real_names = job.real("test")
+        real = between(folder, real_names, job).mean()
         if real == 0:
             return Measured()  # of real images that are all the same
-        names = job.real("test")[1] if job.row == GROUND_TRUTH else job.names  # unpaired images have other names
-        passes = [mean_of(between(lines(folder, names, job.channels, job.pixels)), real).counts for folder in job.folders]
+        names = real_names if job.row == GROUND_TRUTH else job.names  # unpaired images have other names
+        passes = [mean_of(between(place, names, job), real).counts for place in job.folders]
         return Measured(np.concatenate([counts for counts in passes if counts is not None]))
 
 
-def between(images: np.ndarray) -> np.ndarray:
-    """Mean squared difference of each image from the one half of the set further on, around its end: (n, values) -> (n,)."""
+def between(folder: Path, names: Sequence[str], job: Job) -> np.ndarray:
+    """Mean squared difference of each image from the one half of the set further on, around its end: (n,), levels from 0 to 1."""
     import numpy as np
 
-    others = np.roll(images, -(len(images) // 2), 0)
-    squares: np.ndarray = np.square(images - others).mean(1, dtype=np.float64)
-    return squares
+    from ganrepro.evaluation.images import load_levels
+
+    levels = load_levels(folder, names, job.channels, job.pixels).numpy()
+    others = np.roll(np.arange(len(levels)), -(len(levels) // 2))
+    pairs = ((levels[i].astype(np.float32), levels[other].astype(np.float32)) for i, other in enumerate(others))
+    return np.array([np.square((one - other) / 255).mean(dtype=np.float64) for one, other in pairs])
 
 
 MEASURE = Variety()
