@@ -230,7 +230,7 @@ def test_a_new_setting_with_a_default_moves_no_key(package):
 def test_a_new_method_dataset_measure_or_reader_moves_no_key(package):
     before = {job: package(job) for job in jobs.jobs()}
     package(CYCLEGAN, "methods/pix2pix.py", "dict.fromkeys(terms, 0.5)", "dict.fromkeys(terms, 1.0)")
-    package(CYCLEGAN, "data/layouts/classes.py", "enumerate(place", "enumerate(2 * place")
+    package(CYCLEGAN, "data/layouts/classes.py", "classes.index(name)", "1 + classes.index(name)")
     for folder in ("methods", "data/layouts", "evaluation/measures", "evaluation/readers"):
         (code.PACKAGE / folder / "another.py").write_text("X = 1\n")
     package(CYCLEGAN, "evaluation/measures/__init__.py", '"novelty",', '"novelty", "another",')
