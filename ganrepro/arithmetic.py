@@ -33,6 +33,11 @@ def is_set() -> bool:
     return all(os.environ.get(name) == value for name, value in PORTABLE.items())
 
 
+def available() -> bool:
+    """Whether this machine has portable arithmetic."""
+    return sys.platform == "linux" and "avx2" in instructions()
+
+
 def ensure(arithmetic: Arithmetic) -> None:
     """Starts a stage anew where its arithmetic is not that which is wanted. Returns where it is.
 
@@ -44,7 +49,7 @@ def ensure(arithmetic: Arithmetic) -> None:
         return
     if is_set():
         return
-    if sys.platform != "linux" or "avx2" not in instructions():
+    if not available():
         have = ", ".join(sorted(instructions() & {"avx", "sse4_2"})) or platform.machine()
         raise UserError(f"arithmetic: portable needs Linux and a CPU with AVX2; this one has {have}; say `arithmetic: usual`")
     spec = sys.modules["__main__"].__spec__

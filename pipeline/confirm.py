@@ -54,7 +54,7 @@ def touched(before: dict[str, str]) -> list[str]:
 def _in(tree: Path, *words: str) -> str:
     """What this module prints when it is run with the code of another tree."""
     environment = os.environ | {"PYTHONPATH": str(tree), "GANREPRO_MLFLOW": "off"}
-    if "avx2" in arithmetic.instructions():  # that of the kept evidence
+    if arithmetic.available():  # that of the kept evidence
         environment |= arithmetic.PORTABLE
     done = subprocess.run(
         [sys.executable, "-m", "pipeline.confirm", *words], cwd=tree, env=environment, capture_output=True, text=True

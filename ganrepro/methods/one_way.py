@@ -16,7 +16,7 @@ DEVIATION(rgb-one-way): images are RGB; the Lua code trains in BGR.
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, TypeVar
+from typing import ClassVar, TypeVar
 
 from pydantic import Field
 
@@ -26,7 +26,7 @@ from ganrepro.methods.outputs import Output
 from ganrepro.methods.translation import TranslationMethod, TranslationSettings
 from ganrepro.objectives.adversarial import least_squares
 from ganrepro.objectives.given_gradient import given_gradient
-from ganrepro.schema.fields import CountOrZero, Pixels
+from ganrepro.schema.fields import CountOrZero, Pixels, Weight
 
 
 class OneWaySettings(TranslationSettings):
@@ -35,7 +35,7 @@ class OneWaySettings(TranslationSettings):
     load_pixels: Pixels = Field(143, description="jitter: images are resized to this square size, then cropped at random")
     crop_pixels: Pixels = Field(128, description="side of the square crop that the networks see")
     pool_images: CountOrZero = Field(50, description="history of generated images for the discriminator; 0: none (section 4)")
-    content_weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+    content_weight: Weight = Field(
         10, description="weight of the loss beside the adversarial one (the published code's default); 0: a plain GAN"
     )
 

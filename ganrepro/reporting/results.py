@@ -329,7 +329,7 @@ def read_counts(path: Path) -> dict[str, np.ndarray]:
         with np.load(plain(path), allow_pickle=False) as file:
             return dict(file.items())
     except (ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"{path}: damaged or cut short ({error}); remove {path.parent} and run snakemake again") from None
+        raise UserError(f"{path}: damaged or cut short ({error}); {_again(path.parent)}") from None
 
 
 def history(run: Path) -> list[dict[str, float]]:
@@ -339,9 +339,9 @@ def history(run: Path) -> list[dict[str, float]]:
         with plain(path).open(newline="") as file:
             rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
     except (ValueError, TypeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: damaged or cut short ({error}); remove {run} and run snakemake again") from None
+        raise UserError(f"{path}: damaged or cut short ({error}); {_again(run)}") from None
     if not rows:
-        raise UserError(f"{path}: empty; remove {run} and run snakemake again")
+        raise UserError(f"{path}: empty; {_again(run)}")
     return rows
 
 

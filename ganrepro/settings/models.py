@@ -15,7 +15,7 @@ from ganrepro.evaluation.measures.base import GROUND_TRUTH, IDENTITY, UNTRAINED,
 from ganrepro.methods.base import Method, ScheduleSettings
 from ganrepro.methods.outputs import Output
 from ganrepro.schema.datasets import DatasetSettings
-from ganrepro.schema.fields import Closed, Count, CountOrZero, Name, Pixels, Share
+from ganrepro.schema.fields import Closed, Count, CountOrZero, Name, Pixels, Share, Weight
 from ganrepro.schema.readers import PublishedReaderSettings, ReaderSettings
 
 # Rows that need no training: the real target images (gate), the untouched input and networks before training (floors).
@@ -65,9 +65,7 @@ class ClaimSettings(Closed):
     better: str = Field(description="a row")
     than: str = Field(description="another row")
     source: str = Field(description="where the paper makes the claim, or prints the numbers")
-    margin: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
-        0.0, description="by how much, where more than an order is claimed"
-    )
+    margin: Weight = Field(0.0, description="by how much, where more than an order is claimed")
     fails: bool = Field(False, description="the paper reports `than` as a failure, so that trainings which collapse bear it out")
 
 

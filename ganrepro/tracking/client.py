@@ -199,12 +199,15 @@ def quiet() -> Iterator[None]:
                 logger.setLevel(level)
 
 
+def without_secrets(text: str) -> str:
+    """Addresses without the password that they may hold, or a key behind their question mark."""
+    return re.sub(r"\?[^\s'\")]*", "?…", re.sub(r"//[^/@\s]*@", "//", text))
+
+
 def _say(error: Exception) -> None:
     global _away
     _away = True
-    # an address may hold a password, or a key behind its question mark
-    words = (str(error).splitlines() or [type(error).__name__])[0]
-    reason = re.sub(r"\?[^\s'\")]*", "?…", re.sub(r"//[^/@\s]*@", "//", words))[:160]
+    reason = without_secrets((str(error).splitlines() or [type(error).__name__])[0])[:160]
     print(f"MLflow is away ({reason}): going on without; the report stage records what is missing", file=sys.stderr)
 
 

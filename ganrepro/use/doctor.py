@@ -12,7 +12,7 @@ from ganrepro import arithmetic, provenance, settings
 from ganrepro.errors import UserError
 from ganrepro.plan import paths
 from ganrepro.plan.superseded import superseded
-from ganrepro.tracking.client import tracking_uri
+from ganrepro.tracking.client import tracking_uri, without_secrets
 from ganrepro.version import __version__
 
 WANTED = ("avx2", "avx512f", *arithmetic.BFLOAT16)
@@ -30,7 +30,7 @@ def lines(params_file: Path) -> list[tuple[str, str]]:
         ("CPU", f"{machine['device_name']}, {os.cpu_count()} cores, {', '.join(has) or 'none of ' + ', '.join(WANTED)}"),
         ("GPU", _gpu()),
         ("disk", f"{free / 1e9:.1f} GB free" + ("; make gc lists what no study needs" if free < 5e9 else "")),
-        ("MLflow", "off" if os.environ.get("GANREPRO_MLFLOW") == "off" else tracking_uri().split("@")[-1].split("?")[0]),
+        ("MLflow", "off" if os.environ.get("GANREPRO_MLFLOW") == "off" else without_secrets(tracking_uri())),
     ]
     try:
         params = settings.load(params_file)
@@ -38,8 +38,9 @@ def lines(params_file: Path) -> list[tuple[str, str]]:
         return [*found, (str(params_file), f"error: {error}")]
     mirror = os.environ.get("GANREPRO_MIRROR") or params.mirror
     found.append((str(params_file), f"{len(params.studies)} studies, {len(params.reports)} reports"))
-    found.append(("arithmetic", f"{params.arithmetic}{_portable(params.arithmetic)}"))
-    found.append(("mirror", mirror.split("@")[-1] if mirror else "none: downloads come from their authors"))
+    lacking = params.arithmetic == "portable" and not arithmetic.available()
+    found.append(("arithmetic", params.arithmetic + ": not on this machine, say `arithmetic: usual`" * lacking))
+    found.append(("mirror", without_secrets(mirror) if mirror else "none: downloads come from their authors"))
     for name, study in params.reports.items():
         runs = paths.trained(params, params.studies[study])
         made = sum((run.folder / "checkpoint.pt").exists() for run in runs)
@@ -59,10 +60,3 @@ def _gpu() -> str:
     return "none that torch sees" + (
         "; nvidia-smi is there, so look at the driver's version" if shutil.which("nvidia-smi") else ""
     )
-
-
-def _portable(wanted: arithmetic.Arithmetic) -> str:
-    if wanted == "usual":
-        return ""
-    there = sys.platform == "linux" and "avx2" in arithmetic.instructions()
-    return "" if there else ": not on this machine, say `arithmetic: usual`"

@@ -90,6 +90,11 @@ def one(domain: str, path: Path, values: Values | None = None) -> Picture:
     return Picture({domain: read_rgb(path, values)})
 
 
+def pair(paths: Mapping[str, Path], ranges: Mapping[str, Values]) -> Picture:
+    """The images of several files, one for each domain.  ranges: by domain, as in `read_rgb`."""
+    return Picture({domain: read_rgb(path, ranges.get(domain)) for domain, path in paths.items()})
+
+
 def images(folder: Path) -> list[Path]:
     """Image files of a folder by name. SourceError where there are none, or two that differ in their suffix alone."""
     if not folder.is_dir():

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from ganrepro.data.images import Values, read_rgb
-from ganrepro.data.layouts.base import Item, Picture, Place, images, one
+from ganrepro.data.layouts.base import Item, Place, images, one, pair
 from ganrepro.data.own import deal
 from ganrepro.errors import SourceError
 from ganrepro.store.files import sha256
@@ -35,10 +34,6 @@ def _pairs(place: Place, files: dict[str, list[Path]], test: int | None) -> Iter
         names = ", ".join(alone[:SHOWN]) + (", …" if len(alone) > SHOWN else "")
         raise SourceError(f"{where}: {len(alone)} images have no partner of their name ({names}); pairs have equal names")
     pairs = list(zip(of_a, of_b, strict=True))
-    splits = deal([[*map(sha256, pair)] for pair in pairs], test, str(of_a[0].parent))
+    splits = deal([[*map(sha256, both)] for both in pairs], test, str(of_a[0].parent))
     for split, (first, second) in zip(splits, pairs, strict=True):
-        yield Item(split, first.stem, (a, b), partial(_pair, {a: first, b: second}, place.ranges))
-
-
-def _pair(paths: dict[str, Path], ranges: Mapping[str, Values]) -> Picture:
-    return Picture({domain: read_rgb(path, ranges.get(domain)) for domain, path in paths.items()})
+        yield Item(split, first.stem, (a, b), partial(pair, {a: first, b: second}, place.ranges))

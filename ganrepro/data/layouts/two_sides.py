@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from ganrepro.data.images import Values, read_rgb
-from ganrepro.data.layouts.base import SPLITS, Item, Picture, Place, images, one
+from ganrepro.data.layouts.base import SPLITS, Item, Place, images, one, pair
 from ganrepro.errors import SourceError
 
 
@@ -19,7 +18,7 @@ def items(place: Place) -> Iterator[Item]:
         if place.entry["paired"]:
             _expect_equal_names(place.folder, split, files["a"], files["b"])
             for a, b in zip(files["a"], files["b"], strict=True):
-                yield Item(split, a.stem, ("a", "b"), partial(_pair, a, b, place.ranges.get("a"), place.ranges.get("b")))
+                yield Item(split, a.stem, ("a", "b"), partial(pair, {"a": a, "b": b}, place.ranges))
         else:
             for domain, paths in files.items():
                 values = place.ranges.get(domain)
@@ -33,7 +32,3 @@ def _expect_equal_names(root: Path, split: str, a: list[Path], b: list[Path]) ->
             f"{root}: {split}A and {split}B are unequal ({len(a)} and {len(b)} images; '{odd[0]}' is in one only); "
             f"with a palette every label map needs the photo of the same name"
         )
-
-
-def _pair(a: Path, b: Path, of_a: Values | None, of_b: Values | None) -> Picture:
-    return Picture({"a": read_rgb(a, of_a), "b": read_rgb(b, of_b)})
