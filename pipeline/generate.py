@@ -31,7 +31,7 @@ def main() -> None:
             reference(run.row, run.study.pixels, test, names, images, run.outputs)
         else:
             method, device = run.method, process.device(run.params.device)
-            weights = checkpoints.load(run.folder / "checkpoint.pt", run.spec)["players"]["networks"]
+            weights = checkpoints.making(checkpoints.load(run.folder / "checkpoint.pt", run.spec))
             started = time.monotonic()
             generate(method, weights, run.seed, test, names, images, device, run.study.test_passes)
             seconds = time.monotonic() - started

@@ -160,7 +160,8 @@ def _keep(out: Path, name: str, folder: Path, jobs: Sequence[str], inside: str =
     """Copies results of jobs that are asked for to out/NAME: tensors and plain values, without specs, times and versions."""
     if name not in {job.replace("/", "-") for job in jobs}:
         return
-    for file in sorted(p for p in folder.rglob("*") if p.is_file()):
+    # but the strip, whose letters are drawn by what a machine has for that
+    for file in sorted(p for p in folder.rglob("*") if p.is_file() and p.name != "strip.png"):
         target = out / name / inside / file.relative_to(folder)
         target.parent.mkdir(parents=True, exist_ok=True)
         if file.suffix == ".pt":

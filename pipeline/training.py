@@ -19,6 +19,8 @@ from ganrepro.training.batches import Loaded, load_images
 from ganrepro.training.loop import Progress, steps
 from ganrepro.training.players import Players
 from ganrepro.training.schedule import milestones
+from pipeline.beginning import begin, earlier
+from pipeline.strip import Strip
 
 # A killed training repeats at most this much, or more where saving would take more than a fiftieth of the time.
 SAVE_EVERY_SECONDS = float(os.environ.get("GANREPRO_SAVE_SECONDS", "60"))
@@ -36,31 +38,46 @@ def training(run: paths.Run, out: Path, threads: int, loaded: Loaded, together: 
     process.configure(threads, "repeatable" if chosen.engine == "plain" else "fastest", chosen.precision == "tf32")
     images = load_images(datasets.dataset_dir(run.params, run.study.dataset), method, device, loaded)
     players, progress, before, resumed = Players(method, run.seed, device), Progress(), 0.0, 0
-    resume = run.work / "checkpoint.pt"
+    resume, tracker = run.work / "checkpoint.pt", start_run(run)
+    strip, kept = Strip(run, tracker, device), milestones(epochs(chosen))
+
+    def state() -> dict[str, object]:
+        return {"players": players.state(), "progress": vars(progress)}
+
+    def keep(epoch: float) -> None:
+        """What is kept of the moment after an epoch: the generators, a look at them, all that a longer schedule needs."""
+        if epoch in kept:
+            checkpoints.save(run.work / paths.milestone(epoch), spec, {"networks": players.generators()})
+        if epoch in kept or epoch == epochs(chosen):
+            strip.add(int(epoch), players.generators())
+        if epoch == chosen.epochs_constant and chosen.epochs_decay:
+            checkpoints.save(run.work / paths.constant(run.course, epoch), spec, state())
+
+    def log(row: dict[str, float]) -> None:
+        tracker.epoch(row)
+        keep(row["epoch"])
+
+    def save(_: Progress) -> None:
+        seconds = before + time.monotonic() - started
+        checkpoints.save(resume, spec, state() | {"seconds": seconds, "resumed": resumed})
+
     if resume.exists():
         saved = checkpoints.load(resume, spec, device)
         if "seconds" not in saved:
             raise checkpoints.CheckpointError(f"{resume}: of a finished training, nothing to go on from; remove it")
         players.load(saved["players"])
         progress, before, resumed = Progress(**saved["progress"]), saved["seconds"], saved["resumed"] + 1
+    elif (shorter := earlier(run, device)) is not None:
+        saved, before = shorter
+        players.load(saved["players"])
+        progress = Progress(**saved["progress"])
+        strip.add_kept(progress.epoch - 1)
+        keep(progress.epoch - 1)
+    else:
+        begin(run, players)
     started, machine = time.monotonic(), provenance.machine(device.type, threads)
-    kept = milestones(epochs(chosen))
-    tracker = start_run(run)
     for row in progress.rows:
         tracker.epoch(row)
-
-    def state() -> dict[str, object]:
-        return {"players": players.state(), "progress": vars(progress)}
-
-    def log(row: dict[str, float]) -> None:
-        tracker.epoch(row)
-        if row["epoch"] in kept:
-            checkpoints.save(run.work / paths.milestone(row["epoch"]), spec, {"networks": players.generators()})
-
-    def save(_: Progress) -> None:
-        seconds = before + time.monotonic() - started
-        checkpoints.save(resume, spec, state() | {"seconds": seconds, "resumed": resumed})
-
     title, share = f"{run.row} s{run.seed}", SAVE_SHARE / together if SAVE_EVERY_SECONDS else 1.0  # 0 saves after every step
     try:
         yield from steps(players, images, run.seed, progress, log, save, SAVE_EVERY_SECONDS, share, title)
@@ -69,9 +86,12 @@ def training(run: paths.Run, out: Path, threads: int, loaded: Loaded, together: 
         raise
     tracker.close()
     with filling(out) as folder:
-        for milestone in run.work.glob(paths.milestone("*")):
-            shutil.copy(milestone, folder)
+        for pattern in (paths.milestone("*"), paths.constant(run.course, "*"), strip.file.name):
+            for kept_file in run.work.glob(pattern):
+                shutil.copy(kept_file, folder)
         checkpoints.save(folder / "checkpoint.pt", spec, state())
+        if not chosen.epochs_decay:  # the end of the training is that of its constant phase
+            os.link(folder / "checkpoint.pt", folder / paths.constant(run.course, chosen.epochs_constant))
         with (folder / "history.csv").open("w", newline="") as file:
             writer = csv.DictWriter(file, list(progress.rows[-1]), lineterminator="\n")
             writer.writeheader()

@@ -100,8 +100,8 @@ def test_learning_rate_as_in_the_lua_code():
             rate_factor(epoch, 100, 100)
 
 
-def test_epochs_that_are_looked_back_at_are_the_quarters():
-    assert milestones(200) == [50, 100, 150] and milestones(5) == [1, 2, 4] and milestones(1) == []
+def test_epochs_that_are_looked_back_at_are_powers_of_two_so_that_a_longer_schedule_has_those_of_a_shorter_one():
+    assert milestones(200) == [1, 2, 4, 8, 16, 32, 64, 128] and milestones(5) == [1, 2, 4] and milestones(1) == []
 
 
 # --- image pool ---------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Literal, NamedTuple, Protocol, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Literal, NamedTuple, Protocol, Self, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -55,6 +55,17 @@ class ScheduleSettings(Closed):
         "float32",
         description="of the passes through the networks; weights, losses and optimisers are float32 always. tf32: float32 with "
         "10-bit mantissas in products, on GPUs that have them; scores and gates are always computed without",
+    )
+    ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None,
+        description="images are made by a running mean of the generators' weights, which keeps this share of itself in each step "
+        "(0.999, say); null: by the last weights, as in the papers",
+    )
+    start_from: Annotated[str, Field(pattern=r"^[^\x00\n]+$")] | None = Field(
+        None,
+        description="whose weights a training begins with, in all networks of equal names: ROW of its study, STUDY/ROW, a folder "
+        "that `ganrepro export` made, or a .pth of pytorch-CycleGAN-and-pix2pix in downloads/archives (the last two hold one "
+        "generator, which the first generator takes). null: fresh weights",
     )
 
     @model_validator(mode="after")

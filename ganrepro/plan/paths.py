@@ -13,6 +13,7 @@ a folder that carries it. So existence means up to date, for Snakemake and DVC a
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,13 +28,14 @@ from ganrepro.methods.outputs import Output
 from ganrepro.plan import code, datasets
 from ganrepro.schema.readers import PublishedReaderSettings
 from ganrepro.schema.registry import INCEPTION, registry_digest
-from ganrepro.settings import REFERENCE_ROWS, Params, Study, find_study, known
+from ganrepro.settings import REFERENCE_ROWS, Params, Study, find_study, known, starts
 from ganrepro.store.code import code_digest
-from ganrepro.store.digests import changed, key_of
+from ganrepro.store.digests import changed, key_of, without_length
 from ganrepro.store.files import sha256
 from ganrepro.training.schedule import milestones
 
 REPORTS = Path("reports")
+START = "start_from"  # among the files of a training
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,23 @@ class Run:
                 files[name] = datasets.inside("downloads", "archives", name)
             else:
                 files[name] = datasets.download_dir(name)
+        start = self.start
+        if start is not None:
+            files[START] = start.folder / "checkpoint.pt" if isinstance(start, Run) else start
         return files
+
+    @cached_property
+    def start(self) -> Run | Path | None:
+        """What its training begins with: another (of the same seed, where it has that, else its first), or a file with weights.
+
+        None: fresh weights.
+        """
+        start = None if self.reference else starts.start_of(self.params, self.study, self.row)
+        if not isinstance(start, starts.OtherRow):
+            return start
+        study = self.params.studies[start.study]
+        seeds = seeds_of(study, start.row)
+        return Run(self.params, study, start.row, self.seed if self.seed in seeds else seeds[0])
 
     @cached_property
     def outputs(self) -> tuple[Output, ...]:
@@ -100,9 +118,11 @@ class Run:
         files = {name: sha256(path) if name.endswith(".pth") else str(path) for name, path in self.files.items()}
         if READER in files:
             files[READER] = key_of("reader", reader_spec(self.params, self.study))  # whatever the dataset is called
+        if START in files and self.start is not None:
+            files[START] = self.start.key if isinstance(self.start, Run) else sha256(self.start)
         return {
             "method": method.name,
-            "settings": changed(method.settings),
+            "settings": {name: value for name, value in changed(method.settings).items() if name != START},
             "seed": self.seed,
             "dataset": datasets.dataset_key(self.params, self.study.dataset),
             "code": code.version(f"train/{method.name}", method.settings.precision, self.params.device),
@@ -114,6 +134,11 @@ class Run:
     def key(self) -> str:
         """Of its training. Rows of equal keys, of whatever study, are trained once (`first_trainings`)."""
         return key_of("run", self.spec)
+
+    @cached_property
+    def course(self) -> str:
+        """Key of its training but for its length: those of equal course are equal up to the end of the shorter constant phase."""
+        return key_of("course", without_length(self.spec))
 
     @cached_property
     def folder(self) -> Path:
@@ -223,6 +248,17 @@ def runs(params: Params, study: Study) -> list[Run]:
     return [Run(params, study, row, 0) for row in study.references] + trained(params, study)
 
 
+def started_from(runs: Iterable[Run]) -> list[Run]:
+    """The trainings that others begin with, and those that these begin with. ConfigError for a file that is not there."""
+    before: list[Run] = []
+    for run in runs:
+        if isinstance(run.start, Run):
+            before.append(run.start)
+        elif run.start is not None:
+            starts.expect_file(run.start, f"studies.{run.study.name}: row {run.row}")
+    return [*before, *(started_from(before) if before else [])]
+
+
 def first_trainings(params: Params) -> dict[str, Run]:
     """Of all reports' trainings the first of each key; the others take its results over."""
     first: dict[str, Run] = {}
@@ -238,7 +274,7 @@ def trained_together(params: Params) -> list[list[Run]]:
         return []
     kinds: dict[tuple[object, ...], list[Run]] = {}
     for run in first_trainings(params).values():
-        if run.method.players():
+        if run.method.players() and run.start is None:  # which may be one of them
             kind = run.study.name, run.method.settings.engine, run.method.settings.precision
             kinds.setdefault(kind, []).append(run)
     groups = [of[i : i + params.together] for of in kinds.values() for i in range(0, len(of), params.together)]
@@ -257,6 +293,11 @@ def features_dir(portable: bool) -> Path:
     """Features of real images that are kept, by the code and the arithmetic that made them."""
     made_by = code_digest("evaluation.distances")[:12]
     return datasets.inside("work", "features", made_by + "-portable" * portable)
+
+
+def constant(course: str, epoch: object) -> str:
+    """File of a run with everything as it was at the end of its constant phase, after that epoch (or '*': any)."""
+    return f"constant-{course}-{epoch}.pt"
 
 
 def milestone(epoch: object) -> str:

@@ -25,6 +25,8 @@ def superseded(params: Params, root: Path = Path()) -> list[Path]:
     wanted |= {recipe.weights for recipe in params.readers.values() if isinstance(recipe, PublishedReaderSettings)}
     wanted |= {*ALWAYS} | ({INCEPTION} if params.features != OWN_FEATURES else set())
     for study in params.studies.values():
+        begun_with = [run for run in paths.trained(params, study) if isinstance(run.start, paths.Run)]
+        live |= {run.folder for run in paths.started_from(begun_with)}
         live.add(datasets.dataset_dir(params, study.dataset))
         live |= {paths.reader_dir(params, study)} if paths.reader_kind(params, study) else set()
         for run in paths.runs(params, study):

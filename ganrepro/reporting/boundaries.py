@@ -13,8 +13,8 @@ from PIL import Image
 from ganrepro.data.edges import edge_image
 from ganrepro.data.images import read_rgb, write_png
 from ganrepro.reporting.markdown import markdown
-from ganrepro.reporting.pictures import sheet
 from ganrepro.reporting.plots import COLOURS, INK, STYLE
+from ganrepro.reporting.sheet import sheet
 from ganrepro.reporting.templates import render
 
 matplotlib.use("Agg")

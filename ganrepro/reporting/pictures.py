@@ -14,9 +14,9 @@ from ganrepro.methods.outputs import Output
 from ganrepro.plan import datasets
 from ganrepro.reporting.current import moments, renderings, sampled, shown
 from ganrepro.reporting.results import Results, headline, segmented, title
+from ganrepro.reporting.sheet import INK, sheet, square
 from ganrepro.settings import REFERENCE_ROWS, TableSettings
 
-INK = "#7d8590"  # readable on a white and on a dark page
 SIDE = 44  # pixels of a small image in a picture
 ACROSS, LABEL = 10, 150  # small images in a line; pixels for its name
 
@@ -62,7 +62,7 @@ def picture(results: Results, row: str, output: Output) -> Image.Image:
 
 
 def over_training(results: Results) -> Image.Image:
-    """The same four samples of every row after about each quarter of its training, from left to right."""
+    """The same four samples of every row after epochs 1, 2, 4, 8 and so on, and at the end, from left to right."""
     lines: dict[str, list[Path]] = {}
     (output,) = sampled(results.study)
     for row in (r for r, settings in results.study.rows.items() if output in settings.method.outputs()):
@@ -71,18 +71,18 @@ def over_training(results: Results) -> Image.Image:
 
 
 def moments_of(results: Results) -> Image.Image:
-    """Test images as each row translates them after each quarter of its training: a line for each row and output; first seed."""
+    """Test images as each row translates them over its training: a line for each row and output; first seed."""
     study, rows = results.study, moments(results.params, results.study)
-    lines, longest = [], max(len(_moments(results, row)) for row in rows)
+    lines, longest = [], max((_moments(results, row) for row in rows), key=len)
     for row, outputs in rows.items():
         places = _moments(results, row)
-        places = [places[0]] * (longest - len(places)) + places  # of a training too short for quarters
+        places += [places[-1]] * (len(longest) - len(places))  # of a shorter training, which ended before
         for output in outputs:
             for name in shown(results.manifest["names"]["test"][str(output.source)], max(1, 4 // len(rows))):
                 source = results.images[study.untouched, 0] / output.name / name
                 lines.append([source, *(place / output.name / name for place in places)])
-    quarters = [f"{100 * (i + 1) // longest} %" for i in range(longest)]
-    return sheet(["Input", *quarters], lines, 96)
+    epochs = [f"Epoch {place.name.removeprefix('epoch-')}" for place in longest[:-1]]
+    return sheet(["Input", *epochs, "End"], lines, 96)
 
 
 def _moments(results: Results, row: str) -> list[Path]:
@@ -162,29 +162,8 @@ def samples(results: Results, row: str, seed: int, images: int = 6) -> Image.Ima
     canvas = Image.new("RGB", (side * max(map(len, lines)), side * len(lines)), "white")
     for y, line in enumerate(lines):
         for x, path in enumerate(line):
-            canvas.paste(_square(path, side), (x * side, y * side))
+            canvas.paste(square(path, side), (x * side, y * side))
     return canvas
-
-
-def sheet(titles: list[str], lines: Sequence[Sequence[Path | Image.Image]], side: int) -> Image.Image:
-    """Images in lines of equal squares, under the titles of their columns."""
-    names = [textwrap.wrap(words, max(8, side // 6)) for words in titles]
-    gap, header = 4, 8 + 14 * max(map(len, names))
-    canvas = Image.new("RGB", (len(titles) * (side + gap) - gap, header + len(lines) * (side + gap) - gap), "white")
-    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(12)
-    for x, name in enumerate(names):
-        draw.multiline_text((x * (side + gap) + side / 2, header / 2), "\n".join(name), INK, font, "mm", 2, "center")
-        for y, line in enumerate(lines):
-            canvas.paste(_square(line[x], side), (x * (side + gap), header + y * (side + gap)))
-    # 256 colours keep a grid of photos under 200 KB; flat label colours stay exact to the eye
-    return canvas.quantize(256, method=Image.Quantize.MEDIANCUT)
-
-
-def _square(image: Path | Image.Image, side: int) -> Image.Image:
-    if isinstance(image, Path):
-        with Image.open(image) as opened:
-            image = opened.convert("RGB")
-    return image.convert("RGB").resize((side, side), Image.Resampling.BICUBIC)
 
 
 def _folder(results: Results, row: str) -> Path:

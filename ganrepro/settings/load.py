@@ -27,6 +27,7 @@ from ganrepro.methods.outputs import Output
 from ganrepro.schema.fields import checked_name
 from ganrepro.schema.readers import PublishedReaderSettings, ReaderSettings
 from ganrepro.schema.registry import FOLDER, holds_images, registry
+from ganrepro.settings import starts
 from ganrepro.settings.errors import absent, build, hint, refused, unknown
 from ganrepro.settings.models import (
     REFERENCE_ROWS,
@@ -142,6 +143,7 @@ def parse(raw: object, papers: Mapping[str, tuple[object, str]] | None = None) -
     for name, (experiment, where) in experiments.items():
         _check_outputs(experiment, where, [study for study in studies.values() if study.experiment == name])
     _check_reports(params)
+    starts.check(params)
     return params
 
 

@@ -6,6 +6,7 @@ Loading runs no pickled code (torch.load with weights_only).
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import pickle
 import sys
@@ -17,7 +18,7 @@ from typing import Any
 import torch
 
 from ganrepro.errors import UserError
-from ganrepro.store.digests import canonical
+from ganrepro.store.digests import canonical, without_length
 from ganrepro.store.files import plain, replacing
 
 SCHEMA = "checkpoint/1"
@@ -71,6 +72,31 @@ def flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
 
 def load(path: Path, spec: dict[str, Any] | None = None, device: torch.device | str = "cpu") -> dict[str, Any]:
     """The state in `path`. CheckpointError if it is missing, damaged (by a single bit) or (with spec) of another run."""
+    content = _content(path, device)
+    if spec is not None and content["spec"] != canonical(spec):
+        raise CheckpointError(f"{path}: belongs to another experiment (its settings differ); remove it to start anew")
+    state: dict[str, Any] = content["state"]
+    return state
+
+
+def load_course(path: Path, spec: dict[str, Any], device: torch.device | str = "cpu") -> dict[str, Any]:
+    """The same of a training whose spec may differ in the lengths of its schedule."""
+    content = _content(path, device)
+    if content["spec"] != canonical(spec):
+        theirs = json.loads(content["spec"])
+        if canonical(without_length(theirs)) != canonical(without_length(spec)):
+            raise CheckpointError(f"{path}: belongs to another experiment (its settings differ); remove it to start anew")
+    state: dict[str, Any] = content["state"]
+    return state
+
+
+def making(checkpoint: dict[str, Any]) -> dict[str, dict[str, torch.Tensor]]:
+    """Of a training's state, the networks that images are made with: running means where it has any, else its last weights."""
+    players = checkpoint["players"]
+    return players["networks"] | players.get("means", {})
+
+
+def _content(path: Path, device: torch.device | str) -> dict[str, Any]:
     try:
         with zipfile.ZipFile(plain(path)) as archive:  # torch writes a sum for each array and never looks at it
             if (damaged := archive.testzip()) is not None:
@@ -85,6 +111,5 @@ def load(path: Path, spec: dict[str, Any] | None = None, device: torch.device | 
         ) from None
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         raise CheckpointError(f"{path}: not a checkpoint of this program ({SCHEMA}); remove it to start anew")
-    if spec is not None and content["spec"] != canonical(spec):
-        raise CheckpointError(f"{path}: belongs to another experiment (its settings differ); remove it to start anew")
-    return content["state"]
+    checked: dict[str, Any] = content
+    return checked

@@ -41,3 +41,11 @@ def changed(settings: BaseModel) -> dict[str, Any]:
     """The settings that differ from their defaults, as plain values: a new one with a default moves no key."""
     fields, values = type(settings).model_fields, settings.model_dump()
     return {name: value for name, value in values.items() if fields[name].is_required() or value != fields[name].default}
+
+
+LENGTHS = ("epochs_constant", "epochs_decay")  # settings that say how long a training is
+
+
+def without_length(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Of what determines a training, that which determines its steps up to the end of its constant phase."""
+    return {**spec, "settings": {name: value for name, value in spec["settings"].items() if name not in LENGTHS}}

@@ -117,6 +117,12 @@ class Tracker:
             with self._surviving():
                 self._client.log_artifact(self._run, str(path))
 
+    def image(self, name: str, epoch: int, image: Any) -> None:
+        """A picture of a moment, among those of that name, which MLflow shows by epoch.  image: of PIL."""
+        if self._client is not None:
+            with self._surviving():
+                self._client.log_image(self._run, image.convert("RGB"), key=name, step=epoch)
+
     def has_model(self, key: str) -> bool:
         """Whether MLflow has the model of that key already; also where it is off or away."""
         if self._client is None:

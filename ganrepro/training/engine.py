@@ -118,6 +118,7 @@ class Engine:
         batch = self.images.batch_of(**now, channels_last=self.players.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bfloat16"):
             losses = self.players.method.step(self.players, batch)
+        self.players.follow()
         if losses.keys() != set(self.losses):
             raise ValueError(f"methods/{self.players.method.name}.py: step gave {sorted(losses)}, losses() {sorted(self.losses)}")
         row = torch.stack([losses[name].float() for name in self.losses])

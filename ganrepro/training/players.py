@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ganrepro.errors import WeightsError
 from ganrepro.lazy import torch
 from ganrepro.methods.base import SGD, Adam, Method, Player, RMSprop
 from ganrepro.objectives.weighted_sum import weighted_sum
@@ -77,6 +78,9 @@ class Players:
             for name, pool in method.feed().pools.items()
         }
         self.buffers = {name: value.to(device) for name, value in method.buffers().items()}
+        self.means: dict[str, dict[str, torch.Tensor]] = {}  # of the generators' weights, where `ema_decay` wants them
+        if settings.ema_decay is not None:
+            self.means = {name: {k: v.clone() for k, v in state.items()} for name, state in self._generating().items()}
 
     def _of(self, names: tuple[str, ...]) -> list[torch.nn.Parameter]:
         """The parameters of some networks that learn, tied ones once."""
@@ -115,6 +119,41 @@ class Players:
             optimiser.step()
         torch.clear_autocast_cache()  # it keeps weights in bfloat16 for as long as a step lasts, those from before too
 
+    @torch.no_grad()
+    def follow(self) -> None:
+        """Lets the running means of the generators' weights follow these by one step; counts and the like are taken over."""
+        decay = self.method.settings.ema_decay
+        if decay is None:
+            return
+        for name, state in self._generating().items():
+            for key, value in state.items():
+                if value.is_floating_point():
+                    self.means[name][key].lerp_(value, 1 - decay)
+                else:
+                    self.means[name][key].copy_(value)
+
+    def begin_with(self, weights: Mapping[str, Mapping[str, torch.Tensor]], where: str) -> None:
+        """Takes over the weights of all networks that there are here too. WeightsError where there is none, or another shape.
+
+        where: whose they are, for the message.
+        """
+        common = [name for name in sorted(self._stored) if name in weights]
+        if not common:
+            raise WeightsError(f"start_from: {where} has {', '.join(weights)}; none of {', '.join(sorted(self._stored))}")
+        for name in common:
+            have = {key: tuple(value.shape) for key, value in self.networks[name].state_dict().items()}
+            given = {key: tuple(value.shape) for key, value in weights[name].items()}
+            for key in [*have, *given]:
+                if have.get(key) != given.get(key):
+                    here, there = (str(of.get(key, "none")) for of in (have, given))
+                    raise WeightsError(
+                        f"start_from: {where}: {name}, layer {key}: expected {here}, got {there}; choose equal widths"
+                    )
+            self.networks[name].load_state_dict(weights[name])
+        for name, mean in self.means.items():
+            for key, value in self.networks[name].state_dict().items():
+                mean[key].copy_(value)
+
     def set_rate(self, factor: float) -> None:
         """Every player's learning rate is its own times `factor`; without waiting for the device."""
         for name, optimiser in self.optimisers.items():
@@ -131,10 +170,14 @@ class Players:
             "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
             "pools": {name: pool.images for name, pool in self.pools.items()},
             "buffers": self.buffers,
-        }
+        } | ({"means": self.means} if self.means else {})
 
     def generators(self) -> dict[str, dict[str, torch.Tensor]]:
-        """The state of the networks that generation needs, by name."""
+        """The state of the networks that generation needs, by name; of their running means, where there are any."""
+        return self.means or self._generating()
+
+    def _generating(self) -> dict[str, dict[str, torch.Tensor]]:
+        """As it is in training."""
         return {name: self.networks[name].state_dict() for name in self.method.generators() if name in self._stored}
 
     def load(self, state: dict[str, Any]) -> None:
@@ -155,6 +198,9 @@ class Players:
             pool.images.copy_(state["pools"][name])
         for name, buffer in self.buffers.items():
             buffer.copy_(state["buffers"][name])
+        for name, mean in self.means.items():
+            for key, value in mean.items():
+                value.copy_(state["means"][name][key])
 
     def tensors(self) -> Iterator[torch.Tensor]:
         """Every tensor that a step changes."""
@@ -166,6 +212,8 @@ class Players:
         for pool in self.pools.values():
             yield pool.images
         yield from self.buffers.values()
+        for mean in self.means.values():
+            yield from mean.values()
 
 
 def _checked(method: Method[Any], networks: Mapping[str, torch.nn.Module]) -> dict[str, Player]:

@@ -17,5 +17,8 @@ def rate_factor(epoch: int, epochs_constant: int, epochs_decay: int) -> float:
 
 
 def milestones(epochs: int) -> list[int]:
-    """Epochs after which the generators are kept for a look back: a quarter, a half, three quarters of all."""
-    return sorted({round(epochs * k / 4) for k in (1, 2, 3)} - {0, epochs})
+    """Epochs after which the generators are kept for a look back: 1, 2, 4, 8 and so on, before the last.
+
+    A longer schedule has those of a shorter one, from which it can therefore go on.
+    """
+    return [2**k for k in range(epochs.bit_length()) if 2**k < epochs]

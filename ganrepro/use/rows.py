@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import difflib
 import re
+import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ganrepro import settings
+from ganrepro import provenance, settings
 from ganrepro.errors import UserError
+from ganrepro.methods.base import epochs
 from ganrepro.methods.outputs import Output
 from ganrepro.plan import datasets, paths
 from ganrepro.schema.records import Manifest, Metrics, TrainingTime, read_record
 from ganrepro.schema.registry import is_drawn, registry
+
+if TYPE_CHECKING:
+    import torch
 
 
 class ModelError(UserError):
@@ -43,9 +48,14 @@ def run_of(text: str, params: settings.Params) -> paths.Run:
 
 
 def checkpoint_of(run: paths.Run) -> Path:
-    """The checkpoint of a row, its own or that of an equal training. ModelError with the command that makes it."""
-    file = run.folder / "checkpoint.pt"
+    """The checkpoint of a row, its own or that of an equal training, or of its unfinished one.
+
+    ModelError with the command that makes it.
+    """
+    file, unfinished = run.folder / "checkpoint.pt", run.work / "checkpoint.pt"
     checkpoint = file if file.exists() else run.equal_checkpoint()
+    if checkpoint is None and unfinished.exists():
+        return unfinished
     if checkpoint is None:
         how = f"snakemake --cores all {file}"
         if run.study.name not in run.params.reports.values():
@@ -54,10 +64,27 @@ def checkpoint_of(run: paths.Run) -> Path:
     return checkpoint
 
 
+def weights_of(run: paths.Run) -> dict[str, dict[str, torch.Tensor]]:
+    """Networks of a row by name, as images are made with them. Of an unfinished training, how far it is goes to stderr."""
+    from ganrepro.store import checkpoints  # loads torch
+
+    file = checkpoint_of(run)
+    state = checkpoints.load(file, run.spec)
+    if file.parent == run.work:
+        name, whole = f"{run.study.name}/{run.row}/{run.seed}", epochs(run.method.settings)
+        print(f"note: {name}: unfinished, in epoch {state['progress']['epoch']} of {whole}", file=sys.stderr)
+    return checkpoints.making(state)
+
+
 def known_of(run: paths.Run, outputs: Iterable[Output]) -> dict[str, Any]:
     """What is known of a trained row, as plain values: study, method, data and its licence, scores, provenance."""
     method, dataset = run.method, run.params.datasets[run.study.dataset]
-    entry, timing = registry().get(dataset.source, {}), read_record(checkpoint_of(run).parent / "timing.json", TrainingTime)
+    entry, checkpoint = registry().get(dataset.source, {}), checkpoint_of(run)
+    timing = (
+        provenance.machine("cpu", 1)
+        if checkpoint.parent == run.work
+        else read_record(checkpoint.parent / "timing.json", TrainingTime)
+    )
     scores: dict[str, float] = {}
     for output in outputs:
         scores |= _scores(run, output)

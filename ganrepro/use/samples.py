@@ -23,7 +23,6 @@ from ganrepro.plan import paths
 from ganrepro.reporting.markdown import quoted
 from ganrepro.reporting.templates import render
 from ganrepro.seeding import reseed, stream
-from ganrepro.store import checkpoints
 from ganrepro.store.files import filling
 from ganrepro.use.exported import (
     ON_CARDS,
@@ -38,7 +37,7 @@ from ganrepro.use.exported import (
     unfit,
     write,
 )
-from ganrepro.use.rows import ModelError, checkpoint_of, known_of
+from ganrepro.use.rows import ModelError, known_of, weights_of
 from ganrepro.version import __version__
 
 AT_ONCE = 100  # images of a batch
@@ -108,7 +107,7 @@ class Sampler:
 
 def of_row(run: paths.Run, name: str) -> Sampler:
     """The generator of a trained row."""
-    weights = checkpoints.load(checkpoint_of(run), run.spec)["players"]["networks"]
+    weights = weights_of(run)
     networks = load_networks(run.method, weights, run.seed, torch.device("cpu"))
     outputs = [output for output in run.outputs if output.source is None and not output.picture]
     return Sampler(name, run.method, networks, run.study.rows[run.row].title, known_of(run, reversed(outputs)))

@@ -19,7 +19,6 @@ from ganrepro.nets.architecture import Architecture
 from ganrepro.nets.published import read_published
 from ganrepro.plan import paths
 from ganrepro.seeding import reseed
-from ganrepro.store import checkpoints
 from ganrepro.use.exported import (
     CONFIG,
     TranslatorConfig,
@@ -30,7 +29,7 @@ from ganrepro.use.exported import (
     read_weights,
     unfit,
 )
-from ganrepro.use.rows import ModelError, checkpoint_of, known_of
+from ganrepro.use.rows import ModelError, known_of, weights_of
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -211,7 +210,7 @@ def of_row(run: paths.Run, output: Output) -> Translator:
             "command loads; what it made of the test images lies in images/"
         )
     name = route(str(output.source), output.target)
-    weights = checkpoints.load(checkpoint_of(run), run.spec)["players"]["networks"][name]
+    weights = weights_of(run)[name]
     s = method.settings
     architecture = Architecture(
         s.generator, s.generator_filters, blocks=s.generator_blocks, pixels=s.crop_pixels, flavour=s.network_flavour,

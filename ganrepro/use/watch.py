@@ -62,24 +62,60 @@ def _time(path: Path) -> float:
         return 0.0
 
 
+STEPS = re.compile(r"^(\d+) of (\d+) steps", re.MULTILINE)
+KEY = re.compile(r"-[0-9a-f]{12}$")  # of a result, behind its name
+
+
+def workflow(folder: Path, now: float) -> str:
+    """How far the workflow that began last is: 'job 13 of 54, about 12 min left'; '' where there is none.
+
+    folder: of Snakemake's own logs.  The time is that of the steps so far, for each that is left.
+    """
+    log = max(folder.glob("*.snakemake.log"), key=_time, default=None)
+    steps = next(reversed(STEPS.findall(log.read_text("utf-8", "replace"))), None) if log else None
+    if log is None or steps is None or now - _time(log) > SILENT_SECONDS:
+        return ""
+    done, whole = map(int, steps)
+    try:
+        began = time.mktime(time.strptime(log.name[:17], "%Y-%m-%dT%H%M%S"))
+    except ValueError:
+        return f"job {done} of {whole} done"
+    left = (_time(log) - began) / max(1, done) * (whole - done) / 60
+    return f"job {done} of {whole} done, about {left:.0f} min left" if done < whole else ""
+
+
+def newest_strip(work: Path) -> Path | None:
+    """The pictures of the training that made some last (`pipeline.strip`)."""
+    return max(work.glob("*/strip.png"), key=_time, default=None)
+
+
 def watch(logs: Path, seconds: float = 2.0, once: bool = False) -> None:
-    """Shows the jobs until it is stopped."""
-    from rich.console import Group
+    """Shows the jobs until it is stopped: two lines each, which fit into 80 columns."""
+    from rich.console import Group, RenderableType
     from rich.live import Live
     from rich.progress_bar import ProgressBar
     from rich.table import Table
     from rich.text import Text
 
     def picture() -> Group:
-        table = Table("stage", "job", "", "%", "spent", "left", "losses", box=None, padding=(0, 1))
-        running = jobs(logs, time.time())
+        lines: list[RenderableType] = []
+        running, now = jobs(logs, time.time()), time.time()
+        if whole := workflow(Path(".snakemake/log"), now):
+            lines.append(Text(whole, style="bold"))
         for job in running:
+            line = Table.grid(padding=(0, 1))
+            for width in (42, 16, 4, 14):
+                line.add_column(width=width, no_wrap=True, overflow="ellipsis")
+            name = f"{job.stage} {KEY.sub('', job.name)}"
             if job.error:
-                table.add_row(job.stage, job.name, "", "", "", "", Text(job.error), style="red")
-            else:
-                bar = ProgressBar(total=100, completed=job.percent, width=20)
-                table.add_row(job.stage, job.name, bar, f"{job.percent}", job.spent, job.left, Text(job.rest))
-        return Group(table if running else "nothing is running")
+                lines.append(Text(f"{name}: {job.error}", style="red"))
+                continue
+            bar = ProgressBar(total=100, completed=job.percent, width=16)
+            line.add_row(name, bar, f"{job.percent}%", f"{job.left} left" if job.left != "–" else "")
+            lines += [line, *([Text(f"  {job.rest}", "dim", no_wrap=True, overflow="ellipsis")] if job.rest else [])]
+        if running and (strip := newest_strip(logs.parent / "work")) is not None:
+            lines.append(Text(f"pictures so far: {strip}"))
+        return Group(*lines) if running else Group("nothing is running")
 
     with Live(picture(), refresh_per_second=4) as live:
         while not once:

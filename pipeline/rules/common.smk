@@ -41,6 +41,13 @@ os.environ.update(PATH=PATH)
 
 NOW = tempfile.NamedTemporaryFile(prefix="ganrepro-")
 STUDIES = {study: PARAMS.studies[study] for study in PARAMS.reports.values()}
+try:
+    for run in paths.started_from(
+        run for study in STUDIES.values() for run in paths.trained(PARAMS, study)
+    ):
+        STUDIES.setdefault(run.study.name, run.study)
+except settings.ConfigError as error:
+    raise WorkflowError(f"params.yaml: {error}") from None
 GPU = paths.gpu_slots(PARAMS.device)
 # Trainings of one process on a GPU; each result is that of a training alone, so it has the same place and key.
 TOGETHER = paths.trained_together(PARAMS)
@@ -84,11 +91,15 @@ def weights_of(folder):
     return ancient(f"{datasets.download_dir(weights)}/source.json") if weights else []
 
 
-def files_of(run):
-    """What a training reads besides the images: downloads, the network that reads its study."""
+def files_of(run, trained=False):
+    """What a training reads besides the images: downloads, the network that reads its study, weights to begin with.
+
+    trained: what making images with it reads.
+    """
     return [
         ancient(str(file) if file.suffix else f"{file}/source.json")
-        for file in run.files.values()
+        for name, file in run.files.items()
+        if not (trained and name == paths.START)
     ]
 
 
@@ -100,7 +111,7 @@ def first_trainings():
 
 def equal_training(run):
     """The checkpoint of an equal training of another row or study, whose results this one takes over."""
-    first = first_trainings()[run.key]
+    first = first_trainings().get(run.key, run)
     return (
         [] if first.folder == run.folder else ancient(f"{first.folder}/checkpoint.pt")
     )
@@ -111,7 +122,7 @@ def checkpoint_of(wildcards):
     run = run_of(wildcards)
     if run.reference:
         return manifest_of(run.study.dataset)
-    return [ancient(f"{run.folder}/checkpoint.pt"), *files_of(run)]
+    return [ancient(f"{run.folder}/checkpoint.pt"), *files_of(run, trained=True)]
 
 
 def measured_with(wildcards):

@@ -1,0 +1,33 @@
+"""Images in a grid, under titles."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+INK = "#7d8590"  # readable on a white and on a dark page
+
+
+def sheet(titles: list[str], lines: Sequence[Sequence[Path | Image.Image]], side: int) -> Image.Image:
+    """Images in lines of equal squares, under the titles of their columns."""
+    names = [textwrap.wrap(words, max(8, side // 6)) for words in titles]
+    gap, header = 4, 8 + 14 * max(map(len, names))
+    canvas = Image.new("RGB", (len(titles) * (side + gap) - gap, header + len(lines) * (side + gap) - gap), "white")
+    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(12)
+    for x, name in enumerate(names):
+        draw.multiline_text((x * (side + gap) + side / 2, header / 2), "\n".join(name), INK, font, "mm", 2, "center")
+        for y, line in enumerate(lines):
+            canvas.paste(square(line[x], side), (x * (side + gap), header + y * (side + gap)))
+    # 256 colours keep a grid of photos under 200 KB; flat label colours stay exact to the eye
+    return canvas.quantize(256, method=Image.Quantize.MEDIANCUT)
+
+
+def square(image: Path | Image.Image, side: int) -> Image.Image:
+    """An image, or that of a file, in colour, enlarged or shrunk to a square."""
+    if isinstance(image, Path):
+        with Image.open(image) as opened:
+            image = opened.convert("RGB")
+    return image.convert("RGB").resize((side, side), Image.Resampling.BICUBIC)
