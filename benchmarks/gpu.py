@@ -34,9 +34,10 @@ from benchmarks import finished, machine
 from benchmarks.gpu_pack import pack
 from benchmarks.training_step import Child, method_of, our_engine, revision
 from ganrepro import settings
+from ganrepro.devices import device
 from ganrepro.errors import in_one_line
 from ganrepro.methods.base import Method
-from ganrepro.process import configure, device
+from ganrepro.process import configure
 from ganrepro.reporting.markdown import markdown
 from ganrepro.store.files import read_json, replacing
 from ganrepro.training.engine import Engine

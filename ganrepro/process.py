@@ -9,21 +9,8 @@ from typing import Literal
 
 import torch
 
-from ganrepro.errors import UserError
-
 # glibc's mallopt (malloc.h)
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
-
-
-class DeviceError(UserError):
-    """The device that was asked for is not there."""
-
-
-def device(wanted: str) -> torch.device:
-    """'auto', 'cpu' or 'cuda' as a device of this machine. DeviceError where torch finds no GPU that was asked for."""
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise DeviceError("device: 'cuda' was asked for and torch finds no GPU; use auto or cpu")
-    return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
 
 
 def configure(threads: int, kernels: Literal["repeatable", "usual", "fastest"] = "usual", tf32: bool = False) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from ganrepro import arithmetic, process
+from ganrepro import arithmetic, devices, process
 from ganrepro.data.prepare import read_manifest
 from ganrepro.errors import UserError
 from ganrepro.evaluation import readers
@@ -25,7 +25,7 @@ def main() -> None:
     params, study, images = run.params, run.study, run.images
     stage.expect(args.out, run.scores)
     process.configure(args.threads)
-    folder, device = datasets.dataset_dir(params, study.dataset), process.device(params.device)
+    folder, device = datasets.dataset_dir(params, study.dataset), devices.device(params.device)
     manifest = read_manifest(folder)
     passes = [pass_folder(images, n) for n in range(1, 2 if run.reference else study.test_passes + 1)]
 

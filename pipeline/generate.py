@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from ganrepro import process
+from ganrepro import devices, process
 from ganrepro.data.prepare import read_manifest
 from ganrepro.evaluation.generation import generate, reference, write_codes
 from ganrepro.methods.encodes import Encodes
@@ -25,12 +25,12 @@ def main() -> None:
     with filling(args.out) as images:
         if run.untrained:
             for output, training in run.untrained.items():
-                method, device = training.method, process.device(run.params.device)
+                method, device = training.method, devices.device(run.params.device)
                 generate(method, None, training.seed, test, names, images, device, only=[output])
         elif run.reference:
             reference(run.row, run.study.pixels, test, names, images, run.outputs)
         else:
-            method, device = run.method, process.device(run.params.device)
+            method, device = run.method, devices.device(run.params.device)
             weights = checkpoints.making(checkpoints.load(run.folder / "checkpoint.pt", run.spec))
             started = time.monotonic()
             generate(method, weights, run.seed, test, names, images, device, run.study.test_passes)

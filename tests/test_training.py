@@ -719,3 +719,44 @@ def test_frozen_biases_stay_zero_through_training():
         for module in network.modules():
             if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
                 assert not module.bias.any()
+
+
+# --- devices ---------------------------------------------------------------------------------------
+
+
+def test_of_several_gpus_each_process_takes_one_that_is_free(tmp_path, monkeypatch):
+    """As far as a CPU can show: torch says that there are two; locks are those of two processes."""
+    from ganrepro import devices
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    chosen = []
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    devices._free.cache_clear()
+    assert devices.device("cuda") == devices.device("auto") == torch.device("cuda", 0)  # a process keeps its own
+    other = (
+        "import torch, tempfile; torch.cuda.is_available = lambda: True; torch.cuda.device_count = lambda: 2\n"
+        f"torch.cuda.set_device = lambda number: None; tempfile.tempdir = {str(tmp_path)!r}\n"
+        "from ganrepro import devices; print(devices.device('cuda'))"
+    )
+    done = subprocess.run([sys.executable, "-c", other], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.strip() == "cuda:1", done.stderr
+    assert devices.device("cuda:1") == torch.device("cuda", 1) and devices.device("cpu") == CPU
+    assert chosen == [0, 0, 1]
+    with pytest.raises(devices.DeviceError, match="'cuda:2' was asked for and torch finds 2, from 0 to 1"):
+        devices.device("cuda:2")
+    devices._free.cache_clear()
+    while devices._taken:
+        devices._taken.pop().close()
+
+
+def test_a_device_that_is_not_there_is_one_line(monkeypatch):
+    from ganrepro import devices
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    for wanted, told in (("cuda", "finds no GPU; use"), ("cuda:1", "finds no GPU; use"), ("mps", "no GPU of Apple's")):
+        with pytest.raises(devices.DeviceError, match=told):
+            devices.device(wanted)
+    assert devices.device("auto") == CPU

@@ -29,8 +29,8 @@ LONGEST = 1024
 CANNY_SIGMA = 1.5  # pixels of the stored size; a choice of ours
 
 
-def detector(source: str, folder: Path | None, pixels: int) -> Callable[[Image.Image], Image.Image]:
-    """What a dataset's `edges` names: an RGB photo to its edges, `pixels` square.
+def detector(source: str, folder: Path | None, pixels: int) -> Callable[[Image.Image, str], Image.Image]:
+    """What a dataset's `edges` names: an RGB photo (and its name, which does not matter) to its edges, `pixels` square.
 
     folder: of downloaded weights, where it has any.
     """
@@ -46,7 +46,7 @@ class CannyDetector:
     def __init__(self, pixels: int):
         self.pixels = pixels
 
-    def __call__(self, photo: Image.Image) -> Image.Image:
+    def __call__(self, photo: Image.Image, name: str = "") -> Image.Image:
         grey = np.asarray(resize(photo, self.pixels).convert("L"), np.float64) / 255
         strong = canny(grey, sigma=CANNY_SIGMA)  # type: ignore[no-untyped-call]
         edges = remove_small_objects(strong, max_size=SMALLEST - 1, connectivity=2)
@@ -62,7 +62,7 @@ class EdgeDetector:
     def __init__(self, source: str, folder: Path, pixels: int):
         self.source, self.folder, self.pixels = source, folder, pixels
 
-    def __call__(self, photo: Image.Image) -> Image.Image:
+    def __call__(self, photo: Image.Image, name: str = "") -> Image.Image:
         return edge_image(self.strength(photo), self.pixels)
 
     @cached_property

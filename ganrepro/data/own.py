@@ -30,14 +30,19 @@ def entry_of(dataset: DatasetSettings) -> dict[str, Any]:
     return _own(dataset) if dataset.source == FOLDER else entry(dataset.source)
 
 
+def derived_of(dataset: DatasetSettings) -> str | None:
+    """What is made of its photos, as a word of `data.spec.DERIVED`."""
+    return "edges" if dataset.edges is not None else dataset.derived
+
+
 @functools.cache
 def _spec(settings: str) -> DataSpec:
     dataset = DatasetSettings.model_validate_json(settings)
     try:
-        return spec_of(entry_of(dataset), dataset.edges is not None)
+        return spec_of(entry_of(dataset), derived_of(dataset))
     except SourceError:
         sides: dict[str, Any] = {"a": "label maps", "b": "photos"} if dataset.palette else {"a": {}, "b": {}}
-        return replace(spec_of({"domains": sides, "palette": dataset.palette}, dataset.edges is not None), known=False)
+        return replace(spec_of({"domains": sides, "palette": dataset.palette}, derived_of(dataset)), known=False)
 
 
 def data_spec(dataset: DatasetSettings) -> DataSpec:
@@ -97,8 +102,8 @@ def _of_folders(dataset: DatasetSettings, folders: Mapping[str, Path]) -> dict[s
             raise SourceError(f"{folders[other]}: is {folders[one]}, or lies in it; give each domain a folder of its own")
     named = all(len(name) == 1 for name in folders)  # a and b have no names of their own
     domains: dict[str, Any] = {n: {"channels": dataset.channels} | ({} if named else {"title": n}) for n in folders}
-    if dataset.edges or dataset.palette:
-        domains = {"b": "photos"} if dataset.edges else {"a": "label maps", "b": "photos"}
+    if derived_of(dataset) or dataset.palette:
+        domains = {"b": "photos"} if derived_of(dataset) else {"a": "label maps", "b": "photos"}
     return {
         "title": f"own images in {' and '.join(folder.name for folder in folders.values())}", "root": None, "layout": "folders",
         "upright": dataset.upright, "palette": dataset.palette, "void_colours": dataset.void or [], "domains": domains,
@@ -149,7 +154,7 @@ def deal(contents: Sequence[Sequence[str]], test: int | None, where: str) -> lis
 def _layout_of(path: Path, dataset: DatasetSettings) -> str:
     if (path / "trainA").is_dir():
         return "two-sides"
-    if dataset.edges is not None:
+    if derived_of(dataset) is not None:
         return "photos"
     if (path / "train").is_dir():
         inside = [p for p in (path / "train").iterdir() if not p.name.startswith(".")]

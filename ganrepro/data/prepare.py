@@ -28,7 +28,7 @@ from ganrepro.data import layouts
 from ganrepro.data.images import ImageError, resize, write_png
 from ganrepro.data.label_maps import colours_to_index, index_to_colours
 from ganrepro.data.layouts.base import SPLITS, Item, Place, find_root
-from ganrepro.data.own import entry_of, notes_of, ranges_of
+from ganrepro.data.own import derived_of, entry_of, notes_of, ranges_of
 from ganrepro.data.spec import DataSpec, photos_of, spec_of
 from ganrepro.errors import SourceError
 from ganrepro.lazy import torch
@@ -39,7 +39,7 @@ from ganrepro.seeding import numpy_stream
 from ganrepro.store.files import read_json
 
 SCHEMA = "dataset/2"
-FindEdges = Callable[[Image.Image], Image.Image]  # photo -> square image of its edges
+Derive = Callable[[Image.Image, str], Image.Image]  # photo and its name -> the square image that is made of it
 
 
 FLAT = 2  # levels between the darkest and the brightest pixel of an image that shows nothing
@@ -54,11 +54,11 @@ class Written(NamedTuple):
 
 
 def prepare(
-    dataset: DatasetSettings, download: Path | None, folder: Path, workers: int = 1, find_edges: FindEdges | None = None
+    dataset: DatasetSettings, download: Path | None, folder: Path, workers: int = 1, derive: Derive | None = None
 ) -> dict[str, Any]:
     """Fills the (empty) `folder` and returns the manifest.
 
-    download: extracted source; None for what is drawn, and for a folder of one's own.   find_edges: makes domain a of the
+    download: extracted source; None for what is drawn, and for a folder of one's own.   derive: makes domain a of the
     photos, whose other side and classes are then dropped. SourceError or ImageError with one line for anything unusable.
     """
     entry = entry_of(dataset)
@@ -66,11 +66,11 @@ def prepare(
         download = Path(dataset.path or ".").expanduser()
     if "drawn" in entry:
         check_drawing(dataset, entry)
-    spec = spec_of(entry, find_edges is not None)
-    if (find_edges is not None) is not (dataset.edges is not None):
-        raise SourceError("edges: a detector is needed where a dataset asks for edges, and only there")
+    spec = spec_of(entry, derived_of(dataset))
+    if (derive is not None) is not (derived_of(dataset) is not None):
+        raise SourceError("derive: is needed where a dataset asks for edges or the like, and only there")
     root = None if download is None else find_root(download, entry.get("root"))
-    source = photos_of(entry["domains"]) if find_edges else None
+    source = photos_of(entry["domains"]) if derive else None
     ranges = ranges_of(dataset) if dataset.source == FOLDER else {}
     place = Place(root, dataset, entry, ranges)
     wanted = _within_limits(dataset, [item for item in _items(place) if source is None or source in item.domains])
@@ -83,13 +83,14 @@ def prepare(
     for sub in (*spec.domains, *(["labels"] if spec.label_maps else [])):
         for split in SPLITS:
             (folder / split / sub).mkdir(parents=True)
-    make = partial(_make, dataset=dataset, entry=entry, spec=spec, folder=folder, find_edges=find_edges)
+    make = partial(_make, dataset=dataset, entry=entry, spec=spec, folder=folder, derive=derive)
     if workers > 1:
         with ProcessPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
             done = list(tqdm(pool.map(make, wanted, chunksize=8), total=len(wanted), unit="image", desc="prepare", mininterval=5))
     else:
         done = [make(item) for item in wanted]
-    title = f"{entry['title']}{': edges and photos' if find_edges else ''}"
+    derived = derive and f"{spec.domains['a'].title} and {spec.domains['b'].title}"
+    title = f"{entry['title']}{': ' + derived if derived else ''}"
     notes = [*(notes_of(dataset) if dataset.source == FOLDER else []), *_flat(done)]
     more: dict[str, Any] = {"values": {name: [*pair] for name, pair in ranges.items()}} if ranges else {}
     return _manifest(dataset, title, spec, done) | more | ({"notes": notes} if notes else {})
@@ -152,14 +153,14 @@ def _within_limits(dataset: DatasetSettings, items: list[Item]) -> list[Item]:
 
 
 def _make(
-    item: Item, dataset: DatasetSettings, entry: Mapping[str, Any], spec: DataSpec, folder: Path, find_edges: FindEdges | None
+    item: Item, dataset: DatasetSettings, entry: Mapping[str, Any], spec: DataSpec, folder: Path, derive: Derive | None
 ) -> Written:
     """Writes one item's images."""
     picture, images = item.read(), {}
     labels, name = picture.labels, f"{item.name}.png"
-    if find_edges is not None:
+    if derive is not None:
         photo = picture.images[photos_of(entry["domains"])]
-        images = {"a": find_edges(photo), "b": photo}
+        images = {"a": derive(photo, item.name), "b": photo}
         labels = None
     else:
         images = dict(picture.images)

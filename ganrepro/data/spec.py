@@ -20,6 +20,16 @@ WORDS = {
     "label maps": ("label maps", "labels", "labels"),
     "edges": ("edges", "edges", "edges"),
 }
+# what is made of photos themselves, as domain a: `edges` and `derived` of a dataset
+DERIVED: dict[str, dict[str, Any]] = {
+    "edges": {"kind": "edges"},
+    "grey": {"title": "photos without colours", "word": "grey", "slug": "grey", "channels": 1},
+    "holes": {"title": "photos with holes", "word": "photo with a hole", "slug": "holes"},
+    **{
+        f"shrink-{n}": {"title": f"photos shrunk {n} times", "word": f"photo shrunk {n} times", "slug": f"small{n}"}
+        for n in (2, 4, 8)
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -94,20 +104,26 @@ class DataSpec:
         return cls(domains, values["paired"], tuple(values["classes"]), values["upright"])
 
 
-def spec_of(entry: Mapping[str, Any], edges: bool = False) -> DataSpec:
-    """Of a dataset with this entry of the registry (or one like it: `data.own`).  edges: found in its photos, as a domain a."""
+def spec_of(entry: Mapping[str, Any], derived: str | None = None) -> DataSpec:
+    """Of a dataset with this entry of the registry (or one like it: `data.own`).
+
+    derived: a word of DERIVED: what is made of its photos, as a domain a.
+    """
     palette, given = entry.get("palette") or {}, entry["domains"]
     domains = {name: _domain(name, {"kind": d} if isinstance(d, str) else dict(d), palette) for name, d in given.items()}
-    if edges:
-        domains = {"a": _domain("a", {"kind": "edges"}, {}), "b": domains[photos_of(domains)]}
+    if derived:
+        domains = {"a": _domain("a", DERIVED[derived], {}), "b": domains[photos_of(domains)]}
     classes = tuple(entry.get("classes", ()))
     return DataSpec(
-        domains, edges or bool(entry.get("paired", len(domains) > 1)), () if edges else classes, entry.get("upright", False)
+        domains,
+        bool(derived or entry.get("paired", len(domains) > 1)),
+        () if derived else classes,
+        entry.get("upright", False),
     )
 
 
 def photos_of(domains: Mapping[str, Any]) -> str:
-    """The domain in which edges are looked for: the last one."""
+    """The domain whose images the other side is made of: the last one."""
     return list(domains)[-1]
 
 
@@ -119,6 +135,6 @@ def _domain(name: str, given: dict[str, Any], palette: Mapping[str, list[int]]) 
     title, word, slug = WORDS.get(kind, (f"images of domain {name.upper() if len(name) == 1 else name}",) * 3)
     if kind == "images":
         word, slug = (name.upper() if len(name) == 1 else name), name
-        word = given.get("title", word)
+        word, slug = given.get("title", word), given.get("slug", slug)
     known = dict(palette) if kind == "label maps" else {}
     return Domain(given.get("title", title), given.get("word", word), slug, kind, given.get("channels", 3), known)

@@ -1,6 +1,6 @@
 """The kinds of jobs, and the code that each executes. No torch.
 
-prepare/LAYOUT  edges  reader/KIND  train/METHOD  images  measure/NAME
+prepare/LAYOUT  edges  derived  reader/KIND  train/METHOD  images  measure/NAME
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ganrepro.store import code
 def jobs() -> list[str]:
     """Every kind of job whose results have keys."""
     named = {"prepare": layouts.names(), "reader": KINDS, "train": methods.names(), "measure": NAMES}
-    return ["edges", "images", *(f"{kind}/{name}" for kind, names in named.items() for name in names)]
+    return ["edges", "derived", "images", *(f"{kind}/{name}" for kind, names in named.items() for name in names)]
 
 
 def modules_of(job: str) -> tuple[str, ...]:
@@ -24,6 +24,7 @@ def modules_of(job: str) -> tuple[str, ...]:
     return {
         "prepare": ("data.prepare", layouts.module_of(name)),
         "edges": ("data.edges",),
+        "derived": ("data.derived",),
         "reader": ("process", f"evaluation.readers.{name}"),
         "train": ("process", "training.loop", f"methods.{name}"),
         "images": ("process", "evaluation.generation"),
@@ -33,4 +34,5 @@ def modules_of(job: str) -> tuple[str, ...]:
 
 def version(job: str, precision: str = "float32", device: str = "cpu") -> str:
     """What stands for the code of a job in keys.  device: as params.yaml states it; `auto` counts as a CPU."""
-    return code.version(job, *modules_of(job), precision=precision, device="cuda" if device == "cuda" else "cpu")
+    own = "cpu" if device == "auto" else device.partition(":")[0]
+    return code.version(job, *modules_of(job), precision=precision, device=own)

@@ -80,6 +80,7 @@ def _dataset_key(settings: str, **more: str) -> str:
         prepared_by = "none"  # of a folder that is not here; its preparation says so
     source = folder_digest(dataset) if dataset.source == FOLDER else registry_digest(dataset.source)
     edges = [code.version("edges"), registry_digest(dataset.edges)] if dataset.edges else []
+    edges += [code.version("derived")] if dataset.derived else []
     asked = {
         name: value for name, value in changed(dataset).items() if name not in ("path", "folders")
     }  # what a folder holds counts, not where

@@ -286,7 +286,7 @@ def gpu_slots(device: str) -> int:
 
     `auto` looks at this machine; on a cluster's login node say `device: cuda`.
     """
-    return int(device == "cuda" or (device == "auto" and shutil.which("nvidia-smi") is not None))
+    return int(device.startswith(("cuda", "mps")) or (device == "auto" and shutil.which("nvidia-smi") is not None))
 
 
 def features_dir(portable: bool) -> Path:

@@ -101,7 +101,8 @@ def deviations_of(params: Params, study: Study) -> tuple[str, ...]:
     jobs = {"images"} | {f"train/{row.method.name}" for row in study.rows.values()}
     measured = [m for run in paths.runs(params, study)[:1] for of in run.measures.values() for m in of]
     jobs |= {f"measure/{measure.name}" for measure in measured}
-    jobs |= {"edges"} if params.datasets[study.dataset].edges else set()
+    dataset = params.datasets[study.dataset]
+    jobs |= {"edges"} if dataset.edges else {"derived"} if dataset.derived else set()
     kind = paths.reader_kind(params, study)
     read = kind is not None and paths.read(params, study)
     jobs |= {f"reader/{kind}"} if read else set()

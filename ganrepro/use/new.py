@@ -87,6 +87,7 @@ def dataset_of(args: Any, root: Path) -> dict[str, Any]:
     """
     ways = {
         "--a and --b": args.a and args.b, "--side-by-side": args.side_by_side, "--edges": args.edges,
+        "--grey": args.grey, "--holes": args.holes, "--shrink": args.shrink,
         "--classes": args.classes, "--domains": args.domains,
     }  # fmt: skip
     given = [way for way, value in ways.items() if value]
@@ -99,8 +100,9 @@ def dataset_of(args: Any, root: Path) -> dict[str, Any]:
         made |= {"folders": {"a": _seen_from(root, args.a), "b": _seen_from(root, args.b)}} | (
             {"paired": True} if args.pairs else {}
         )
-    elif args.edges:
-        made |= {"folders": {"b": _seen_from(root, args.edges)}, "edges": "canny"}
+    elif photos := _photos(args):
+        how = {"edges": "canny"} if args.edges else {"derived": "grey" if args.grey else "holes" if args.holes else "shrink-4"}
+        made |= {"folders": {"b": _seen_from(root, photos)}} | how
     elif args.domains:
         names = [_name_of(place) for place in args.domains]
         if len({*names}) < len(names):
@@ -110,6 +112,12 @@ def dataset_of(args: Any, root: Path) -> dict[str, Any]:
         place = args.side_by_side or args.classes
         made |= {"path": _seen_from(root, place), "layout": "side-by-side" if args.side_by_side else "classes"}
     return made | ({"test_images": args.test} if args.test else {})
+
+
+def _photos(args: Any) -> Path | None:
+    """The folder of photos that the other side is made of."""
+    photos: Path | None = args.edges or args.grey or args.holes or args.shrink
+    return photos
 
 
 def _seen_from(root: Path, place: Path) -> str:
@@ -192,7 +200,7 @@ def time_steps() -> None:
     """Reads a request of `minutes`, prints the minutes."""
     import torch
 
-    from ganrepro import process
+    from ganrepro import devices, process
     from ganrepro.methods.base import epochs
     from ganrepro.training.batches import TrainingImages
     from ganrepro.training.engine import Engine
@@ -203,7 +211,7 @@ def time_steps() -> None:
     os.chdir(request["folder"])
     params = settings.parse(request["raw"], settings.papers_beside(Path("params.yaml")))
     (row,) = params.studies[request["study"]].rows.values()
-    method, device = row.method, process.device(params.device)
+    method, device = row.method, devices.device(params.device)
     side, count = method.settings.load_pixels, min(16, request["images"])
     feed = method.feed()
     drawn = {name: torch.randint(0, 256, (count, side, side, method.data.channels(name))).byte() for name in feed.domains}
@@ -280,13 +288,13 @@ def new(args: Any) -> str:
     given = dataset_of(args, file.parent)
     with contextlib.chdir(file.parent):
         looked = look(DatasetSettings(**given, pixels=64))
-    kind = "classes" if args.classes else "paired" if args.pairs or args.side_by_side or args.edges else "unpaired"
+    kind = "classes" if args.classes else "paired" if args.pairs or args.side_by_side or _photos(args) else "unpaired"
     images = max(looked.counts.values()) if kind != "classes" else sum(looked.counts.values())
     for place, count in looked.counts.items():
         print(f"{count} pictures in {place if place != '.' else given.get('path', 'the folder')}")
     print(f"sizes: {looked.sizes}; each is made a square\n" + "".join(f"note: {note}\n" for note in looked.notes), end="")
     extra: dict[str, Any] = {"values": looked.values} if looked.values else {}
-    extra |= {"channels": 1} if looked.channels == 1 and not args.edges else {}
+    extra |= {"channels": 1} if looked.channels == 1 and not _photos(args) else {}
     chosen: tuple[dict[str, Any], dict[str, Any]] = {}, {}
     size, expected = "small", 0.0
     for size in [args.size] if args.size else ["medium", "small"]:
