@@ -44,7 +44,7 @@ def main() -> None:
         if not folders or not measures:
             continue  # a reference row has no images of what is made from noise by a code
         job = Job(
-            output, folders, folder, manifest, study.data, study.pixels, device, run.row if run.reference else None, reader,
+            output, folders, folder, manifest, study.data, study.size, device, run.row if run.reference else None, reader,
             params.features, datasets.download_dir(INCEPTION), paths.features_dir(arithmetic.is_set()),
         )  # fmt: skip
         job.expect_all()

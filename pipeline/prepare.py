@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ganrepro import process, settings
 from ganrepro.data.derived import Derived
+from ganrepro.data.own import data_spec
 from ganrepro.data.prepare import Derive, prepare
 from ganrepro.plan import datasets
 from ganrepro.schema.registry import is_downloaded
@@ -18,15 +19,16 @@ def main() -> None:
     datasets.remember(dataset)
     stage.expect(args.out, datasets.dataset_dir(params, args.dataset))
     download = datasets.download_dir(dataset.source) if is_downloaded(dataset.source) else None
+    size = data_spec(dataset).size(dataset.pixels)
     derive: Derive | None = None
     if dataset.derived is not None:
-        derive = Derived(dataset.derived, dataset.pixels)
+        derive = Derived(dataset.derived, size)
     if dataset.edges is not None:
         from ganrepro.data.edges import detector  # with the libraries that only this needs
 
         process.configure(1)  # a thread for each worker: the same edges, to the bit, whatever their number
         weights = datasets.download_dir(dataset.edges) if is_downloaded(dataset.edges) else None
-        derive = detector(dataset.edges, weights, dataset.pixels)
+        derive = detector(dataset.edges, weights, size)
     with filling(args.out) as folder:
         manifest = prepare(dataset, download, folder, args.threads, derive)
         write_json(folder / "manifest.json", manifest)

@@ -9,6 +9,7 @@ from ganrepro import devices, process, settings
 from ganrepro.data.prepare import read_manifest
 from ganrepro.evaluation import readers
 from ganrepro.evaluation.readers.base import Task
+from ganrepro.methods.base import CROP_MULTIPLE
 from ganrepro.plan import datasets, paths
 from ganrepro.schema.readers import PublishedReaderSettings
 from ganrepro.store import checkpoints
@@ -30,8 +31,9 @@ def main() -> None:
     )
     work = paths.work_dir(args.out)
     resume = work / "reader.pt"
+    size = study.data.size(spec["recipe"].get("pixels") or study.pixels, CROP_MULTIPLE)
     task = Task(
-        folder, read_manifest(folder), study.data, recipe, spec["recipe"].get("pixels") or study.pixels, device,
+        folder, read_manifest(folder), study.data, recipe, size, device,
         download=datasets.download_dir(recipe.weights) if isinstance(recipe, PublishedReaderSettings) else None,
         resume=checkpoints.load(resume, spec) if resume.exists() else None,
         save=lambda state: checkpoints.save(resume, spec, state),

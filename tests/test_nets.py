@@ -149,8 +149,8 @@ def test_same_stream_same_weights_and_no_global_randomness_used():
 def test_unusable_sizes_are_refused():
     with pytest.raises(ValueError, match="power of two"):
         UNet(96)
-    with pytest.raises(ValueError, match="built for 32 x 32"):
-        UNet(32, filters=1)(torch.zeros(1, 3, 64, 64))
+    with pytest.raises(ValueError, match="built for multiples of 32 x 32"):
+        UNet(32, filters=1)(torch.zeros(1, 3, 64, 48))
     with pytest.raises(ValueError, match="expected one of"):
         patch_discriminator(50)
 

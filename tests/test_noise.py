@@ -667,7 +667,7 @@ def test_samples_of_wrong_size_or_too_few_are_named(prepared, tmp_path):
     with pytest.raises(ImageError, match=r"a distance needs at least 2 images on each side, got 1 samples and 300 test images"):
         MEASURES["classifier_distance"].measure(job(prepared, tmp_path))
     write_png(tmp_path / "00001.png", Image.new("L", (20, 28)))
-    with pytest.raises(ImageError, match=r"00001.png: 20 × 28 pixels; expected squares of one size, as 00000.png"):
+    with pytest.raises(ImageError, match=r"00001.png: 20 × 28 pixels; expected images of one size, as 00000.png"):
         load_levels(tmp_path, ["00000.png", "00001.png"], 1)
 
 

@@ -19,6 +19,7 @@ from skimage.feature import canny
 from skimage.morphology import remove_small_objects, thin
 
 from ganrepro.data.images import resize
+from ganrepro.data.spec import Size
 from ganrepro.nets.cpu_convolutions import accelerate
 from ganrepro.nets.hed import HED, MEANS
 from ganrepro.nets.hed_weights import load_hed
@@ -29,41 +30,41 @@ LONGEST = 1024
 CANNY_SIGMA = 1.5  # pixels of the stored size; a choice of ours
 
 
-def detector(source: str, folder: Path | None, pixels: int) -> Callable[[Image.Image, str], Image.Image]:
-    """What a dataset's `edges` names: an RGB photo (and its name, which does not matter) to its edges, `pixels` square.
+def detector(source: str, folder: Path | None, size: Size) -> Callable[[Image.Image, str], Image.Image]:
+    """What a dataset's `edges` names: an RGB photo (and its name, which does not matter) to its edges, of a size.
 
     folder: of downloaded weights, where it has any.
     """
     if source == "canny":
-        return CannyDetector(pixels)
+        return CannyDetector(size)
     assert folder is not None
-    return EdgeDetector(source, folder, pixels)
+    return EdgeDetector(source, folder, size)
 
 
 class CannyDetector:
     """Canny's edges of the photo at its stored size: no weights, no download. The papers' edges are HED's."""
 
-    def __init__(self, pixels: int):
-        self.pixels = pixels
+    def __init__(self, size: Size):
+        self.size = size
 
     def __call__(self, photo: Image.Image, name: str = "") -> Image.Image:
-        grey = np.asarray(resize(photo, self.pixels).convert("L"), np.float64) / 255
+        grey = np.asarray(resize(photo, self.size).convert("L"), np.float64) / 255
         strong = canny(grey, sigma=CANNY_SIGMA)  # type: ignore[no-untyped-call]
         edges = remove_small_objects(strong, max_size=SMALLEST - 1, connectivity=2)
         return Image.fromarray(np.where(edges, 0, 255).astype(np.uint8)).convert("RGB")
 
 
 class EdgeDetector:
-    """HED with downloaded weights: called with an RGB photo it returns its edges, `pixels` square.
+    """HED with downloaded weights: called with an RGB photo it returns its edges, of a size.
 
     Loads the weights when first used, so that each worker process may have its own.
     """
 
-    def __init__(self, source: str, folder: Path, pixels: int):
-        self.source, self.folder, self.pixels = source, folder, pixels
+    def __init__(self, source: str, folder: Path, size: Size):
+        self.source, self.folder, self.size = source, folder, size
 
     def __call__(self, photo: Image.Image, name: str = "") -> Image.Image:
-        return edge_image(self.strength(photo), self.pixels)
+        return edge_image(self.strength(photo), self.size)
 
     @cached_property
     def network(self) -> HED:
@@ -89,10 +90,10 @@ class EdgeDetector:
         return strength[top : top + photo.height, left : left + photo.width]
 
 
-def edge_image(strength: np.ndarray, pixels: int) -> Image.Image:
-    """Black edges one pixel wide on white, square, as RGB.  strength: (h, w) in 0..1."""
-    square = Image.fromarray(strength).resize((pixels, pixels), Image.Resampling.BICUBIC)
-    return Image.fromarray(np.where(thin_edges(np.asarray(square)), 0, 255).astype(np.uint8)).convert("RGB")
+def edge_image(strength: np.ndarray, size: Size) -> Image.Image:
+    """Black edges one pixel wide on white, of a size, as RGB.  strength: (h, w) in 0..1."""
+    whole = resize(Image.fromarray(strength), size)
+    return Image.fromarray(np.where(thin_edges(np.asarray(whole)), 0, 255).astype(np.uint8)).convert("RGB")
 
 
 def thin_edges(strength: np.ndarray, threshold: float = THRESHOLD, smallest: int = SMALLEST) -> np.ndarray:

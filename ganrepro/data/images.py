@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from ganrepro.data.spec import Size
 from ganrepro.errors import UserError
 from ganrepro.lazy import torch
 from ganrepro.store.files import plain, replacing
@@ -179,15 +180,24 @@ def read_labels(path: str | Path) -> np.ndarray:
         raise ImageError(f"{path}: not a readable label map ({error})") from None
 
 
-def resize(image: Image.Image, pixels: int, how: str = "bicubic") -> Image.Image:
-    """Squeezes to a square, aspect ratio not kept, as both papers do with Cityscapes.  how: 'bicubic' (Pillow) or 'lua'."""
-    if image.size == (pixels, pixels):
+def height_and_width(size: Size) -> tuple[int, int]:
+    """Of images of a size, as tensors have them."""
+    return size[::-1] if isinstance(size, tuple) else (size, size)
+
+
+def resize(image: Image.Image, size: Size, how: str = "bicubic") -> Image.Image:
+    """Squeezes to a square of so many pixels, as both papers do with Cityscapes, or to (width, height).
+
+    how: 'bicubic' (Pillow) or 'lua'.
+    """
+    width, height = size if isinstance(size, tuple) else (size, size)
+    if image.size == (width, height):
         return image
     if how == "bicubic":
-        return image.resize((pixels, pixels), Image.Resampling.BICUBIC)
+        return image.resize((width, height), Image.Resampling.BICUBIC)
     levels = np.asarray(image, np.float64)
     levels = levels if levels.ndim == 3 else levels[..., None]
-    rows, columns = (linear_weights(size, pixels) for size in levels.shape[:2])
+    rows, columns = linear_weights(levels.shape[0], height), linear_weights(levels.shape[1], width)
     resized = np.einsum("ih,hwc,jw->ijc", rows, levels, columns, optimize=True).round().clip(0, 255).astype(np.uint8)
     return Image.fromarray(resized.squeeze(-1) if resized.shape[-1] == 1 else resized)
 
@@ -233,8 +243,8 @@ def nearest_colour(image: Image.Image, colours: np.ndarray) -> tuple[np.ndarray,
     return distance.argmin(-1).astype(np.uint8), distance.min(-1)
 
 
-def load_folder(folder: Path, names: list[str], pixels: int, channels: int = 3, how: str = "bicubic") -> torch.Tensor:
-    """The named images at `pixels` square (see `resize`), uint8 (n, h, w, channels)."""
+def load_folder(folder: Path, names: list[str], size: Size, channels: int = 3, how: str = "bicubic") -> torch.Tensor:
+    """The named images in one size (see `resize`), uint8 (n, h, w, channels)."""
     mode = "RGB" if channels == 3 else "L"
-    images = [np.asarray(resize(read_rgb(folder / name).convert(mode), pixels, how)) for name in names]
-    return torch.from_numpy(np.stack(images).reshape(len(names), pixels, pixels, channels))
+    images = np.stack([np.asarray(resize(read_rgb(folder / name).convert(mode), size, how)) for name in names])
+    return torch.from_numpy(images.reshape(*images.shape[:3], channels))

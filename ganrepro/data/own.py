@@ -38,6 +38,11 @@ def derived_of(dataset: DatasetSettings) -> str | None:
 @functools.cache
 def _spec(settings: str) -> DataSpec:
     dataset = DatasetSettings.model_validate_json(settings)
+    width, height = dataset.shape or (1, 1)
+    return replace(_square_spec(dataset), shape=(width, height))
+
+
+def _square_spec(dataset: DatasetSettings) -> DataSpec:
     try:
         return spec_of(entry_of(dataset), derived_of(dataset))
     except SourceError:

@@ -1,6 +1,6 @@
 """From a source to a prepared dataset: images of every domain, label maps, unpaired splits, manifest.
 
-    <folder>/<split>/<domain>/NAME.png  square
+    <folder>/<split>/<domain>/NAME.png  of one size
     <folder>/<split>/labels/NAME.png    classes of pixels at native size, 255 where not scored
     <folder>/manifest.json              what the dataset has (`data.spec`), names by split and domain, sha256 of every image
 
@@ -16,6 +16,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,8 +28,8 @@ from tqdm import tqdm
 from ganrepro.data import layouts
 from ganrepro.data.images import ImageError, resize, write_png
 from ganrepro.data.label_maps import colours_to_index, index_to_colours
-from ganrepro.data.layouts.base import SPLITS, Item, Place, find_root
-from ganrepro.data.own import derived_of, entry_of, notes_of, ranges_of
+from ganrepro.data.layouts.base import SPLITS, Item, Picture, Place, find_root
+from ganrepro.data.own import data_spec, derived_of, entry_of, notes_of, ranges_of
 from ganrepro.data.spec import DataSpec, photos_of, spec_of
 from ganrepro.errors import SourceError
 from ganrepro.lazy import torch
@@ -66,7 +67,7 @@ def prepare(
         download = Path(dataset.path or ".").expanduser()
     if "drawn" in entry:
         check_drawing(dataset, entry)
-    spec = spec_of(entry, derived_of(dataset))
+    spec = replace(spec_of(entry, derived_of(dataset)), shape=data_spec(dataset).shape)
     if (derive is not None) is not (derived_of(dataset) is not None):
         raise SourceError("derive: is needed where a dataset asks for edges or the like, and only there")
     root = None if download is None else find_root(download, entry.get("root"))
@@ -156,7 +157,9 @@ def _make(
     item: Item, dataset: DatasetSettings, entry: Mapping[str, Any], spec: DataSpec, folder: Path, derive: Derive | None
 ) -> Written:
     """Writes one item's images."""
-    picture, images = item.read(), {}
+    picture, images, size = item.read(), {}, spec.size(dataset.pixels)
+    if spec.shape != (1, 1):
+        picture = _cut(picture, spec.shape)
     labels, name = picture.labels, f"{item.name}.png"
     if derive is not None:
         photo = picture.images[photos_of(entry["domains"])]
@@ -170,7 +173,7 @@ def _make(
     written: dict[str, str] = {}
     flat = []
     for domain, image in images.items():
-        square = resize(image.convert("L" if spec.domains[domain].channels == 1 else "RGB"), dataset.pixels)
+        square = resize(image.convert("L" if spec.domains[domain].channels == 1 else "RGB"), size)
         through = _through_jpeg(square) if entry.get("jpeg") else square
         written |= _write(folder, f"{item.split}/{domain}/{name}", through)
         if domain != spec.label_maps and max(high - low for low, high in _extremes(square)) <= FLAT:
@@ -178,6 +181,22 @@ def _make(
     if labels is not None:
         written |= _write(folder, f"{item.split}/labels/{name}", Image.fromarray(labels))
     return Written(written, {} if picture.image_class is None else {name: picture.image_class}, tuple(flat))
+
+
+def _cut(picture: Picture, shape: tuple[int, int]) -> Picture:
+    """The middle of its images and labels, as large as it can be with that width to height."""
+
+    def box(width: int, height: int) -> tuple[int, int, int, int]:
+        wide = min(width, max(1, round(height * shape[0] / shape[1])))
+        high = min(height, max(1, round(width * shape[1] / shape[0])))
+        left, top = (width - wide) // 2, (height - high) // 2
+        return left, top, left + wide, top + high
+
+    images = {domain: image.crop(box(*image.size)) for domain, image in picture.images.items()}
+    if picture.labels is None:
+        return picture._replace(images=images)
+    left, top, right, bottom = box(*picture.labels.shape[::-1])
+    return picture._replace(images=images, labels=picture.labels[top:bottom, left:right])
 
 
 def _extremes(image: Image.Image) -> list[tuple[int, int]]:

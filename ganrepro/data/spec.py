@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from ganrepro.errors import SourceError
 
+Size = int | tuple[int, int]  # side of a square; or width and height
 Kind = Literal["photos", "label maps", "edges", "images"]
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".tif", ".tiff", ".webp")  # of files that are taken for images
 # kind -> in sentences, in the title of a translation, in the name of an output
@@ -30,6 +31,12 @@ DERIVED: dict[str, dict[str, Any]] = {
         for n in (2, 4, 8)
     },
 }
+
+
+def in_words(size: Size) -> str:
+    """As in '192 × 128'."""
+    width, height = size if isinstance(size, tuple) else (size, size)
+    return f"{width} × {height}"
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,7 @@ class DataSpec:
     domains: by name, which is also the folder of their images.  paired: images of one name show one thing in all domains, so that
     the true translation of each test image is known.  classes: of whole images, in order; () where they have none.  upright:
     training never mirrors the images.  known: false where a folder is not here, and the rest is what params.yaml leads to expect.
+    shape: width to height of its images.
     """
 
     domains: Mapping[str, Domain]
@@ -62,6 +70,15 @@ class DataSpec:
     classes: tuple[str, ...] = ()
     upright: bool = False
     known: bool = field(default=True, compare=False)
+    shape: tuple[int, int] = (1, 1)
+
+    def size(self, pixels: int, multiple: int = 1) -> Size:
+        """Of images whose shorter side has so many pixels, the longer rounded to a multiple; of squares `pixels`."""
+        width, height = self.shape
+        if width == height:
+            return pixels
+        longer = multiple * round(pixels * max(self.shape) / min(self.shape) / multiple)
+        return (longer, pixels) if width > height else (pixels, longer)
 
     @property
     def label_maps(self) -> str | None:
@@ -95,13 +112,14 @@ class DataSpec:
                 for name, d in self.domains.items()
             },
             "paired": self.paired, "classes": list(self.classes), "upright": self.upright,
-        }  # fmt: skip
+        } | ({"shape": list(self.shape)} if self.shape != (1, 1) else {})  # fmt: skip
 
     @classmethod
     def of_values(cls, values: Mapping[str, Any]) -> DataSpec:
         """The inverse of `as_values`."""
         domains = {name: Domain(**(d | {"palette": dict(d["palette"])})) for name, d in values["domains"].items()}
-        return cls(domains, values["paired"], tuple(values["classes"]), values["upright"])
+        width, height = values.get("shape", (1, 1))
+        return cls(domains, values["paired"], tuple(values["classes"]), values["upright"], shape=(width, height))
 
 
 def spec_of(entry: Mapping[str, Any], derived: str | None = None) -> DataSpec:

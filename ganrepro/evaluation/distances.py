@@ -25,6 +25,7 @@ from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ganrepro.data.images import ImageError, as_tensor, read_labels, read_rgb, resize, to_float
+from ganrepro.data.spec import Size
 from ganrepro.errors import WeightsError
 from ganrepro.evaluation.label_maps import enlarged
 from ganrepro.evaluation.measures.base import GROUND_TRUTH, GROUPS, OWN_FEATURES, Job
@@ -174,8 +175,8 @@ def kept_features(images: Sequence[Image.Image], backbone: Backbone, device: tor
     return values
 
 
-def load_photos(folder: Path, names: Sequence[str], pixels: int | None = None) -> list[Image.Image]:
-    """Photos as they are, or `pixels` square. ImageError names one that is missing or unreadable."""
+def load_photos(folder: Path, names: Sequence[str], pixels: Size | None = None) -> list[Image.Image]:
+    """Photos as they are, or all of one size. ImageError names one that is missing or unreadable."""
 
     def load(name: str) -> Image.Image:
         photo = read_rgb(folder / name)

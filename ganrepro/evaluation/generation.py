@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from ganrepro.data.images import as_array, as_tensor, read_rgb, resize, to_float, to_uint8, write_png
+from ganrepro.data.spec import Size
 from ganrepro.methods.base import Batch, Method
 from ganrepro.methods.encodes import Encodes
 from ganrepro.methods.outputs import Output
@@ -90,7 +91,7 @@ def _from_images(
     mode = "L" if method.data.channels(output.source) == 1 else "RGB"
     for batch in np.array_split(np.array(names), -(-len(names) // method.images_at_once())):
         photos = [read_rgb(test / output.source / name).convert(mode) for name in batch]
-        photos = [resize(photo, method.settings.crop_pixels, method.settings.resize) for photo in photos]
+        photos = [resize(photo, method.size, method.settings.resize) for photo in photos]
         images = {output.source: to_float(torch.stack([as_tensor(photo) for photo in photos]).to(device))}
         random = stream(repetition, f"translate/draws/{batch[0]}")
         noise = {name: kind.draw(len(batch), random).to(device) for name, kind in method.feed().noise.items()}
@@ -135,7 +136,7 @@ def write_codes(
         np.savez_compressed(opened, **codes)  # type: ignore[arg-type]
 
 
-def reference(row: str, pixels: int, test: Path, names: Mapping[str, list[str]], folder: Path, outputs: Iterable[Output]) -> None:
+def reference(row: str, size: Size, test: Path, names: Mapping[str, list[str]], folder: Path, outputs: Iterable[Output]) -> None:
     """The same folders without any training: 'identity' copies the input, 'ground-truth' the target."""
     for output in outputs:
         domain = output.source if row == "identity" else output.target
@@ -143,4 +144,4 @@ def reference(row: str, pixels: int, test: Path, names: Mapping[str, list[str]],
             continue  # what is made from noise has no input
         (folder / output.name).mkdir(parents=True, exist_ok=True)
         for name in names[domain]:
-            write_png(folder / output.name / name, resize(read_rgb(test / domain / name), pixels))
+            write_png(folder / output.name / name, resize(read_rgb(test / domain / name), size))

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ganrepro.data.images import ImageError, as_tensor, read_rgb, resize
+from ganrepro.data.spec import Size
 from ganrepro.errors import UserError
 from ganrepro.store.files import plain
 
@@ -38,18 +39,18 @@ def read_codes(file: Path, wanted: Mapping[str, int]) -> dict[str, np.ndarray]:
     return codes
 
 
-def load_levels(folder: Path, names: Sequence[str], channels: int, pixels: int | None = None) -> Tensor:
-    """Images of one size, uint8 (n, channels, side, side); or all brought to `pixels`.
+def load_levels(folder: Path, names: Sequence[str], channels: int, pixels: Size | None = None) -> Tensor:
+    """Images of one size, uint8 (n, channels, h, w); or all brought to `pixels`.
 
-    ImageError names one that is missing, no square, or of another size than the first.
+    ImageError names one that is missing, or of another size than the first.
     """
     mode = "L" if channels == 1 else "RGB"
     images = [read_rgb(folder / name).convert(mode) for name in names]
     images = [resize(image, pixels) for image in images] if pixels else images
     for name, image in zip(names, images, strict=True):
-        if image.size != images[0].size or image.width != image.height:
+        if image.size != images[0].size:
             size = f"{image.width} × {image.height} pixels"
-            raise ImageError(f"{folder / name}: {size}; expected squares of one size, as {names[0]}")
+            raise ImageError(f"{folder / name}: {size}; expected images of one size, as {names[0]}")
     return torch.stack([as_tensor(image) for image in images])
 
 
@@ -70,7 +71,7 @@ def nearest(codes: np.ndarray, others: np.ndarray, chunk: int = 500) -> tuple[np
     return np.concatenate(places), np.concatenate(distances)
 
 
-def lines(folder: Path, names: Sequence[str], channels: int, pixels: int | None = None) -> np.ndarray:
-    """Images as lines of numbers from 0 to 1, (n, channels × side²); see `load_levels`."""
+def lines(folder: Path, names: Sequence[str], channels: int, pixels: Size | None = None) -> np.ndarray:
+    """Images as lines of numbers from 0 to 1, (n, channels × h × w); see `load_levels`."""
     levels: np.ndarray = load_levels(folder, names, channels, pixels).flatten(1).numpy().astype(np.float32) / 255
     return levels

@@ -15,12 +15,13 @@ from typing import Annotated, Any, ClassVar, Generic, Literal, NamedTuple, Proto
 
 from pydantic import Field, model_validator
 
-from ganrepro.data.spec import DataSpec
+from ganrepro.data.spec import DataSpec, Size
 from ganrepro.errors import UnfitData
 from ganrepro.lazy import torch
 from ganrepro.methods.outputs import Output
 from ganrepro.schema.fields import Closed, Count, CountOrZero, Pixels
 
+CROP_MULTIPLE = 4  # of the longer side of crops that are no squares: what a ResNet halves, it doubles again
 READER = "reader"  # among the files of a method: the network that scores its study
 
 Random = Callable[[str], "torch.Generator"]  # purpose -> a random stream of its own
@@ -34,8 +35,8 @@ class ScheduleSettings(Closed):
     default never changes once results exist (tests/defaults.json remembers it).
     """
 
-    load_pixels: Pixels = Field(286, description="jitter: images are resized to this square size, then cropped at random")
-    crop_pixels: Pixels = Field(256, description="side of the square crop that the networks see")
+    load_pixels: Pixels = Field(286, description="jitter: images are resized to this size, then cropped at random")
+    crop_pixels: Pixels = Field(256, description="of the crop that the networks see: side of a square, or shorter side")
     batch_images: Count = Field(1, description="images of a step (of each domain)")
     epoch_images: Count | None = Field(
         None, description="images drawn in an epoch, from each domain; null: as many as the larger domain has"
@@ -261,6 +262,7 @@ class Method(Generic[S]):
 
     title: ClassVar[str]  # as printed in the provenance of reports
     paper: ClassVar[str]  # where it was published, or "a baseline"
+    any_shape: ClassVar[bool] = False  # whether its networks take images that are no squares
 
     def __init__(self, settings: S, data: DataSpec, files: Mapping[str, Path] | None = None):
         self.settings, self.data, self.files = settings, data, dict(files or {})
@@ -278,6 +280,11 @@ class Method(Generic[S]):
         """The same method, told where its files lie."""
         return type(self)(self.settings, self.data, files)
 
+    @property
+    def size(self) -> Size:
+        """Of the crops that the networks see, and of what is made."""
+        return self.data.size(self.settings.crop_pixels, CROP_MULTIPLE)
+
     def failed(self, losses: Sequence[Mapping[str, float]]) -> str:
         """Why a training cannot have learned what the method is for, told by its losses (epoch by epoch); '' where it can."""
         return ""
@@ -288,6 +295,8 @@ class Method(Generic[S]):
         What the feed says is looked at here; a method with needs of its own adds to it, before or after.
         """
         feed = self.feed()
+        if self.data.shape != (1, 1) and not self.any_shape:
+            raise UnfitData("makes squares alone, and the dataset has a shape of its own")
         if lacking := [domain for domain in feed.domains if domain not in self.data.domains]:
             have = ", ".join(self.data.domains)
             raise UnfitData(f"needs a domain '{lacking[0]}'; the dataset has {have}")

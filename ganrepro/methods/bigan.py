@@ -24,8 +24,8 @@ from ganrepro.schema.fields import CountOrZero, Pixels
 class Settings(TranslationSettings):
     """CycleGAN's recipe at 128 × 128."""
 
-    load_pixels: Pixels = Field(143, description="jitter: images are resized to this square size, then cropped at random")
-    crop_pixels: Pixels = Field(128, description="side of the square crop that the networks see")
+    load_pixels: Pixels = Field(143, description="jitter: images are resized to this size, then cropped at random")
+    crop_pixels: Pixels = Field(128, description="of the crop that the networks see: side of a square, or shorter side")
     pool_images: CountOrZero = Field(50, description="history of generated pairs, of each kind, for the discriminator; 0: none")
 
 

@@ -32,8 +32,8 @@ from ganrepro.schema.fields import Count, CountOfTwo, CountOrZero, Pixels, Posit
 class Settings(TwoDomainSettings):
     """The authors' template for colour images of 128 × 128; how layers are tied and codes are found is ours."""
 
-    load_pixels: Pixels = Field(143, description="jitter: images are resized to this square size, then cropped at random")
-    crop_pixels: Pixels = Field(128, description="side of the square crop that the networks see")
+    load_pixels: Pixels = Field(143, description="jitter: images are resized to this size, then cropped at random")
+    crop_pixels: Pixels = Field(128, description="of the crop that the networks see: side of a square, or shorter side")
     batch_images: CountOfTwo = Field(128, description="images of a step (of each domain); batch norm needs two")
     epoch_images: Count | None = Field(12800, description="images drawn in an epoch, from each domain: 100 steps of 128")
     epochs_constant: CountOrZero = Field(1000, description="epochs at the full learning rate: 100,000 steps")

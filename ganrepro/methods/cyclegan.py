@@ -30,8 +30,8 @@ Term = Literal["adversarial", "cycle_forward", "cycle_backward", "identity"]
 class Settings(TranslationSettings):
     """CycleGAN's recipe at 128 × 128 (section 4, appendix 7.1; lambda = 10)."""
 
-    load_pixels: Pixels = Field(143, description="jitter: images are resized to this square size, then cropped at random")
-    crop_pixels: Pixels = Field(128, description="side of the square crop that the networks see")
+    load_pixels: Pixels = Field(143, description="jitter: images are resized to this size, then cropped at random")
+    crop_pixels: Pixels = Field(128, description="of the crop that the networks see: side of a square, or shorter side")
     pool_images: CountOrZero = Field(50, description="history of generated images for each discriminator; 0: none (section 4)")
     terms: dict[Term, Positive] = Field(
         {"adversarial": 1, "cycle_forward": 10, "cycle_backward": 10},

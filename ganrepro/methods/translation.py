@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Literal, TypeVar
 
@@ -68,6 +69,8 @@ class TranslationSettings(TwoDomainSettings):
         return self
 
 
+FEWEST_UNET = 16  # pixels that a U-Net has to halve
+FEWER_HALVINGS = 4  # of images that are no squares, a U-Net may leave so many pixels of the shorter side
 D = TypeVar("D", bound=TwoDomainSettings)
 S = TypeVar("S", bound=TranslationSettings)
 
@@ -129,6 +132,27 @@ class TranslationMethod(BetweenDomains[S]):
     A discriminator is named by the domain that it looks at.
     """
 
+    any_shape = True
+
+    def check(self) -> None:
+        super().check()
+        s, size = self.settings, self.size
+        step = max(FEWEST_UNET, s.crop_pixels // FEWER_HALVINGS)
+        if isinstance(size, tuple) and s.generator != "resnet" and max(size) % step:
+            shorter = min(size)
+            near = sorted({max(step * (max(size) // step + more), shorter) for more in (0, 1)})
+            fit = " or ".join(str([side // math.gcd(side, shorter), shorter // math.gcd(side, shorter)]) for side in near)
+            needed = f"needs a longer side that is a multiple of {step} pixels, got {max(size)}"
+            raise UnfitData(f"{needed}; set its shape to {fit}, or turned")
+
+    @property
+    def unet_pixels(self) -> int:
+        """What a U-Net halves to one pixel: the shorter side; where the longer is no multiple of it, half or a quarter."""
+        size, pixels = self.size, self.settings.crop_pixels
+        while isinstance(size, tuple) and max(size) % pixels and pixels > FEWEST_UNET:
+            pixels //= 2
+        return pixels
+
     def adam(self) -> Adam:
         """The optimiser of every player."""
         s = self.settings
@@ -143,7 +167,7 @@ class TranslationMethod(BetweenDomains[S]):
             s.generator,
             blocks=s.generator_blocks,
             filters=s.generator_filters,
-            pixels=s.crop_pixels,
+            pixels=self.unet_pixels,
             flavour=s.network_flavour,
             bottleneck_norm=s.bottleneck_norm,
             generator=random(route(source, target)),

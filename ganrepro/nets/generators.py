@@ -100,8 +100,8 @@ class UNet(nn.Module):
             self.decoder.append(nn.Sequential(*layers))
 
     def forward(self, x: Tensor) -> Tensor:
-        if tuple(x.shape[-2:]) != (self.pixels, self.pixels):
-            raise ValueError(f"U-Net built for {self.pixels} x {self.pixels}, got {tuple(x.shape[-2:])}")
+        if any(side % self.pixels for side in x.shape[-2:]):
+            raise ValueError(f"U-Net built for multiples of {self.pixels} x {self.pixels}, got {tuple(x.shape[-2:])}")
         encoded = []
         for layer in self.encoder:
             x = layer(x)

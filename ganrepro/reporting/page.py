@@ -13,6 +13,7 @@ from typing import Any
 
 from ganrepro import provenance
 from ganrepro.data.images import write_png
+from ganrepro.data.spec import in_words
 from ganrepro.evaluation.intervals import FEWEST_IMAGES, REPLICATES
 from ganrepro.evaluation.measures import MEASURES, left_out
 from ganrepro.methods.base import Feed, epochs
@@ -86,7 +87,7 @@ def _head(params: Params, results: Results) -> Context:
         "heading": f"{plain(study.heading)}: {plain(study.title)}",
         "size": f"{len(study.rows)} row{plural[0]} × {len(study.seeds)} seed{plural[1]}",
         "seeds": f"{len(study.seeds)} seed{plural[1]}",
-        "text": f"trained on {_data(params, results)} for {schedule(results)} at {study.pixels} × {study.pixels}. {making}",
+        "text": f"trained on {_data(params, results)} for {schedule(results)} at {in_words(study.size)}. {making}",
     }
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ganrepro.data.images import read_rgb
+from ganrepro.data.images import read_rgb, resize
+from ganrepro.data.spec import Size
 from ganrepro.methods.outputs import Output
 from ganrepro.plan import datasets
 from ganrepro.reporting.current import moments, renderings, sampled, shown
@@ -96,7 +97,7 @@ def neighbours(results: Results) -> Image.Image:
     (output,) = sampled(results.study)
     data = datasets.dataset_dir(results.params, results.study.dataset) / "train" / output.target
     files, mode = [data / name for name in results.manifest["names"]["train"][output.target]], _mode(results, output)
-    side = results.study.pixels
+    side = results.study.size
     known = np.stack([_levels(file, mode, side) for file in files])
     squares, lines = np.square(known).sum(1), dict[str, list[Path]]()
     for row in (r for r, settings in results.study.rows.items() if output in settings.method.outputs()):
@@ -179,10 +180,10 @@ def _mode(results: Results, output: Output) -> str:
     return "L" if results.study.data.channels(output.target) == 1 else "RGB"
 
 
-def _levels(file: Path, mode: str, side: int) -> np.ndarray:
+def _levels(file: Path, mode: str, side: Size) -> np.ndarray:
     """An image as a line of numbers from 0 to 1."""
     image = read_rgb(file).convert(mode)
-    image = image if image.size == (side, side) else image.resize((side, side), Image.Resampling.BICUBIC)
+    image = resize(image, side)
     return np.asarray(image, np.float32).ravel() / 255
 
 
@@ -190,7 +191,7 @@ def _mosaic(lines: Sequence[Sequence[Path]]) -> Image.Image:
     canvas = Image.new("RGB", (max(map(len, lines)) * SIDE, len(lines) * SIDE), "white")
     for y, line in enumerate(lines):
         for x, file in enumerate(line):
-            canvas.paste(read_rgb(file).resize((SIDE, SIDE), Image.Resampling.BICUBIC), (x * SIDE, y * SIDE))
+            canvas.paste(square(file, SIDE), (x * SIDE, y * SIDE))
     return canvas
 
 

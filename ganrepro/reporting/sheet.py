@@ -26,8 +26,15 @@ def sheet(titles: list[str], lines: Sequence[Sequence[Path | Image.Image]], side
 
 
 def square(image: Path | Image.Image, side: int) -> Image.Image:
-    """An image, or that of a file, in colour, enlarged or shrunk to a square."""
+    """An image, or that of a file, in colour, enlarged or shrunk to the middle of a white square."""
     if isinstance(image, Path):
         with Image.open(image) as opened:
             image = opened.convert("RGB")
-    return image.convert("RGB").resize((side, side), Image.Resampling.BICUBIC)
+    longest = max(image.size)
+    width, height = (max(1, round(side * length / longest)) for length in image.size)
+    whole = image.convert("RGB").resize((width, height), Image.Resampling.BICUBIC)
+    if width == height:
+        return whole
+    canvas = Image.new("RGB", (side, side), "white")
+    canvas.paste(whole, ((side - width) // 2, (side - height) // 2))
+    return canvas

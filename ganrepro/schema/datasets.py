@@ -13,6 +13,7 @@ from ganrepro.schema.registry import FOLDER, is_drawn
 Range = Annotated[list[Annotated[float, Field(allow_inf_nan=False)]], Field(min_length=2, max_length=2)]
 
 
+Shape = Annotated[list[Annotated[int, Field(gt=0, le=64)]], Field(min_length=2, max_length=2)]
 Place = Annotated[str, Field(min_length=1, pattern="^[^\\x00]*$")]
 
 
@@ -23,7 +24,12 @@ class DatasetSettings(Closed):
     """
 
     source: str = Field(description="`folder`, or a name in ganrepro/schema/registry.yaml")
-    pixels: Pixels = Field(description="stored size, square")
+    pixels: Pixels = Field(description="stored size: of a square, or of the shorter side")
+    shape: Shape | None = Field(
+        None,
+        description="width to height, as in [4, 3]: images are cut to it in the middle, and keep it through training and use; "
+        "load_pixels and crop_pixels are of the shorter side then. null: images are squeezed to squares, as in the papers",
+    )
     unpaired: Literal["disjoint", "all"] = Field(
         "disjoint",
         description="disjoint: unpaired training sees the label maps of one half of the pairs and the photos of the other; "
@@ -112,6 +118,10 @@ class DatasetSettings(Closed):
             _expect_folders(self, list(self.folders))
         elif self.paired:
             raise ValueError("paired: says that images of one name in two `folders` belong together; there are none")
+        if self.shape and is_drawn(self.source):
+            raise ValueError(f"shape: '{self.source}' is drawn in squares; leave it out")
+        if self.shape and not 1 / 8 <= self.shape[0] / self.shape[1] <= 8:
+            raise ValueError(f"shape: expected at most eight times as wide as high, or as high as wide, got {self.shape}")
         for name in ("train_images", "test_images"):
             if is_drawn(self.source) and getattr(self, name) is None:
                 raise ValueError(f"{name}: '{self.source}' is drawn on demand; say how many images")

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from ganrepro.arithmetic import Arithmetic
-from ganrepro.data.spec import DataSpec
+from ganrepro.data.spec import DataSpec, Size
 from ganrepro.evaluation.measures.base import GROUND_TRUTH, IDENTITY, UNTRAINED, Limits
 from ganrepro.methods.base import Method, ScheduleSettings
 from ganrepro.methods.outputs import Output
@@ -262,8 +262,13 @@ class Study:
 
     @property
     def pixels(self) -> int:
-        """Size at which test images are made; the same for all rows."""
+        """Size at which test images are made, that of the shorter side; the same for all rows."""
         return next(iter(self.rows.values())).settings.crop_pixels
+
+    @property
+    def size(self) -> Size:
+        """The whole size."""
+        return next(iter(self.rows.values())).method.size
 
 
 @dataclass(frozen=True)

@@ -154,8 +154,10 @@ def _png(file: Path, pixels: int) -> bytes:
     """The image at the size it is shown at. Written anew and without compression: neither its name, nor how it was saved, nor
     how many bytes it takes tells what it is."""
     picture = read_rgb(file)
-    if picture.size != (pixels, pixels):
-        picture = picture.resize((pixels, pixels), Image.Resampling.BICUBIC)
+    longest = max(picture.size)
+    width, height = (max(1, round(pixels * length / longest)) for length in picture.size)
+    if picture.size != (width, height):
+        picture = picture.resize((width, height), Image.Resampling.BICUBIC)
     written = io.BytesIO()
     picture.save(written, "PNG", compress_level=0)
     return written.getvalue()

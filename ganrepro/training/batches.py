@@ -11,8 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganrepro.data.images import ImageError, load_folder, to_float
+from ganrepro.data.images import ImageError, height_and_width, load_folder, to_float
 from ganrepro.data.prepare import read_manifest
+from ganrepro.data.spec import Size
 from ganrepro.methods.base import Batch, Feed, Method, ScheduleSettings
 from ganrepro.seeding import stream
 
@@ -41,9 +42,9 @@ class Plan:
 class TrainingImages:
     """The images of each domain as uint8 at jitter size, cropped and mirrored on the device.
 
-    images: by domain, uint8 (n, load, load, channels).  labels: their classes by domain, int64 (n,), where the feed wants them.
+    images: by domain, uint8 (n, h, w, channels).  labels: their classes by domain, int64 (n,), where the feed wants them.
     feed: whether a step shows pairs, cut alike, or images drawn independently, and what else it sees.  upright: none is mirrored.
-    window: steps whose images are on the device at once; None keeps all of them there.
+    window: steps whose images are on the device at once; None keeps all of them there.  size: of crops; None: crop_pixels square.
     ValueError if pairs are asked for and the domains differ in number.
     """
 
@@ -56,8 +57,10 @@ class TrainingImages:
         labels: dict[str, Tensor] | None = None,
         upright: bool = False,
         window: int | None = None,
+        size: Size | None = None,
     ):
-        self.crop, self.batch = settings.crop_pixels, settings.batch_images * feed.batches
+        self.crop = height_and_width(settings.crop_pixels if size is None else size)
+        self.batch = settings.batch_images * feed.batches
         self.source, self.feed, self.device, self.upright, self.window = images, feed, device, upright, window
         counts = {domain: len(of) for domain, of in images.items()}
         if feed.paired and len(set(counts.values())) > 1:
@@ -88,11 +91,10 @@ class TrainingImages:
             if self.feed.paired and domain != first:
                 plan.draws[domain], plan.order[domain] = plan.draws[first], plan.order[first]
                 continue
-            slack = images.shape[1] - self.crop
+            jitter = [(min(1, slack), slack + 1) for slack in (images.shape[1] - self.crop[0], images.shape[2] - self.crop[1])]
             order = draw(f"order/{domain}", 0, len(images))
             place = order if self.window is None else torch.arange(order.numel()).view_as(order) % (self.window * self.batch)
-            jitter = (min(1, slack), slack + 1)
-            corner = draw(f"crop-top/{domain}", *jitter), draw(f"crop-left/{domain}", *jitter)
+            corner = draw(f"crop-top/{domain}", *jitter[0]), draw(f"crop-left/{domain}", *jitter[1])
             mirrored = torch.zeros_like(order) if self.upright else draw(f"flip/{domain}", 0, 2)
             plan.draws[domain] = torch.stack((place, *corner, mirrored), -1)
             plan.order[domain] = order
@@ -114,15 +116,15 @@ class TrainingImages:
                 self.images[domain][: len(chosen)].copy_(chosen, non_blocking=True)
 
     def crops(self, draws: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The images of one step by domain, (n, channels, crop, crop) in [-1, 1], channels last in memory.
+        """The images of one step by domain, (n, channels, h, w) in [-1, 1], channels last in memory.
 
         draws: one step of `Plan.draws`, on the device.
         """
-        side, crops = torch.arange(self.crop, device=self.device), {}
+        (high, wide), crops = (torch.arange(side, device=self.device) for side in self.crop), {}
         for domain, images in self.images.items():
             place, top, left, mirrored = draws[domain].unbind(-1)
-            down = top[:, None] + side
-            across = left[:, None] + torch.where(mirrored[:, None] > 0, side.flip(0), side)
+            down = top[:, None] + high
+            across = left[:, None] + torch.where(mirrored[:, None] > 0, wide.flip(0), wide)
             levels = images[place[:, None, None], down[:, :, None], across[:, None, :]]
             crops[domain] = to_float(levels).permute(0, 3, 1, 2)
         return crops
@@ -160,7 +162,9 @@ def load_images(folder: Path, method: Method[Any], device: torch.device, loaded:
         raise ImageError(
             f"{folder}: batch_images is {settings.batch_images}, more than its {min(counts)} training images; lower it"
         )
-    size = sum(count * method.data.channels(d) for d, count in zip(feed.domains, counts, strict=True)) * settings.load_pixels**2
+    load = method.data.size(settings.load_pixels)
+    high, wide = height_and_width(load)
+    size = sum(count * method.data.channels(d) for d, count in zip(feed.domains, counts, strict=True)) * high * wide
     if size > (memory := os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")):
         raise ImageError(
             f"{folder}: {sum(counts)} images at load_pixels {settings.load_pixels} take {size / 1e9:.0f} GB; this machine has "
@@ -171,11 +175,11 @@ def load_images(folder: Path, method: Method[Any], device: torch.device, loaded:
         window = WINDOW_STEPS
     for domain in feed.domains:
         place = folder / "train" / domain
-        what = (place, names is manifest["names"]["train"], settings.load_pixels, settings.resize, window)
+        what = (place, names is manifest["names"]["train"], load, settings.resize, window)
         if what not in loaded:
-            read = load_folder(place, names[domain], settings.load_pixels, method.data.channels(domain), settings.resize)
+            read = load_folder(place, names[domain], load, method.data.channels(domain), settings.resize)
             loaded[what] = read if window else read.to(device)
         images[domain] = loaded[what]
     classes = manifest["classes"]
     labels = {d: torch.tensor([classes[name] for name in names[d]]) for d in feed.domains} if feed.labels else None
-    return TrainingImages(images, feed, settings, device, labels, method.data.upright, window)
+    return TrainingImages(images, feed, settings, device, labels, method.data.upright, window, method.size)

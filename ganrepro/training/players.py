@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ganrepro.data.images import height_and_width
 from ganrepro.errors import WeightsError
 from ganrepro.lazy import torch
 from ganrepro.methods.base import SGD, Adam, Method, Player, RMSprop
@@ -74,7 +75,7 @@ class Players:
         self.optimisers = {name: _optimiser(kind, self.parameters[name], self.recorded) for name, kind in kinds.items()}
         self.rates = {name: kind.learning_rate for name, kind in kinds.items()}
         self.pools = {
-            name: ImagePool(pool.size, (method.data.channels(*pool.of), settings.crop_pixels, settings.crop_pixels), device)
+            name: ImagePool(pool.size, (method.data.channels(*pool.of), *height_and_width(method.size)), device)
             for name, pool in method.feed().pools.items()
         }
         self.buffers = {name: value.to(device) for name, value in method.buffers().items()}

@@ -57,7 +57,7 @@ def serve(page: Any, host: str = LOOPBACK[0], port: int = 7860) -> None:
 
 def translation(model: Translator, picture: Image.Image, seed: int = 0) -> Image.Image:
     """What a model makes of a picture, at the size it was trained at, enlarged to be seen."""
-    image: Image.Image = model(resize(picture.convert("RGB"), model.pixels), seed)
+    image: Image.Image = model(resize(picture.convert("RGB"), model.size), seed)
     return image.resize((SHOWN, SHOWN), Image.Resampling.BICUBIC)
 
 

@@ -106,6 +106,7 @@ def config(model: Translator) -> dict[str, object]:
     return {
         "schema": schema_of(TranslatorConfig), "ganrepro": __version__, "architecture": model.architecture.as_values(),
         "source": model.source, "target": model.target, "output": model.output, "title": model.title, "pixels": model.pixels,
+        "shape": model.shape,
         "palette": model.palette, "label_maps": model.label_maps,
         "range": [-1, 1], "layout": "NCHW, RGB, float32", "multiple": model.architecture.multiple,
         "mode": "train: norms use the image at hand" + (", dropout stays on" if model.noisy else ""),
@@ -128,8 +129,8 @@ def to_folder(model: Translator, path: Path, examples: Sequence[Path] = ()) -> N
         for name in (EXAMPLES, TRANSLATED) if pictures else ():
             (folder / name).mkdir()
         for number, picture in enumerate(pictures):
-            write_png(folder / EXAMPLES / f"{number}.png", resize(picture, model.pixels))
-            write_png(folder / TRANSLATED / f"{number}.png", model(resize(picture, model.pixels)))
+            write_png(folder / EXAMPLES / f"{number}.png", resize(picture, model.size))
+            write_png(folder / TRANSLATED / f"{number}.png", model(resize(picture, model.size)))
 
 
 def card(model: Translator) -> str:
@@ -265,7 +266,7 @@ def real_images(model: Translator, photos: Sequence[Path], most: int = 10) -> li
         side = max(model.pixels, model.architecture.multiple)
         pictures = [Image.fromarray(random.integers(0, 256, (side, side, 3), np.uint8)) for _ in range(3)]
     mode = "L" if model.architecture.inputs == 1 else "RGB"
-    return [to_float(as_tensor(resize(picture.convert(mode), model.pixels))) for picture in pictures]
+    return [to_float(as_tensor(resize(picture.convert(mode), model.size))) for picture in pictures]
 
 
 def example_pictures(model: Translator, most: int = 4) -> list[Image.Image]:

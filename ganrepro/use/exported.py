@@ -18,6 +18,7 @@ from ganrepro.use.rows import ModelError
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
 Pixels = Annotated[int, Field(ge=4, le=8192)]
+ShapeSide = Annotated[int, Field(ge=1, le=64)]
 Level = Annotated[int, Field(ge=0, le=255)]
 Text = Annotated[str, Field(max_length=200)]
 DomainName = Annotated[str, Field(pattern="^[a-z0-9][a-z0-9._-]{0,63}$")]
@@ -123,6 +124,7 @@ class TranslatorConfig(_Strict):
     pixels: Pixels
     palette: dict[str, tuple[Level, Level, Level]]
     label_maps: DomainName | None = "a"  # folders of before do not say it
+    shape: tuple[ShapeSide, ShapeSide] = (1, 1)
     about: About
     weights: Digest | None = None  # folders of before do not say it
 

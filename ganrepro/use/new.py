@@ -5,23 +5,25 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import math
 import os
+import statistics
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from PIL import Image
+from PIL import Image, ImageOps
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from ganrepro import settings
 from ganrepro.arithmetic import PORTABLE
 from ganrepro.data import layouts
-from ganrepro.data.images import read_levels
+from ganrepro.data.images import height_and_width, read_levels
 from ganrepro.data.layouts.base import Place
 from ganrepro.data.own import FEWEST, entry_of, files_of, notes_of
 from ganrepro.errors import ConfigError, UserError
@@ -31,6 +33,7 @@ from ganrepro.schema.registry import FOLDER
 from ganrepro.store.files import plain, replacing
 
 TIMED_STEPS = 4
+ALIKE, MOST_OF = 0.1, 0.8  # so much alike, so many of the pictures: of one shape
 MINUTES = 20.0  # of a training, up to which a size is chosen unasked
 ROW = {"unpaired": "cyclegan", "paired": "l1-cgan", "classes": "ns"}  # of the experiments below
 NARROW = {"generator_filters": 16, "discriminator_filters": 16, "learning_rate": 0.0008}
@@ -70,13 +73,15 @@ MORE = {
 class Looked(NamedTuple):
     """What the pictures are.
 
-    counts: by domain or class.  sizes: the commonest, as 'width × height'.  values: 'auto' where 8 and 16 bits do not say it.
+    counts: by domain or class.  sizes: the commonest, as 'width × height'.  shape: width to height, where nearly all have one,
+    and no square.  values: 'auto' where 8 and 16 bits do not say it.
     """
 
     counts: dict[str, int]
     sizes: str
     channels: int
     values: str | None
+    shape: list[int] | None
     notes: list[str]
 
 
@@ -140,6 +145,7 @@ def look(dataset: DatasetSettings) -> Looked:
     entry = entry_of(dataset)  # says what is wrong with the folders
     files = files_of(dataset)
     sizes: Counter[str] = Counter()
+    ratios: list[float] = []
     grey, deep, count = 0, 0, dict.fromkeys([*entry.get("folders", entry.get("classes", ()))], 0)
     for name, _ in files:
         place = Path(name).parent.name or "."
@@ -147,7 +153,9 @@ def look(dataset: DatasetSettings) -> Looked:
     for _, path in files:
         try:
             with Image.open(plain(path)) as image:
-                sizes[f"{image.width} × {image.height}"] += 1
+                width, height = ImageOps.exif_transpose(image).size
+                sizes[f"{width} × {height}"] += 1
+                ratios.append(width / height / (2 if entry["layout"] == "side-by-side" else 1))
                 grey += image.mode in ("1", "L", "I", "F", "I;16")
                 deep += image.mode in ("I", "F")
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
@@ -162,7 +170,18 @@ def look(dataset: DatasetSettings) -> Looked:
     for _ in layouts.find(entry["layout"]).items(Place(root, dataset, entry)):
         pass  # says what is wrong with their names
     common = ", ".join(f"{size} ({number})" for size, number in sizes.most_common(3)) + (", …" if len(sizes) > 3 else "")
-    return Looked(dict(count), common, 1 if grey == len(files) else 3, "auto" if deep else None, notes_of(dataset))
+    channels, values = 1 if grey == len(files) else 3, "auto" if deep else None
+    return Looked(dict(count), common, channels, values, shape_of(ratios), notes_of(dataset))
+
+
+def shape_of(ratios: Sequence[float]) -> list[int] | None:
+    """Width to height of pictures, in small numbers that every generator takes; None for squares, and where they differ much."""
+    middle = statistics.median(ratios or [1.0])
+    if sum(abs(ratio / middle - 1) < ALIKE for ratio in ratios) < len(ratios) * MOST_OF:
+        return None
+    quarters = max(4, min(16, round(4 * max(middle, 1 / middle))))  # a U-Net takes quarters
+    shape = [quarters // math.gcd(quarters, 4), 4 // math.gcd(quarters, 4)]
+    return None if quarters == 4 else shape if middle > 1 else shape[::-1]
 
 
 def study_of(name: str, kind: str, size: str, images: int) -> dict[str, Any]:
@@ -212,11 +231,11 @@ def time_steps() -> None:
     params = settings.parse(request["raw"], settings.papers_beside(Path("params.yaml")))
     (row,) = params.studies[request["study"]].rows.values()
     method, device = row.method, devices.device(params.device)
-    side, count = method.settings.load_pixels, min(16, request["images"])
+    sides, count = height_and_width(method.data.size(method.settings.load_pixels)), min(16, request["images"])
     feed = method.feed()
-    drawn = {name: torch.randint(0, 256, (count, side, side, method.data.channels(name))).byte() for name in feed.domains}
+    drawn = {name: torch.randint(0, 256, (count, *sides, method.data.channels(name))).byte() for name in feed.domains}
     labels = {name: torch.arange(count) % 2 for name in drawn} if feed.labels else None
-    images = TrainingImages(drawn, feed, method.settings, device, labels)
+    images = TrainingImages(drawn, feed, method.settings, device, labels, size=method.size)
     engine = Engine(Players(method, 0, device), images, TIMED_STEPS + 1)
     engine.begin(0, 1, 1.0, 0, torch.zeros(0, len(engine.losses)))
     engine.step()
@@ -292,8 +311,11 @@ def new(args: Any) -> str:
     images = max(looked.counts.values()) if kind != "classes" else sum(looked.counts.values())
     for place, count in looked.counts.items():
         print(f"{count} pictures in {place if place != '.' else given.get('path', 'the folder')}")
-    print(f"sizes: {looked.sizes}; each is made a square\n" + "".join(f"note: {note}\n" for note in looked.notes), end="")
+    shape = looked.shape if kind != "classes" else None
+    kept = f"cut in the middle to {shape[0]} : {shape[1]}" if shape else "made a square"
+    print(f"sizes: {looked.sizes}; each is {kept}\n" + "".join(f"note: {note}\n" for note in looked.notes), end="")
     extra: dict[str, Any] = {"values": looked.values} if looked.values else {}
+    extra |= {"shape": shape} if shape else {}
     extra |= {"channels": 1} if looked.channels == 1 and not _photos(args) else {}
     chosen: tuple[dict[str, Any], dict[str, Any]] = {}, {}
     size, expected = "small", 0.0

@@ -57,7 +57,7 @@ def score(folder: Path, study_name: str, output_name: str | None = None, params_
         return readers.load(file, spec, params.readers[str(study.reader)], study.data, CPU)
 
     job = Job(
-        output, [folder], data, manifest, study.data, study.pixels, CPU, None, reader, params.features,
+        output, [folder], data, manifest, study.data, study.size, CPU, None, reader, params.features,
         datasets.download_dir(INCEPTION), paths.features_dir(arithmetic.is_set()),
     )  # fmt: skip
     values, _ = measure(job, used, {})

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ganrepro.data.images import Values, levels_of, range_of, scaled
+from ganrepro.data.spec import DataSpec, Size
 from ganrepro.methods.imported import Imported
 from ganrepro.methods.outputs import Output
 from ganrepro.methods.translation import TranslationMethod, route
@@ -43,9 +44,9 @@ class Translator:
     """A generator of one direction, in the mode its scores were made in: norms use the image at hand, dropout stays on.
 
     name: as it was asked for.   source, target: domains.   output: the kind of image it makes, as in 'labels2photo'.   title: its
-    row.  pixels: side of the images it was trained and scored at.   palette: class -> colour of the dataset's label maps, where
-    it has any.   about: what else is known: study, seed, scores, data, licence, provenance; plain values.   label_maps: the
-    domain that holds them.
+    row.  pixels: shorter side of the images it was trained and scored at.  shape: width to height of these.  palette: class ->
+    colour of the dataset's label maps, where it has any.  about: what else is known: study, seed, scores, data, licence,
+    provenance; plain values.  label_maps: the domain that holds them.
     """
 
     name: str
@@ -59,6 +60,12 @@ class Translator:
     palette: dict[str, list[int]]
     about: dict[str, Any]
     label_maps: str | None = None
+    shape: tuple[int, int] = (1, 1)
+
+    @property
+    def size(self) -> Size:
+        """Of the images that it was trained and scored at."""
+        return DataSpec({}, shape=self.shape).size(self.pixels, self.architecture.multiple)
 
     @property
     def colours(self) -> dict[str, list[int]]:
@@ -213,7 +220,7 @@ def of_row(run: paths.Run, output: Output) -> Translator:
     weights = weights_of(run)[name]
     s = method.settings
     architecture = Architecture(
-        s.generator, s.generator_filters, blocks=s.generator_blocks, pixels=s.crop_pixels, flavour=s.network_flavour,
+        s.generator, s.generator_filters, blocks=s.generator_blocks, pixels=method.unet_pixels, flavour=s.network_flavour,
         bottleneck_norm=s.bottleneck_norm, inputs=method.data.channels(str(output.source)),
         outputs=method.data.channels(output.target),
     )  # fmt: skip
@@ -223,7 +230,7 @@ def of_row(run: paths.Run, output: Output) -> Translator:
     return Translator(
         f"{run.study.name}/{run.row}/{run.seed}:{output.name}", architecture, network.train().requires_grad_(False),
         str(output.source), output.target, output.name, title, run.study.pixels, method.data.palette, known_of(run, [output]),
-        method.data.label_maps,
+        method.data.label_maps, method.data.shape,
     )  # fmt: skip
 
 
@@ -260,7 +267,8 @@ def read_folder(folder: Path) -> Translator:
     network.train().requires_grad_(False)
     output = config.output or ("labels2photo" if config.source == "a" else "photo2labels")  # of folders of before
     way = config.source, config.target, output
-    return Translator(str(folder), architecture, network, *way, config.title, config.pixels, palette, about, config.label_maps)
+    shape: dict[str, Any] = {"label_maps": config.label_maps, "shape": config.shape}
+    return Translator(str(folder), architecture, network, *way, config.title, config.pixels, palette, about, **shape)
 
 
 def folder_of_mlflow(address: str) -> Path:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
-from ganrepro.data.spec import DataSpec
+from ganrepro.data.spec import DataSpec, Size
 from ganrepro.errors import UserError
 from ganrepro.methods.outputs import Output
 
@@ -82,7 +82,7 @@ class Job:
     folder: Path
     manifest: Mapping[str, Any]
     data: DataSpec
-    pixels: int
+    pixels: Size
     device: torch.device
     row: str | None
     reader: Callable[[], Reader]

@@ -38,7 +38,7 @@ class ColourHistograms(Measure):
         from ganrepro.data.images import read_rgb, resize
         from ganrepro.evaluation.label_maps import DECODERS, read_made
 
-        pixels = read_made(job.folders[0] / job.names[0]).width
+        pixels = read_made(job.folders[0] / job.names[0]).size
 
         def count(name: str) -> np.ndarray:
             generated = [colour_counts(resize(read_rgb(folder / name), pixels)) for folder in job.folders]

@@ -37,7 +37,7 @@ class Inversion(Measure):
 
         from ganrepro.data.images import read_rgb, resize
 
-        side, inputs = read_rgb(job.folders[0] / job.names[0]).width, job.real("test")[0]
+        side, inputs = read_rgb(job.folders[0] / job.names[0]).size, job.real("test")[0]
 
         def levels(path: Path) -> np.ndarray:
             """From 0 to 1, (h, w, 3)."""

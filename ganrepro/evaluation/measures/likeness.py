@@ -49,7 +49,7 @@ class Likeness(Measure):
             counts.append([])
             for name in job.names:  # one at a time: a large test set would fill the memory
                 made = load_levels(place, [name], job.channels)[0].float().numpy() / 255
-                real = load_levels(folder, [name], job.channels, made.shape[-1])[0].float().numpy() / 255
+                real = load_levels(folder, [name], job.channels, made.shape[:0:-1])[0].float().numpy() / 255
                 counts[-1].append([*scores_of(made, real), 1.0])
         return Measured(np.array(counts, np.float64))
 

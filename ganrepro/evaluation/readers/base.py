@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from ganrepro.data.spec import DataSpec
+from ganrepro.data.spec import DataSpec, Size
 from ganrepro.errors import UserError
 from ganrepro.evaluation.segmentation import overflowing
 from ganrepro.schema.readers import PublishedReaderSettings, ReaderSettings
@@ -73,7 +73,7 @@ class Task:
     manifest: Mapping[str, Any]
     data: DataSpec
     recipe: ReaderSettings | PublishedReaderSettings
-    pixels: int
+    pixels: Size
     device: torch.device
     download: Path | None = None
     resume: dict[str, Any] | None = None

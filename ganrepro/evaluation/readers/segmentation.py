@@ -25,7 +25,7 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from ganrepro.data.images import VOID, read_labels, read_rgb, resize, to_float, write_png
-from ganrepro.data.spec import DataSpec
+from ganrepro.data.spec import DataSpec, Size
 from ganrepro.evaluation.label_maps import confusion, enlarged, read_truth
 from ganrepro.evaluation.readers.base import Gate, Reader, ReaderError, ReaderKind, Task
 from ganrepro.evaluation.segmentation import rates
@@ -108,7 +108,7 @@ def read_photos(reader: Reader, folder: Path, names: list[str], data: Path, clas
     )
 
 
-def read_real_photos(reader: Reader, task: Task, pixels: int) -> np.ndarray:
+def read_real_photos(reader: Reader, task: Task, pixels: Size) -> np.ndarray:
     """The same of the real test photos, shrunk as generated ones are."""
     names, classes = task.names("test"), len(task.data.palette)
     with tempfile.TemporaryDirectory() as scratch:
