@@ -25,7 +25,7 @@ from PIL import Image
 
 from benchmarks import finished, machine, save
 from ganrepro import settings
-from ganrepro.data.images import load_folder
+from ganrepro.data.images import Reading, load_folder
 from ganrepro.process import configure
 from ganrepro.training.batches import TrainingImages
 
@@ -80,7 +80,7 @@ def main() -> None:
         base = settings.load().studies["cityscapes-128"].rows["cyclegan"].method
         method = base.with_settings(crop_pixels=CROP, load_pixels=LOAD)
         start = time.perf_counter()
-        a, b = (load_folder(folder / f"train{d}", names, LOAD) for d in "AB")
+        a, b = (load_folder(folder / f"train{d}", names, LOAD, Reading()) for d in "AB")
         images = TrainingImages({"a": a, "b": b}, method.feed(), method.settings, device)
         loading = (time.perf_counter() - start) / (2 * COUNT)
         turns = [(our_seconds(images, t + 1), reference_seconds(args.reference, folder, cores)) for t in range(args.turns)]

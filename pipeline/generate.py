@@ -28,7 +28,7 @@ def main() -> None:
                 method, device = training.method, devices.device(run.params.device)
                 generate(method, None, training.seed, test, names, images, device, only=[output])
         elif run.reference:
-            reference(run.row, run.study.size, test, names, images, run.outputs)
+            reference(run.row, run.study.size, run.study.data, test, names, images, run.outputs)
         else:
             method, device = run.method, devices.device(run.params.device)
             weights = checkpoints.making(checkpoints.load(run.folder / "checkpoint.pt", run.spec))

@@ -18,6 +18,8 @@ from ruamel.yaml import YAML
 
 from ganrepro import arithmetic, methods, settings
 from ganrepro.data import prepare as data
+from ganrepro.data.images import write_png
+from ganrepro.lazy import torch
 from ganrepro.methods.base import READER
 from ganrepro.plan import datasets, paths
 from ganrepro.schema.datasets import DatasetSettings
@@ -30,6 +32,7 @@ SIZES: dict[str, Any] = {
     "features": READER, "feature_pixels": 32, "inversion_steps": 3, "filters": 4, "width": 16, "generator_width": 24,
     "discriminator_width": 8, "batch_images": 2,
 }  # fmt: skip
+SEEN = "seen"  # a study of tiny.yaml
 WITHOUT_EXAMPLE = ("imported",)  # needs somebody's file
 # Of each layout that is read from files, where parts of drawn scenes go so that they lie in it; {download}: of its source
 FILES = {
@@ -61,6 +64,8 @@ def parameters(sizes: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any
             dataset, small = "digits", small | {"load_pixels": 28, "crop_pixels": 28}
         slug = name.replace("_", "-")
         raw["experiments"][slug] = {"rows": {"row": {"title": name}}}
+        if name == "pix2pix":
+            raw["studies"][SEEN] = small | raw["studies"][SEEN]
         raw["studies"][slug] = small | {
             "title": name, "dataset": dataset, "experiment": slug, "method": name, "reader": "tiny", "seeds": [0],
         }  # fmt: skip
@@ -97,6 +102,10 @@ def _write_sources(drawn: DatasetSettings) -> None:
                 target = Path(pattern.format(download=download, split=split, theirs=theirs, stem=file.stem))
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, target)
+    for side, channels, most, dtype in (("a", 4, 255, torch.uint8), ("b", 1, 65535, torch.uint16)):
+        for number in range(8):
+            levels = (torch.arange(30 * 50 * channels) * (number + 37)) % most
+            write_png(Path(f"own/deep/{side}/{number}.png"), levels.view(30, 50, channels).to(dtype).numpy())
     folder = datasets.download_dir("mnist")
     folder.mkdir(parents=True)
     for split in ("train", "t10k"):
@@ -111,7 +120,7 @@ def _make(params: settings.Params, jobs: Sequence[str], out: Path) -> None:
     for study in params.studies.values():
         runs = {run.row: run for run in paths.runs(params, study)}
         run, data = runs["row"], datasets.dataset_dir(params, study.dataset)
-        wanted = _wanted(run, jobs, measured)
+        wanted = _wanted(run, jobs, measured) if study.name != SEEN else set()
         if not wanted:
             continue
         _stage(prepare.main, "--dataset", study.dataset, out=data)
@@ -131,11 +140,26 @@ def _make(params: settings.Params, jobs: Sequence[str], out: Path) -> None:
         for measure in measured & {m.name for m in run.used}:
             _stage(evaluate.main, *words, "--row", "row", out=run.scores)
             _keep(out, f"measure-{measure}", run.scores, jobs, study.name)
+    if "images" in jobs:
+        _see(params)
     for name in params.datasets:  # each is called as the job that it is an example of
         job = name if name in jobs else f"prepare/{name}"
         if job in jobs:
             _stage(prepare.main, "--dataset", name, out=datasets.dataset_dir(params, name))
             _keep(out, job.replace("/", "-"), datasets.dataset_dir(params, name), jobs)
+
+
+def _see(params: settings.Params) -> None:
+    """Runs all stages on data that no example has; what they make is not compared."""
+    study = params.studies[SEEN]
+    runs = {run.row: run for run in paths.runs(params, study)}
+    _stage(prepare.main, "--dataset", study.dataset, out=datasets.dataset_dir(params, study.dataset))
+    for name, run in runs.items():
+        words = ("--study", study.name, "--seed", "0", "--row", name)
+        if not run.reference:
+            _stage(train.main, *words, out=run.folder)
+        _stage(generate.main, *words, out=run.images)
+        _stage(evaluate.main, *words, out=run.scores)
 
 
 def _wanted(run: paths.Run, jobs: Sequence[str], measured: set[str]) -> set[str]:

@@ -13,11 +13,12 @@ from __future__ import annotations
 import io
 import warnings
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from ganrepro.data.spec import Size
+from ganrepro.data.spec import DataSpec, Size
 from ganrepro.errors import UserError
 from ganrepro.lazy import torch
 from ganrepro.store.files import plain, replacing
@@ -26,15 +27,39 @@ from ganrepro.store.files import plain, replacing
 VOID = 255
 ORIENTATION = 0x0112  # EXIF
 Values = tuple[float, float]  # of an image's numbers: black, white
+AnyImage = Image.Image | np.ndarray  # grey or colour of 8 bits; or levels (h, w, channels) of 16, or with opacity
+
+
+class Reading(NamedTuple):
+    """How images are read.  channels: 1, 3 or 4.  depth: bits, 8 or 16.  values: as in `read_rgb`."""
+
+    channels: int = 3
+    depth: int = 8
+    values: Values | None = None
 
 
 class ImageError(UserError):
     """An image file cannot be used; the message names it and says why."""
 
 
+def reading_of(data: DataSpec, domain: str) -> Reading:
+    """How the prepared images of a domain are read."""
+    return Reading(data.channels(domain), data.depth)
+
+
 def to_float(levels: torch.Tensor) -> torch.Tensor:
     """uint8 levels 0..255 -> float32 in [-1, 1]."""
     return levels.float().div(127.5).sub(1)
+
+
+def levels_to_float(levels: torch.Tensor, depth: int) -> torch.Tensor:
+    """Levels of 8 bits (uint8) or 16 (int32) -> float32 in [-1, 1]."""
+    return to_float(levels) if depth == 8 else levels.float().div(65535 / 2).sub(1)
+
+
+def to_levels(values: torch.Tensor, depth: int) -> torch.Tensor:
+    """float in [-1, 1] (clipped) -> levels of 8 bits (uint8) or 16 (int32), rounded to nearest."""
+    return to_uint8(values) if depth == 8 else values.double().add(1).mul(65535 / 2).round().clamp(0, 65535).to(torch.int32)
 
 
 def to_uint8(values: torch.Tensor) -> torch.Tensor:
@@ -56,23 +81,45 @@ def read_rgb(path: str | Path, values: Values | None = None) -> Image.Image:
     return Image.fromarray(levels.squeeze(-1) if levels.shape[-1] == 1 else levels).convert("RGB")
 
 
-def read_levels(path: str | Path) -> np.ndarray:
+def read_image(path: str | Path, reading: Reading) -> AnyImage:
+    """An image with as many channels and bits as are wanted, upright: what it has is converted as in `with_channels`."""
+    channels, depth, values = reading
+    if depth == 8 and channels != 4:
+        return read_rgb(path, values).convert("L" if channels == 1 else "RGB")
+    levels = read_levels(path, channels == 4)
+    return with_channels(scaled(levels, values or range_of(levels, path), depth), channels)
+
+
+def with_channels(levels: np.ndarray, channels: int) -> np.ndarray:
+    """Levels (h, w, c) with 1, 3 or 4 channels: grey is repeated, colour becomes its luminance (ITU-R 601), opacity is full."""
+    have, most = levels.shape[-1], np.iinfo(levels.dtype).max
+    opaque = levels[..., 3:] if have == 4 else np.full_like(levels[..., :1], most)
+    colours = levels[..., :3]
+    if channels == 1 and have > 1:
+        colours = (colours.astype(np.float64) @ [0.299, 0.587, 0.114]).round()[..., None].astype(levels.dtype)
+    elif channels > 1 and have == 1:
+        colours = colours.repeat(3, -1)
+    return np.concatenate([colours, opaque], -1) if channels == 4 else colours
+
+
+def read_levels(path: str | Path, opacity: bool = False) -> np.ndarray:
     """An image as its file has it, upright: (h, w, 1) or RGB (h, w, 3); uint8, uint16, or int32 and float32 of any range.
 
-    Palettes are expanded, transparency is put on white, CMYK is converted, an EXIF rotation is applied; of several pages or
-    frames the first is read. ImageError names an unreadable file.
+    Palettes are expanded, transparency is put on white (or kept as a fourth channel where there is any, if opacity is wanted),
+    CMYK is converted, an EXIF rotation is applied; of several pages or frames the first is read. ImageError names an unreadable
+    file.
     """
-    return _levels(_opened(Path(path)))
+    return _levels(_opened(Path(path), opacity))
 
 
-def _opened(path: Path) -> Image.Image | np.ndarray:
-    """An image of 8 bits, grey or RGB; or the levels of one of more bits."""
+def _opened(path: Path, opacity: bool = False) -> Image.Image | np.ndarray:
+    """An image of 8 bits, grey or RGB (or RGBA); or the levels of one of more bits."""
     turned, single = 1, None
     try:
         with warnings.catch_warnings(action="ignore", category=UserWarning), Image.open(plain(path)) as file:
             if not _is_deep(path, file):
                 file.load()
-                return _of_8_bits(ImageOps.exif_transpose(file))
+                return _of_8_bits(ImageOps.exif_transpose(file), opacity)
             turned = file.getexif().get(ORIENTATION, 1)
             if file.format == "TIFF":
                 if turned > 4 and file.mode not in ("I", "F"):  # Pillow 12.3 mixes up their pixels, OpenCV 5 reads none
@@ -85,10 +132,10 @@ def _opened(path: Path) -> Image.Image | np.ndarray:
         # Pillow does not know colour in floating point
         if not isinstance(error, UnidentifiedImageError) or path.suffix.lower() not in (".tif", ".tiff"):
             raise ImageError(f"{path}: not a readable image ({error}); replace or remove it") from None
-    return _deep_levels(path, single, turned)
+    return _deep_levels(path, single, turned, opacity)
 
 
-def _deep_levels(path: Path, single: np.ndarray | None, turned: int) -> np.ndarray:
+def _deep_levels(path: Path, single: np.ndarray | None, turned: int, opacity: bool) -> np.ndarray:
     """Levels of more than 8 bits.  single: of one channel, where Pillow has read it.  turned: the EXIF orientation."""
     import cv2  # here alone, and slow to load
 
@@ -101,7 +148,7 @@ def _deep_levels(path: Path, single: np.ndarray | None, turned: int) -> np.ndarr
     levels = levels[..., None] if levels.ndim == 2 else levels
     if single is None and levels.shape[-1] in (3, 4):
         levels = levels[..., [2, 1, 0, 3][: levels.shape[-1]]]  # OpenCV has BGR
-    if levels.shape[-1] in (2, 4):  # transparency goes onto white, as with 8 bits
+    if levels.shape[-1] in (2, 4) and not (opacity and levels.shape[-1] == 4):  # transparency goes onto white, as with 8 bits
         most = 65535 if levels.dtype == np.uint16 else 1
         share = levels[..., -1:].astype(np.float64) / most
         levels = levels[..., :-1] * share + most * (1 - share)
@@ -116,10 +163,10 @@ def _levels(opened: Image.Image | np.ndarray) -> np.ndarray:
     return opened if isinstance(opened, np.ndarray) else np.array(opened).reshape(opened.height, opened.width, -1)
 
 
-def levels_of(image: Image.Image) -> np.ndarray:
+def levels_of(image: Image.Image, opacity: bool = False) -> np.ndarray:
     """The same of an image in memory, whatever its mode."""
     if not image.mode.startswith(("I", "F")):
-        return _levels(_of_8_bits(ImageOps.exif_transpose(image)))
+        return _levels(_of_8_bits(ImageOps.exif_transpose(image), opacity))
     whole = np.uint16 if image.mode.startswith("I;16") or image.format == "PNG" else np.int32
     levels = np.asarray(image).astype(np.float32 if image.mode == "F" else whole)
     return np.ascontiguousarray(_upright(levels[..., None], image.getexif().get(ORIENTATION, 1)))
@@ -135,9 +182,11 @@ def _is_deep(path: Path, file: Image.Image) -> bool:
     return file.mode.startswith(("I", "F"))
 
 
-def _of_8_bits(image: Image.Image) -> Image.Image:
-    """Grey, or RGB."""
+def _of_8_bits(image: Image.Image, opacity: bool = False) -> Image.Image:
+    """Grey, or RGB; RGBA where that is wanted and there is opacity."""
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        if opacity:
+            return image.convert("RGBA")
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
     return image.convert("L" if image.mode in ("1", "L") else "RGB")
@@ -160,10 +209,30 @@ def range_of(levels: np.ndarray, path: str | Path) -> Values:
     )
 
 
-def scaled(levels: np.ndarray, values: Values) -> np.ndarray:
-    """Levels as uint8, the lower value as 0 and the upper as 255, what lies beyond cut off, rounded to nearest."""
-    low, high = values
-    return ((levels.astype(np.float64) - low) * (255 / (high - low))).round().clip(0, 255).astype(np.uint8)
+def scaled(levels: np.ndarray, values: Values, depth: int = 8) -> np.ndarray:
+    """Levels as uint8 or uint16, the lower value as 0 and the upper as the most, what lies beyond cut off, rounded to nearest."""
+    (low, high), most, kind = values, 2**depth - 1, np.uint8 if depth == 8 else np.uint16
+    return ((levels.astype(np.float64) - low) * (most / (high - low))).round().clip(0, most).astype(kind)
+
+
+def size_of(image: AnyImage) -> tuple[int, int]:
+    """Width and height."""
+    return (image.shape[1], image.shape[0]) if isinstance(image, np.ndarray) else image.size
+
+
+def cut(image: AnyImage, box: tuple[int, int, int, int]) -> AnyImage:
+    """The part from left and top to right and bottom."""
+    left, top, right, bottom = box
+    return image[top:bottom, left:right] if isinstance(image, np.ndarray) else image.crop(box)
+
+
+def resize_levels(levels: np.ndarray, size: Size, how: str = "bicubic") -> np.ndarray:
+    """The same as `resize` of levels (h, w, channels), channel by channel, rounded to nearest, of the same kind."""
+    limits, parts = np.iinfo(levels.dtype), []
+    for channel in np.moveaxis(levels, -1, 0):
+        whole = np.asarray(resize(Image.fromarray(channel.astype(np.float32)), size, how if how == "bicubic" else "exact"))
+        parts.append(whole.round().clip(limits.min, limits.max).astype(levels.dtype))
+    return np.stack(parts, -1)
 
 
 def read_labels(path: str | Path) -> np.ndarray:
@@ -188,7 +257,7 @@ def height_and_width(size: Size) -> tuple[int, int]:
 def resize(image: Image.Image, size: Size, how: str = "bicubic") -> Image.Image:
     """Squeezes to a square of so many pixels, as both papers do with Cityscapes, or to (width, height).
 
-    how: 'bicubic' (Pillow) or 'lua'.
+    how: 'bicubic' (Pillow), 'lua', or 'exact', which is 'lua' without its rounding to 8 bits, of one channel.
     """
     width, height = size if isinstance(size, tuple) else (size, size)
     if image.size == (width, height):
@@ -198,7 +267,10 @@ def resize(image: Image.Image, size: Size, how: str = "bicubic") -> Image.Image:
     levels = np.asarray(image, np.float64)
     levels = levels if levels.ndim == 3 else levels[..., None]
     rows, columns = linear_weights(levels.shape[0], height), linear_weights(levels.shape[1], width)
-    resized = np.einsum("ih,hwc,jw->ijc", rows, levels, columns, optimize=True).round().clip(0, 255).astype(np.uint8)
+    resized = np.einsum("ih,hwc,jw->ijc", rows, levels, columns, optimize=True)
+    if how == "exact":
+        return Image.fromarray(resized[..., 0].astype(np.float32))
+    resized = resized.round().clip(0, 255).astype(np.uint8)
     return Image.fromarray(resized.squeeze(-1) if resized.shape[-1] == 1 else resized)
 
 
@@ -217,12 +289,26 @@ def linear_weights(source: int, target: int) -> np.ndarray:
 
 
 def write_png(path: Path, pixels: np.ndarray | Image.Image) -> None:
-    """A PNG under a temporary name, then renamed, so that no half-written image is ever seen."""
+    """A PNG under a temporary name, then renamed, so that no half-written image is ever seen.
+
+    pixels: an image; or levels, uint8 (h, w) or (h, w, 3 or 4), or uint16 (h, w, 1, 3 or 4).
+    """
+    if isinstance(pixels, np.ndarray) and pixels.dtype == np.uint16:
+        _write_deep(path, pixels)
+        return
     image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
     buffer = io.BytesIO()
     image.save(buffer, "PNG", compress_level=4)
     with replacing(path) as temporary:
         temporary.write_bytes(buffer.getvalue())
+
+
+def _write_deep(path: Path, levels: np.ndarray) -> None:
+    import cv2  # Pillow writes no colour of 16 bits
+
+    channels = levels[..., [2, 1, 0, 3][: levels.shape[-1]]] if levels.shape[-1] > 1 else levels  # OpenCV has BGR
+    with replacing(path) as temporary:
+        temporary.write_bytes(cv2.imencode(".png", np.ascontiguousarray(channels))[1].tobytes())
 
 
 def as_tensor(image: Image.Image) -> torch.Tensor:
@@ -232,8 +318,9 @@ def as_tensor(image: Image.Image) -> torch.Tensor:
 
 
 def as_array(levels: torch.Tensor) -> np.ndarray:
-    """uint8 (channels, h, w) -> (h, w, 3) or (h, w), as `write_png` takes it."""
-    return levels.permute(1, 2, 0).squeeze(-1).contiguous().cpu().numpy()
+    """Levels (channels, h, w) -> uint8 (h, w, 3 or 4) or (h, w), or uint16 (h, w, channels), as `write_png` takes it."""
+    array: np.ndarray = levels.permute(1, 2, 0).contiguous().cpu().numpy()
+    return array.astype(np.uint16) if array.dtype == np.int32 else array.squeeze(-1) if array.shape[-1] == 1 else array
 
 
 def nearest_colour(image: Image.Image, colours: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -243,8 +330,16 @@ def nearest_colour(image: Image.Image, colours: np.ndarray) -> tuple[np.ndarray,
     return distance.argmin(-1).astype(np.uint8), distance.min(-1)
 
 
-def load_folder(folder: Path, names: list[str], size: Size, channels: int = 3, how: str = "bicubic") -> torch.Tensor:
-    """The named images in one size (see `resize`), uint8 (n, h, w, channels)."""
-    mode = "RGB" if channels == 3 else "L"
-    images = np.stack([np.asarray(resize(read_rgb(folder / name).convert(mode), size, how)) for name in names])
-    return torch.from_numpy(images.reshape(*images.shape[:3], channels))
+def load_image(path: Path, reading: Reading, size: Size | None = None, how: str = "bicubic") -> torch.Tensor:
+    """An image, of its own size or another (see `resize`), as levels (h, w, channels): uint8 of 8 bits, int32 of 16."""
+    image = read_image(path, reading)
+    if isinstance(image, Image.Image):
+        levels = np.array(image if size is None else resize(image, size, how))
+        return torch.from_numpy(levels.reshape(*levels.shape[:2], reading.channels))
+    image = image if size is None or size_of(image) == size else resize_levels(image, size, how)
+    return torch.from_numpy(image.astype(np.int32) if image.dtype == np.uint16 else image)
+
+
+def load_folder(folder: Path, names: list[str], size: Size, reading: Reading, how: str = "bicubic") -> torch.Tensor:
+    """The named images in one size, levels (n, h, w, channels)."""
+    return torch.stack([load_image(folder / name, reading, size, how) for name in names])

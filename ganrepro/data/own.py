@@ -39,10 +39,10 @@ def derived_of(dataset: DatasetSettings) -> str | None:
 def _spec(settings: str) -> DataSpec:
     dataset = DatasetSettings.model_validate_json(settings)
     width, height = dataset.shape or (1, 1)
-    return replace(_square_spec(dataset), shape=(width, height))
+    return replace(_plain_spec(dataset), shape=(width, height), depth=dataset.depth)
 
 
-def _square_spec(dataset: DatasetSettings) -> DataSpec:
+def _plain_spec(dataset: DatasetSettings) -> DataSpec:
     try:
         return spec_of(entry_of(dataset), derived_of(dataset))
     except SourceError:
@@ -82,21 +82,31 @@ def _own(dataset: DatasetSettings) -> dict[str, Any]:
         "title": f"own images in {path.name}", "root": None, "layout": layout, "upright": dataset.upright,
         "palette": dataset.palette, "void_colours": dataset.void or [],
     } | ({"splits": {"train": "train", "test": test}} if split else {})  # fmt: skip
-    plain = {"channels": dataset.channels}
     if layout == "photos":
         return common | {"domains": {"b": "photos"}}
     if layout == "domains":
-        return common | {"domains": {name: {"title": name} | plain for name in _folders(path / "train")}, "paired": False}
+        names = _folders(path / "train")
+        return common | {"domains": {name: {"title": name} | _channels(dataset, name) for name in names}, "paired": False}
     if layout == "classes":
         return common | {
-            "domains": {"images": {"title": "images"} | plain},
+            "domains": {"images": {"title": "images"} | _channels(dataset, "images")},
             "classes": _folders(path / "train" if split else path),
         }
     forward = dataset.direction == "AtoB"
-    sides: dict[str, Any] = {"a": "label maps", "b": "photos"} if dataset.palette else {"a": plain, "b": plain}
+    sides: dict[str, Any] = (
+        {"a": "label maps", "b": "photos"} if dataset.palette else {name: _channels(dataset, name) for name in "ab"}
+    )
     if layout == "two-sides":
         return common | {"domains": sides, "a": "A" if forward else "B", "paired": dataset.palette is not None}
     return common | {"domains": sides, "a": "left" if forward else "right", "paired": True}
+
+
+def _channels(dataset: DatasetSettings, domain: str) -> dict[str, int]:
+    """SourceError for a domain that has none."""
+    channels = dataset.channels
+    if isinstance(channels, dict) and domain not in channels:
+        raise SourceError(f"channels: say those of domain {domain} too; there are: {', '.join(channels)}")
+    return {"channels": channels[domain] if isinstance(channels, dict) else channels}
 
 
 def _of_folders(dataset: DatasetSettings, folders: Mapping[str, Path]) -> dict[str, Any]:
@@ -106,7 +116,7 @@ def _of_folders(dataset: DatasetSettings, folders: Mapping[str, Path]) -> dict[s
         if places[one] == places[other] or places[one] in places[other].parents:
             raise SourceError(f"{folders[other]}: is {folders[one]}, or lies in it; give each domain a folder of its own")
     named = all(len(name) == 1 for name in folders)  # a and b have no names of their own
-    domains: dict[str, Any] = {n: {"channels": dataset.channels} | ({} if named else {"title": n}) for n in folders}
+    domains: dict[str, Any] = {n: _channels(dataset, n) | ({} if named else {"title": n}) for n in folders}
     if derived_of(dataset) or dataset.palette:
         domains = {"b": "photos"} if derived_of(dataset) else {"a": "label maps", "b": "photos"}
     return {

@@ -26,11 +26,11 @@ from PIL import Image
 from tqdm import tqdm
 
 from ganrepro.data import layouts
-from ganrepro.data.images import ImageError, resize, write_png
+from ganrepro.data.images import AnyImage, ImageError, cut, resize, resize_levels, size_of, write_png
 from ganrepro.data.label_maps import colours_to_index, index_to_colours
 from ganrepro.data.layouts.base import SPLITS, Item, Picture, Place, find_root
 from ganrepro.data.own import data_spec, derived_of, entry_of, notes_of, ranges_of
-from ganrepro.data.spec import DataSpec, photos_of, spec_of
+from ganrepro.data.spec import DataSpec, Size, photos_of, spec_of
 from ganrepro.errors import SourceError
 from ganrepro.lazy import torch
 from ganrepro.schema.datasets import DatasetSettings
@@ -67,7 +67,7 @@ def prepare(
         download = Path(dataset.path or ".").expanduser()
     if "drawn" in entry:
         check_drawing(dataset, entry)
-    spec = replace(spec_of(entry, derived_of(dataset)), shape=data_spec(dataset).shape)
+    spec = replace(spec_of(entry, derived_of(dataset)), shape=data_spec(dataset).shape, depth=dataset.depth)
     if (derive is not None) is not (derived_of(dataset) is not None):
         raise SourceError("derive: is needed where a dataset asks for edges or the like, and only there")
     root = None if download is None else find_root(download, entry.get("root"))
@@ -157,26 +157,28 @@ def _make(
     item: Item, dataset: DatasetSettings, entry: Mapping[str, Any], spec: DataSpec, folder: Path, derive: Derive | None
 ) -> Written:
     """Writes one item's images."""
-    picture, images, size = item.read(), {}, spec.size(dataset.pixels)
+    picture, size = item.read(), spec.size(dataset.pixels)
+    images: dict[str, AnyImage] = {}
     if spec.shape != (1, 1):
         picture = _cut(picture, spec.shape)
     labels, name = picture.labels, f"{item.name}.png"
     if derive is not None:
-        photo = picture.images[photos_of(entry["domains"])]
+        photo = _plain(picture.images[photos_of(entry["domains"])])
         images = {"a": derive(photo, item.name), "b": photo}
         labels = None
     else:
         images = dict(picture.images)
         labelled = spec.label_maps
         if labelled is not None:
-            labels, images = _label_maps(item, labels, images, entry, spec, labelled)
+            labels, plain = _label_maps(item, labels, {d: _plain(image) for d, image in images.items()}, entry, spec, labelled)
+            images = dict(plain)
     written: dict[str, str] = {}
     flat = []
     for domain, image in images.items():
-        square = resize(image.convert("L" if spec.domains[domain].channels == 1 else "RGB"), size)
-        through = _through_jpeg(square) if entry.get("jpeg") else square
+        whole = _resized(image, spec.domains[domain].channels, size)
+        through = _through_jpeg(whole) if entry.get("jpeg") and isinstance(whole, Image.Image) else whole
         written |= _write(folder, f"{item.split}/{domain}/{name}", through)
-        if domain != spec.label_maps and max(high - low for low, high in _extremes(square)) <= FLAT:
+        if domain != spec.label_maps and max(high - low for low, high in _extremes(whole)) <= FLAT:
             flat.append(f"{item.split}/{domain}/{name}")
     if labels is not None:
         written |= _write(folder, f"{item.split}/labels/{name}", Image.fromarray(labels))
@@ -192,15 +194,30 @@ def _cut(picture: Picture, shape: tuple[int, int]) -> Picture:
         left, top = (width - wide) // 2, (height - high) // 2
         return left, top, left + wide, top + high
 
-    images = {domain: image.crop(box(*image.size)) for domain, image in picture.images.items()}
+    images = {domain: cut(image, box(*size_of(image))) for domain, image in picture.images.items()}
     if picture.labels is None:
         return picture._replace(images=images)
     left, top, right, bottom = box(*picture.labels.shape[::-1])
     return picture._replace(images=images, labels=picture.labels[top:bottom, left:right])
 
 
-def _extremes(image: Image.Image) -> list[tuple[int, int]]:
-    """The least and the most of each channel."""
+def _plain(image: AnyImage) -> Image.Image:
+    """Of 8 bits, as label maps and what other images are made of have to be (`DatasetSettings` sees to it)."""
+    assert isinstance(image, Image.Image)
+    return image
+
+
+def _resized(image: AnyImage, channels: int, size: Size) -> AnyImage:
+    if isinstance(image, Image.Image):
+        return resize(image.convert("L" if channels == 1 else "RGB"), size)
+    return resize_levels(image, size)
+
+
+def _extremes(image: AnyImage) -> list[tuple[int, int]]:
+    """The least and the most of each channel; of 16 bits as of 8."""
+    if isinstance(image, np.ndarray):
+        unit = 257 if image.dtype == np.uint16 else 1
+        return [(int(c.min()) // unit, int(c.max()) // unit) for c in np.moveaxis(image, -1, 0)]
     extremes = image.getextrema()
     return [extremes] if isinstance(extremes[0], int) else list(extremes)  # type: ignore[arg-type]
 
@@ -223,11 +240,12 @@ def _label_maps(
     return labels, images
 
 
-def _write(folder: Path, name: str, image: Image.Image) -> dict[str, str]:
+def _write(folder: Path, name: str, image: AnyImage) -> dict[str, str]:
     (folder / name).parent.mkdir(parents=True, exist_ok=True)
     write_png(folder / name, image)
+    kind = f"{image.dtype} {image.shape} " if isinstance(image, np.ndarray) else f"{image.mode} {image.size} "
     # of the pixels, not of the file: another zlib may compress the same image to other bytes
-    return {name: hashlib.sha256(f"{image.mode} {image.size} ".encode() + image.tobytes()).hexdigest()}
+    return {name: hashlib.sha256(kind.encode() + image.tobytes()).hexdigest()}
 
 
 def _through_jpeg(image: Image.Image) -> Image.Image:

@@ -44,7 +44,8 @@ class Domain:
     """Images of one kind.
 
     title: as in '240 photos'.  word: as in 'Labels → photo'.  slug: as in 'labels2photo'.  kind: what they show, as far as it is
-    known.  channels: 1 or 3.  palette: of label maps, class -> [r, g, b] in the order of the classes.
+    known.  channels: 1, 3, or 4, of which the last is opacity.  palette: of label maps, class -> [r, g, b] in the
+    order of the classes.
     """
 
     title: str
@@ -62,7 +63,7 @@ class DataSpec:
     domains: by name, which is also the folder of their images.  paired: images of one name show one thing in all domains, so that
     the true translation of each test image is known.  classes: of whole images, in order; () where they have none.  upright:
     training never mirrors the images.  known: false where a folder is not here, and the rest is what params.yaml leads to expect.
-    shape: width to height of its images.
+    shape: width to height of its images.  depth: bits of their levels, 8 or 16.
     """
 
     domains: Mapping[str, Domain]
@@ -71,6 +72,7 @@ class DataSpec:
     upright: bool = False
     known: bool = field(default=True, compare=False)
     shape: tuple[int, int] = (1, 1)
+    depth: int = 8
 
     def size(self, pixels: int, multiple: int = 1) -> Size:
         """Of images whose shorter side has so many pixels, the longer rounded to a multiple; of squares `pixels`."""
@@ -103,7 +105,7 @@ class DataSpec:
 
     def as_values(self) -> dict[str, Any]:
         """As plain values, for a manifest."""
-        return {
+        values = {
             "domains": {
                 name: {
                     "title": d.title, "word": d.word, "slug": d.slug, "kind": d.kind, "channels": d.channels,
@@ -112,14 +114,26 @@ class DataSpec:
                 for name, d in self.domains.items()
             },
             "paired": self.paired, "classes": list(self.classes), "upright": self.upright,
-        } | ({"shape": list(self.shape)} if self.shape != (1, 1) else {})  # fmt: skip
+        }  # fmt: skip
+        usual = DataSpec({})  # what few datasets have is said of these alone
+        return values | {name: of for name, of in self._more().items() if of != usual._more()[name]}
+
+    def _more(self) -> dict[str, Any]:
+        return {"shape": list(self.shape), "depth": self.depth}
 
     @classmethod
     def of_values(cls, values: Mapping[str, Any]) -> DataSpec:
         """The inverse of `as_values`."""
         domains = {name: Domain(**(d | {"palette": dict(d["palette"])})) for name, d in values["domains"].items()}
         width, height = values.get("shape", (1, 1))
-        return cls(domains, values["paired"], tuple(values["classes"]), values["upright"], shape=(width, height))
+        return cls(
+            domains,
+            values["paired"],
+            tuple(values["classes"]),
+            values["upright"],
+            shape=(width, height),
+            depth=values.get("depth", 8),
+        )
 
 
 def spec_of(entry: Mapping[str, Any], derived: str | None = None) -> DataSpec:

@@ -9,8 +9,18 @@ from typing import Any
 import numpy as np
 import torch
 
-from ganrepro.data.images import as_array, as_tensor, read_rgb, resize, to_float, to_uint8, write_png
-from ganrepro.data.spec import Size
+from ganrepro.data.images import (
+    as_array,
+    levels_to_float,
+    load_folder,
+    load_image,
+    read_rgb,
+    reading_of,
+    resize,
+    to_levels,
+    write_png,
+)  # fmt: skip
+from ganrepro.data.spec import DataSpec, Size
 from ganrepro.methods.base import Batch, Method
 from ganrepro.methods.encodes import Encodes
 from ganrepro.methods.outputs import Output
@@ -74,7 +84,7 @@ def _make_samples(
         reseed(0, f"samples/{output.name}/{first}/dropout")
         with torch.no_grad():
             images = method.generate(output, networks, Batch({}, asked, noise), random)
-        _write(folder / output.name, [f"{number:05d}.png" for number in of], images)
+        _write(folder / output.name, [f"{number:05d}.png" for number in of], images, method.data.depth)
 
 
 def asked_for(numbers: Iterable[int], output: Output) -> list[int]:
@@ -88,22 +98,21 @@ def _from_images(
 ) -> None:  # fmt: skip
     assert output.source is not None
     (folder / output.name).mkdir(parents=True, exist_ok=True)
-    mode = "L" if method.data.channels(output.source) == 1 else "RGB"
+    reading, how = reading_of(method.data, output.source), method.settings.resize
     for batch in np.array_split(np.array(names), -(-len(names) // method.images_at_once())):
-        photos = [read_rgb(test / output.source / name).convert(mode) for name in batch]
-        photos = [resize(photo, method.size, method.settings.resize) for photo in photos]
-        images = {output.source: to_float(torch.stack([as_tensor(photo) for photo in photos]).to(device))}
+        levels = load_folder(test / output.source, list(batch), method.size, reading, how).permute(0, 3, 1, 2).contiguous()
+        images = {output.source: levels_to_float(levels.to(device), reading.depth)}
         random = stream(repetition, f"translate/draws/{batch[0]}")
         noise = {name: kind.draw(len(batch), random).to(device) for name, kind in method.feed().noise.items()}
         reseed(repetition, f"translate/{output.name}/{batch[0]}")
         with torch.no_grad():
             translated = method.generate(output, networks, Batch(images, {}, noise), random)
-        _write(folder / output.name, batch, translated)
+        _write(folder / output.name, batch, translated, method.data.depth)
 
 
-def _write(folder: Path, names: Iterable[str], images: torch.Tensor) -> None:
+def _write(folder: Path, names: Iterable[str], images: torch.Tensor, depth: int) -> None:
     for name, image in zip(names, images, strict=True):
-        write_png(folder / name, as_array(to_uint8(image)))
+        write_png(folder / name, as_array(to_levels(image, depth)))
 
 
 def pass_folder(folder: Path, number: int) -> Path:
@@ -128,15 +137,20 @@ def write_codes(
     codes: dict[str, np.ndarray] = {}
     for split in ("train", "test"):
         names, random = manifest["names"][split][domain], stream(0, f"codes/{split}")
-        images = load_levels(prepared / split / domain, names, method.data.channels(domain), method.settings.crop_pixels)
+        images = load_levels(prepared / split / domain, names, method.data.channels(domain), method.size, method.data.depth)
         with torch.no_grad():
-            parts = [method.encode(networks, to_float(part.to(device)), random) for part in torch.split(images, ENCODED)]
+            parts = [
+                method.encode(networks, levels_to_float(part.to(device), method.data.depth), random)
+                for part in torch.split(images, ENCODED)
+            ]
         codes |= {f"{split}.{name}": torch.cat([part[name].cpu() for part in parts]).numpy() for name in parts[0]}
     with replacing(file) as temporary, temporary.open("wb") as opened:
         np.savez_compressed(opened, **codes)  # type: ignore[arg-type]
 
 
-def reference(row: str, size: Size, test: Path, names: Mapping[str, list[str]], folder: Path, outputs: Iterable[Output]) -> None:
+def reference(
+    row: str, size: Size, data: DataSpec, test: Path, names: Mapping[str, list[str]], folder: Path, outputs: Iterable[Output]
+) -> None:
     """The same folders without any training: 'identity' copies the input, 'ground-truth' the target."""
     for output in outputs:
         domain = output.source if row == "identity" else output.target
@@ -144,4 +158,7 @@ def reference(row: str, size: Size, test: Path, names: Mapping[str, list[str]], 
             continue  # what is made from noise has no input
         (folder / output.name).mkdir(parents=True, exist_ok=True)
         for name in names[domain]:
-            write_png(folder / output.name / name, resize(read_rgb(test / domain / name), size))
+            file, reading = test / domain / name, reading_of(data, domain)
+            usual = reading.depth == 8 and reading.channels != 4
+            image = resize(read_rgb(file), size) if usual else load_image(file, reading, size).permute(2, 0, 1)
+            write_png(folder / output.name / name, as_array(image) if isinstance(image, torch.Tensor) else image)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganrepro.data.images import ImageError, as_tensor, read_rgb, resize
+from ganrepro.data.images import ImageError, Reading, load_image
 from ganrepro.data.spec import Size
 from ganrepro.errors import UserError
 from ganrepro.store.files import plain
@@ -39,19 +39,17 @@ def read_codes(file: Path, wanted: Mapping[str, int]) -> dict[str, np.ndarray]:
     return codes
 
 
-def load_levels(folder: Path, names: Sequence[str], channels: int, pixels: Size | None = None) -> Tensor:
-    """Images of one size, uint8 (n, channels, h, w); or all brought to `pixels`.
+def load_levels(folder: Path, names: Sequence[str], channels: int, pixels: Size | None = None, depth: int = 8) -> Tensor:
+    """Images of one size, uint8 (or, of 16 bits, int32) (n, channels, h, w); or all brought to `pixels`.
 
     ImageError names one that is missing, or of another size than the first.
     """
-    mode = "L" if channels == 1 else "RGB"
-    images = [read_rgb(folder / name).convert(mode) for name in names]
-    images = [resize(image, pixels) for image in images] if pixels else images
+    images = [load_image(folder / name, Reading(channels, depth), pixels) for name in names]
     for name, image in zip(names, images, strict=True):
-        if image.size != images[0].size:
-            size = f"{image.width} × {image.height} pixels"
+        if image.shape != images[0].shape:
+            size = f"{image.shape[1]} × {image.shape[0]} pixels"
             raise ImageError(f"{folder / name}: {size}; expected images of one size, as {names[0]}")
-    return torch.stack([as_tensor(image) for image in images])
+    return torch.stack(images).permute(0, 3, 1, 2).contiguous()
 
 
 def asked_class(name: str, classes: int) -> int:

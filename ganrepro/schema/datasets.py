@@ -13,6 +13,7 @@ from ganrepro.schema.registry import FOLDER, is_drawn
 Range = Annotated[list[Annotated[float, Field(allow_inf_nan=False)]], Field(min_length=2, max_length=2)]
 
 
+Channels = Literal[1, 3, 4]
 Shape = Annotated[list[Annotated[int, Field(gt=0, le=64)]], Field(min_length=2, max_length=2)]
 Place = Annotated[str, Field(min_length=1, pattern="^[^\\x00]*$")]
 
@@ -66,7 +67,12 @@ class DatasetSettings(Closed):
     direction: Literal["AtoB", "BtoA"] = Field(
         "AtoB", description="AtoB: A (or the left half) is domain a; BtoA: B (or the right)"
     )
-    channels: Literal[1, 3] = Field(3, description="1: grey images, 3: colour images")
+    channels: Channels | dict[Name, Channels] = Field(
+        3, description="1: grey images, 3: colour images, 4: with their opacity as the fourth; of all domains or of each"
+    )
+    depth: Literal[8, 16] = Field(
+        8, description="bits of a level: 16 keeps what 8 would round, of images of 16 bits, or of floating point with `values`"
+    )
     upright: bool = Field(False, description="training never mirrors the images, as is right for text and digits")
     values: Literal["auto"] | Range | dict[Name, Range] | None = Field(
         None,
@@ -85,7 +91,7 @@ class DatasetSettings(Closed):
             Path(self.path or "").expanduser()
         except RuntimeError as error:
             raise ValueError(f"path: {error}; write the folder out") from None
-        own = ("path", "folders", "paired", "layout", "direction", "channels", "upright", "values", "palette", "void")
+        own = ("path", "folders", "paired", "layout", "direction", "channels", "depth", "upright", "values", "palette", "void")
         ranges = self.values.values() if isinstance(self.values, dict) else [self.values] if isinstance(self.values, list) else []
         if wrong := next((pair for pair in ranges if not pair[0] < pair[1]), None):
             raise ValueError(f"values: expected [low, high], the lower first, got {wrong}")
@@ -101,15 +107,15 @@ class DatasetSettings(Closed):
             raise ValueError("void: colours that are not scored, and no palette of those that are")
         if twice := next((c for c in colours if colours.count(c) > 1), None):
             raise ValueError(f"palette: the colour {twice} stands for two classes, or for a class and void")
-        if self.palette and (self.layout in ("photos", "domains", "classes") or self.channels == 1):
+        if self.palette and (self.layout in ("photos", "domains", "classes") or self.channels != 3 or self.depth != 8):
             raise ValueError(
-                "palette: label maps are side A of pairs in colour; leave palette out, or change layout and channels"
+                "palette: label maps are side A of pairs in colour, of 8 bits; leave palette out, or layout, channels and depth"
             )
         if self.edges and self.derived:
             raise ValueError(f"derived: {self.derived} and edges both make the other side of the photos; leave one of them out")
         made = "edges" if self.edges else "derived"
-        if (self.edges or self.derived) and self.channels == 1:
-            raise ValueError(f"{made}: the other side is made of photos of three channels; leave channels out")
+        if (self.edges or self.derived) and (self.channels != 3 or self.depth != 8):
+            raise ValueError(f"{made}: the other side is made of photos of three channels and 8 bits; leave channels, depth out")
         if (self.edges or self.derived) and self.layout in ("domains", "classes"):
             raise ValueError(f"{made}: the other side is made of one folder of photos; layout is {self.layout}")
         if self.derived and self.palette:

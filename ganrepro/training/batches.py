@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganrepro.data.images import ImageError, height_and_width, load_folder, to_float
+from ganrepro.data.images import ImageError, height_and_width, levels_to_float, load_folder, reading_of
 from ganrepro.data.prepare import read_manifest
 from ganrepro.data.spec import Size
 from ganrepro.methods.base import Batch, Feed, Method, ScheduleSettings
@@ -40,11 +40,12 @@ class Plan:
 
 
 class TrainingImages:
-    """The images of each domain as uint8 at jitter size, cropped and mirrored on the device.
+    """The images of each domain as levels at jitter size, cropped and mirrored on the device.
 
-    images: by domain, uint8 (n, h, w, channels).  labels: their classes by domain, int64 (n,), where the feed wants them.
+    images: by domain, levels (n, h, w, channels).  labels: their classes by domain, int64 (n,), where the feed wants them.
     feed: whether a step shows pairs, cut alike, or images drawn independently, and what else it sees.  upright: none is mirrored.
     window: steps whose images are on the device at once; None keeps all of them there.  size: of crops; None: crop_pixels square.
+    depth: bits of the levels.
     ValueError if pairs are asked for and the domains differ in number.
     """
 
@@ -58,7 +59,9 @@ class TrainingImages:
         upright: bool = False,
         window: int | None = None,
         size: Size | None = None,
+        depth: int = 8,
     ):
+        self.depth = depth
         self.crop = height_and_width(settings.crop_pixels if size is None else size)
         self.batch = settings.batch_images * feed.batches
         self.source, self.feed, self.device, self.upright, self.window = images, feed, device, upright, window
@@ -70,7 +73,7 @@ class TrainingImages:
             self.images = {domain: of.to(device) for domain, of in images.items()}
         else:
             shapes = {domain: (window * self.batch, *of.shape[1:]) for domain, of in images.items()}
-            self.images = {d: torch.zeros(shape, dtype=torch.uint8, device=device) for d, shape in shapes.items()}
+            self.images = {d: torch.zeros(shape, dtype=images[d].dtype, device=device) for d, shape in shapes.items()}
 
     def __len__(self) -> int:
         """Images per epoch unless set otherwise: the larger domain, as in the Lua code."""
@@ -126,7 +129,7 @@ class TrainingImages:
             down = top[:, None] + high
             across = left[:, None] + torch.where(mirrored[:, None] > 0, wide.flip(0), wide)
             levels = images[place[:, None, None], down[:, :, None], across[:, None, :]]
-            crops[domain] = to_float(levels).permute(0, 3, 1, 2)
+            crops[domain] = levels_to_float(levels, self.depth).permute(0, 3, 1, 2)
         return crops
 
     def batch_of(
@@ -165,6 +168,7 @@ def load_images(folder: Path, method: Method[Any], device: torch.device, loaded:
     load = method.data.size(settings.load_pixels)
     high, wide = height_and_width(load)
     size = sum(count * method.data.channels(d) for d, count in zip(feed.domains, counts, strict=True)) * high * wide
+    size *= 1 if method.data.depth == 8 else 4
     if size > (memory := os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")):
         raise ImageError(
             f"{folder}: {sum(counts)} images at load_pixels {settings.load_pixels} take {size / 1e9:.0f} GB; this machine has "
@@ -177,9 +181,9 @@ def load_images(folder: Path, method: Method[Any], device: torch.device, loaded:
         place = folder / "train" / domain
         what = (place, names is manifest["names"]["train"], load, settings.resize, window)
         if what not in loaded:
-            read = load_folder(place, names[domain], load, method.data.channels(domain), settings.resize)
+            read = load_folder(place, names[domain], load, reading_of(method.data, domain), settings.resize)
             loaded[what] = read if window else read.to(device)
         images[domain] = loaded[what]
     classes = manifest["classes"]
     labels = {d: torch.tensor([classes[name] for name in names[d]]) for d in feed.domains} if feed.labels else None
-    return TrainingImages(images, feed, settings, device, labels, method.data.upright, window, method.size)
+    return TrainingImages(images, feed, settings, device, labels, method.data.upright, window, method.size, method.data.depth)

@@ -125,7 +125,7 @@ def translate(args: argparse.Namespace) -> None:
         for photo, name in photos:
             bar.set_postfix_str(photo.name)
             try:
-                levels = files.read(photo)
+                levels = files.read(photo, any(model.opacity for model in models))
             except ImageError as error:  # the others are translated first
                 failed.append(str(error))
                 continue

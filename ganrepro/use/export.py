@@ -265,7 +265,7 @@ def real_images(model: Translator, photos: Sequence[Path], most: int = 10) -> li
         random = np.random.default_rng(0)
         side = max(model.pixels, model.architecture.multiple)
         pictures = [Image.fromarray(random.integers(0, 256, (side, side, 3), np.uint8)) for _ in range(3)]
-    mode = "L" if model.architecture.inputs == 1 else "RGB"
+    mode = {1: "L", 3: "RGB", 4: "RGBA"}[model.architecture.inputs]
     return [to_float(as_tensor(resize(picture.convert(mode), model.size))) for picture in pictures]
 
 

@@ -61,8 +61,8 @@ class _Architecture(_Strict):
 
     generator: Literal["resnet", "unet", "encoder-decoder"]
     filters: Annotated[int, Field(ge=1, le=1024)]
-    inputs: Literal[1, 3] = 3
-    outputs: Literal[1, 3] = 3
+    inputs: Literal[1, 3, 4] = 3
+    outputs: Literal[1, 3, 4] = 3
     blocks: Annotated[int, Field(ge=0, le=64)] = 0
     pixels: Pixels = 256
     flavour: Literal["lua", "pytorch"] = "lua"
@@ -82,7 +82,7 @@ class _Domain(_Strict):
     word: Text
     slug: DomainName
     kind: Literal["photos", "label maps", "edges", "images"]
-    channels: Literal[1, 3]
+    channels: Literal[1, 3, 4]
     palette: Annotated[list[tuple[Text, tuple[Level, Level, Level]]], Field(max_length=255)]
 
 
@@ -93,6 +93,7 @@ class _Data(_Strict):
     paired: bool
     classes: Annotated[list[Text], Field(max_length=1000)]
     upright: bool
+    depth: Literal[8, 16] = 8
 
     def spec(self) -> DataSpec:
         return DataSpec.of_values(self.model_dump())

@@ -17,7 +17,7 @@ from ganrepro.store.files import plain, replacing
 MOST_PIXELS = 100_000_000  # of one photo
 
 
-def read(path: Path) -> np.ndarray:
+def read(path: Path, opacity: bool = False) -> np.ndarray:
     """An image as `data.images.read_levels` reads it. ImageError for one too large to be meant, too."""
     try:
         with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning), Image.open(plain(path)) as file:
@@ -31,12 +31,12 @@ def read(path: Path) -> np.ndarray:
     if width * height > MOST_PIXELS:
         raise ImageError(f"{path}: {width} × {height} is more than {MOST_PIXELS // 10**6} megapixels; make it smaller first")
     with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
-        return read_levels(path)
+        return read_levels(path, opacity)
 
 
 def write(path: Path, levels: np.ndarray) -> None:
     """A PNG of the same bits, under a temporary name first. ImageError where it cannot be written."""
-    channels = levels[..., ::-1] if levels.shape[-1] == 3 else levels
+    channels = levels[..., [2, 1, 0, 3][: levels.shape[-1]]] if levels.shape[-1] > 1 else levels  # OpenCV has BGR
     done, content = cv2.imencode(".png", np.ascontiguousarray(channels))
     if not done:
         raise ImageError(f"{path}: cannot be written as PNG")

@@ -79,6 +79,11 @@ class Translator:
         return None if known is None else (float(known[0]), float(known[1]))
 
     @property
+    def opacity(self) -> bool:
+        """Whether it takes the opacity of images as their fourth channel."""
+        return self.architecture.inputs == 4
+
+    @property
     def noisy(self) -> bool:
         """Whether two translations of one image differ."""
         return any(isinstance(module, nn.Dropout) and module.p > 0 for module in self.network.modules())
@@ -133,7 +138,7 @@ class Translator:
     def _picture(self, image: Image.Image, seed: int, pixels: int | None) -> Image.Image:
         from PIL import Image as pillow
 
-        levels = self.at_scale(levels_of(image), pixels, lambda small: self.levels(small, seed))
+        levels = self.at_scale(levels_of(image, self.opacity), pixels, lambda small: self.levels(small, seed))
         if levels.dtype != np.uint8 and levels.shape[-1] == 3:  # Pillow has no colour of 16 bits
             levels = scaled(levels, (0, 65535))
         return pillow.fromarray(levels.squeeze(-1) if levels.shape[-1] == 1 else levels)
@@ -169,13 +174,27 @@ def kind_of(levels: np.ndarray) -> np.dtype:
 
 
 def forth(model: Translator, levels: np.ndarray, black: float, white: float) -> Tensor:
-    """(c, h, w) in [-1, 1], with as many channels as the model takes: grey is repeated, colour becomes its luminance."""
+    """(c, h, w) in [-1, 1], with as many channels as the model takes.
+
+    Grey is repeated, colour becomes its luminance, opacity is full where there is none and left out where it is not taken.
+    """
     values = (torch.from_numpy(levels.astype(np.float32)).permute(2, 0, 1) - black) / ((white - black) / 2) - 1
     values = values.clamp_(-1, 1)
     if values.shape[0] == model.architecture.inputs:
         return values
+    if values.shape[0] == 4:  # onto white, as where images are read
+        share = (values[3:] + 1) / 2
+        values = values[:3] * share + (1 - share)
+        return values if model.architecture.inputs == 3 else luminance(values)
+    if model.opacity:
+        return torch.cat([values.expand(3, -1, -1), torch.ones_like(values[:1])])
     if values.shape[0] == 1:
         return values.expand(model.architecture.inputs, -1, -1)
+    return luminance(values)
+
+
+def luminance(values: Tensor) -> Tensor:
+    """(3, h, w) -> (1, h, w)."""
     weights = torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)  # ITU-R 601, as Pillow
     return (values * weights).sum(0, keepdim=True)
 

@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image
 
-from ganrepro.data.images import Values, read_rgb
+from ganrepro.data.images import AnyImage, Reading, Values, read_image
 from ganrepro.data.own import deal
 from ganrepro.data.spec import IMAGE_SUFFIXES
 from ganrepro.errors import SourceError
@@ -34,7 +33,7 @@ class Picture(NamedTuple):
     w), 255 where not scored.   image_class: of the whole image.
     """
 
-    images: Mapping[str, Image.Image]
+    images: Mapping[str, AnyImage]
     labels: np.ndarray | None = None
     image_class: int | None = None
 
@@ -62,6 +61,12 @@ class Place:
     entry: Mapping[str, Any]
     ranges: Mapping[str, Values] = field(default_factory=dict)
 
+    def reading(self, domain: str) -> Reading:
+        """How the images of a domain are read."""
+        given = self.entry["domains"].get(domain, {})
+        channels = given.get("channels", 3) if isinstance(given, dict) else 3
+        return Reading(channels, self.dataset.depth, self.ranges.get(domain))
+
     def limit(self, split: str) -> int | None:
         """How many images of a split are wanted; None: all."""
         return {"train": self.dataset.train_images, "test": self.dataset.test_images}[split]
@@ -85,14 +90,14 @@ class Place:
         return self.root
 
 
-def one(domain: str, path: Path, values: Values | None = None) -> Picture:
-    """The image of a file, in one domain.  values: as in `read_rgb`."""
-    return Picture({domain: read_rgb(path, values)})
+def one(domain: str, path: Path, reading: Reading) -> Picture:
+    """The image of a file, in one domain."""
+    return Picture({domain: read_image(path, reading)})
 
 
-def pair(paths: Mapping[str, Path], ranges: Mapping[str, Values]) -> Picture:
-    """The images of several files, one for each domain.  ranges: by domain, as in `read_rgb`."""
-    return Picture({domain: read_rgb(path, ranges.get(domain)) for domain, path in paths.items()})
+def pair(paths: Mapping[str, Path], readings: Mapping[str, Reading]) -> Picture:
+    """The images of several files, one for each domain."""
+    return Picture({domain: read_image(path, readings[domain]) for domain, path in paths.items()})
 
 
 def images(folder: Path) -> list[Path]:

@@ -13,4 +13,4 @@ def items(place: Place) -> Iterator[Item]:
     for split in SPLITS:
         for domain in place.entry["domains"]:
             for path in images(place.folder / place.theirs(split) / domain):
-                yield Item(split, path.stem, (domain,), partial(one, domain, path, place.ranges.get(domain)))
+                yield Item(split, path.stem, (domain,), partial(one, domain, path, place.reading(domain)))

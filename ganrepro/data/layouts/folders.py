@@ -23,7 +23,7 @@ def items(place: Place) -> Iterator[Item]:
     for domain, paths in files.items():
         splits = deal([[sha256(path)] for path in paths], test, str(paths[0].parent))
         for split, path in zip(splits, paths, strict=True):
-            yield Item(split, path.stem, (domain,), partial(one, domain, path, place.ranges.get(domain)))
+            yield Item(split, path.stem, (domain,), partial(one, domain, path, place.reading(domain)))
 
 
 def _pairs(place: Place, files: dict[str, list[Path]], test: int | None) -> Iterator[Item]:
@@ -34,6 +34,7 @@ def _pairs(place: Place, files: dict[str, list[Path]], test: int | None) -> Iter
         names = ", ".join(alone[:SHOWN]) + (", …" if len(alone) > SHOWN else "")
         raise SourceError(f"{where}: {len(alone)} images have no partner of their name ({names}); pairs have equal names")
     pairs = list(zip(of_a, of_b, strict=True))
+    readings = {name: place.reading(name) for name in (a, b)}
     splits = deal([[*map(sha256, both)] for both in pairs], test, str(of_a[0].parent))
     for split, (first, second) in zip(splits, pairs, strict=True):
-        yield Item(split, first.stem, (a, b), partial(pair, {a: first, b: second}, place.ranges))
+        yield Item(split, first.stem, (a, b), partial(pair, {a: first, b: second}, readings))

@@ -12,4 +12,4 @@ def items(place: Place) -> Iterator[Item]:
     """Every photo, as domain b."""
     for split in SPLITS:
         for photo in place.images_of(split):
-            yield Item(split, photo.stem, ("b",), partial(one, "b", photo, place.ranges.get("b")))
+            yield Item(split, photo.stem, ("b",), partial(one, "b", photo, place.reading("b")))

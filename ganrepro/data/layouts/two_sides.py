@@ -13,16 +13,16 @@ from ganrepro.errors import SourceError
 def items(place: Place) -> Iterator[Item]:
     """Pairs, or the images of both sides."""
     sides = {"a": place.entry["a"], "b": "B" if place.entry["a"] == "A" else "A"}
+    readings = {domain: place.reading(domain) for domain in sides}
     for split in SPLITS:
         files = {domain: images(place.folder / f"{split}{side}") for domain, side in sides.items()}
         if place.entry["paired"]:
             _expect_equal_names(place.folder, split, files["a"], files["b"])
             for a, b in zip(files["a"], files["b"], strict=True):
-                yield Item(split, a.stem, ("a", "b"), partial(pair, {"a": a, "b": b}, place.ranges))
+                yield Item(split, a.stem, ("a", "b"), partial(pair, {"a": a, "b": b}, readings))
         else:
             for domain, paths in files.items():
-                values = place.ranges.get(domain)
-                yield from (Item(split, path.stem, (domain,), partial(one, domain, path, values)) for path in paths)
+                yield from (Item(split, path.stem, (domain,), partial(one, domain, path, readings[domain])) for path in paths)
 
 
 def _expect_equal_names(root: Path, split: str, a: list[Path], b: list[Path]) -> None:

@@ -115,6 +115,11 @@ class Job:
         """Of the output's images."""
         return self.data.channels(self.output.target)
 
+    @property
+    def most(self) -> int:
+        """The highest level that they can have."""
+        return int(2**self.data.depth - 1)
+
 
 class Measured(NamedTuple):
     """What a measure found.

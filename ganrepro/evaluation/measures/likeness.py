@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from ganrepro.data.spec import DataSpec
 from ganrepro.evaluation.measures.base import Job, Measure, Measured, Score
@@ -48,10 +49,17 @@ class Likeness(Measure):
         for place in job.folders:
             counts.append([])
             for name in job.names:  # one at a time: a large test set would fill the memory
-                made = load_levels(place, [name], job.channels)[0].float().numpy() / 255
-                real = load_levels(folder, [name], job.channels, made.shape[:0:-1])[0].float().numpy() / 255
+                made = load_levels(place, [name], job.channels, None, job.data.depth)[0].float().numpy() / job.most
+                size = made.shape[2], made.shape[1]
+                real = load_levels(folder, [name], job.channels, size, job.data.depth)[0].float().numpy() / job.most
                 counts[-1].append([*scores_of(made, real), 1.0])
-        return Measured(np.array(counts, np.float64))
+        own = job.manifest.get("values", {}).get(job.output.target)
+        return Measured(np.array(counts, np.float64), more={"unit": own[1] - own[0]} if own else {})
+
+    def note(self, more: Mapping[str, Any]) -> str:
+        unit = more.get("unit")
+        own = "" if unit is None else f" In the unit of the images themselves a mean error of 0.01 is {0.01 * unit:g}."
+        return self.reading + own
 
     def statistic(self, counts: np.ndarray) -> dict[str, np.ndarray]:
         return {name: counts[..., i] / counts[..., 3] for i, name in enumerate(self.scores)}

@@ -51,10 +51,10 @@ def between(folder: Path, names: Sequence[str], job: Job) -> np.ndarray:
 
     from ganrepro.evaluation.images import load_levels
 
-    levels = load_levels(folder, names, job.channels, job.pixels).numpy()
+    levels = load_levels(folder, names, job.channels, job.pixels, job.data.depth).numpy()
     others = np.roll(np.arange(len(levels)), -(len(levels) // 2))
     pairs = ((levels[i].astype(np.float32), levels[other].astype(np.float32)) for i, other in enumerate(others))
-    return np.array([np.square((one - other) / 255).mean(dtype=np.float64) for one, other in pairs])
+    return np.array([np.square((one - other) / job.most).mean(dtype=np.float64) for one, other in pairs])
 
 
 MEASURE = Variety()

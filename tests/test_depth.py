@@ -1,0 +1,178 @@
+"""Images of 16 bits, and of one to four channels on either side: kept whole from the files to a translation."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from test_going_on import RAW, SMALL, write
+
+from ganrepro.data.images import (
+    Reading,
+    as_array,
+    levels_to_float,
+    load_image,
+    read_image,
+    read_levels,
+    resize,
+    resize_levels,
+    to_levels,
+    with_channels,
+    write_png,
+)
+from ganrepro.data.prepare import prepare
+from ganrepro.errors import ConfigError, SourceError
+from ganrepro.evaluation.measures import MEASURES
+from ganrepro.plan import datasets, paths
+from ganrepro.schema.datasets import DatasetSettings
+from ganrepro.use import cli
+from ganrepro.use.model import load
+from pipeline import evaluate, generate, tiny, train
+from pipeline import prepare as preparing
+
+
+def test_levels_of_16_bits_are_exact_in_memory():
+    levels = torch.arange(65536, dtype=torch.int32)
+    assert torch.equal(to_levels(levels_to_float(levels, 16), 16), levels)
+    assert levels_to_float(levels, 16)[[0, -1]].tolist() == [-1, 1]
+    eight = torch.arange(256, dtype=torch.uint8)
+    assert torch.equal(to_levels(levels_to_float(eight, 8), 8), eight)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_written_levels_are_read_as_they_were(tmp_path, channels, kind):
+    """And OpenCV reads the same, in its order of channels."""
+    depth, random = np.iinfo(kind).bits, np.random.default_rng(0)
+    levels = random.integers(0, np.iinfo(kind).max, (5, 7, channels), kind)
+    write_png(tmp_path / "x.png", levels.squeeze(-1) if kind == np.uint8 and channels == 1 else levels)
+    reading = Reading(channels, depth)
+    image = load_image(tmp_path / "x.png", reading)
+    assert (image.numpy() == levels).all() and (as_array(image.permute(2, 0, 1)).reshape(levels.shape) == levels).all()
+    theirs = cv2.imread(str(tmp_path / "x.png"), cv2.IMREAD_UNCHANGED).reshape(levels.shape)
+    assert (theirs[..., [0] if channels == 1 else [2, 1, 0, 3][:channels]] == levels).all()
+
+
+def test_levels_are_resized_as_pillow_resizes_and_as_the_lua_code():
+    random = np.random.default_rng(0)
+    for kind in (np.uint8, np.uint16):
+        levels = random.integers(0, np.iinfo(kind).max, (20, 30, 4), kind)
+        small = resize_levels(levels, (15, 12))
+        for channel in range(4):
+            plane = Image.fromarray(levels[..., channel].astype(np.float32))
+            wanted = np.asarray(plane.resize((15, 12), Image.Resampling.BICUBIC)).clip(0, np.iinfo(kind).max)
+            assert np.abs(small[..., channel] - wanted).max() <= 0.5 and small.dtype == kind
+    colour = random.integers(0, 255, (20, 30, 3), np.uint8)
+    lua = np.asarray(resize(Image.fromarray(colour), (9, 33), "lua")).astype(int)
+    assert np.abs(resize_levels(colour, (9, 33), "lua") - lua).max() <= 1
+
+
+def test_channels_are_converted_by_what_they_mean(tmp_path):
+    colour = np.array([[[100, 200, 50, 128]]], np.uint8)
+    assert with_channels(colour, 3).tolist() == [[[100, 200, 50]]]
+    assert with_channels(colour, 1).tolist() == [[[153]]]  # 0.299, 0.587, 0.114
+    assert with_channels(np.array([[[9]]], np.uint16), 4).tolist() == [[[9, 9, 9, 65535]]]
+    Image.fromarray(colour).save(tmp_path / "x.png")
+    assert read_levels(tmp_path / "x.png", opacity=True).tolist() == colour.tolist()
+    on_white = np.asarray(read_image(tmp_path / "x.png", Reading()))[0, 0]
+    assert np.abs(on_white - (colour[0, 0, :3].astype(float) * 128 / 255 + 127)).max() <= 1.5
+
+
+def files(folder, a, b, count=8, side=24):
+    """Smooth pictures of two kinds: (channels, dtype, low, high) each."""
+    random = np.random.default_rng(0)
+    for name, (channels, kind, low, high) in (("a", a), ("b", b)):
+        (folder / name).mkdir(parents=True)
+        for number in range(count):
+            small = random.uniform(low, high, (4, 4, channels)).astype(np.float32)
+            levels = cv2.resize(small, (side, side), interpolation=cv2.INTER_LINEAR).reshape(side, side, channels).astype(kind)
+            if kind == np.int32 or kind == np.float32:
+                Image.fromarray(levels[..., 0]).save(folder / name / f"{number}.tif")
+            else:
+                write_png(folder / name / f"{number}.png", levels if kind == np.uint16 else levels.squeeze())
+    return {name: str(folder / name) for name in "ab"}
+
+
+def test_twelve_bits_keep_all_their_levels(tmp_path):
+    """Of 0 to 4095 in 16 bits, prepared without resampling: as many levels as the files have; each within half a level."""
+    folders = files(tmp_path, (1, np.uint16, 0, 4095), (1, np.float32, -1024, 3071))
+    (tmp_path / "out").mkdir()
+    own = {"source": "folder", "folders": folders, "paired": True, "pixels": 24, "channels": 1, "depth": 16}
+    dataset = DatasetSettings(**own, values={"a": [0, 4095], "b": [-1024, 3071]})
+    manifest = prepare(dataset, None, tmp_path / "out")
+    assert manifest["data"]["depth"] == 16
+    for split in ("train", "test"):
+        for name in manifest["names"][split]["a"]:
+            made = read_levels(tmp_path / "out" / split / "a" / name)
+            given = read_levels(tmp_path / "a" / name)
+            assert made.dtype == np.uint16 and np.abs(made / 65535 * 4095 - given).max() < 0.04
+            assert len(np.unique(made)) == len(np.unique(given)) > 256
+            deep = read_levels(tmp_path / "out" / split / "b" / name) / 65535 * 4095 - 1024
+            assert np.abs(deep - read_levels((tmp_path / "b" / name).with_suffix(".tif"))).max() < 0.04
+
+
+VALUES = {"a": [0, 4095], "b": [-1024, 3071]}
+CASES = {
+    "16 bits": ((1, np.uint16, 1000, 3000), (1, np.float32, -1024, 3071), {"channels": 1, "depth": 16, "values": VALUES}),
+    "RGBA to RGB": ((4, np.uint8, 0, 255), (3, np.uint8, 0, 255), {"channels": {"a": 4, "b": 3}}),
+    "4 to 1": ((4, np.uint8, 0, 255), (1, np.uint8, 0, 255), {"channels": {"a": 4, "b": 1}}),
+    "RGBA of 16 bits": ((4, np.uint16, 0, 65535), (4, np.uint16, 0, 65535), {"channels": 4, "depth": 16}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_any_depth_and_channels_train_score_translate_and_export(tmp_path, monkeypatch, case):
+    a, b, more = CASES[case]
+    monkeypatch.chdir(tmp_path)
+    own = {"source": "folder", "folders": files(tmp_path, a, b), "paired": True, "pixels": 18, **more}
+    study = SMALL | {"title": "t", "dataset": "own", "experiment": "pairs", "rows": ["l1"], "method": "pix2pix", "seeds": [0]}
+    studies = {"s": study | {"epochs_constant": 1, "epochs_decay": 0}}
+    params = write(RAW | {"datasets": {"own": own}, "studies": studies, "reports": {"page": "s"}})
+    tiny._stage(preparing.main, "--dataset", "own", out=datasets.dataset_dir(params, "own"))
+    run, words = paths.find_run(params, "s", "l1", 0), ("--study", "s", "--row", "l1", "--seed", "0")
+    tiny._stage(train.main, *words, out=run.folder)
+    tiny._stage(generate.main, *words, out=run.images)
+    tiny._stage(evaluate.main, *words, out=run.scores)
+    made = sorted((run.images / "a2b").glob("*.png"))
+    kind = np.uint16 if more.get("depth") == 16 else np.uint8
+    levels = read_levels(made[0], opacity=True)
+    assert levels.shape == (16, 16, b[0]) and levels.dtype == kind
+    scores = json.loads((run.scores / "metrics.json").read_text())["values"]["a2b"]["likeness"]
+    truth = datasets.dataset_dir(params, "own") / "test" / "b"
+    errors = []
+    for file in made:
+        ours = load_image(file, Reading(b[0], np.iinfo(kind).bits)).double()
+        real = load_image(truth / file.name, Reading(b[0], np.iinfo(kind).bits), 16).double()
+        errors.append(float((ours - real).abs().mean()) / np.iinfo(kind).max)
+    assert abs(np.mean(errors) - scores["scores"]["mean_error"]) < 1e-6
+    if "values" in more:
+        assert scores["more"] == {"unit": 4095} and "0.01 is 40.95" in MEASURES["likeness"].note(scores["more"])
+    cli.main(["translate", "s/l1", own["folders"]["a"], "--out", "out"])
+    translated = read_levels(next((tmp_path / "out").glob("*.png")), opacity=True)
+    assert translated.shape == (24, 24, b[0]) and translated.dtype == (np.uint16 if a[1] == np.uint16 else np.uint8)
+    cli.main(["export", "s/l1", "--out", "exported"])
+    x = torch.rand(1, a[0], 16, 16)
+    assert torch.equal(load("exported")(x, seed=1), load("s/l1")(x, seed=1))
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"channels": {"a": 4}}, "channels: say those of domain b too; there are: a"),
+        ({"channels": 2}, "channels"),
+        ({"depth": 16, "palette": {"x": [0, 0, 0], "y": [1, 1, 1]}}, "of 8 bits; leave palette out"),
+        ({"depth": 16, "edges": "canny"}, "three channels and 8 bits"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(tmp_path, given, told):
+    own = {
+        "source": "folder",
+        "folders": files(tmp_path, (1, np.uint8, 0, 255), (1, np.uint8, 0, 255)),
+        "paired": True,
+        "pixels": 18,
+    }
+    with pytest.raises((ValueError, SourceError, ConfigError), match=told):
+        (tmp_path / "out").mkdir()
+        prepare(DatasetSettings(**(own | given)), None, tmp_path / "out")
