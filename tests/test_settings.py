@@ -111,7 +111,7 @@ def test_a_row_may_differ_in_any_setting_and_in_its_method(raw):
         (("reports", "again"), "streets-tiny", "has a report already"),
         (("reports",), {}, "reports: empty"),
         (("studies", "camvid-pairs", "rows"), [], "rows: empty; expected at least one"),
-        (("features",), "inception", "expected 'reader' or 'inception-tf1'"),
+        (("features",), "inception", "expected 'reader' or 'hed' or 'vgg' or 'inception-tf1'"),
         (("readers", "fcn8s", "overflows"), True, "unknown key; did you mean 'overflow'?"),
         (("studies", "camvid-256", "reader"), "fcn8s", "'fcn8s' reads cityscapes alone"),
         (("studies", "camvid-pairs", "rows"), ["l1-gans"], "there is no 'l1-gans'; did you mean 'l1-gan'?"),

@@ -33,12 +33,6 @@ DERIVED: dict[str, dict[str, Any]] = {
 }
 
 
-def in_words(size: Size) -> str:
-    """As in '192 × 128'."""
-    width, height = size if isinstance(size, tuple) else (size, size)
-    return f"{width} × {height}"
-
-
 @dataclass(frozen=True)
 class Domain:
     """Images of one kind.

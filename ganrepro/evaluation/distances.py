@@ -30,7 +30,10 @@ from ganrepro.errors import WeightsError
 from ganrepro.evaluation.label_maps import enlarged
 from ganrepro.evaluation.measures.base import GROUND_TRUTH, GROUPS, OWN_FEATURES, Job
 from ganrepro.evaluation.readers.base import Reader
+from ganrepro.nets.trunks import Trunk, hed_trunk, vgg_trunk
 from ganrepro.process import cores
+from ganrepro.schema.registry import INCEPTION as INCEPTION_WEIGHTS
+from ganrepro.schema.registry import TRUNKS
 from ganrepro.store.files import replacing
 
 SIDE = 299  # pixels that Inception sees
@@ -50,8 +53,10 @@ Found = tuple[dict[str, float], dict[str, float | None], dict[str, Any]]  # dist
 
 def of_job(job: Job) -> Found:
     """All distances of a job."""
-    if job.features != OWN_FEATURES:
-        backbone = inception(job.inception, job.features.removeprefix("inception-"), job.device)
+    if job.features in TRUNKS:
+        backbone = features_of_trunk(load_trunk(job))
+    elif job.features != OWN_FEATURES:
+        backbone = inception(job.weights[INCEPTION_WEIGHTS], job.features.removeprefix("inception-"), job.device)
     else:
         height, width = read_labels(job.folder / "test" / "labels" / job.real("test")[1][0]).shape
         backbone = features_of_reader(job.reader(), height, width)
@@ -136,6 +141,18 @@ def features_of_reader(reader: Reader, height: int, width: int) -> Backbone:
     assert reader.features is not None
     means = reader.features
     return Backbone(reader.digest, lambda image: enlarged(image, height, width), lambda x: [means(to_float(x))])
+
+
+def load_trunk(job: Job) -> Trunk:
+    """The network that `features` names."""
+    load = {"hed": hed_trunk, "vgg": vgg_trunk}[job.features]
+    return load(job.weights[TRUNKS[job.features]]).to(job.device)
+
+
+def features_of_trunk(trunk: Trunk) -> Backbone:
+    """Means over the image of its last features."""
+    content = hashlib.sha256(b"".join(value.cpu().contiguous().numpy().tobytes() for value in trunk.state_dict().values()))
+    return Backbone(content.hexdigest(), as_tensor, lambda x: [trunk(to_float(x))[-1].mean((2, 3))])
 
 
 def features(images: Sequence[Image.Image], backbone: Backbone, device: torch.device) -> list[np.ndarray]:

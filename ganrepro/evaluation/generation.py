@@ -100,7 +100,8 @@ def _from_images(
     (folder / output.name).mkdir(parents=True, exist_ok=True)
     reading, how = reading_of(method.data, output.source), method.settings.resize
     for batch in np.array_split(np.array(names), -(-len(names) // method.images_at_once())):
-        levels = load_folder(test / output.source, list(batch), method.size, reading, how).permute(0, 3, 1, 2).contiguous()
+        levels = load_folder(test / output.source, list(batch), method.size, reading, how).permute(0, 3, 1, 2)
+        levels = levels.clone(memory_format=torch.contiguous_format)
         images = {output.source: levels_to_float(levels.to(device), reading.depth)}
         random = stream(repetition, f"translate/draws/{batch[0]}")
         noise = {name: kind.draw(len(batch), random).to(device) for name, kind in method.feed().noise.items()}

@@ -47,9 +47,11 @@ def load_levels(folder: Path, names: Sequence[str], channels: int, pixels: Size 
     images = [load_image(folder / name, Reading(channels, depth), pixels) for name in names]
     for name, image in zip(names, images, strict=True):
         if image.shape != images[0].shape:
-            size = f"{image.shape[1]} × {image.shape[0]} pixels"
-            raise ImageError(f"{folder / name}: {size}; expected images of one size, as {names[0]}")
-    return torch.stack(images).permute(0, 3, 1, 2).contiguous()
+            raise ImageError(
+                f"{folder / name}: {image.shape[1]} × {image.shape[0]} pixels; expected images of one size, as {names[0]}"
+            )
+    # a copy: of one channel `contiguous` would leave the order of axes open, which kernels are chosen by
+    return torch.stack(images).permute(0, 3, 1, 2).clone(memory_format=torch.contiguous_format)
 
 
 def asked_class(name: str, classes: int) -> int:

@@ -27,7 +27,7 @@ from ganrepro.methods.base import READER, Method, epochs
 from ganrepro.methods.outputs import Output
 from ganrepro.plan import code, datasets
 from ganrepro.schema.readers import PublishedReaderSettings
-from ganrepro.schema.registry import INCEPTION, registry_digest
+from ganrepro.schema.registry import feature_sources, registry_digest
 from ganrepro.settings import REFERENCE_ROWS, Params, Study, find_study, known, starts
 from ganrepro.store.code import code_digest
 from ganrepro.store.digests import changed, key_of, without_length
@@ -195,15 +195,16 @@ class Run:
 
     @property
     def featured(self) -> bool:
-        """Whether Inception measures it."""
+        """Whether the network of `features` measures it."""
         needs = needs_of(self.params, self.study)
-        return any(measure.uses_inception(needs) for measure in self.used)
+        return any(measure.uses_features(needs) for measure in self.used)
 
     @cached_property
     def scores_key(self) -> str:
         """Of its scores: the images, and what measures them."""
         measures = {m.name: code.version(f"measure/{m.name}", device=self.params.device) for m in self.used}
-        features = [self.params.features, registry_digest(INCEPTION)] if self.featured else None
+        sources = feature_sources(self.params.features)
+        features = [self.params.features, *map(registry_digest, sources)] if self.featured else None
         reader = reader_spec(self.params, self.study) if self.read else None
         return key_of("scores", self.images_key, measures, reader, features, *datasets.arithmetic(self.params).items())
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ganrepro.evaluation.measures.base import OWN_FEATURES
 from ganrepro.plan import datasets, paths
 from ganrepro.schema.readers import PublishedReaderSettings
-from ganrepro.schema.registry import INCEPTION, registry
+from ganrepro.schema.registry import feature_sources, registry
 from ganrepro.settings import Params
 
 # where results lie; the parts of a study that was removed altogether too, and what older versions of the program left
@@ -23,7 +22,7 @@ def superseded(params: Params, root: Path = Path()) -> list[Path]:
     live = {*map(paths.features_dir, (False, True))}
     wanted = {source for name in params.datasets for source in datasets.downloads_of(params, name)}
     wanted |= {recipe.weights for recipe in params.readers.values() if isinstance(recipe, PublishedReaderSettings)}
-    wanted |= {*ALWAYS} | ({INCEPTION} if params.features != OWN_FEATURES else set())
+    wanted |= {*ALWAYS} | {*feature_sources(params.features)}
     for study in params.studies.values():
         begun_with = [run for run in paths.trained(params, study) if isinstance(run.start, paths.Run)]
         live |= {run.folder for run in paths.started_from(begun_with)}

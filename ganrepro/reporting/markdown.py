@@ -6,6 +6,8 @@ import html
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ganrepro.data.spec import Size
+
 
 def plain(text: str) -> str:
     """Somebody's words inside a Markdown page: no HTML, no end of a table's cell."""
@@ -26,3 +28,9 @@ def markdown(head: Sequence[str], lines: Iterable[Iterable[str]], left: int = 1)
     """A Markdown table.  left: how many columns are set flush left; the others are centred."""
     rule = [":--"] * left + [":-:"] * (len(head) - left)
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *lines))
+
+
+def in_words(size: Size) -> str:
+    """As in '192 × 128'."""
+    width, height = size if isinstance(size, tuple) else (size, size)
+    return f"{width} × {height}"

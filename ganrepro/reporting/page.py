@@ -13,7 +13,6 @@ from typing import Any
 
 from ganrepro import provenance
 from ganrepro.data.images import write_png
-from ganrepro.data.spec import in_words
 from ganrepro.evaluation.intervals import FEWEST_IMAGES, REPLICATES
 from ganrepro.evaluation.measures import MEASURES, left_out
 from ganrepro.methods.base import Feed, epochs
@@ -22,7 +21,7 @@ from ganrepro.plan import paths
 from ganrepro.reporting import claims, pictures, plots, tables
 from ganrepro.reporting.current import compared, deviations_of, figures, grids, moments, renderings, report_key, sampled
 from ganrepro.reporting.current import pictures as pictured
-from ganrepro.reporting.markdown import markdown, plain
+from ganrepro.reporting.markdown import in_words, markdown, plain
 from ganrepro.reporting.results import (
     Results,
     images_per_epoch,

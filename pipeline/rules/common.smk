@@ -132,7 +132,10 @@ def measured_with(wildcards):
     if run.read:
         needed.append(f"{paths.reader_dir(PARAMS, run.study)}/reader.pt")
     if run.featured:
-        needed.append(f"{datasets.download_dir(paths.INCEPTION)}/source.json")
+        needed += [
+            f"{datasets.download_dir(source)}/source.json"
+            for source in paths.feature_sources(PARAMS.features)
+        ]
     return [ancient(file) for file in needed]
 
 

@@ -59,7 +59,7 @@ class Needs(NamedTuple):
     """What is there to measure with.
 
     data: what the dataset has.  reader: the kind of network that reads its images, None where there is none.  features: whose are
-    compared, OWN_FEATURES or a name of Inception's.
+    compared, OWN_FEATURES or another's.
     """
 
     data: DataSpec
@@ -71,10 +71,10 @@ class Needs(NamedTuple):
 class Job:
     """One output of one row, to be measured.
 
-    folders: of its images NAME.png, one for each pass over the test set.    folder, manifest: the prepared dataset.    data: what
+    folders: of its images NAME.png, one for each pass over the test set.    folder, manifest: the prepared dataset.   data: what
     it has.   row: of a reference row its name, else None.    pixels: size of the images.    reader: loads the network that reads
-    images.   features: whose are compared (`features` in params.yaml).    inception: folder of Inception's weights.    kept:
-    folder for features of real images.
+    images.   features: whose are compared (`features` in params.yaml).   weights: folders of downloads, by their source.
+    kept: folder for features of real images.
     """
 
     output: Output
@@ -87,7 +87,7 @@ class Job:
     row: str | None
     reader: Callable[[], Reader]
     features: str
-    inception: Path
+    weights: Mapping[str, Path]
     kept: Path
 
     @property
@@ -182,8 +182,8 @@ class Measure:
         """Whether the study's own reader is part of what it measures with."""
         return bool(self.reader)
 
-    def uses_inception(self, needs: Needs) -> bool:
-        """Whether Inception's weights are."""
+    def uses_features(self, needs: Needs) -> bool:
+        """Whether the network of `features` in params.yaml is, with weights of somebody else's."""
         return False
 
     def measure(self, job: Job) -> Measured:

@@ -9,6 +9,7 @@ from ganrepro.data.spec import DataSpec
 from ganrepro.evaluation.measures.base import OWN_FEATURES, Job, Measure, Measured, Needs, Score
 from ganrepro.evaluation.readers import KINDS
 from ganrepro.methods.outputs import Output
+from ganrepro.schema.registry import TRUNKS
 
 
 class Distance(Measure):
@@ -30,12 +31,12 @@ class Distance(Measure):
             return ""
         if needs.reader and KINDS[needs.reader] and output.target == needs.data.readable:
             return ""
-        return "there is no network to take features from; `features: inception-clean` makes FID"
+        return "there is no network to take features from; `features: hed` takes an edge detector's, `inception-clean` makes FID"
 
     def uses_reader(self, needs: Needs) -> bool:
         return needs.features == OWN_FEATURES
 
-    def uses_inception(self, needs: Needs) -> bool:
+    def uses_features(self, needs: Needs) -> bool:
         return needs.features != OWN_FEATURES
 
     def columns(self, more: Mapping[str, Any]) -> dict[str, str]:
@@ -49,6 +50,9 @@ class Distance(Measure):
                 f"Of {more['features']} features of the reader, means over the image: **not FID**, which needs Inception's "
                 "weights (91 MB; `features: inception-clean` in params.yaml), and comparable within this table only."
             )
+        elif more["of"] in TRUNKS:
+            whose = {"hed": "of HED's trunk, which finds edges", "vgg": "of VGG-16"}[more["of"]]
+            of = f"Of {more['features']} features {whose}, means over the image: **not FID**, which needs Inception's (91 MB)."
         else:
             resize = more["of"].removeprefix("inception-")
             of = f"Of Inception of 2015-12-05, resize `{resize}`: FID and KID (100 subsets of 1000, or all at once)."
