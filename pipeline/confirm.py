@@ -17,6 +17,7 @@ import ast
 import difflib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -34,6 +35,7 @@ from ganrepro.store.files import write_json
 from pipeline import stage, tiny
 
 PRECISION = "float32"  # of the tiny examples
+KEY = re.compile(r"(?<=constant)-[0-9a-f]{12}-\d+")  # in the name of a file, of its code
 
 
 def versions() -> dict[str, str]:
@@ -67,13 +69,14 @@ def _in(tree: Path, *words: str) -> str:
 
 def compare(before: Path, after: Path) -> list[str]:
     """Files that differ, or are in one folder alone."""
-    names = sorted({p.relative_to(root).as_posix() for root in (before, after) for p in root.rglob("*") if p.is_file()})
-    differ = []
-    for name in names:
-        files = before / name, after / name
-        if not all(file.exists() for file in files) or files[0].read_bytes() != files[1].read_bytes():
-            differ.append(name)
-    return differ
+    here, there = (
+        {KEY.sub("", p.relative_to(root).as_posix()): p for p in root.rglob("*") if p.is_file()} for root in (before, after)
+    )
+    return [
+        name
+        for name in sorted({*here, *there})
+        if name not in here or name not in there or here[name].read_bytes() != there[name].read_bytes()
+    ]
 
 
 def edited(before: Path, after: Path) -> dict[str, list[int]]:
