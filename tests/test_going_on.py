@@ -19,7 +19,7 @@ from ganrepro.training.engine import Engine
 from ganrepro.training.players import Players
 from ganrepro.use import cli
 from ganrepro.use.model import load
-from pipeline import generate, prepare, tiny, train, training
+from pipeline import evaluate, generate, prepare, tiny, train, training
 
 SMALL = {
     "load_pixels": 18, "crop_pixels": 16, "epoch_images": 4, "generator_filters": 4, "discriminator_filters": 4,
@@ -239,3 +239,31 @@ def test_an_unfinished_training_translates_and_says_how_far_it_is(project, monke
     saved = checkpoints.load(run.work / "checkpoint.pt")["players"]["networks"]["g_ab"]
     network = load("long/row").translates().network
     assert all(torch.equal(value, saved[name]) for name, value in network.state_dict().items())
+
+
+def test_a_report_can_be_made_of_what_there_is_and_opens_in_a_browser(project, monkeypatch, capsys):
+    """One of four trainings and the reference rows: a page that says so, whose table has this row alone."""
+    opened = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    params = write(RAW | {"reports": {"page": "pairs"}})
+    with pytest.raises(SystemExit, match=r"pairs: no row is scored yet; ganrepro watch"):
+        cli.main(["report", "pairs", "--so-far"])
+    with pytest.raises(SystemExit, match=r"reports/page.md: not made yet; snakemake --cores all reports/page.md"):
+        cli.main(["report", "page"])
+    with pytest.raises(SystemExit, match=r"short: no report is made of it; name it under `reports`"):
+        cli.main(["report", "short"])
+    trained(params, "pairs", "l1")
+    study = params.studies["pairs"]
+    for row in (*study.references, "l1"):
+        run, words = paths.find_run(params, "pairs", row, 0), ("--study", "pairs", "--row", row, "--seed", "0")
+        tiny._stage(generate.main, *words, out=run.images)
+        tiny._stage(evaluate.main, *words, out=run.scores)
+    cli.main(["report", "pairs", "--so-far"])
+    page = Path("reports/page-so-far.md").read_text(encoding="utf-8")
+    assert "1 of 4 trainings are scored" in page and "| L1 |" in page and "Warm" not in page
+    html = Path("reports/page-so-far.html").read_text(encoding="utf-8")
+    assert "<table>" in html and "page-so-far/" in html
+    assert opened == [Path("reports/page-so-far.html").resolve().as_uri()]
+    assert not Path("reports/page.md").exists()
+    cli.main(["report", "pairs", "--so-far", "--no-browser"])
+    assert len(opened) == 1 and "page-so-far.html" in capsys.readouterr().out

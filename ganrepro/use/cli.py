@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ganrepro import settings
 from ganrepro.errors import UserError, in_one_line
@@ -64,42 +64,41 @@ def doctor(args: argparse.Namespace) -> None:
 
 
 def list_rows(args: argparse.Namespace) -> None:
-    """Every row that is trained: scores, size, date, where it lies."""
-    params, lines = settings.load(args.params), []
+    """Every row that is trained: scores, size, date, where it lies; a table for each study."""
+    params, tables = settings.load(args.params), []
     for study in params.studies.values():
-        for run in paths.trained(params, study):
-            file = run.folder / "checkpoint.pt"
-            if file.exists():
-                measured = run.scores / "metrics.json"
-                values = read_record(measured, Metrics)["values"] if measured.exists() else {}
-                headlines = [_headline(of_output) for of_output in values.values()]
-                when = datetime.fromtimestamp(file.stat().st_mtime).strftime("%Y-%m-%d")
-                size = f"{file.stat().st_size / 1e6:.1f} MB"
-                lines.append(
-                    [
-                        f"{study.name}/{run.row}/{run.seed}",
-                        " ".join(filter(None, headlines)) or "not scored",
-                        size,
-                        when,
-                        str(run.folder),
-                    ]
-                )
-    if not lines:
+        made = [run for run in paths.trained(params, study) if (run.folder / "checkpoint.pt").exists()]
+        scores = [_headlines(run) for run in made]
+        columns = list(dict.fromkeys(name for of in scores for name in of))
+        lines = [["model", *columns, "size", "date", "where"]]
+        for run, of in zip(made, scores, strict=True):
+            about = (run.folder / "checkpoint.pt").stat()
+            numbers = [of.get(name, "–") for name in columns] if of or not columns else ["not scored", *[""] * (len(columns) - 1)]
+            when = datetime.fromtimestamp(about.st_mtime).strftime("%Y-%m-%d")
+            name = f"{study.name}/{run.row}/{run.seed}"
+            lines.append([name, *numbers, f"{about.st_size / 1e6:.1f} MB", when, str(run.folder)])
+        tables += [lines] if made else []
+    if not tables:
         print("no row is trained yet. Exported models to begin with: zoo/. To train the first study: make reproduce")
-        return
-    head = ["model", "main score", "size", "date", "where"]
-    widths = [max(len(line[i]) for line in [head, *lines]) for i in range(len(head))]
-    for line in [head, *lines]:
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    for lines in tables:
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        for line in lines:
+            print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
-def _headline(by_measure: dict[str, Any]) -> str:
-    """The score that stands for an output, as in 'Class IoU 0.51'; '' where there is none."""
-    for name, result in by_measure.items():
-        about = MEASURES.get(name)
-        if about is not None and about.headline in result["scores"]:
-            return f"{about.scores[about.headline].heading} {result['scores'][about.headline]:.2f}"
-    return ""
+def _headlines(run: paths.Run) -> dict[str, str]:
+    """The score that stands for each output of a row, by its heading, as in 'photo2labels: Class IoU'."""
+    file = run.scores / "metrics.json"
+    measured = read_record(file, Metrics)["values"] if file.exists() else {}
+    found = {}
+    for output, by_measure in measured.items():
+        for name, result in by_measure.items():
+            about = MEASURES.get(name)
+            if about is not None and about.headline in result["scores"]:
+                score = about.scores[about.headline]
+                found[f"{output}: {score.heading}"] = f"{result['scores'][about.headline]:.{score.digits}f}"
+                break
+    return found
 
 
 def translate(args: argparse.Namespace) -> None:
