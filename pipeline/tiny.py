@@ -23,6 +23,8 @@ from ganrepro.data import own
 from ganrepro.data import prepare as data
 from ganrepro.data.images import levels_of, read_rgb, resize, write_png
 from ganrepro.errors import UnfitData
+from ganrepro.evaluation.measures import MEASURES
+from ganrepro.evaluation.measures.base import Limits, Measure
 from ganrepro.lazy import torch
 from ganrepro.methods.base import READER
 from ganrepro.plan import datasets, paths
@@ -148,8 +150,7 @@ def _make(params: settings.Params, jobs: Sequence[str], out: Path) -> None:
         for measure in measured & {m.name for m in run.used}:
             _stage(evaluate.main, *words, "--row", "row", out=run.scores)
             _keep(out, f"measure-{measure}", run.scores, jobs, study.name)
-    if "images" in jobs:
-        _see(params)
+    _see(params)
     for name in params.datasets:  # each is called as the job that it is an example of
         job = name if name in jobs else f"prepare/{name}"
         if job in jobs:
@@ -164,6 +165,11 @@ def _see(params: settings.Params) -> None:
             _stage(prepare.main, "--dataset", name, out=datasets.dataset_dir(params, name))
     own.data_spec(DatasetSettings(source="folder", path="own/nowhere", pixels=32))
     levels_of(resize(read_rgb("own/deep/a/0.png"), 9, "lua"))
+    for measure in MEASURES.values():
+        measure.note({"of": "hed", "features": 512, "unit": 1})
+        Measure.columns(measure, {})
+        Measure.images_of(measure, torch.zeros(1).numpy())
+        Measure.collapsed(measure, {}, {}, Limits(0, 0), params.studies[SEEN].data)
     study = params.studies[SEEN]
     method = study.rows["row"].method
     with contextlib.suppress(UnfitData):
