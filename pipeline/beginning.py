@@ -29,12 +29,15 @@ def begin(run: paths.Run, players: Players) -> None:
     if isinstance(start, paths.Run):
         where = f"{start.study.name}/{start.row}/{start.seed}"
         checkpoint = checkpoints.load(start.folder / "checkpoint.pt", start.spec)
-        players.begin_with(checkpoint["players"]["networks"] or _of_imported(start), where)
+        begun = players.begin_with(checkpoint["players"]["networks"] or _of_imported(start), where)
     elif start is not None:
-        players.begin_with(_of_file(start, run.method.generators()[0]), str(start))
+        begun = players.begin_with(_of_file(start, run.method.generators()[0]), str(start))
     else:
         return
-    print(f"begins with the weights of {start.folder if isinstance(start, paths.Run) else start}", file=sys.stderr)
+    fresh = [name for name in sorted(players.networks) if name not in begun]
+    others = f"; fresh: {', '.join(fresh)}" if fresh else ""
+    whose = start.folder if isinstance(start, paths.Run) else start
+    print(f"begins with the weights of {whose} ({', '.join(begun)}{others})", file=sys.stderr)
 
 
 def _of_imported(start: paths.Run) -> Networks:

@@ -42,7 +42,8 @@ class Strip:
         generate(method, weights, self.run.seed, self.data / "test", few, folder, self.device, only=only)
         self._write(few)
         for output in self.outputs:
-            column = sheet([f"Epoch {epoch}"], [[file] for file in sorted((folder / output.name).glob("*.png"))[:SHOWN]], SIDE)
+            shown = sorted((folder / output.name).glob("*.png"))[:SHOWN]
+            column = sheet([f"Epoch {epoch}"], [[file] for file in shown], SIDE, None)
             self.tracker.image(output.name, epoch, column)
         print(f"{WORDS}{self.file}", file=sys.stderr)
 
@@ -62,7 +63,7 @@ class Strip:
                 line = [place / output.name / file.name for _, place in moments]
                 lines.append([*self._given(output, file.name, few), *line] if translates else line)
         titles = [*(["Input"] if translates else []), *(f"Epoch {epoch}" for epoch, _ in moments)]
-        write_png(self.file, sheet(titles, lines, SIDE))
+        write_png(self.file, sheet(titles, lines, SIDE, None))
 
     def _given(self, output: Output, name: str, few: Mapping[str, list[str]]) -> list[Path]:
         """The input of a translation; of what is made from noise, a real image in its place."""

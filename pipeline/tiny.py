@@ -72,8 +72,9 @@ def parameters(sizes: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any
             dataset, small = "digits", small | {"load_pixels": 28, "crop_pixels": 28}
         slug = name.replace("_", "-")
         raw["experiments"][slug] = {"rows": {"row": {"title": name}}}
-        if name == "pix2pix":
-            raw["studies"][SEEN] = small | raw["studies"][SEEN]
+        for study, method in ((SEEN, "pix2pix"), (f"{SEEN}-begun", "pix2pix"), (f"{SEEN}-cycle", "cyclegan")):
+            if name == method:
+                raw["studies"][study] = small | raw["studies"][study]
         raw["studies"][slug] = small | {
             "title": name, "dataset": dataset, "experiment": slug, "method": name, "reader": "tiny", "seeds": [0],
         }  # fmt: skip
@@ -130,7 +131,7 @@ def _make(params: settings.Params, jobs: Sequence[str], out: Path) -> None:
     for study in params.studies.values():
         runs = {run.row: run for run in paths.runs(params, study)}
         run, data = runs["row"], datasets.dataset_dir(params, study.dataset)
-        wanted = _wanted(run, jobs, measured) if study.name != SEEN else set()
+        wanted = _wanted(run, jobs, measured) if not study.name.startswith(SEEN) else set()
         if not wanted:
             continue
         _stage(prepare.main, "--dataset", study.dataset, out=data)
@@ -161,8 +162,7 @@ def _make(params: settings.Params, jobs: Sequence[str], out: Path) -> None:
 def _see(params: settings.Params) -> None:
     """Runs all stages on data that no example has; what they make is not compared."""
     for name in params.datasets:
-        if name.startswith(SEEN):
-            _stage(prepare.main, "--dataset", name, out=datasets.dataset_dir(params, name))
+        _stage(prepare.main, "--dataset", name, out=datasets.dataset_dir(params, name))
     own.data_spec(DatasetSettings(source="folder", path="own/nowhere", pixels=32))
     levels_of(resize(read_rgb("own/deep/a/0.png"), 9, "lua"))
     for measure in MEASURES.values():
@@ -176,14 +176,14 @@ def _see(params: settings.Params) -> None:
         type(method)(method.settings, dataclasses.replace(method.data, shape=(4, 3))).check()
     levels = {domain: torch.zeros(4, 36, 54, method.data.channels(domain), dtype=torch.int32) for domain in method.feed().domains}
     TrainingImages(levels, method.feed(), method.settings, torch.device("cpu"), window=1, size=method.size, depth=16)
-    runs = {run.row: run for run in paths.runs(params, study)}
-    _stage(prepare.main, "--dataset", study.dataset, out=datasets.dataset_dir(params, study.dataset))
-    for name, run in runs.items():
-        words = ("--study", study.name, "--seed", "0", "--row", name)
-        if not run.reference:
-            _stage(train.main, *words, out=run.folder)
-        _stage(generate.main, *words, out=run.images)
-        _stage(evaluate.main, *words, out=run.scores)
+    for study in (study for name, study in params.studies.items() if name.startswith(SEEN)):
+        _stage(prepare.main, "--dataset", study.dataset, out=datasets.dataset_dir(params, study.dataset))
+        for run in paths.runs(params, study):
+            words = ("--study", study.name, "--seed", "0", "--row", run.row)
+            if not run.reference:
+                _stage(train.main, *words, out=run.folder)
+            _stage(generate.main, *words, out=run.images)
+            _stage(evaluate.main, *words, out=run.scores)
 
 
 def _wanted(run: paths.Run, jobs: Sequence[str], measured: set[str]) -> set[str]:

@@ -79,7 +79,7 @@ def test_what_this_machine_has_not_is_refused_before_a_training(monkeypatch):
 
 def test_digests_are_kept_of_every_kind_of_job():
     kept = {name.replace(" wide", "") for name in json.loads(portable.KEPT.read_text(encoding="utf-8"))["digests"]}
-    without = {"reader-fcn8s", "measure-perceptual"} | {
+    without = {"reader-fcn8s", "measure-perceptual", "measure-cycle"} | {
         f"train-{name}" for name in tiny.WITHOUT_EXAMPLE
     }  # whose weights are published
     assert kept == {job.replace("/", "-") for job in code.jobs()} - without

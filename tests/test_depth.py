@@ -1,6 +1,7 @@
 """Images of 16 bits, and of one to four channels on either side: kept whole from the files to a translation."""
 
 import json
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -26,6 +27,7 @@ from ganrepro.data.prepare import prepare
 from ganrepro.errors import ConfigError, SourceError
 from ganrepro.evaluation.measures import MEASURES
 from ganrepro.plan import datasets, paths
+from ganrepro.reporting.sheet import square
 from ganrepro.schema.datasets import DatasetSettings
 from ganrepro.use import cli
 from ganrepro.use.model import load
@@ -152,7 +154,13 @@ def test_any_depth_and_channels_train_score_translate_and_export(tmp_path, monke
     cli.main(["translate", "s/l1", own["folders"]["a"], "--out", "out"])
     translated = read_levels(next((tmp_path / "out").glob("*.png")), opacity=True)
     assert translated.shape == (24, 24, b[0]) and translated.dtype == (np.uint16 if a[1] == np.uint16 else np.uint8)
+    if kind == np.uint16:  # finer than what it is given
+        assert load("s/l1").translates().levels(np.zeros((16, 16, a[0]), np.uint8)).dtype == np.uint16
+    shown = np.asarray(square(made[0], 16)).astype(float)
+    wanted = levels.astype(float) / np.iinfo(kind).max * 255
+    assert b[0] == 4 or np.abs(shown - wanted).max() < 2  # as pages show it
     cli.main(["export", "s/l1", "--out", "exported"])
+    assert json.loads(Path("exported/config.json").read_text())["depth"] == np.iinfo(kind).bits
     x = torch.rand(1, a[0], 16, 16)
     assert torch.equal(load("exported")(x, seed=1), load("s/l1")(x, seed=1))
 
@@ -160,7 +168,7 @@ def test_any_depth_and_channels_train_score_translate_and_export(tmp_path, monke
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ({"channels": {"a": 4}}, "channels: say those of domain b too; there are: a"),
+        ({"channels": {"a": 4}}, "channels: expected those of a, b, got those of a"),
         ({"channels": 2}, "channels"),
         ({"depth": 16, "palette": {"x": [0, 0, 0], "y": [1, 1, 1]}}, "of 8 bits; leave palette out"),
         ({"depth": 16, "edges": "canny"}, "three channels and 8 bits"),

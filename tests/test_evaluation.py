@@ -422,9 +422,9 @@ def test_measures_say_what_they_measure_and_what_they_lack():
     names = {(o.name, needs.reader): [m.name for m in measures_of(o, needs)] for o in outputs for needs in (labelled, bare)}
     assert names == {
         ("labels2photo", "segmentation"): ["fcn_score", "colour_histograms", "likeness", "distance", "variety"],
-        ("labels2photo", None): ["variety"],
+        ("labels2photo", None): ["cycle", "variety"],
         ("photo2labels", "segmentation"): ["label_colours", "variety"],
-        ("photo2labels", None): ["variety"],
+        ("photo2labels", None): ["cycle", "variety"],
         ("samples", "segmentation"): ["distance", "novelty"],
         ("samples", None): ["novelty"],
         # a rendering of the input is compared with it alone
@@ -432,7 +432,7 @@ def test_measures_say_what_they_measure_and_what_they_lack():
         ("found", None): ["inversion", "likelihood_bound"],
     }
     # with Inception's weights unpaired photos have a distance; without, the page says why they have none
-    assert [m.name for m in measures_of(FORWARD, bare._replace(features="inception-tf1"))] == ["distance", "variety"]
+    assert [m.name for m in measures_of(FORWARD, bare._replace(features="inception-tf1"))] == ["cycle", "distance", "variety"]
     (why,) = left_out(FORWARD, bare).values()
     assert "no network" in why
     assert list(MEASURES) == list(NAMES) and all(isinstance(m, Measure) and m.name == name for name, m in MEASURES.items())

@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 from ganrepro import settings
 from ganrepro.errors import ConfigError, WeightsError
 from ganrepro.plan import datasets, paths, superseded
+from ganrepro.reporting import page
 from ganrepro.store import checkpoints
 from ganrepro.training.engine import Engine
 from ganrepro.training.players import Players
@@ -267,3 +268,11 @@ def test_a_report_can_be_made_of_what_there_is_and_opens_in_a_browser(project, m
     assert not Path("reports/page.md").exists()
     cli.main(["report", "pairs", "--so-far", "--no-browser"])
     assert len(opened) == 1 and "page-so-far.html" in capsys.readouterr().out
+
+
+def test_the_page_says_which_rows_began_with_other_weights(project):
+    rows = RAW["studies"]["pairs"] | {"row_settings": {"l1": {"ema_decay": 0.9}}}
+    study = write(RAW | {"studies": RAW["studies"] | {"pairs": rows}}).studies["pairs"]
+    assert page._begun(study) == (
+        " Begun with other weights: Warm (`l1`). Images are made by a running mean of the generators' weights: L1."
+    )

@@ -13,6 +13,7 @@ from test_pipeline import project, shell
 
 from ganrepro.data.derived import Derived
 from ganrepro.data.edges import detector
+from ganrepro.data.images import write_png
 from ganrepro.data.own import deal
 from ganrepro.data.prepare import prepare
 from ganrepro.errors import SourceError
@@ -214,3 +215,15 @@ def test_two_folders_become_a_report_and_a_translated_photo(tmp_path, monkeypatc
     cli.main(["translate", "mine/cyclegan", "pictures/warm/0.png", "--out", "translated"])
     with Image.open("translated/0.png") as picture:
         assert picture.size == (24, 20)
+
+
+def test_opacity_and_depth_are_seen_and_kept(tmp_path):
+    """RGBA beside grey of 16 bits: their channels, by folder, and all bits."""
+    random = np.random.default_rng(0)
+    for side, shape, kind in (("a", (9, 12, 4), np.uint8), ("b", (9, 12, 1), np.uint16)):
+        for number in range(6):
+            (tmp_path / side).mkdir(exist_ok=True)
+            write_png(tmp_path / side / f"{number}.png", random.integers(0, np.iinfo(kind).max, shape, kind))
+    folders = {side: str(tmp_path / side) for side in "ab"}
+    looked = new.look(DatasetSettings(source="folder", folders=folders, paired=True, pixels=16))
+    assert (looked.channels, looked.depth, looked.shape, looked.values) == ({"a": 4, "b": 1}, 16, [5, 4], None)

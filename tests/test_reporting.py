@@ -125,7 +125,16 @@ def test_a_page_of_pairs_has_every_table_with_its_own_rows(tmp_path):
         f"pix2pix_ablation/{name}"
         for name in (
             *("objective.png", "architecture.png", "receptive-field.png", "labels.png"),
-            *("trainings.svg", "claims.svg", "classes.svg", "extremes.png", "moments.png", "curves.svg", "losses.svg"),
+            *(
+                "trainings.svg",
+                "claims.svg",
+                "classes.svg",
+                "extremes.png",
+                "moments.png",
+                "curves.svg",
+                "losses.svg",
+                "nearest.png",
+            ),
         )
     ]
     # the fifth row, 0.40 and 0.42, stands in two tables under two names, beside the paper's number of each
@@ -342,7 +351,7 @@ def test_paper_values_are_those_of_the_protocol():
     assert STUDY.tables["photo2labels"].rows["cycle-alone"] == [0.10, 0.05, 0.02]
 
 
-def test_titles_of_any_kind_break_neither_page_nor_figure(results, tmp_path):
+def test_titles_of_any_kind_break_neither_page_nor_figure(results, tmp_path, monkeypatch):
     """A dollar is no mathematics, a bar no column, a tag no tag."""
     odd = r"L_1 $\frac{a|b} <script>alert(1)</script> 5 $ & more"
     rows = {name: replace(row, title=odd) for name, row in results.study.rows.items()}
@@ -352,6 +361,9 @@ def test_titles_of_any_kind_break_neither_page_nor_figure(results, tmp_path):
     assert "<script" not in text and "&lt;script&gt;" in text
     table = tables.of_scores(results, results.study.tables["labels2photo"]).splitlines()
     assert len({line.replace("\\|", "").count("|") for line in table}) == 1
+    monkeypatch.setattr(
+        pictures, "nearest", lambda results: Image.new("RGB", (1, 1))
+    )  # of training images, of which there are none
     page.write_figures_and_tables(PARAMS, results, tmp_path)
     assert "$" in (tmp_path / "losses.svg").read_text()
 
@@ -372,7 +384,12 @@ def test_a_page_without_a_reader_says_what_is_not_measured(raw, tmp_path):
     params = parsed(raw)
     bare = replace(made_up(params.studies["edges"], tmp_path), params=params, gate=None, reader="")
     text = page.page(params, "cyclegan_ablation", bare)
-    assert "1 edges and 1 photos" in text and "Not measured: Fréchet distance" in text and "edges2photo.png" in text
+    assert (
+        "1 edges and 1 photos" in text
+        and "Not measured: Perceptual distance" in text
+        and "; Fréchet distance" in text
+        and "edges2photo.png" in text
+    )
     assert not [word for word in ("FCN-score", "Gate", "unchanged scores", "How to read", "claims hold") if word in text], text
     assert segmented(bare) == []
 

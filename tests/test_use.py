@@ -473,7 +473,7 @@ def test_a_photo_that_cannot_be_read_stops_no_other(tmp_path, folder, capsys):
     with pytest.raises(SystemExit, match=r"1 of 2 photos were left out; the first: .*a\.png: not a readable image"):
         cli.main(["translate", str(folder), str(tmp_path / "in"), "--out", str(tmp_path / "out")])
     assert files.read(tmp_path / "out/sheet/00000-0.png").shape == levels.shape
-    assert "1 photos translated" in capsys.readouterr().out and not (tmp_path / "out/a.png").exists()
+    assert "1 photo translated" in capsys.readouterr().out and not (tmp_path / "out/a.png").exists()
 
 
 @pytest.mark.parametrize(

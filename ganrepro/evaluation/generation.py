@@ -121,6 +121,39 @@ def pass_folder(folder: Path, number: int) -> Path:
     return folder if number == 1 else folder / str(number)
 
 
+def write_cycles(
+    method: Method[Any], weights: Weights, seed: int, test: Path, names: Mapping[str, Sequence[str]], file: Path,
+    device: torch.device,
+) -> None:  # fmt: skip
+    """How far each test image is from itself, translated there and back: by output, (images,), levels from 0 to 1.
+
+    Of outputs whose way back there is too; a file without any where there is none.
+    """
+    networks, outputs = load_networks(method, weights, seed, device), {(o.source, o.target): o for o in method.outputs()}
+    errors: dict[str, np.ndarray] = {}
+    for (source, target), output in outputs.items():
+        if (target, source) not in outputs or source is None:
+            continue
+        found = []
+        for batch in torch.split(torch.arange(len(names[source])), method.images_at_once()):
+            chosen = [names[source][i] for i in batch]
+            levels = load_folder(test / source, chosen, method.size, reading_of(method.data, source), method.settings.resize)
+            x = (
+                levels_to_float(levels.to(device), method.data.depth)
+                .permute(0, 3, 1, 2)
+                .clone(memory_format=torch.contiguous_format)
+            )
+            reseed(0, f"cycle/{output.name}/{chosen[0]}")
+            random = stream(0, f"cycle/{output.name}/{chosen[0]}")
+            with torch.no_grad():
+                there = method.generate(output, networks, Batch({source: x}), random)
+                back = method.generate(outputs[target, source], networks, Batch({target: there}), random)
+            found.append((back - x).abs().mean((1, 2, 3)).cpu() / 2)
+        errors[output.name] = torch.cat(found).double().numpy()
+    with replacing(file) as temporary, temporary.open("wb") as opened:
+        np.savez_compressed(opened, **errors)  # type: ignore[arg-type]
+
+
 def write_codes(
     method: Encodes[Any],
     weights: Weights,

@@ -62,6 +62,15 @@ def moments(params: Params, study: Study) -> dict[str, list[Output]]:
     return {row: outputs for row, outputs in kept.items() if outputs}
 
 
+def copied(study: Study) -> dict[str, list[Output]]:
+    """Rows whose translations may be training images: all but those that make label maps, which have none of their own."""
+    kept = {
+        name: [o for o in row.method.outputs() if o.translates and o.target != study.data.label_maps]
+        for name, row in study.rows.items()
+    }
+    return {row: outputs for row, outputs in kept.items() if outputs}
+
+
 def compared(study: Study, figure: str) -> list[str]:
     """Rows with losses that a figure compares."""
     return [name for name, row in study.rows.items() if any(loss.figure == figure for loss in row.method.losses())]
@@ -92,6 +101,7 @@ def figures(params: Params, study: Study) -> list[str]:
     files += ["renderings.png"] if renderings(study) else []
     files += ["training.png", "neighbours.png", "oscillation.svg"] if sampled(study) else []
     files += ["moments.png"] if moments(params, study) else []
+    files += ["nearest.png"] if copied(study) else []
     files += ["saturation.svg"] if compared(study, "saturation") else []
     return files
 

@@ -19,7 +19,7 @@ from ganrepro.methods.base import Feed, epochs
 from ganrepro.methods.outputs import Output
 from ganrepro.plan import paths
 from ganrepro.reporting import claims, pictures, plots, tables
-from ganrepro.reporting.current import compared, deviations_of, figures, grids, moments, renderings, report_key, sampled
+from ganrepro.reporting.current import compared, copied, deviations_of, figures, grids, moments, renderings, report_key, sampled
 from ganrepro.reporting.current import pictures as pictured
 from ganrepro.reporting.markdown import in_words, markdown, plain
 from ganrepro.reporting.results import (
@@ -54,6 +54,7 @@ def write_figures_and_tables(params: Params, results: Results, folder: Path) -> 
         "renderings.png": lambda file: write_png(file, pictures.renderings_of(results)),
         "training.png": lambda file: write_png(file, pictures.over_training(results)),
         "moments.png": lambda file: write_png(file, pictures.moments_of(results)),
+        "nearest.png": lambda file: write_png(file, pictures.nearest(results)),
         "neighbours.png": lambda file: write_png(file, pictures.neighbours(results)),
         "oscillation.svg": plots.oscillation,
         "saturation.svg": lambda file: plots.saturation(results, file),
@@ -86,8 +87,17 @@ def _head(params: Params, results: Results) -> Context:
         "heading": f"{plain(study.heading)}: {plain(study.title)}",
         "size": f"{len(study.rows)} row{plural[0]} × {len(study.seeds)} seed{plural[1]}",
         "seeds": f"{len(study.seeds)} seed{plural[1]}",
-        "text": f"trained on {_data(params, results)} for {schedule(results)} at {in_words(study.size)}. {making}",
+        "text": f"trained on {_data(params, results)} for {schedule(results)} at {in_words(study.size)}. {making}{_begun(study)}",
     }
+
+
+def _begun(study: Study) -> str:
+    """Which rows began with the weights of others, or make images by a mean of theirs."""
+    begun = [f"{plain(row.title)} (`{plain(row.settings.start_from)}`)" for row in study.rows.values() if row.settings.start_from]
+    means = [plain(row.title) for row in study.rows.values() if row.settings.ema_decay]
+    return (f" Begun with other weights: {', '.join(begun)}." if begun else "") + (
+        f" Images are made by a running mean of the generators' weights: {', '.join(means)}." if means else ""
+    )
 
 
 def _notes(params: Params, results: Results) -> Context:
@@ -189,6 +199,7 @@ def _figures(params: Params, results: Results) -> Context:
     """Which of the figures that not every report has are there."""
     best = [f"{plain(title(results, pictures.extreme_row(results, o.name)))} ({o.title})" for o in segmented(results)]
     return {"files": figures(params, results.study), "best": ", ".join(best), "sampled": bool(sampled(results.study))} | {
+        "nearest": ", ".join(plain(results.study.rows[row].title) for row in copied(results.study)),
         "moments": "; ".join(
             f"{plain(title(results, row))}, {' and '.join(o.title for o in outputs)}"
             for row, outputs in moments(params, results.study).items()

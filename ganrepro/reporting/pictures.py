@@ -13,7 +13,7 @@ from ganrepro.data.images import read_rgb, resize
 from ganrepro.data.spec import Size
 from ganrepro.methods.outputs import Output
 from ganrepro.plan import datasets
-from ganrepro.reporting.current import moments, renderings, sampled, shown
+from ganrepro.reporting.current import copied, moments, renderings, sampled, shown
 from ganrepro.reporting.results import Results, headline, segmented, title
 from ganrepro.reporting.sheet import INK, sheet, square
 from ganrepro.settings import REFERENCE_ROWS, TableSettings
@@ -90,6 +90,23 @@ def _moments(results: Results, row: str) -> list[Path]:
     """Where the images of a row lie that were made over its training, the last ones at the end."""
     folder = _folder(results, row)
     return [*sorted(folder.glob("epoch-*"), key=lambda place: int(place.name.removeprefix("epoch-"))), folder]
+
+
+def nearest(results: Results) -> Image.Image:
+    """Translations of each row beside the training image that is nearest to each (Euclidean, over pixels); first seed."""
+    lines, rows, data = [], copied(results.study), datasets.dataset_dir(results.params, results.study.dataset) / "train"
+    for output in {output.name: output for of in rows.values() for output in of}.values():
+        files = [data / output.target / name for name in results.manifest["names"]["train"][output.target]]
+        mode, size = _mode(results, output), results.study.size
+        known = np.stack([_levels(file, mode, size) for file in files])
+        squares = np.square(known).sum(1)
+        for row in (row for row, of in rows.items() if output in of):
+            names = shown(results.manifest["names"]["test"][str(output.source)], max(1, 4 // len(rows)))
+            for name in names:
+                made = _folder(results, row) / output.name / name
+                found = files[int((squares - 2 * known @ _levels(made, mode, size)).argmin())]
+                lines.append([results.images[results.study.untouched, 0] / output.name / name, made, found])
+    return sheet(["Input", "Translation", "Nearest in training"], lines, 112)
 
 
 def neighbours(results: Results) -> Image.Image:

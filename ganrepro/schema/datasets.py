@@ -143,6 +143,8 @@ def _expect_folders(dataset: DatasetSettings, names: list[str]) -> None:
         raise ValueError(f"folders: the other side is made of one folder of photos, got {len(names)}")
     if not derived and len(names) < 2:
         raise ValueError("folders: expected two or more, each of one domain")
+    if isinstance(dataset.channels, dict) and {*dataset.channels} != {*names}:
+        raise ValueError(f"channels: expected those of {', '.join(names)}, got those of {', '.join(dataset.channels)}")
     if dataset.paired and len(names) != 2:
         raise ValueError(f"paired: is of two folders, got {len(names)}")
     if dataset.palette and (names != ["a", "b"] or not dataset.paired):

@@ -76,7 +76,7 @@ def absent(name: object, table: Iterable[object], where: str) -> ConfigError:
 
 def _line(error: Mapping[str, Any], model: type[BaseModel], where: str, places: Mapping[str, str]) -> str:
     path, kind, came = [str(part) for part in error["loc"]], error["type"], error["input"]
-    path = [part for part in path if not part.endswith("Settings")]  # of a union, which of its models was tried
+    path = [part for part in path if not part.endswith("Settings") and "[" not in part.lstrip("[")]  # of a union, what was tried
     place = places.get(path[0], where) if path else where
     if path[-1:] == ["[key]"] and kind != "literal_error":  # a name that is none
         reason = error.get("ctx", {}).get(

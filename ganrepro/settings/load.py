@@ -52,6 +52,7 @@ FIGURES = (
     "extremes",
     "losses",
     "moments",
+    "nearest",
     "neighbours",
     "renderings",
     "training",
@@ -262,7 +263,7 @@ def _study(
     for key in own & {*settings}:
         if all(key in chosen[row] or key in study.row_settings.get(row, {}) for row in rows):
             raise ConfigError(
-                f"{where}.{key}: every row has a {key} of its own, which goes before the study's; say it under "
+                f"{where}.{key}: every row has its own {key}, which goes before the study's; say it under "
                 f"`row_settings: {{{next(iter(rows))}: {{{key}: …}}}}`"
             )
     outputs: dict[str, tuple[str, Output]] = {}

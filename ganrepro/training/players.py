@@ -133,10 +133,10 @@ class Players:
                 else:
                     self.means[name][key].copy_(value)
 
-    def begin_with(self, weights: Mapping[str, Mapping[str, torch.Tensor]], where: str) -> None:
+    def begin_with(self, weights: Mapping[str, Mapping[str, torch.Tensor]], where: str) -> list[str]:
         """Takes over the weights of all networks that there are here too. WeightsError where there is none, or another shape.
 
-        where: whose they are, for the message.
+        where: whose they are, for the message.  Returns the names of these networks.
         """
         common = [name for name in sorted(self._stored) if name in weights]
         if not common:
@@ -148,12 +148,13 @@ class Players:
                 if have.get(key) != given.get(key):
                     here, there = (str(of.get(key, "none")) for of in (have, given))
                     raise WeightsError(
-                        f"start_from: {where}: {name}, layer {key}: expected {here}, got {there}; choose equal widths"
+                        f"start_from: {where}: {name}, layer {key}: expected {here}, got {there}; choose equal networks"
                     )
             self.networks[name].load_state_dict(weights[name])
         for name, mean in self.means.items():
             for key, value in self.networks[name].state_dict().items():
                 mean[key].copy_(value)
+        return common
 
     def set_rate(self, factor: float) -> None:
         """Every player's learning rate is its own times `factor`; without waiting for the device."""

@@ -141,7 +141,7 @@ def translate(args: argparse.Namespace) -> None:
                 bar.update()
             page.add(str(name), pictures)
     if page.rows:
-        print(f"{len(page.rows)} photos translated; {page.close()}")
+        print(f"{len(page.rows)} photo{'s' * (len(page.rows) != 1)} translated; {page.close()}")
     if failed:
         raise UserError(f"{len(failed)} of {len(photos)} photos were left out; the first: {failed[0]}")
 

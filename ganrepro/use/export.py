@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from ganrepro.data.images import as_tensor, read_rgb, resize, to_float, write_png
 from ganrepro.reporting.current import shown
-from ganrepro.reporting.markdown import quoted
+from ganrepro.reporting.markdown import in_words, quoted
 from ganrepro.reporting.templates import render
 from ganrepro.store.files import filling, replacing
 from ganrepro.use.exported import ON_CARDS, TranslatorConfig, schema_of, scores_of, write
@@ -106,9 +106,9 @@ def config(model: Translator) -> dict[str, object]:
     return {
         "schema": schema_of(TranslatorConfig), "ganrepro": __version__, "architecture": model.architecture.as_values(),
         "source": model.source, "target": model.target, "output": model.output, "title": model.title, "pixels": model.pixels,
-        "shape": model.shape,
+        "shape": model.shape, "depth": model.depth,
         "palette": model.palette, "label_maps": model.label_maps,
-        "range": [-1, 1], "layout": "NCHW, RGB, float32", "multiple": model.architecture.multiple,
+        "range": [-1, 1], "layout": "NCHW, RGB where of 3 channels, float32", "multiple": model.architecture.multiple,
         "mode": "train: norms use the image at hand" + (", dropout stays on" if model.noisy else ""),
         "about": {name: value for name, value in model.about.items() if name not in ("folder", "dataset_folder")},
     }  # fmt: skip
@@ -141,7 +141,7 @@ def card(model: Translator) -> str:
     return render(
         "model_card.md.j2", model=model, about=about, scores=scores_of(model.about), version=__version__,
         parameters=sum(p.numel() for p in model.network.parameters()), title=quoted(model.title), source=source, target=target,
-        palette=quoted(model.palette),
+        palette=quoted(model.palette), size=in_words(model.size), channels={1: "grey", 3: "RGB", 4: "RGB and opacity"},
     )  # fmt: skip
 
 

@@ -126,6 +126,7 @@ class TranslatorConfig(_Strict):
     palette: dict[str, tuple[Level, Level, Level]]
     label_maps: DomainName | None = "a"  # folders of before do not say it
     shape: tuple[ShapeSide, ShapeSide] = (1, 1)
+    depth: Literal[8, 16] = 8
     about: About
     weights: Digest | None = None  # folders of before do not say it
 

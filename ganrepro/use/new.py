@@ -13,9 +13,11 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from PIL import Image, ImageOps
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -25,7 +27,7 @@ from ganrepro.arithmetic import PORTABLE
 from ganrepro.data import layouts
 from ganrepro.data.images import height_and_width, read_levels
 from ganrepro.data.layouts.base import Place
-from ganrepro.data.own import FEWEST, entry_of, files_of, notes_of
+from ganrepro.data.own import FEWEST, derived_of, entry_of, files_of, notes_of
 from ganrepro.errors import ConfigError, UserError
 from ganrepro.schema.datasets import DatasetSettings
 from ganrepro.schema.fields import checked_name
@@ -79,7 +81,8 @@ class Looked(NamedTuple):
 
     counts: dict[str, int]
     sizes: str
-    channels: int
+    channels: int | dict[str, int]
+    depth: int
     values: str | None
     shape: list[int] | None
     notes: list[str]
@@ -101,6 +104,10 @@ def dataset_of(args: Any, root: Path) -> dict[str, Any]:
     if args.pairs and not args.a:
         raise UserError("--pairs: says that --a and --b hold pictures of equal names; name both")
     made: dict[str, Any] = {"source": FOLDER}
+    places = (args.a, args.b, args.side_by_side, args.classes, _photos(args), *(args.domains or ()))
+    for place in (place for place in places if place is not None):
+        if not place.expanduser().is_dir():
+            raise UserError(f"{place}: no such folder; name one with pictures")
     if args.a:
         made |= {"folders": {"a": _seen_from(root, args.a), "b": _seen_from(root, args.b)}} | (
             {"paired": True} if args.pairs else {}
@@ -146,21 +153,26 @@ def look(dataset: DatasetSettings) -> Looked:
     files = files_of(dataset)
     sizes: Counter[str] = Counter()
     ratios: list[float] = []
-    grey, deep, count = 0, 0, dict.fromkeys([*entry.get("folders", entry.get("classes", ()))], 0)
+    deep, counted = 0, dict[str, Counter[str]]()
+    count = dict.fromkeys([*entry.get("folders", entry.get("classes", ()))], 0)
     for name, _ in files:
         place = Path(name).parent.name or "."
         count[place] = count.get(place, 0) + 1
-    for _, path in files:
+    for name, path in files:
+        kinds = counted.setdefault(Path(name).parent.name or ".", Counter())
+        kinds["all"] += 1
         try:
             with Image.open(plain(path)) as image:
                 width, height = ImageOps.exif_transpose(image).size
                 sizes[f"{width} × {height}"] += 1
                 ratios.append(width / height / (2 if entry["layout"] == "side-by-side" else 1))
-                grey += image.mode in ("1", "L", "I", "F", "I;16")
+                kinds["grey"] += image.mode in ("1", "L", "I", "F") or image.mode.startswith("I;16")
+                kinds["opacity"] += image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
                 deep += image.mode in ("I", "F")
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
             deep += path.suffix.lower() in (".tif", ".tiff")  # colour in floating point, which Pillow does not know
-        read_levels(path)  # says what is wrong with it
+        levels = read_levels(path)  # says what is wrong with it
+        kinds["deep"] += levels.dtype != np.uint8
     if not files or min(count.values()) < 2 * FEWEST:
         where = ", ".join(path for path in [dataset.path, *(dataset.folders or {}).values()] if path)
         had = ", ".join(f"{number} in {place}" for place, number in count.items()) or "none"
@@ -170,15 +182,26 @@ def look(dataset: DatasetSettings) -> Looked:
     for _ in layouts.find(entry["layout"]).items(Place(root, dataset, entry)):
         pass  # says what is wrong with their names
     common = ", ".join(f"{size} ({number})" for size, number in sizes.most_common(3)) + (", …" if len(sizes) > 3 else "")
-    channels, values = 1 if grey == len(files) else 3, "auto" if deep else None
-    return Looked(dict(count), common, channels, values, shape_of(ratios), notes_of(dataset))
+    channels = {name: 1 if of["grey"] == of["all"] else 4 if of["opacity"] == of["all"] else 3 for name, of in counted.items()}
+    of_all = next(iter(channels.values())) if len({*channels.values()}) == 1 else channels
+    if "folders" not in entry:  # one folder, whose sides are of one kind
+        of_all = min(channels.values())
+    depth = 16 if any(of["deep"] == of["all"] for of in counted.values()) else 8
+    shape = shape_of(ratios, not (dataset.paired or entry["layout"] == "side-by-side" or derived_of(dataset)))
+    return Looked(dict(count), common, of_all, depth, "auto" if deep else None, shape, notes_of(dataset))
 
 
-def shape_of(ratios: Sequence[float]) -> list[int] | None:
-    """Width to height of pictures, in small numbers that every generator takes; None for squares, and where they differ much."""
+def shape_of(ratios: Sequence[float], fine: bool) -> list[int] | None:
+    """Width to height of pictures, in small numbers; None for squares, and where they differ much.
+
+    fine: a ResNet takes any shape; otherwise in quarters, as a U-Net takes them.
+    """
     middle = statistics.median(ratios or [1.0])
     if sum(abs(ratio / middle - 1) < ALIKE for ratio in ratios) < len(ratios) * MOST_OF:
         return None
+    if fine:
+        ratio = Fraction(max(1 / 8, min(8.0, middle))).limit_denominator(16)
+        return None if ratio == 1 else [ratio.numerator, ratio.denominator]
     quarters = max(4, min(16, round(4 * max(middle, 1 / middle))))  # a U-Net takes quarters
     shape = [quarters // math.gcd(quarters, 4), 4 // math.gcd(quarters, 4)]
     return None if quarters == 4 else shape if middle > 1 else shape[::-1]
@@ -312,11 +335,13 @@ def new(args: Any) -> str:
     for place, count in looked.counts.items():
         print(f"{count} pictures in {place if place != '.' else given.get('path', 'the folder')}")
     shape = looked.shape if kind != "classes" else None
-    kept = f"cut in the middle to {shape[0]} : {shape[1]}" if shape else "made a square"
+    kept = f"cut in the middle to {shape[0]} : {shape[1]}" if shape else "a square, or made one"
     print(f"sizes: {looked.sizes}; each is {kept}\n" + "".join(f"note: {note}\n" for note in looked.notes), end="")
     extra: dict[str, Any] = {"values": looked.values} if looked.values else {}
     extra |= {"shape": shape} if shape else {}
-    extra |= {"channels": 1} if looked.channels == 1 and not _photos(args) else {}
+    if not _photos(args):
+        extra |= {"channels": looked.channels} if looked.channels != 3 else {}
+        extra |= {"depth": looked.depth} if looked.depth != 8 else {}
     chosen: tuple[dict[str, Any], dict[str, Any]] = {}, {}
     size, expected = "small", 0.0
     for size in [args.size] if args.size else ["medium", "small"]:

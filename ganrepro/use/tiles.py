@@ -36,7 +36,7 @@ def translate(
     if not 0 <= overlap < tile:
         raise ValueError(f"overlap: expected 0 to {tile - 1}, less than a tile, got {overlap}")
     reseed(seed, "use/translate")
-    (black, white), kind = model.range_of(levels), kind_of(levels)
+    (black, white), kind = model.range_of(levels), kind_of(levels, model)
     m = model.architecture.multiple
     side = -(-tile // m) * m
     if overlap and side - overlap < m:  # pieces go on in steps of m: of a size that leaves them an overlap

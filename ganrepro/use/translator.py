@@ -61,6 +61,7 @@ class Translator:
     about: dict[str, Any]
     label_maps: str | None = None
     shape: tuple[int, int] = (1, 1)
+    depth: int = 8
 
     @property
     def size(self) -> Size:
@@ -111,7 +112,7 @@ class Translator:
         """The translation of levels (h, w, c) as `data.images.read_levels` gives them, all at once: see `tiles.translate`."""
         reseed(seed, "use/translate")
         values = forth(self, levels, *self.range_of(levels))
-        return back(self.whole(values[None])[0], kind_of(levels))
+        return back(self.whole(values[None])[0], kind_of(levels, self))
 
     def range_of(self, levels: np.ndarray) -> Values:
         """Black and white of an image that it is given."""
@@ -168,9 +169,9 @@ def resized(levels: np.ndarray, size: tuple[int, ...], nearest: bool) -> np.ndar
     return values.round().double().clamp(limits.min, limits.max).numpy().astype(levels.dtype)
 
 
-def kind_of(levels: np.ndarray) -> np.dtype:
-    """Of a translation: uint8 of uint8, uint16 of all others."""
-    return np.dtype(np.uint8 if levels.dtype == np.uint8 else np.uint16)
+def kind_of(levels: np.ndarray, model: Translator) -> np.dtype:
+    """Of a translation: uint8 of uint8 by a model of 8 bits, uint16 of all others."""
+    return np.dtype(np.uint8 if levels.dtype == np.uint8 and model.depth == 8 else np.uint16)
 
 
 def forth(model: Translator, levels: np.ndarray, black: float, white: float) -> Tensor:
@@ -249,7 +250,7 @@ def of_row(run: paths.Run, output: Output) -> Translator:
     return Translator(
         f"{run.study.name}/{run.row}/{run.seed}:{output.name}", architecture, network.train().requires_grad_(False),
         str(output.source), output.target, output.name, title, run.study.pixels, method.data.palette, known_of(run, [output]),
-        method.data.label_maps, method.data.shape,
+        method.data.label_maps, method.data.shape, method.data.depth,
     )  # fmt: skip
 
 
@@ -286,7 +287,7 @@ def read_folder(folder: Path) -> Translator:
     network.train().requires_grad_(False)
     output = config.output or ("labels2photo" if config.source == "a" else "photo2labels")  # of folders of before
     way = config.source, config.target, output
-    shape: dict[str, Any] = {"label_maps": config.label_maps, "shape": config.shape}
+    shape: dict[str, Any] = {"label_maps": config.label_maps, "shape": config.shape, "depth": config.depth}
     return Translator(str(folder), architecture, network, *way, config.title, config.pixels, palette, about, **shape)
 
 

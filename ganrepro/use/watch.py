@@ -85,8 +85,8 @@ def workflow(folder: Path, now: float) -> str:
 
 
 def newest_strip(work: Path) -> Path | None:
-    """The pictures of the training that made some last (`pipeline.strip`)."""
-    return max(work.glob("*/strip.png"), key=_time, default=None)
+    """The pictures of the training that made some last (`pipeline.strip`), under way or done."""
+    return max([*work.glob("*/strip.png"), *work.parent.glob("runs/*/*/strip.png")], key=_time, default=None)
 
 
 def watch(logs: Path, seconds: float = 2.0, once: bool = False) -> None:
@@ -111,8 +111,10 @@ def watch(logs: Path, seconds: float = 2.0, once: bool = False) -> None:
                 lines.append(Text(f"{name}: {job.error}", style="red"))
                 continue
             bar = ProgressBar(total=100, completed=job.percent, width=16)
-            line.add_row(name, bar, f"{job.percent}%", f"{job.left} left" if job.left != "–" else "")
-            lines += [line, *([Text(f"  {job.rest}", "dim", no_wrap=True, overflow="ellipsis")] if job.rest else [])]
+            known = job.left not in ("–", "?")
+            line.add_row(name, bar, f"{job.percent}%", f"{job.left} left" if known else "")
+            told = job.rest and not job.rest.startswith("?")
+            lines += [line, *([Text(f"  {job.rest}", "dim", no_wrap=True, overflow="ellipsis")] if told else [])]
         if running and (strip := newest_strip(logs.parent / "work")) is not None:
             lines.append(Text(f"pictures so far: {strip}"))
         return Group(*lines) if running else Group("nothing is running")

@@ -39,6 +39,12 @@ if workflow.resource_settings.cores == 0:  # would wait for ever
 PATH = os.pathsep.join([os.path.dirname(sys.executable), *os.get_exec_path()])
 os.environ.update(PATH=PATH)
 
+if PARAMS.arithmetic == "portable" and paths.gpu_slots("auto"):
+    print(
+        "note: this machine has a GPU, which `arithmetic: portable` leaves idle; `arithmetic: usual` in params.yaml uses it",
+        file=sys.stderr,
+    )
+
 NOW = tempfile.NamedTemporaryFile(prefix="ganrepro-")
 STUDIES = {study: PARAMS.studies[study] for study in PARAMS.reports.values()}
 try:
