@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -115,8 +116,9 @@ def _of_folders(dataset: DatasetSettings, folders: Mapping[str, Path]) -> dict[s
     for one, other in itertools.permutations(places, 2):
         if places[one] == places[other] or places[one] in places[other].parents:
             raise SourceError(f"{folders[other]}: is {folders[one]}, or lies in it; give each domain a folder of its own")
-    named = all(len(name) == 1 for name in folders)  # a and b have no names of their own
-    domains: dict[str, Any] = {n: _channels(dataset, n) | ({} if named else {"title": n}) for n in folders}
+    titles = {name: name if len(name) > 1 else folder.name for name, folder in folders.items()}  # a and b are no names
+    usable = len({*titles.values()}) == len(titles) and all(re.fullmatch(r"[\w .-]{1,40}", title) for title in titles.values())
+    domains: dict[str, Any] = {n: _channels(dataset, n) | ({"title": titles[n]} if usable else {}) for n in folders}
     if derived_of(dataset) or dataset.palette:
         domains = {"b": "photos"} if derived_of(dataset) else {"a": "label maps", "b": "photos"}
     return {

@@ -150,9 +150,17 @@ def load_trunk(job: Job) -> Trunk:
 
 
 def features_of_trunk(trunk: Trunk) -> Backbone:
-    """Means over the image of its last features."""
+    """Means over the image of its last features, those of each pixel brought to length 1, times the root of their number.
+
+    So they are of the order of 1, whatever a trunk was trained for.
+    """
+
+    def means(x: Tensor) -> list[Tensor]:
+        last = trunk(to_float(x))[-1]
+        return [functional.normalize(last, dim=1).mean((2, 3)) * last.shape[1] ** 0.5]
+
     content = hashlib.sha256(b"".join(value.cpu().contiguous().numpy().tobytes() for value in trunk.state_dict().values()))
-    return Backbone(content.hexdigest(), as_tensor, lambda x: [trunk(to_float(x))[-1].mean((2, 3))])
+    return Backbone(f"{content.hexdigest()} unit", as_tensor, means)
 
 
 def features(images: Sequence[Image.Image], backbone: Backbone, device: torch.device) -> list[np.ndarray]:

@@ -131,9 +131,8 @@ def write_cycles(
     """
     networks, outputs = load_networks(method, weights, seed, device), {(o.source, o.target): o for o in method.outputs()}
     errors: dict[str, np.ndarray] = {}
-    for (source, target), output in outputs.items():
-        if (target, source) not in outputs or source is None:
-            continue
+    there_and_back = [(str(s), t, output) for (s, t), output in outputs.items() if (t, s) in outputs]
+    for source, target, output in there_and_back:
         found = []
         for batch in torch.split(torch.arange(len(names[source])), method.images_at_once()):
             chosen = [names[source][i] for i in batch]

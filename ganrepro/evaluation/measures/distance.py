@@ -52,7 +52,8 @@ class Distance(Measure):
             )
         elif more["of"] in TRUNKS:
             whose = {"hed": "of HED's trunk, which finds edges", "vgg": "of VGG-16"}[more["of"]]
-            of = f"Of {more['features']} features {whose}, means over the image: **not FID**, which needs Inception's (91 MB)."
+            what = f"Of {more['features']} features {whose}, of length 1 in each pixel, means over the image"
+            of = f"{what}: **not FID**, which needs Inception's (91 MB)."
         else:
             resize = more["of"].removeprefix("inception-")
             of = f"Of Inception of 2015-12-05, resize `{resize}`: FID and KID (100 subsets of 1000, or all at once)."
