@@ -1101,3 +1101,11 @@ def test_a_full_disk_leaves_nothing_of_an_export(tmp_path, monkeypatch):
     with pytest.raises(ModelError, match=r"x\.pt2: not written .*look whether the disk has room"):
         export.export(a_model(), "pt2", tmp_path / "x.pt2", [torch.zeros(3, 8, 8)])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_shell_completes_words():
+    """As argcomplete's function in a shell asks: the commands that begin so."""
+    asked = {"_ARGCOMPLETE": "1", "_ARGCOMPLETE_IFS": "\n", "COMP_LINE": "ganrepro tr", "COMP_POINT": "11", "COMP_TYPE": "9"}
+    script = f'exec 8>&1 9>/dev/null; "{sys.executable}" -m ganrepro.use.cli'
+    done = subprocess.run(["bash", "-c", script], cwd=ROOT, env=os.environ | asked, capture_output=True, text=True)
+    assert done.stdout.split() == ["translate"], done.stderr
