@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -11,7 +9,7 @@ from ganrepro import provenance
 from ganrepro.plan import paths
 from ganrepro.seeding import stream
 from ganrepro.store import checkpoints
-from ganrepro.store.files import filling, read_json, write_json
+from ganrepro.store.files import again, filling, read_json, write_json
 from ganrepro.tracking.runs import start_run
 
 
@@ -24,10 +22,7 @@ def take_over(run: paths.Run, checkpoint: Path, out: Path) -> None:
     tracker.close()
     with filling(out) as folder:
         for file in checkpoint.parent.iterdir():
-            try:
-                os.link(file, folder / file.name)  # results are replaced as a whole, never written into
-            except OSError:
-                shutil.copyfile(file, folder / file.name)
+            again(file, folder / file.name)
         write_json(folder / "run.json", run.record | {"versions": read_json(checkpoint.parent / "run.json").get("versions", {})})
     print(f"{run.row} s{run.seed}: equal to {checkpoint.parent}, taken over from there", file=sys.stderr)
 

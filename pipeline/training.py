@@ -13,7 +13,7 @@ from ganrepro import arithmetic, devices, process, provenance
 from ganrepro.methods.base import epochs
 from ganrepro.plan import datasets, paths
 from ganrepro.store import checkpoints
-from ganrepro.store.files import filling, write_json
+from ganrepro.store.files import again, filling, write_json
 from ganrepro.tracking.runs import start_run
 from ganrepro.training.batches import Loaded, load_images
 from ganrepro.training.loop import Progress, steps
@@ -91,7 +91,7 @@ def training(run: paths.Run, out: Path, threads: int, loaded: Loaded, together: 
                 shutil.copy(kept_file, folder)
         checkpoints.save(folder / "checkpoint.pt", spec, state())
         if not chosen.epochs_decay:  # the end of the training is that of its constant phase
-            os.link(folder / "checkpoint.pt", folder / paths.constant(run.course, chosen.epochs_constant))
+            again(folder / "checkpoint.pt", folder / paths.constant(run.course, chosen.epochs_constant))
         with (folder / "history.csv").open("w", newline="") as file:
             writer = csv.DictWriter(file, list(progress.rows[-1]), lineterminator="\n")
             writer.writeheader()

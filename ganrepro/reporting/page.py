@@ -82,11 +82,9 @@ def _head(params: Params, results: Results) -> Context:
     making = f"Each training makes {tested} samples, and is {scored} beside {tested} test images that it never saw."
     if any(output.translates for output in study.outputs):
         making = f"They are {scored} on {tested} test images that they never saw."
-    # one row compares nothing with anything
-    heading = study.heading if len(study.rows) > 1 else next(iter(study.rows.values())).method.title
     plural = ("s" if len(study.rows) > 1 else "", "s" if len(study.seeds) > 1 else "")
     return {
-        "heading": f"{plain(heading)}: {plain(study.title)}",
+        "heading": f"{plain(study.heading)}: {plain(study.title)}",
         "size": f"{len(study.rows)} row{plural[0]} × {len(study.seeds)} seed{plural[1]}",
         "seeds": f"{len(study.seeds)} seed{plural[1]}",
         "text": f"trained on {_data(params, results)} for {schedule(results)} at {in_words(study.size)}. {making}{_begun(study)}",

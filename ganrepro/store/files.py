@@ -51,6 +51,14 @@ def filling(folder: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def again(file: Path, name: Path) -> None:
+    """The same file under another name, without a copy where that can be: results are replaced as a whole, never written into."""
+    try:
+        os.link(file, name)
+    except OSError:  # some file systems have no links
+        shutil.copyfile(file, name)
+
+
 def replace_section(page: Path, name: str, text: str) -> bool:
     """Puts `text` between <!-- name: ... --> and <!-- /name --> of a page; False if it has no such section."""
     begin, end = f"<!-- {name} -->", f"<!-- /{name.split(':')[0]} -->"

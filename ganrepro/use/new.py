@@ -184,8 +184,8 @@ def look(dataset: DatasetSettings) -> Looked:
     common = ", ".join(f"{size} ({number})" for size, number in sizes.most_common(3)) + (", …" if len(sizes) > 3 else "")
     channels = {name: 1 if of["grey"] == of["all"] else 4 if of["opacity"] == of["all"] else 3 for name, of in counted.items()}
     of_all = next(iter(channels.values())) if len({*channels.values()}) == 1 else channels
-    if "folders" not in entry:  # one folder, whose sides are of one kind
-        of_all = min(channels.values())
+    if "folders" not in entry and isinstance(of_all, dict):  # classes of one domain
+        of_all = 3
     depth = 16 if any(of["deep"] == of["all"] for of in counted.values()) else 8
     shape = shape_of(ratios, not (dataset.paired or entry["layout"] == "side-by-side" or derived_of(dataset)))
     return Looked(dict(count), common, of_all, depth, "auto" if deep else None, shape, notes_of(dataset))
