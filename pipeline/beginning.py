@@ -28,8 +28,10 @@ def begin(run: paths.Run, players: Players) -> None:
     start = run.start
     if isinstance(start, paths.Run):
         where = f"{start.study.name}/{start.row}/{start.seed}"
-        checkpoint = checkpoints.load(start.folder / "checkpoint.pt", start.spec)
-        begun = players.begin_with(checkpoint["players"]["networks"] or _of_imported(start), where)
+        networks = checkpoints.load(start.folder / "checkpoint.pt", start.spec)["players"]["networks"]
+        if not networks:
+            raise WeightsError(f"start_from: {start.row} trains nothing; name its .pth file")
+        begun = players.begin_with(networks, where)
     elif start is not None:
         begun = players.begin_with(_of_file(start, run.method.generators()[0]), str(start))
     else:
@@ -38,10 +40,6 @@ def begin(run: paths.Run, players: Players) -> None:
     others = f"; fresh: {', '.join(fresh)}" if fresh else ""
     whose = start.folder if isinstance(start, paths.Run) else start
     print(f"begins with the weights of {whose} ({', '.join(begun)}{others})", file=sys.stderr)
-
-
-def _of_imported(start: paths.Run) -> Networks:
-    raise WeightsError(f"start_from: {start.row} trains nothing; name its .pth file")
 
 
 def _of_file(file: Path, generator: str) -> Networks:

@@ -8,7 +8,6 @@ from typing import NamedTuple
 from ganrepro.errors import ConfigError
 from ganrepro.settings.errors import absent
 from ganrepro.settings.models import Params, Study
-from ganrepro.store.files import plain
 
 ARCHIVES = Path("downloads/archives")
 WEIGHTS = "model.safetensors"  # of an exported folder
@@ -70,10 +69,8 @@ def _expect_players(study: Study, row: str) -> None:
         raise ConfigError(f"studies.{study.name}: row {row}: start_from: {method.name} trains nothing; leave it out")
 
 
-def expect_file(start: Path, place: str) -> Path:
-    """The same file. ConfigError where it is not there."""
+def expect_file(start: Path, place: str) -> None:
+    """ConfigError where the file is not there."""
     if not start.is_file():
         what = "the folder of `ganrepro export` was expected there" if start.name == WEIGHTS else "put the file there"
         raise ConfigError(f"{place}: start_from: {start}: no such file; {what}")
-    plain(start)
-    return start
