@@ -67,11 +67,17 @@ def _in(tree: Path, *words: str) -> str:
     return done.stdout
 
 
-def compare(before: Path, after: Path) -> list[str]:
-    """Files that differ, or are in one folder alone."""
+def compare(before: Path, after: Path, by_example: bool = False) -> list[str]:
+    """Files that differ, or are in one folder alone.
+
+    by_example: files lie in a folder for each example; those of methods that there were not before say nothing.
+    """
     here, there = (
         {KEY.sub("", p.relative_to(root).as_posix()): p for p in root.rglob("*") if p.is_file()} for root in (before, after)
     )
+    if by_example:
+        before_too = {name.split("/")[0] for name in here}
+        there = {name: file for name, file in there.items() if name.split("/")[0] in before_too}
     return [
         name
         for name in sorted({*here, *there})
@@ -177,12 +183,14 @@ def confirm(base: str) -> int:
             print(f"{len(jobs)} kinds of jobs are touched: {', '.join(jobs)}", flush=True)
             needed = edited(tree, root)
             _in(tree, "--make", *jobs, "--out", str(Path(scratch) / "a"))
-            output = _in(root, "--make", *jobs, "--out", str(Path(scratch) / "b"), *(["--watch", *needed] if needed else []))
+            lines = [f"{file}:{line}" for file, of in needed.items() for line in of]
+            output = _in(root, "--make", *jobs, "--out", str(Path(scratch) / "b"), *(["--watch", *lines] if lines else []))
             executed = {(name, line) for name, line in json.loads(output.splitlines()[-1])}
             equal, other = [], {}
             for job in jobs:
                 name = job.replace("/", "-")
-                differing = compare(Path(scratch) / "a" / name, Path(scratch) / "b" / name)
+                by_example = job == "images" or job.startswith("measure/")
+                differing = compare(Path(scratch) / "a" / name, Path(scratch) / "b" / name, by_example)
                 files = {f"ganrepro/{module.replace('.', '/')}" for module in modules_of(*code.modules_of(job))}
                 unseen = [
                     f"{file}:{line}"
@@ -212,15 +220,16 @@ def main() -> None:
     parser.add_argument("--base", default="HEAD", help="the state before the edit (default: %(default)s)")
     parser.add_argument("--versions", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--make", nargs="+", metavar="JOB", help=argparse.SUPPRESS)
-    parser.add_argument("--watch", nargs="+", default=[], metavar="FILE", help=argparse.SUPPRESS)
+    parser.add_argument("--watch", nargs="+", default=[], metavar="FILE:LINE", help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.versions:
         print(json.dumps(versions()))
     elif args.make:
+        wanted = {(file, int(line)) for file, _, line in (text.rpartition(":") for text in args.watch)}
         executed: set[tuple[str, int]] = set()
-        watch(args.watch, executed)
-        tiny.make(args.make, args.out)
+        watch([*{file for file, _ in wanted}], executed)
+        tiny.make(args.make, args.out, see=lambda: not wanted <= executed)
         sys.settrace(None)
         print(json.dumps(sorted(executed)))
     else:

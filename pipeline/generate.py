@@ -9,7 +9,6 @@ from ganrepro.data.prepare import read_manifest
 from ganrepro.evaluation.generation import generate, reference, write_codes, write_cycles
 from ganrepro.evaluation.measures.cycle import FILE as CYCLES
 from ganrepro.methods.encodes import Encodes
-from ganrepro.methods.translation import TranslationMethod
 from ganrepro.plan import datasets, paths
 from ganrepro.store import checkpoints
 from ganrepro.store.files import filling, write_json
@@ -44,7 +43,7 @@ def main() -> None:
             write_json(images / "timing.json", {"schema": "generation/1", "images": counted, "seconds": round(seconds, 3)})
             if isinstance(method, Encodes):
                 write_codes(method, weights, run.seed, folder, manifest, images / "codes.npz", device)
-            if isinstance(method, TranslationMethod) and not method.data.paired:
+            if method.network_of(run.outputs[0]) is not None and not method.data.paired:
                 write_cycles(method, weights, run.seed, test, names, images / CYCLES, device)
             for epoch in run.looks_back:
                 then = checkpoints.load(run.folder / paths.milestone(epoch), run.spec)["networks"]

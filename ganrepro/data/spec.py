@@ -39,7 +39,7 @@ class Domain:
 
     title: as in '240 photos'.  word: as in 'Labels → photo'.  slug: as in 'labels2photo'.  kind: what they show, as far as it is
     known.  channels: 1, 3, or 4, of which the last is opacity.  palette: of label maps, class -> [r, g, b] in the
-    order of the classes.
+    order of the classes.  attributes: what its images have in common that those of other domains may lack, as in {light: night}.
     """
 
     title: str
@@ -48,6 +48,7 @@ class Domain:
     kind: Kind = "images"
     channels: int = 3
     palette: Mapping[str, list[int]] = field(default_factory=dict)
+    attributes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,27 @@ class DataSpec:
             return next((name for name in self.domains if name != self.label_maps), None) if self.paired else None
         return next(iter(self.domains)) if self.classes else None
 
+    @property
+    def told_apart(self) -> bool:
+        """Whether a reader learns which domain an image is of: there are three or more, or their attributes are said."""
+        several = len(self.domains) > 2 or any(domain.attributes for domain in self.domains.values())
+        return several and not self.label_maps and not self.classes
+
+    def attributes(self, *domains: str) -> dict[str, tuple[str, ...]]:
+        """What some domains (all, where none is named) are told apart by, and its values: {light: (day, night)}.
+
+        Domains of which nothing is said are told apart by their names: {domain: (summer, winter)}.
+        """
+        found: dict[str, dict[str, None]] = {}
+        for name in domains or self.domains:
+            for attribute, value in self.attributes_of(name).items():
+                found.setdefault(attribute, {})[value] = None
+        return {attribute: tuple(found[attribute]) for attribute in sorted(found)}
+
+    def attributes_of(self, domain: str) -> Mapping[str, str]:
+        """What is known of the images of one domain; others may be known of other domains."""
+        return self.domains[domain].attributes or {"domain": domain}
+
     def channels(self, *domains: str) -> int:
         """Channels of one domain, or of several put one behind the other."""
         return sum(self.domains[name].channels for name in domains)
@@ -104,6 +126,7 @@ class DataSpec:
                 name: {
                     "title": d.title, "word": d.word, "slug": d.slug, "kind": d.kind, "channels": d.channels,
                     "palette": [[label, list(colour)] for label, colour in d.palette.items()],  # JSON keeps no order of keys
+                    **({"attributes": dict(d.attributes)} if d.attributes else {}),
                 }
                 for name, d in self.domains.items()
             },
@@ -161,6 +184,7 @@ def _domain(name: str, given: dict[str, Any], palette: Mapping[str, list[int]]) 
     title, word, slug = WORDS.get(kind, (f"images of domain {name.upper() if len(name) == 1 else name}",) * 3)
     if kind == "images":
         word, slug = (name.upper() if len(name) == 1 else name), name
-        word, slug = given.get("title", word), given.get("slug", slug)
+        word, slug = given.get("word", given.get("title", word)), given.get("slug", slug)
     known = dict(palette) if kind == "label maps" else {}
-    return Domain(given.get("title", title), given.get("word", word), slug, kind, given.get("channels", 3), known)
+    attributes = given.get("attributes", {})
+    return Domain(given.get("title", title), given.get("word", word), slug, kind, given.get("channels", 3), known, attributes)

@@ -10,7 +10,7 @@ from typing import Any
 from ganrepro.methods.base import Method, ScheduleSettings
 
 # modules of this folder that are no method
-SHARED = ("__init__", "adversarial", "base", "encodes", "noise", "one_way", "outputs", "translation")
+SHARED = ("__init__", "adversarial", "base", "each_target", "encodes", "noise", "one_way", "outputs", "several", "translation")
 
 
 def names() -> list[str]:

@@ -351,6 +351,10 @@ class Method(Generic[S]):
         """The networks that `generate` uses; they alone are kept of the epochs that are looked back at."""
         raise NotImplementedError
 
+    def network_of(self, output: Output) -> tuple[str, dict[str, Any]] | None:
+        """The network that makes an output by itself, and what it is made of, as `nets.architecture` says it; None: there is none."""
+        return None
+
     def images_at_once(self) -> int:
         """How many images `generate` is given at most: as many as a step has, since norms use the images at hand."""
         return self.settings.batch_images

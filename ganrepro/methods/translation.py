@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -191,6 +191,14 @@ class TranslationMethod(BetweenDomains[S]):
 
     def generators(self) -> tuple[str, ...]:
         return tuple(route(str(output.source), output.target) for output in self.outputs())
+
+    def network_of(self, output: Output) -> tuple[str, dict[str, Any]]:
+        s, (source, target) = self.settings, (str(output.source), output.target)
+        return route(source, target), {
+            "generator": s.generator, "filters": s.generator_filters, "blocks": s.generator_blocks, "pixels": self.unet_pixels,
+            "flavour": s.network_flavour, "bottleneck_norm": s.bottleneck_norm, "inputs": self.data.channels(source),
+            "outputs": self.data.channels(target),
+        }  # fmt: skip
 
     def generate(
         self, output: Output, networks: Mapping[str, torch.nn.Module], batch: Batch, random: torch.Generator

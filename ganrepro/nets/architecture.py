@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ganrepro.nets.blocks import BatchNorm, InstanceNorm
 from ganrepro.nets.generators import ResnetBlock, UNet, build_generator
+from ganrepro.nets.stargan import ToOneDomain
 
 
 @dataclass(frozen=True)
@@ -18,11 +19,12 @@ class Architecture:
 
     pixels: of a U-Net, the size that it halves down to one pixel.  norm: 'own' as its flavour has it, or the norm that all its
     layers have instead.  biased: whether convolutions before norms have a bias (None: as the flavour).  block_dropout:
-    ResNet blocks with dropout between their convolutions, as old published models.  zero_padding, replicate_padding: zeros, or
+    ResNet blocks with dropout between their convolutions, as old published models.  label, reflect: of 'stargan', what is wanted,
+    and its padding.  zero_padding, replicate_padding: zeros, or
     the pixels at the edge, in place of mirrored ones in ResNet blocks.  dropout: false where its layers of dropout are off.
     """
 
-    generator: Literal["resnet", "unet", "encoder-decoder"]
+    generator: Literal["resnet", "unet", "encoder-decoder", "stargan"]
     filters: int
     inputs: int = 3
     outputs: int = 3
@@ -36,14 +38,23 @@ class Architecture:
     zero_padding: bool = False
     replicate_padding: bool = False
     dropout: bool = True
+    label: tuple[float, ...] = ()
+    reflect: bool = False
 
     @property
     def multiple(self) -> int:
         """Sizes have to be multiples of this: what the network halves, it doubles again."""
-        return 4 if self.generator == "resnet" else self.pixels
+        return 4 if self.any_size else self.pixels
+
+    @property
+    def any_size(self) -> bool:
+        """Whether it is the same function at any size, as no U-Net is."""
+        return self.generator in ("resnet", "stargan")
 
     def build(self) -> nn.Module:
         """The network for images of any size that is a multiple, with weights to be filled in."""
+        if self.generator == "stargan":
+            return ToOneDomain(self.inputs, self.label, self.filters, self.blocks, self.reflect)
         network = build_generator(
             self.generator, blocks=self.blocks, filters=self.filters, pixels=self.pixels, flavour=self.flavour,
             bottleneck_norm=self.bottleneck_norm, generator=torch.Generator(), inputs=self.inputs, outputs=self.outputs,
@@ -60,8 +71,9 @@ class Architecture:
         return AnySizeUNet(network) if isinstance(network, UNet) else network
 
     def as_values(self) -> dict[str, Any]:
-        """For config.json."""
-        return asdict(self)
+        """For config.json; what only some networks have, of these alone."""
+        own = ("label", "reflect") if self.generator != "stargan" else ()
+        return {name: value for name, value in asdict(self).items() if name not in own}
 
 
 class AnySizeUNet(nn.Module):

@@ -259,13 +259,19 @@ class FastConvTranspose2d(LeanConvTranspose2d):
         return _Unfolded.apply(x, self.weight, self.used_bias(), stride, int(self.padding[0]), True, self.output_padding[0])
 
 
+def _usual(convolution: nn.Conv2d) -> bool:
+    height, width = convolution.kernel_size
+    return convolution.padding_mode == "zeros" and height == width
+
+
 def accelerate(network: nn.Module) -> nn.Module:
     """Changes a network's convolutions in place; parameters, names and state stay as they are.
 
-    First layers (3 or 6 channels) are left to torch: patches of so few channels are no runs of memory.
+    First layers (3 or 6 channels) are left to torch: patches of so few channels are no runs of memory. So are those that mirror
+    the border, and kernels that are no squares.
     """
     for module in network.modules():
-        if type(module) is nn.Conv2d and module.in_channels > 8:
+        if type(module) is nn.Conv2d and module.in_channels > 8 and _usual(module):
             module.__class__ = FastConv2d
         elif type(module) is nn.ConvTranspose2d:
             module.__class__ = FastConvTranspose2d

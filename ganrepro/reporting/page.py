@@ -32,7 +32,7 @@ from ganrepro.reporting.results import (
     write_tables,
 )
 from ganrepro.reporting.templates import render
-from ganrepro.settings import Params, Study
+from ganrepro.settings import ALL, Params, Study
 from ganrepro.store.digests import canonical, digest
 from ganrepro.store.files import write_json
 
@@ -151,6 +151,8 @@ def _tables(params: Params, results: Results) -> Context:
 
 def _caption(study: Study, output: Output) -> str:
     """What the picture of a table shows, from left to right."""
+    if output.name == ALL:
+        return "a line for each row, a column for each target; first seed"
     if output.source is None:
         return "samples, first seed"
     return "input, each row, truth" if study.data.paired else "input, each row"

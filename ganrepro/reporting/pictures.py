@@ -15,8 +15,8 @@ from ganrepro.methods.outputs import Output
 from ganrepro.plan import datasets
 from ganrepro.reporting.current import copied, moments, renderings, sampled, shown
 from ganrepro.reporting.results import Results, headline, segmented, title
-from ganrepro.reporting.sheet import INK, sheet, square
-from ganrepro.settings import REFERENCE_ROWS, TableSettings
+from ganrepro.reporting.sheet import INK, sheet, square, worded
+from ganrepro.settings import ALL, REFERENCE_ROWS, TableSettings
 
 SIDE = 44  # pixels of a small image in a picture
 ACROSS, LABEL = 10, 150  # small images in a line; pixels for its name
@@ -24,6 +24,8 @@ ACROSS, LABEL = 10, 150  # small images in a line; pixels for its name
 
 def grid(results: Results, table: TableSettings) -> Image.Image:
     """What every row of a table makes: of a few test images, a column for each row; or of noise, a line for each row."""
+    if table.output == ALL:
+        return _every_target(results, table)
     if results.study.output(table.output).source is None:
         return _lines_of_samples(results, table)
     return _columns_of_translations(results, table)
@@ -41,6 +43,23 @@ def _columns_of_translations(results: Results, table: TableSettings) -> Image.Im
     titles = [words.replace(" cycle", "").replace("Encoder-decoder", "Enc-dec").replace("×", "x") for words, _ in columns]
     chosen = shown(results.manifest["names"]["test"][str(output.source)])
     return sheet(titles, [[folder / output.name / name for _, folder in columns] for name in chosen], 96)
+
+
+def _every_target(results: Results, table: TableSettings) -> Image.Image:
+    """What every row of a table makes of a few test images, a line for each row, a column for each target; then the truth."""
+    study, few = results.study, 3
+    source = study.pooled[0].source
+    outputs = [output for output in study.pooled if output.source == source]
+    trained = [row for row in table.rows if row not in REFERENCE_ROWS]
+    lines = {title(results, row, table): results.images[row, study.seeds[0]] for row in trained}
+    lines |= {"Truth": results.images["ground-truth", 0]} if study.data.paired else {}
+    pictures: list[list[Path | Image.Image]] = []
+    for name in shown(results.manifest["names"]["test"][str(source)], few):
+        for number, (words, folder) in enumerate(lines.items()):
+            given: Path | Image.Image = results.images[study.untouched, 0] / outputs[0].name / name
+            pictures.append([worded(words, 96), *([given] if number == 0 else [Image.new("RGB", (96, 96), "white")])])
+            pictures[-1] += [folder / output.name / name for output in outputs]
+    return sheet(["", "Input", *(output.title.split(" → ")[-1].capitalize() for output in outputs)], pictures, 96)
 
 
 def _lines_of_samples(results: Results, table: TableSettings) -> Image.Image:

@@ -25,7 +25,7 @@ from ganrepro.methods.base import epochs
 from ganrepro.methods.outputs import Output
 from ganrepro.plan import datasets, paths
 from ganrepro.schema.records import MakingTime, Metrics, ReaderRecord, TrainingTime, read_record
-from ganrepro.settings import REFERENCE_ROWS, Params, Study, TableSettings
+from ganrepro.settings import ALL, REFERENCE_ROWS, Params, Study, TableSettings
 from ganrepro.store.files import plain
 
 HEAD = ["output", "row", "seed"]
@@ -70,7 +70,8 @@ class Results:
     def measures(self) -> dict[str, list[Measure]]:
         """What measured each output, by the output's name."""
         measured = {(output, measure) for output, _, measure in self.more}
-        return {o.name: [m for m in MEASURES.values() if (o.name, m.name) in measured] for o in self.study.outputs}
+        outputs = [o.name for o in self.study.outputs] + [ALL] * bool(self.study.pooled)
+        return {output: [m for m in MEASURES.values() if (output, m.name) in measured] for output in outputs}
 
     def measure_of(self, output: str, score: str) -> Measure | None:
         """The measure that gave a score of an output."""
@@ -151,6 +152,7 @@ def collect(params: Params, study: Study) -> Results:
         if run.method.players() and [row["epoch"] for row in rows] != [*range(1, epochs(run.method.settings) + 1)]:
             raise UserError(f"{run.folder / 'history.csv'}: damaged (not one line for each epoch); {_again(run.folder)}")
         losses += [{"row": run.row, "seed": run.seed} | row for row in rows]
+    scores += _pool(study, counts, valued, more)
     estimates_of = {at: _estimates(by_measure) for at, by_measure in counts.items()}
     for at, by_score in valued.items():
         for score, pairs in by_score.items():
@@ -181,6 +183,49 @@ def collect(params: Params, study: Study) -> Results:
         gate=gate,
         reader=find(kind).title if kind is not None and gate is not None else "",
     )
+
+
+def _pool(
+    study: Study,
+    counts: dict[tuple[str, str], dict[str, list[np.ndarray]]],
+    valued: dict[tuple[str, str], dict[str, list[tuple[float, float | None]]]],
+    more: dict[tuple[str, str, str], dict[str, Any]],
+) -> list[dict[str, Any]]:
+    """Adds what is known of all translations together (ALL), which stand for one another: lines of their scores.
+
+    Counts are summed image by image, since one test image is translated into every domain, and joined where these differ in
+    number; scores without counts are averaged, as if their errors were independent.
+    """
+    lines = []
+    for row in dict.fromkeys(row for output, row in [*counts, *valued]) if study.pooled else ():
+        of_counts = [counts.get((output.name, row), {}) for output in study.pooled]
+        for name in (name for name in MEASURES if all(name in of for of in of_counts)):
+            joined = []
+            for seed, arrays in zip(_seeds(study, row), zip(*(of[name] for of in of_counts), strict=True), strict=True):
+                equal = len({array.shape for array in arrays}) == 1
+                joined.append(np.sum(arrays, 0) if equal else np.concatenate(arrays))
+                found = MEASURES[name].statistic(joined[-1].sum(0))
+                line = {"output": ALL, "row": row, "seed": seed}
+                lines += [
+                    line | {"score": score, "value": float(found[score])} for score in MEASURES[name].scores if score in found
+                ]
+            counts.setdefault((ALL, row), {})[name] = joined
+            more[ALL, row, name] = {}
+        of_values = [valued.get((output.name, row), {}) for output in study.pooled]
+        for score in (score for score in SCORES if all(score in of for of in of_values)):
+            means = []
+            for seed, pairs in zip(_seeds(study, row), zip(*(of[score] for of in of_values), strict=True), strict=True):
+                errors = [error for _, error in pairs if error is not None]
+                error = float(np.sqrt(np.square(errors).sum()) / len(pairs)) if len(errors) == len(pairs) else None
+                means.append((float(np.mean([value for value, _ in pairs])), error))
+                lines.append({"output": ALL, "row": row, "seed": seed, "score": score, "value": means[-1][0]})
+            valued.setdefault((ALL, row), {})[score] = means
+            more[ALL, row, next(m.name for m in MEASURES.values() if score in m.scores)] = {}
+    return lines
+
+
+def _seeds(study: Study, row: str) -> list[int]:
+    return [0] if row in REFERENCE_ROWS else paths.seeds_of(study, row)
 
 
 def _expect_shape(
@@ -247,6 +292,10 @@ def collapsed_trainings(params: Params, study: Study, scores: pd.DataFrame) -> d
             ]
             if fell:
                 collapsed.setdefault((output.name, run.row), []).append(any(fell))
+    for row in study.rows if study.pooled else ():
+        each = [collapsed[output.name, row] for output in study.pooled if (output.name, row) in collapsed]
+        if each:
+            collapsed[ALL, row] = [any(fell) for fell in zip(*each, strict=True)]
     return collapsed
 
 
@@ -378,7 +427,7 @@ def means(results: Results) -> pd.DataFrame:
 
 def summary(results: Results) -> dict[str, dict[str, dict[str, float]]]:
     """Mean over seeds: output -> row -> score. What `dvc metrics diff` compares."""
-    table: dict[str, dict[str, dict[str, float]]] = {output.name: {} for output in results.study.outputs}
+    table: dict[str, dict[str, dict[str, float]]] = {output: {} for output in results.measures}
     for (output, row), values in means(results).iterrows():
         table[output][row] = {name: round(float(value), 6) for name, value in values.dropna().items()}
     return {output: rows for output, rows in table.items() if rows}

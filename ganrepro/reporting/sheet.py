@@ -30,6 +30,14 @@ def sheet(titles: list[str], lines: Sequence[Sequence[Path | Image.Image]], side
     return canvas if colours is None else canvas.quantize(colours, method=Image.Quantize.MEDIANCUT)
 
 
+def worded(words: str, side: int) -> Image.Image:
+    """A name in a square of its own, at its right."""
+    canvas = Image.new("RGB", (side, side), "white")
+    text = "\n".join(textwrap.wrap(words, max(8, side // 7)))
+    ImageDraw.Draw(canvas).multiline_text((side - 6, side / 2), text, INK, ImageFont.load_default(12), "rm", 2, "right")
+    return canvas
+
+
 def square(image: Path | Image.Image, side: int) -> Image.Image:
     """An image, or that of a file, in colour, enlarged or shrunk to the middle of a white square."""
     image = read_rgb(image) if isinstance(image, Path) else image

@@ -11,7 +11,7 @@ from ganrepro.evaluation.intervals import difference, reach
 from ganrepro.evaluation.measures import MEASURES, SCORES
 from ganrepro.reporting.markdown import markdown, plain
 from ganrepro.reporting.results import Results, intervals, share_collapsed, title, unlearned
-from ganrepro.settings import REFERENCE_ROWS, Study, TableSettings
+from ganrepro.settings import ALL, REFERENCE_ROWS, Study, TableSettings
 
 
 def number(mean: float, low: float, high: float, digits: int = 2) -> str:
@@ -34,7 +34,8 @@ def of_scores(results: Results, table: TableSettings) -> str:
     published, measured, scores = any(table.rows.values()), intervals(results), table.scores or []
     sides = ("paper", "**ours**") if published else ("",)
     head = ["Row", *(f"{SCORES[s].heading}<br>{side}".removesuffix("<br>") for s in scores for side in sides)]
-    head += ["n", "Training", "Per image"]
+    weighed = table.output == ALL  # of several domains, where methods differ in how many networks these take
+    head += [*(["Parameters"] if weighed else []), "n", "Training", "Per image"]
     lines = []
     for row in [*(r for r in table.rows if r not in REFERENCE_ROWS), *results.study.references]:
         cells = [plain(title(results, row, table))]
@@ -48,6 +49,9 @@ def of_scores(results: Results, table: TableSettings) -> str:
         seeds = measured.query("output == @table.output and row == @row").seeds.max()
         count = f"{seeds:.0f}" if seeds > 0 else str(len(seconds))
         fell = share_collapsed(results, table.output, row) if any(results.collapsed.get((table.output, row), ())) else ""
+        if weighed:
+            known = [t["parameters"] for (of, _), t in results.timing.items() if of == row and t.get("parameters")]
+            cells.append(f"{known[0] / 1e6:.2f} M" if known else "–")
         cells += [f"{count}<br><sub>{fell}</sub>" if fell else count, f"{np.mean(seconds) / 60:.1f} min" if seconds else "–"]
         pace = 1000 * float(np.mean(each)) if each else float("nan")
         lines.append([*cells, "–" if not each else f"{pace:.0f} ms" if pace >= 0.5 else "< 1 ms"])

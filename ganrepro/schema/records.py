@@ -55,6 +55,7 @@ class TrainingTime(Record):
     cores: Count
     threads: Count
     versions: dict[str, str]
+    parameters: Count | None = None  # weights that learn, of all networks; trainings of before do not say it
 
 
 class MakingTime(Record):

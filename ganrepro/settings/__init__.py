@@ -3,6 +3,7 @@
 from ganrepro.errors import ConfigError
 from ganrepro.settings.load import find_study, known, load, papers_beside, parse, rule_name
 from ganrepro.settings.models import (
+    ALL,
     REFERENCE_ROWS,
     ClaimSettings,
     Params,
@@ -13,6 +14,7 @@ from ganrepro.settings.models import (
 )
 
 __all__ = [
+    "ALL",
     "REFERENCE_ROWS",
     "ClaimSettings",
     "ConfigError",

@@ -30,6 +30,7 @@ from ganrepro.schema.registry import FOLDER, holds_images, registry
 from ganrepro.settings import starts
 from ganrepro.settings.errors import absent, build, hint, refused, unknown
 from ganrepro.settings.models import (
+    ALL,
     REFERENCE_ROWS,
     ExperimentSettings,
     PaperSettings,
@@ -212,7 +213,7 @@ def _check_experiment(experiment: ExperimentSettings, where: str) -> None:
 
 def _check_outputs(experiment: ExperimentSettings, where: str, studies: Iterable[Study]) -> None:
     """ConfigError for an output that is spelt nearly like one that its studies make; others may be of other data."""
-    outputs = {output.name for study in studies for output in study.outputs}
+    outputs = {output.name for study in studies for output in study.outputs} | {ALL}
     named = {f"{where}.tables.{name}.output": table.output for name, table in experiment.tables.items()}
     named |= {f"{where}.claims[{number}].output": claim.output for number, claim in enumerate(experiment.claims)}
     for place, output in named.items():
@@ -371,11 +372,12 @@ def _check_settings(where: str, own: Mapping[str, Any], rows: Mapping[str, Row])
 def _tables(study: Study, experiment: ExperimentSettings, needs: Needs) -> dict[str, TableSettings]:
     """The experiment's tables with the rows that this study has and the scores that its data allow; else one for each output."""
     tables, outputs = {}, {output.name: output for output in study.outputs}
+    pooled = {ALL: study.output(ALL)} if study.pooled else {}
     for name, table in experiment.tables.items():
-        output = outputs.get(table.output)
+        output = (outputs | pooled).get(table.output)
         if output is None:
             continue  # of other data: label maps, say
-        making = {row for row, settings in study.rows.items() if output in settings.method.outputs()}
+        making = {row for row, settings in study.rows.items() if table.output == ALL or output in settings.method.outputs()}
         kept = {row: scores for row, scores in table.rows.items() if row in making or row in REFERENCE_ROWS}
         measured = {score for measure in measures_of(output, needs) for score in measure.scores}
         wanted = table.scores or printed(output, needs)
@@ -389,9 +391,12 @@ def _tables(study: Study, experiment: ExperimentSettings, needs: Needs) -> dict[
             "against": table.against if table.against in kept else None,
         }
         tables[name] = table.model_copy(update=update)
+    if study.pooled and not tables:
+        whole = TableSettings(title="All translations", output=ALL, rows={row: [] for row in study.rows})
+        tables[ALL] = whole.model_copy(update={"scores": printed(study.pooled[0], needs)})
     shown = {table.output for table in tables.values()}
     for output in study.outputs:
-        if output.name in shown or output.picture or output.renders_input or (tables and not output.translates):
+        if output.name in shown or ALL in shown or output.picture or output.renders_input or (tables and not output.translates):
             continue
         rows: dict[str, list[float]] = {r: [] for r, row in study.rows.items() if output in row.method.outputs()}
         table = TableSettings(title=output.title, output=output.name, rows=rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
@@ -29,6 +29,7 @@ def one_line(text: str) -> str:
     return text
 
 
+ALL = "translations"  # in place of an output: all that every row makes, of data of several domains
 OneLine = Annotated[str, AfterValidator(one_line)]
 
 
@@ -37,7 +38,10 @@ class TableSettings(Closed):
 
     title: str = Field(description="the heading")
     source: str | None = Field(None, description="where the scores are printed")
-    output: str = Field(description="what is scored, as in labels2photo, photo2labels or samples")
+    output: str = Field(
+        description="what is scored, as in labels2photo, photo2labels or samples; `translations` is all that every row makes, of "
+        "data of several domains"
+    )
     scores: list[str] | None = Field(
         None, min_length=1, description="what is printed, in this order; null: what the measures of such an output print"
     )
@@ -237,8 +241,18 @@ class Study:
         )
 
     def output(self, name: str) -> Output:
-        """The output of that name."""
+        """The output of that name; ALL stands for several."""
+        if name == ALL:
+            return replace(self.pooled[0], name=ALL, title="All translations")
         return next(output for output in self.outputs if output.name == name)
+
+    @cached_property
+    def pooled(self) -> tuple[Output, ...]:
+        """Translations between several domains that every row makes: a table may print their mean. () where there are none."""
+        made = [{*row.method.outputs()} for row in self.rows.values()]
+        common = tuple(output for output in self.outputs if output.translates and all(output in of for of in made))
+        several = max(Counter(output.source for output in common).values(), default=0) > 1  # targets of one source
+        return common if self.data.told_apart and several else ()
 
     @property
     def references(self) -> tuple[str, ...]:

@@ -247,6 +247,7 @@ def demo(args: argparse.Namespace) -> None:
     """A page on this machine: upload or draw, and see the translation; or images made of noise."""
     from ganrepro.use import demo as pages
     from ganrepro.use.export import example_pictures
+    from ganrepro.use.model import every_target
 
     pages.check(args.host, args.port)
     loaded = _models(args)
@@ -254,7 +255,9 @@ def demo(args: argparse.Namespace) -> None:
     noise = [model.samples() for model in loaded if model.translator is None]
     if noise and models:
         raise UserError("demo: models that start from noise have a page of their own; show them by themselves")
-    page = pages.build_samples(noise) if noise else pages.build(models, example_pictures(models[0]))
+    every = [every_target(name, args.params) for name in args.models]
+    targets = {to: [of[to] for of in every] for to in every[0] if all(to in of for of in every)}
+    page = pages.build_samples(noise) if noise else pages.build(models, example_pictures(models[0]), targets)
     print(f"http://{args.host}:{args.port}  (stop with Ctrl-C)", flush=True)
     pages.serve(page, args.host, args.port)
 
@@ -291,7 +294,7 @@ def _renamed(args: argparse.Namespace) -> None:
 def _models(args: argparse.Namespace) -> list[Model]:
     from ganrepro.use.model import load
 
-    models = [load(name, args.params) for name in args.models]
+    models = [load(name, args.params, args.to if args.run is translate else None) for name in args.models]
     for name, model in zip(args.models, models, strict=True):
         if name.endswith(".pth") and model.translator is not None and model.translator.noisy:
             print(NOISY.format(model=name), file=sys.stderr)
@@ -338,6 +341,7 @@ def parser() -> argparse.ArgumentParser:
         "--pixels", type=whole(16, 8192),
         help="bring the shorter side to this, enlarge the translation plainly (default: what the model was trained at)",
     )  # fmt: skip
+    words.add_argument("--to", metavar="DOMAIN", help="what the photos become, of a model of several domains, as in night")
     words.add_argument("--native", action="store_true", help="translate photos in their own size")
     words.add_argument("--tile", type=whole(16), help="translate in pieces of this size (large photos are unasked, of 1024)")
     words.add_argument("--overlap", type=whole(0), default=64, help="pixels that two pieces share (default: %(default)s)")

@@ -9,7 +9,7 @@ import html
 import importlib.util
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -84,8 +84,13 @@ def blank(model: Translator) -> Image.Image:
     return Image.fromarray(page)
 
 
-def build(models: Sequence[Translator], examples: Sequence[Image.Image]) -> Any:
-    """The page, not yet served."""
+def build(
+    models: Sequence[Translator], examples: Sequence[Image.Image], targets: Mapping[str, Sequence[Translator]] | None = None
+) -> Any:
+    """The page, not yet served.
+
+    targets: of models that translate into several domains, those of each, in the order of the models.
+    """
     import gradio as gr
 
     first = models[0]
@@ -123,19 +128,22 @@ def build(models: Sequence[Translator], examples: Sequence[Image.Image]) -> Any:
             )
             gr.HTML(f"<p>{swatches}</p>")
         with gr.Row():
+            names_of_targets = list(targets or {})
+            to = gr.Radio(names_of_targets, value=next(iter(names_of_targets), None), label="Translate to", visible=bool(targets))
             noise = gr.Slider(0, 9, 0, step=1, label="Noise (dropout)", visible=any(model.noisy for model in models))
             again = gr.Button("Translate", variant="primary")
         if len(examples) > 1:
             gr.Examples([[example.resize((SHOWN, SHOWN), Image.Resampling.NEAREST)] for example in examples], [canvas])
 
-        def run(value: dict[str, Any] | None, seed: float) -> list[Image.Image | None] | Image.Image | None:
+        def run(value: dict[str, Any] | None, seed: float, wanted: str | None) -> list[Image.Image | None] | Image.Image | None:
             picture = (value or {}).get("composite")  # None after the editor's Clear
-            images = [None if picture is None else translation(model, drawn(model, picture), int(seed)) for model in models]
+            chosen = models if wanted is None else (targets or {}).get(wanted, models)
+            images = [None if picture is None else translation(model, drawn(model, picture), int(seed)) for model in chosen]
             return images if len(images) > 1 else images[0]
 
         # Gradio's editor leaves out either event once: `change` at the first stroke, `input` after an example
-        for event in (canvas.change, canvas.input, again.click, noise.change, page.load):
-            event(run, [canvas, noise], shown, show_progress="hidden", trigger_mode="always_last")
+        for event in (canvas.change, canvas.input, again.click, noise.change, to.change, page.load):
+            event(run, [canvas, noise, to], shown, show_progress="hidden", trigger_mode="always_last")
     return page
 
 

@@ -59,7 +59,7 @@ def export(model: Translator, kind: Kind, path: Path, images: Sequence[Tensor], 
     else:
         {"onnx": to_onnx, "pt2": to_pt2}[kind](model, path)
     try:
-        check = compare(model, READERS[kind](path), images, kind == "pt2" and model.architecture.generator != "resnet")
+        check = compare(model, READERS[kind](path), images, kind == "pt2" and not model.architecture.any_size)
         if not check.difference <= TOLERANCE:
             raise ModelError(f"{path}: differs from the original by {check.difference:.2g}, more than {TOLERANCE}; not kept")
     except BaseException:
@@ -166,7 +166,7 @@ def to_pt2(model: Translator, path: Path) -> None:
     """A torch.export program; of a U-Net, for images of the size it was built for."""
     refuse_noise(model, "torch.export")
     example, dynamic = _example(model), _dynamic(model)
-    if model.architecture.generator != "resnet":
+    if not model.architecture.any_size:
         example, dynamic = example[..., : model.architecture.multiple, : model.architecture.multiple], ({0: dynamic[0][0]},)
     with replacing(path) as temporary, warnings.catch_warnings():
         warnings.simplefilter("ignore")

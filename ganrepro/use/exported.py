@@ -59,7 +59,7 @@ About = Annotated[dict[str, Any], AfterValidator(_in_order)]
 class _Architecture(_Strict):
     """Words of `nets.architecture.Architecture`, which has their meaning."""
 
-    generator: Literal["resnet", "unet", "encoder-decoder"]
+    generator: Literal["resnet", "unet", "encoder-decoder", "stargan"]
     filters: Annotated[int, Field(ge=1, le=1024)]
     inputs: Literal[1, 3, 4] = 3
     outputs: Literal[1, 3, 4] = 3
@@ -73,6 +73,8 @@ class _Architecture(_Strict):
     zero_padding: bool = False
     replicate_padding: bool = False
     dropout: bool = True
+    label: Annotated[tuple[Annotated[float, Field(ge=0, le=1)], ...], Field(max_length=256)] = ()
+    reflect: bool = False
 
 
 class _Domain(_Strict):
@@ -84,6 +86,7 @@ class _Domain(_Strict):
     kind: Literal["photos", "label maps", "edges", "images"]
     channels: Literal[1, 3, 4]
     palette: Annotated[list[tuple[Text, tuple[Level, Level, Level]]], Field(max_length=255)]
+    attributes: Annotated[dict[DomainName, DomainName], Field(max_length=64)] = {}
 
 
 class _Data(_Strict):

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from ganrepro.methods.translation import TranslationMethod
 from ganrepro.plan import paths
 from ganrepro.settings import Params, Study
 from ganrepro.tracking import client
@@ -26,7 +25,7 @@ def log_generators(params: Params, study: Study) -> None:
     most = float(text) if text.replace(".", "", 1).isdecimal() else 50.0
     for row, variant in study.rows.items():
         run = paths.Run(params, study, row, study.seeds[0])
-        if not isinstance(variant.method, TranslationMethod) or not (run.folder / "checkpoint.pt").exists():
+        if variant.method.network_of(run.outputs[0]) is None or not (run.folder / "checkpoint.pt").exists():
             continue  # a search is no network; a bundle brings no checkpoint back
         tracker = start_run(run)
         if not tracker.has_model(run.key):

@@ -7,6 +7,7 @@ outputs, `:OUTPUT` behind it chooses one (`streets-tiny/cyclegan:photo2labels`).
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganrepro import settings
 from ganrepro.methods.outputs import Output
+from ganrepro.methods.stargan import WRONG_MASK
 from ganrepro.plan import paths
 from ganrepro.use import samples, translator
 from ganrepro.use.exported import CONFIG, makes_samples
@@ -75,12 +77,15 @@ class Model:
         return f"Model({self.name!r}: {self.translator or self.sampler!r})"
 
 
-def load(name: str | Path, params: str | Path = "params.yaml") -> Model:
+def load(name: str | Path, params: str | Path = "params.yaml", to: str | None = None) -> Model:
     """The model of that name: STUDY/ROW, STUDY/ROW/SEED, an exported folder, a published .pth, models:/… or runs:/…
 
-    :OUTPUT behind it chooses a direction. ModelError where there is none, with what is like it or the command that makes it.
+    :OUTPUT behind it chooses a direction; so does `to`, the domain that is wanted.  ModelError where there is none, with what is
+    like it or the command that makes it.
     """
     text, output = split_output(str(name))
+    if to is not None and output is not None:
+        raise ModelError(f"{name}: {output} says already what is wanted; leave `:{output}` or the target out")
     path = Path(text)
     if text.startswith(("models:/", "runs:/")) or (path / CONFIG).exists():
         folder = translator.folder_of_mlflow(text) if text.startswith(("models:/", "runs:/")) else path
@@ -89,6 +94,8 @@ def load(name: str | Path, params: str | Path = "params.yaml") -> Model:
         model = translator.read_folder(folder)
         if output not in (None, model.output):
             raise ModelError(f"{text}: makes {model.output}, not {output}")
+        if to not in (None, model.target):
+            raise ModelError(f"{text}: makes images of {model.target} alone, not of {to}")
         return Model(str(name), replace(model, name=str(name)))
     if path.suffix == ".pth":
         return Model(str(name), translator.of_published(path, output))
@@ -99,7 +106,28 @@ def load(name: str | Path, params: str | Path = "params.yaml") -> Model:
     run = run_of(text, settings.load(params))
     if run.reference:
         raise ModelError(f"{text}: a reference row, which nothing was trained for")
-    return of_row(run, str(name), output)
+    return of_row(run, str(name), output if to is None else _output_to(run, str(name), to))
+
+
+def _output_to(run: paths.Run, name: str, to: str) -> str:
+    """The first output of a row that makes images of a domain. ModelError where none does, with what is like it."""
+    targets = {o.target: o.name for o in reversed(run.outputs) if o.translates}
+    if to not in targets:
+        like = difflib.get_close_matches(to, targets, n=1)
+        near = f"did you mean '{like[0]}'? " if like else ""
+        raise ModelError(f"{name}: has no target '{to}'; {near}it translates into {', '.join(sorted(targets)) or 'none'}")
+    return targets[to]
+
+
+def every_target(name: str | Path, params: str | Path = "params.yaml") -> dict[str, Translator]:
+    """Of a row that translates one domain into several, its translators by their targets; {} of every other model."""
+    text, output = split_output(str(name))
+    if output is not None or Path(text).exists() or text.startswith(("models:/", "runs:/")):
+        return {}
+    run = run_of(text, settings.load(params))
+    outputs = [o for o in run.outputs if o.translates and not o.name.endswith(WRONG_MASK)]
+    outputs = [o for o in outputs if o.source == outputs[0].source]
+    return {o.target: translator.of_row(run, o) for o in outputs} if len(outputs) > 1 else {}
 
 
 def of_row(run: paths.Run, name: str, output: str | None = None) -> Model:

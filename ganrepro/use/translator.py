@@ -15,7 +15,6 @@ from ganrepro.data.images import Values, levels_of, range_of, scaled
 from ganrepro.data.spec import DataSpec, Size
 from ganrepro.methods.imported import Imported
 from ganrepro.methods.outputs import Output
-from ganrepro.methods.translation import TranslationMethod, route
 from ganrepro.nets.architecture import Architecture
 from ganrepro.nets.published import read_published
 from ganrepro.plan import paths
@@ -149,7 +148,7 @@ class Translator:
         """(n, c, h, w) of any size: mirrored at its edges up to what the network needs, and cut back; each image by itself."""
         height, width = batch.shape[-2:]
         m = self.architecture.multiple
-        least = 2 * m if self.architecture.generator == "resnet" else m  # instance norm needs more than one value
+        least = 2 * m if self.architecture.any_size else m  # instance norm needs more than one value
         down, right = (max(least, -(-size // m) * m) - size for size in (height, width))
         padded = pad(batch, down, right)
         # batch norm would let the images of a batch depend on one another
@@ -231,21 +230,16 @@ def of_row(run: paths.Run, output: Output) -> Translator:
     if isinstance(method, Imported):
         s = method.settings
         return of_published(method.files[s.weights], output.name, s.dropout, s.padding == "replicate")
-    if not isinstance(method, TranslationMethod):
+    made_by = method.network_of(output)
+    if made_by is None:
         raise ModelError(
-            f"{run.study.name}/{run.row}: {method.title} has no generator for each way (methods/translation.py), which this "
-            "command loads; what it made of the test images lies in images/"
+            f"{run.study.name}/{run.row}: {method.title} has no network that translates by itself, which this command loads; "
+            "what it made of the test images lies in images/"
         )
-    name = route(str(output.source), output.target)
-    weights = weights_of(run)[name]
-    s = method.settings
-    architecture = Architecture(
-        s.generator, s.generator_filters, blocks=s.generator_blocks, pixels=method.unet_pixels, flavour=s.network_flavour,
-        bottleneck_norm=s.bottleneck_norm, inputs=method.data.channels(str(output.source)),
-        outputs=method.data.channels(output.target),
-    )  # fmt: skip
+    name, words = made_by
+    architecture = Architecture(**words)
     network = architecture.build()
-    network.load_state_dict(weights)
+    network.load_state_dict(weights_of(run)[name])
     title = run.study.rows[run.row].title
     return Translator(
         f"{run.study.name}/{run.row}/{run.seed}:{output.name}", architecture, network.train().requires_grad_(False),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -39,9 +40,10 @@ def _picture(levels: np.ndarray, margin: int, image_class: int) -> Picture:
 
 
 def _idx(path: Path, rank: int) -> np.ndarray:
-    """An IDX file of bytes with so many dimensions."""
+    """An IDX file of bytes with so many dimensions, as it is or with .gz behind its name."""
     try:
-        content = path.read_bytes()
+        packed = path.with_name(f"{path.name}.gz")
+        content = gzip.decompress(packed.read_bytes()) if packed.exists() else path.read_bytes()
     except FileNotFoundError:
         raise SourceError(f"{path}: no such file; fetch the source again") from None
     head = 4 + 4 * rank

@@ -21,13 +21,15 @@ if TYPE_CHECKING:
     from ganrepro.evaluation.readers.base import Reader, ReaderKind
 
 # kind -> whether its features are compared where a study compares those of its reader
-KINDS = {"segmentation": True, "classifier": False, "fcn8s": False}
+KINDS = {"segmentation": True, "classifier": False, "domains": False, "fcn8s": False}
 
 
 def kind_of(data: DataSpec, recipe: ReaderSettings | PublishedReaderSettings) -> str | None:
     """Which kind reads the images of a dataset; None where there is nothing that a network could learn to read."""
     if isinstance(recipe, PublishedReaderSettings):
         return "fcn8s"
+    if data.told_apart:
+        return "domains"
     return None if data.readable is None else "segmentation" if data.label_maps else "classifier"
 
 
