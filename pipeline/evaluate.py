@@ -37,7 +37,7 @@ def main() -> None:
     for name in filter(None, (images / "done").read_text(encoding="utf-8").split("\n")):
         if not (images / name).is_file():
             raise UserError(f"{images / name}: it was made and is gone; remove {images} and run snakemake again")
-    weights = {name: datasets.download_dir(name) for name in feature_sources(params.features)}
+    weights = {name: datasets.download_dir(name) for name in feature_sources(study.features)}
     values: dict[str, dict[str, Any]] = {}
     counts: dict[str, Any] = {}
     for output, measures in run.measures.items():
@@ -46,7 +46,7 @@ def main() -> None:
             continue  # a reference row has no images of what is made from noise by a code
         job = Job(
             output, folders, folder, manifest, study.data, study.size, device, run.row if run.reference else None, reader,
-            params.features, weights, paths.features_dir(arithmetic.is_set()),
+            study.features, weights, paths.features_dir(arithmetic.is_set()),
         )  # fmt: skip
         job.expect_all()
         epochs = {epoch: images / f"epoch-{epoch}" / output.name for epoch in ([] if run.reference else run.looks_back)}

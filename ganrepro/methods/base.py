@@ -352,7 +352,7 @@ class Method(Generic[S]):
         raise NotImplementedError
 
     def network_of(self, output: Output) -> tuple[str, dict[str, Any]] | None:
-        """The network that makes an output by itself, and what it is made of, as `nets.architecture` says it; None: there is none."""
+        """The network that makes an output by itself, and its make in words of `nets.architecture`; None: there is none."""
         return None
 
     def images_at_once(self) -> int:

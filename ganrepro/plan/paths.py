@@ -203,8 +203,8 @@ class Run:
     def scores_key(self) -> str:
         """Of its scores: the images, and what measures them."""
         measures = {m.name: code.version(f"measure/{m.name}", device=self.params.device) for m in self.used}
-        sources = feature_sources(self.params.features)
-        features = [self.params.features, *map(registry_digest, sources)] if self.featured else None
+        sources = feature_sources(self.study.features)
+        features = [self.study.features, *map(registry_digest, sources)] if self.featured else None
         reader = reader_spec(self.params, self.study) if self.read else None
         return key_of("scores", self.images_key, measures, reader, features, *datasets.arithmetic(self.params).items())
 
@@ -216,7 +216,7 @@ class Run:
 
 def needs_of(params: Params, study: Study) -> Needs:
     """What there is to measure a study with."""
-    return Needs(study.data, reader_kind(params, study), params.features)
+    return Needs(study.data, reader_kind(params, study), study.features)
 
 
 def reader_kind(params: Params, study: Study) -> str | None:

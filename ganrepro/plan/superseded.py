@@ -22,7 +22,7 @@ def superseded(params: Params, root: Path = Path()) -> list[Path]:
     live = {*map(paths.features_dir, (False, True))}
     wanted = {source for name in params.datasets for source in datasets.downloads_of(params, name)}
     wanted |= {recipe.weights for recipe in params.readers.values() if isinstance(recipe, PublishedReaderSettings)}
-    wanted |= {*ALWAYS} | {*feature_sources(params.features)}
+    wanted |= {*ALWAYS} | {source for study in params.studies.values() for source in feature_sources(study.features)}
     for study in params.studies.values():
         begun_with = [run for run in paths.trained(params, study) if isinstance(run.start, paths.Run)]
         live |= {run.folder for run in paths.started_from(begun_with)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -21,6 +21,11 @@ class ReaderSettings(Closed):
     learning_rate: Positive = Field(description="highest rate of its schedule")
     pixels: Pixels | None = Field(
         None, description="photos are shrunk to this before they are read; null: to the study's crop_pixels"
+    )
+    required: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        None,
+        description="share of held-out images (or of their pixels) that it has to read right, or nothing that it reads is trusted; "
+        "null: 0.97 of images with classes, 0.95 of domains, 0.8 of pixels",
     )
     seed: CountOrZero = Field(0, description="of its weights, order and mirroring")
 

@@ -257,7 +257,8 @@ def _study(
     for row in study.row_settings:
         known(chosen, row, f"{where}.row_settings")
     rows = {row: _row(row, f"{place}.rows.{row}", entry, study, settings, where, data) for row, entry in chosen.items()}
-    needs = Needs(data, None if reader is None else kind_of(data, reader), params.features)
+    features = study.distance_features or params.features
+    needs = Needs(data, None if reader is None else kind_of(data, reader), features)
     for row, made_row in rows.items():
         _check_fit(f"{place}.rows.{row}", made_row.method, needs, where, study.dataset, params)
     _check_settings(where, {key: value for key, value in settings.items() if key in own}, rows)
@@ -287,7 +288,7 @@ def _study(
         for way, shares in paper.fooled.items():
             fooled[way] = fooled.get(way, {}) | shares
     checked = Study(
-        name=name, data=data, rows=rows, heading=experiment.title or study.experiment, claims=tuple(experiment.claims),
+        name=name, data=data, features=features, rows=rows, heading=experiment.title or study.experiment, claims=tuple(experiment.claims),
         fooled=fooled, limits=Limits(study.collapsed_above, study.collapsed_classes),
         **{field: getattr(study, field) for field in ("title", "dataset", "experiment", "reader", "seeds", "test_passes")},
     )  # fmt: skip

@@ -30,6 +30,7 @@ def one_line(text: str) -> str:
 
 
 ALL = "translations"  # in place of an output: all that every row makes, of data of several domains
+Features = Literal["reader", "hed", "vgg", "inception-tf1", "inception-pytorch-fid", "inception-clean"]
 OneLine = Annotated[str, AfterValidator(one_line)]
 
 
@@ -108,6 +109,9 @@ class StudySettings(Closed):
     rows: list[str] | None = Field(None, min_length=1, description="some of those rows; null: all")
     method: str = Field(description="method of the rows that name none")
     reader: str | None = Field(None, description="a name under readers: the network that reads images; null: none")
+    distance_features: Features | None = Field(
+        None, description="whose features this study's images are compared by; null: those that `features` names for all"
+    )
     seeds: list[Annotated[int, Field(ge=0, lt=2**31)]] = Field(min_length=1, description="each row is trained once with each")
     test_passes: Count = Field(
         1, description="how often a generator with dropout, its noise at test time, translates the test set; scores pool them"
@@ -175,7 +179,7 @@ class ParamsSettings(Closed):
     mirror: str | None = Field(
         None, description="folder, file:// or http:// address that holds the archives; GANREPRO_MIRROR goes first"
     )
-    features: Literal["reader", "hed", "vgg", "inception-tf1", "inception-pytorch-fid", "inception-clean"] = Field(
+    features: Features = Field(
         "reader",
         description="whose features generated and real images are compared by. reader: the study's own, without a download; "
         "hed: an edge detector's, which need no label maps (56 MB from the package index); vgg: VGG-16's, for LPIPS; "
@@ -212,7 +216,7 @@ class Row:
 class Study:
     """One dataset, some rows, some seeds: one report.
 
-    data: what the dataset has.  experiment: name of the experiment that the rows are taken from; heading: its title.
+    data: what the dataset has.  features: whose are compared.  experiment: name of the experiment that the rows are taken from; heading: its title.
     fooled: the papers' fool rates by way and row.
     """
 
@@ -223,6 +227,7 @@ class Study:
     experiment: str
     heading: str
     reader: str | None
+    features: str
     seeds: list[int]
     test_passes: int
     limits: Limits

@@ -57,8 +57,8 @@ def score(folder: Path, study_name: str, output_name: str | None = None, params_
         return readers.load(file, spec, params.readers[str(study.reader)], study.data, CPU)
 
     job = Job(
-        output, [folder], data, manifest, study.data, study.size, CPU, None, reader, params.features,
-        {name: datasets.download_dir(name) for name in feature_sources(params.features)}, paths.features_dir(arithmetic.is_set()),
+        output, [folder], data, manifest, study.data, study.size, CPU, None, reader, study.features,
+        {name: datasets.download_dir(name) for name in feature_sources(study.features)}, paths.features_dir(arithmetic.is_set()),
     )  # fmt: skip
     values, _ = measure(job, used, {})
     result = {name: value for of_measure in values.values() for name, value in of_measure["scores"].items()} | {

@@ -140,7 +140,7 @@ def measured_with(wildcards):
     if run.featured:
         needed += [
             f"{datasets.download_dir(source)}/source.json"
-            for source in paths.feature_sources(PARAMS.features)
+            for source in paths.feature_sources(run.study.features)
         ]
     return [ancient(file) for file in needed]
 

@@ -60,7 +60,7 @@ class ClassReader(ReaderKind):
     def gate(self, reader: Reader, task: Task) -> Gate:
         images, truth = self._real(task, "test")
         read = readings(reader.network, images, task.device).argmax(1)
-        return Gate("share of images read right", float((read == truth).double().mean()), REQUIRED)
+        return Gate("share of images read right", float((read == truth).double().mean()), task.trained.required or REQUIRED)
 
     def _network(self, filters: int, data: DataSpec) -> Classifier:
         return Classifier(filters, data.channels(str(data.readable)), len(data.classes))

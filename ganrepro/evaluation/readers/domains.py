@@ -69,7 +69,7 @@ class DomainReader(ReaderKind):
         images, truth = _real(task, "test")
         read = read_values(reader.network, images, task.data, task.device)
         right = ((read == truth) | (truth == UNKNOWN)).all(1)
-        return Gate("share of images whose domain is read right", float(right.double().mean()), REQUIRED)
+        return Gate("share of images whose domain is read right", float(right.double().mean()), task.trained.required or REQUIRED)
 
 
 def parts_of(data: DataSpec) -> dict[str, slice]:

@@ -97,7 +97,7 @@ class Segmentation(ReaderKind):
 
     def gate(self, reader: Reader, task: Task) -> Gate:
         counts = read_real_photos(reader, task, task.pixels)
-        return Gate("per-pixel accuracy", float(rates(counts.sum(0))["pixel_accuracy"]), REQUIRED)
+        return Gate("per-pixel accuracy", float(rates(counts.sum(0))["pixel_accuracy"]), task.trained.required or REQUIRED)
 
 
 def read_photos(reader: Reader, folder: Path, names: list[str], data: Path, classes: int, device: torch.device) -> np.ndarray:
