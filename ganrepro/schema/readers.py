@@ -24,7 +24,7 @@ class ReaderSettings(Closed):
     )
     required: Annotated[float, Field(gt=0, le=1)] | None = Field(
         None,
-        description="share of held-out images (or of their pixels) that it has to read right, or nothing that it reads is trusted; "
+        description="share of held-out images (or of their pixels) that it has to read right, else nothing that it reads counts; "
         "null: 0.97 of images with classes, 0.95 of domains, 0.8 of pixels",
     )
     seed: CountOrZero = Field(0, description="of its weights, order and mirroring")

@@ -288,8 +288,8 @@ def _study(
         for way, shares in paper.fooled.items():
             fooled[way] = fooled.get(way, {}) | shares
     checked = Study(
-        name=name, data=data, features=features, rows=rows, heading=experiment.title or study.experiment, claims=tuple(experiment.claims),
-        fooled=fooled, limits=Limits(study.collapsed_above, study.collapsed_classes),
+        name=name, data=data, features=features, rows=rows, heading=experiment.title or study.experiment,
+        claims=tuple(experiment.claims), fooled=fooled, limits=Limits(study.collapsed_above, study.collapsed_classes),
         **{field: getattr(study, field) for field in ("title", "dataset", "experiment", "reader", "seeds", "test_passes")},
     )  # fmt: skip
     return dataclasses.replace(checked, tables=_tables(checked, experiment, needs))

@@ -216,8 +216,8 @@ class Row:
 class Study:
     """One dataset, some rows, some seeds: one report.
 
-    data: what the dataset has.  features: whose are compared.  experiment: name of the experiment that the rows are taken from; heading: its title.
-    fooled: the papers' fool rates by way and row.
+    data: what the dataset has.  features: whose are compared.  experiment: name of the experiment that the rows are taken from;
+    heading: its title.  fooled: the papers' fool rates by way and row.
     """
 
     name: str
