@@ -16,12 +16,13 @@ def main() -> None:
     params, surveys = settings.load(), []
     for file in files():
         store = Store(file)
-        study, shown = params.studies.get(file.stem.rpartition(".")[0]), store.shown()
+        study, shown = params.studies.get(file.stem.removesuffix(".best").rpartition(".")[0]), store.shown()
         if shown:
             rows = {row: row for row in shown["rows"]}
             titles = rows | ({row: study.rows[row].title for row in rows if row in study.rows} if study else {})
             fooled = study.fooled if study else {}
-            surveys.append(Answered(file.stem, shown, titles, store.answers(), fooled, params.survey.tolerance_ms))
+            preferred = {what: of for paper in params.papers.values() for what, of in paper.preferred.items()}
+            surveys.append(Answered(file.stem, shown, titles, store.answers(), fooled, params.survey.tolerance_ms, preferred))
         store.close()
     with replacing(PAGE) as temporary:
         temporary.write_text(page(surveys), encoding="utf-8")

@@ -30,7 +30,7 @@ from ganrepro.errors import UserError
 from ganrepro.reporting.survey import Answered, page
 from ganrepro.seeding import numpy_stream
 from ganrepro.settings import SurveySettings
-from ganrepro.survey import answers, design
+from ganrepro.survey import answers, best, design
 from ganrepro.survey.design import Images, StudyError, Trial
 from ganrepro.survey.server import app
 from ganrepro.survey.store import Store
@@ -560,3 +560,59 @@ def test_damaged_answers_are_said_in_one_line(client, store, damage):
         finally:
             broken.close()
     assert "\n" not in str(told.value)
+
+
+# --- which is best? ------------------------------------------------------------------------------
+
+
+def test_every_row_stands_in_every_place_equally_often():
+    """10,000 line-ups of three rows: each of the six orders a sixth of the time, within four standard deviations."""
+    names, chosen = [f"{i}.png" for i in range(100)], SurveySettings(practice=0, trials=100)
+    drawn = [one for seed in range(100) for one in design.draw_lineups(names, ROWS, chosen, np.random.default_rng(seed))]
+    counts = [sum(one.order == order for one in drawn) for order in itertools.permutations(ROWS)]
+    assert sum(counts) == 10_000 and all(abs(count - 10_000 / 6) < 4 * (10_000 * 5 / 36) ** 0.5 for count in counts)
+    assert len({one.given for one in drawn[:100]}) == 100
+    with pytest.raises(StudyError, match="100 trials, and only 3 test images"):
+        design.draw_lineups(names[:3], ROWS, chosen, np.random.default_rng(0))
+    with pytest.raises(StudyError, match="between two rows or more; got cogan"):
+        design.draw_lineups(names, ["cogan"], chosen, np.random.default_rng(0))
+
+
+def test_people_choose_the_best_of_all_rows(images, store, tmp_path):
+    """Simulated people alone: thirty who see CycleGAN's as the best in three of four questions; the page has their shares."""
+    with TestClient(best.app(images, images.real, CHOSEN, store, "Words.", False, "A study", hosts=["testserver"])) as client:
+        assert "<b>Labels → photo</b>" in client.get("/").text
+        for person in range(30):
+            session = client.post("/sessions", json={}).json()
+            assert (session["trials"], session["outputs"], session["practice"]) == (4, 3, 0)
+            for number in range(4):
+                assert level(client, session["id"], number, "given") == 10
+                shown = [level(client, session["id"], number, place) for place in range(3)]
+                assert sorted(shown) == [60, 120, 240]  # every row once
+                place = shown.index(60 if number == person % 4 else 120)
+                told = client.post(f"/sessions/{session['id']}/answers", json={"number": number, "place": place, "took": 900.0})
+                assert told.json() == {}
+            refused = client.post(f"/sessions/{session['id']}/answers", json={"number": 3, "place": 7, "took": 1.0})
+            assert refused.status_code == 409 and "there are 3 images, and none at place 7" in refused.json()["error"]
+            client.post(f"/sessions/{session['id']}/finish", json={"colour_vision": "normal"})
+    kept = store.answers()
+    assert len(kept) == 120 and {one["real_side"] for one in kept} == {""}
+    rates = answers.chosen(kept)
+    assert [rates[row].rate for row in ROWS] == [0.25, 0.75, 0.0]  # counted by hand
+    assert rates["cyclegan"].low > 0.6 and rates["cyclegan"].participants == 30
+    assert answers.better(rates["cyclegan"], rates["cogan"]) > 0.999
+    shown_ = {"output": "labels2photo", "title": "Labels → photo", "rows": ROWS, "settings": CHOSEN.model_dump(), "best": True}
+    text = page([Answered("a", shown_, {row: row for row in ROWS}, kept, {}, 50, {"Hair": {"cyclegan": 20.0}})])
+    assert "| cyclegan | 20.0 | **75.0** ±" in text and "by chance 33 %" in text and "30 participants" in text
+    assert "No answers yet" in page([Answered("a", shown_, {row: row for row in ROWS}, [], {})])
+    assert answers.write_choices(kept, tmp_path / "a.csv") == 30
+    with (tmp_path / "a.csv").open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert len(lines) == 120 and sum(line["chosen"] == "cyclegan" for line in lines) == 90
+
+
+def test_the_papers_preferences_are_of_rows_that_there_are():
+    params = parsed(RAW)
+    rows = {row for paper in params.papers.values() for experiment in paper.experiments.values() for row in experiment.rows}
+    shares = [of for paper in params.papers.values() for of in paper.preferred.values()]
+    assert shares and all({*of} <= rows and abs(sum(of.values()) - 100) < 0.2 for of in shares)

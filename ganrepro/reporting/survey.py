@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 
 from ganrepro.reporting.markdown import markdown, plain
 from ganrepro.reporting.templates import render
-from ganrepro.survey.answers import REPLICATES, Fooled, better, fooled, off
+from ganrepro.survey.answers import REPLICATES, Fooled, better, chosen, fooled, off
 
 
 class Answered(NamedTuple):
     """A study and its answers.  shown: what the store kept of it.  titles: of its rows.  answers: one line each.
-    fooled: the papers' numbers, by way and row.  tolerance_ms: of the time that images stood; None leaves no trial out."""
+    fooled: the papers' numbers, by way and row.  tolerance_ms: of the time that images stood; None leaves no trial out.
+    preferred: the papers' shares of 'Which is best?', by what was asked for and row."""
 
     name: str
     shown: Mapping[str, Any]
@@ -20,6 +21,7 @@ class Answered(NamedTuple):
     answers: Sequence[Mapping[str, Any]]
     fooled: Mapping[str, Mapping[str, Sequence[float]]]
     tolerance_ms: float | None = 50
+    preferred: Mapping[str, Mapping[str, float]] = {}
 
 
 def page(studies: Sequence[Answered]) -> str:
@@ -27,7 +29,38 @@ def page(studies: Sequence[Answered]) -> str:
     return render("survey.md.j2", studies=[_part(study) for study in studies], replicates=f"{REPLICATES:,}")
 
 
+def _best(study: Answered) -> dict[str, Any]:
+    """Of 'Which is best?': how often each row was chosen."""
+    rates = chosen(study.answers)
+    rows = [row for row in study.titles if row in rates]
+    names = {row: plain(study.titles[row]) for row in rows}
+    published = {table: of for table, of in study.preferred.items() if {*of} & {*rows}}
+    heads = ["Row", *(f"paper, %<br>{plain(table)}" for table in published), "**ours**, % ± SD", "95 % interval", "n", "trials"]
+    lines = []
+    for row in rows:
+        theirs = [f"{of[row]:.1f}" if row in of else "–" for of in published.values()]
+        lines.append([names[row], *theirs, *_cells(rates[row])[:4]])
+    pairs = [
+        [names[row], *("–" if other == row else f"{better(rates[row], rates[other]):.2f}" for other in rows)] for row in rows
+    ]
+    sessions = {answer["session"]: answer for answer in study.answers}
+    return {
+        "name": plain(study.name),
+        "title": plain(study.shown["title"]),
+        "best": True,
+        "participants": len(sessions),
+        "finished": sum(bool(answer["finished"]) for answer in sessions.values()),
+        "vision": sum(answer["colour_vision"] == "deficient" for answer in sessions.values()),
+        "settings": study.shown["settings"],
+        "chance": f"{100 / len(rows):.0f}" if rows else "",
+        "table": markdown(heads, lines) if lines else "",
+        "pairs": markdown(["P(row is chosen more often than column)", *names.values()], pairs) if len(rows) > 1 else "",
+    }
+
+
 def _part(study: Answered) -> dict[str, Any]:
+    if study.shown.get("best"):
+        return _best(study)
     settings = study.shown["settings"]
     timing = settings["shown_ms"], study.tolerance_ms
     main, practice = (fooled(study.answers, *timing, practice=which) for which in (False, True))
@@ -41,6 +74,7 @@ def _part(study: Answered) -> dict[str, Any]:
     return {
         "name": plain(study.name),
         "title": plain(study.shown["title"]),
+        "best": False,
         "participants": len(sessions),
         "finished": sum(bool(answer["finished"]) for answer in sessions.values()),
         "vision": vision,

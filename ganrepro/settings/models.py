@@ -97,6 +97,9 @@ class PaperSettings(Closed):
         {},
         description="of a survey, by way (a2b, b2a) and row: % of trials in which people took the fake for real, and the ±",
     )
+    preferred: dict[str, dict[str, Annotated[float, Field(ge=0, le=100)]]] = Field(
+        {}, description="of a survey, by what was asked for and row: % of questions in which people chose the row as the best"
+    )
 
 
 class StudySettings(Closed):

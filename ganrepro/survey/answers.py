@@ -16,6 +16,7 @@ import numpy as np
 
 from ganrepro.errors import UserError
 from ganrepro.store.files import plain, replacing
+from ganrepro.survey.design import SEPARATOR
 
 REPLICATES = 10_000
 LEVEL = 0.95
@@ -55,6 +56,17 @@ def fooled(
             trials = people.setdefault(int(answer["session"]), [])
             trials += [] if out else [(row, float(answer["chosen"] == answer["real_side"]))]
     return bootstrap([trials for trials in people.values() if trials], left_out)
+
+
+def chosen(answers: Iterable[Mapping[str, Any]]) -> dict[str, Fooled]:
+    """How often each row was chosen as the best, of the trials that it stood in; spread as of `bootstrap`."""
+    people: dict[int, list[tuple[str, float]]] = {}
+    rows: dict[str, int] = {}
+    for answer in answers:
+        for row in str(answer["fake"]).split(SEPARATOR):
+            rows.setdefault(row, 0)
+            people.setdefault(int(answer["session"]), []).append((row, float(answer["chosen"] == row)))
+    return bootstrap(list(people.values()), rows)
 
 
 def bootstrap(people: Sequence[Sequence[tuple[str, float]]], excluded: Mapping[str, int]) -> dict[str, Fooled]:
@@ -122,6 +134,20 @@ def write_csv(answers: Iterable[Mapping[str, Any]], path: Path) -> int:
         writer.writeheader()
         writer.writerows(lines)
     return len(lines)
+
+
+def write_choices(answers: Iterable[Mapping[str, Any]], path: Path) -> int:
+    """Finished sessions of 'Which is best?': a line for each choice. How many sessions."""
+    if path.exists():
+        raise UserError(f"{path}: is there already; name another file")
+    lines = [answer for answer in answers if answer["finished"]]
+    with replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8", opener=_for_its_owner) as file:
+        writer = csv.writer(file)
+        writer.writerow(["session", "number", "given", "shown", "chosen", "took", "colour_vision", "comments"])
+        for of in lines:
+            said = [_harmless(of.get(name) or "") for name in ("colour_vision", "comments")]
+            writer.writerow([of["session"], of["number"], of["real"], of["fake"], of["chosen"], of["took"], *said])
+    return len({of["session"] for of in lines})
 
 
 def _harmless(text: str) -> str:

@@ -17,6 +17,8 @@ from ganrepro.methods.outputs import Output
 from ganrepro.plan import datasets, paths
 from ganrepro.settings import Params, Study, SurveySettings
 
+SEPARATOR = "|"  # of rows, whose names have none
+
 
 class StudyError(UserError):
     """The study cannot be shown, or an answer cannot be taken; the message says why."""
@@ -80,6 +82,34 @@ def _expect_equal(real: Path, fakes: Mapping[str, Path], names: list[str]) -> No
             with Image.open(folder / name) as image:
                 if image.size != size:
                     raise StudyError(f"{folder / name}: {image.size}; expected {size}, as {real / names[0]}")
+
+
+class Lineup(NamedTuple):
+    """Name of an input, and the rows whose translations of it stand beside one another, in that order."""
+
+    given: str
+    order: tuple[str, ...]
+
+    def as_trial(self) -> Trial:
+        """As the file of answers holds it."""
+        return Trial(self.given, SEPARATOR.join(self.order), "")
+
+
+def draw_lineups(
+    names: Sequence[str], rows: Sequence[str], settings: SurveySettings, random: np.random.Generator
+) -> list[Lineup]:
+    """The questions of one session: no input twice, rows in another order each time. There is no practice.
+
+    Source: StarGAN (arXiv:1711.09020), section 5.4: an input and the outputs of all methods, shuffled.
+    StudyError where there are too few.
+    """
+    if len(names) < settings.trials:
+        reason = f"{settings.trials} trials, and only {len(names)} test images"
+        raise StudyError(f"{reason}; lower trials under `survey` in params.yaml")
+    if len(rows) < 2:
+        raise StudyError(f"a choice is between two rows or more; got {', '.join(rows)}")
+    chosen = random.permutation(len(names))[: settings.trials].tolist()
+    return [Lineup(names[i], tuple(rows[j] for j in random.permutation(len(rows)).tolist())) for i in chosen]
 
 
 def draw(names: Sequence[str], settings: SurveySettings, random: np.random.Generator) -> list[Trial]:

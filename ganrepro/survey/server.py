@@ -59,20 +59,14 @@ class Finish(BaseModel):
     comments: Annotated[str, Field(max_length=2000)] = ""
 
 
-def app(
-    images: Images, settings: SurveySettings, store: Store, consent: str, tokens: bool, title: str,
-    loopback: bool = True, hosts: Sequence[str] = (),
-) -> FastAPI:  # fmt: skip
-    """The application.
+def application(store: Store, page: str, loopback: bool = True, hosts: Sequence[str] = ()) -> FastAPI:
+    """A page with one script, and what every survey answers alike: its headers, its refusals, resuming, the end of a session.
 
-    consent: text of the first page.  tokens: whether a session needs the token of a link.  hosts: names besides this
-    machine's own that requests may be for, where it serves on loopback (a tunnel's).
+    hosts: names besides this machine's own that requests may be for, where it serves on loopback (a tunnel's).
     """
-    secret = store.secret()
     api = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     if loopback:  # a page of another site that resolves to this machine is none of ours
         api.add_middleware(TrustedHostMiddleware, allowed_hosts=[LOOPBACK, "localhost", "[::1]", *hosts])
-    page = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
     script = page.split("<script>")[1].split("</script>")[0]
     allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     sources = ("img-src 'self' data:", "connect-src 'self'", "style-src 'unsafe-inline'", f"script-src 'sha256-{allowed}'")
@@ -101,22 +95,54 @@ def app(
         first = error.errors()[0]
         return JSONResponse({"error": f"{'.'.join(map(str, first['loc'][1:])) or 'request'}: {first['msg']}"}, 422)
 
+    @api.get("/")
+    def first_page() -> HTMLResponse:
+        return HTMLResponse(page)
+
+    @api.post("/sessions/{name}/finish")
+    def finish(name: str, what: Finish) -> dict[str, Any]:
+        return {"right": store.finish(name, what.colour_vision, what.comments)}
+
+    return api
+
+
+def filled(name: str, **words: str) -> str:
+    """A page of this folder with its words."""
+    page = Path(__file__).with_name(name).read_text(encoding="utf-8")
+    for key, text in words.items():
+        page = page.replace(f"{{{{ {key} }}}}", html.escape(text))
+    return page
+
+
+def expect_token(tokens: bool, what: Begin) -> str | None:
+    """The token of a session that begins, where each needs one. StudyError where it lacks."""
+    if tokens and what.token is None:
+        raise StudyError("this study is open by invitation; use the link that was sent to you")
+    return what.token if tokens else None
+
+
+def app(
+    images: Images, settings: SurveySettings, store: Store, consent: str, tokens: bool, title: str,
+    loopback: bool = True, hosts: Sequence[str] = (),
+) -> FastAPI:  # fmt: skip
+    """'Real or fake?'.
+
+    consent: text of the first page.  tokens: whether a session needs the token of a link.
+    """
+    secret = store.secret()
+    api = application(store, filled("page.html", title=title, consent=consent), loopback, hosts)
+
     def length(session: Session) -> dict[str, Any]:
         return session._asdict() | {"row": None, "settings": settings.model_dump()}
 
-    @api.get("/")
-    def first_page() -> HTMLResponse:
-        return HTMLResponse(page.replace("{{ title }}", html.escape(title)).replace("{{ consent }}", html.escape(consent)))
-
     @api.post("/sessions")
     def begin(what: Begin) -> dict[str, Any]:
-        if tokens and what.token is None:
-            raise StudyError("this study is open by invitation; use the link that was sent to you")
+        token = expect_token(tokens, what)
 
         def trials(number: int) -> list[Any]:
             return draw(images.names, settings, numpy_stream(0, f"survey/{secret}/{number}"))
 
-        return length(store.begin(list(images.fakes), trials, settings.practice, what.token if tokens else None))
+        return length(store.begin(list(images.fakes), trials, settings.practice, token))
 
     @api.get("/sessions/{name}")
     def resume(name: str) -> dict[str, Any]:
@@ -126,11 +152,7 @@ def app(
     def image(name: str, number: Annotated[int, Number(ge=0, le=10_000)], side: Literal["left", "right"]) -> Response:
         session, trial = store.session(name), store.trial(name, number)
         file = images.real / trial.real if side == trial.real_side else images.fakes[session.row] / trial.fake
-        try:
-            return Response(_png(file, settings.pixels), media_type="image/png")
-        except UserError as error:  # its words name the file, and so what the image is
-            print(f"error: {error}", file=sys.stderr)
-            raise StudyError("this image cannot be read; please tell whoever sent you here") from None
+        return picture(file, settings.pixels)
 
     @api.post("/sessions/{name}/answers")
     def answer(name: str, what: Answer) -> dict[str, Any]:
@@ -138,16 +160,21 @@ def app(
         right = store.answer(name, what.number, what.chosen, (what.shown_left, what.shown_right), what.took)
         return {"right": right} if practice else {}  # no feedback in the main part
 
-    @api.post("/sessions/{name}/finish")
-    def finish(name: str, what: Finish) -> dict[str, Any]:
-        return {"right": store.finish(name, what.colour_vision, what.comments)}
-
     return api
 
 
 def serve(application: FastAPI, host: str, port: int) -> None:
     """Until it is stopped."""
     uvicorn.run(application, host=host, port=port, log_level="warning", access_log=False)
+
+
+def picture(file: Path, pixels: int) -> Response:
+    """An image as an answer. StudyError that does not name it, where it cannot be read."""
+    try:
+        return Response(_png(file, pixels), media_type="image/png")
+    except UserError as error:  # its words name the file, and so what the image is
+        print(f"error: {error}", file=sys.stderr)
+        raise StudyError("this image cannot be read; please tell whoever sent you here") from None
 
 
 def _png(file: Path, pixels: int) -> bytes:

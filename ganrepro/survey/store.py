@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ganrepro.survey.design import StudyError, Trial
+from ganrepro.survey.design import SEPARATOR, StudyError, Trial
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS study (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -254,7 +254,10 @@ class Store:
 
 def _is_answer(answer: dict[str, Any]) -> bool:
     texts = all(isinstance(answer[name], str) for name in ("row", "real", "fake"))
-    sides = all(answer[name] in ("left", "right") for name in ("real_side", "chosen"))
+    if answer["real_side"] == "":  # one of several rows was chosen
+        sides = answer["chosen"] in str(answer["fake"]).split(SEPARATOR)
+    else:
+        sides = all(answer[name] in ("left", "right") for name in ("real_side", "chosen"))
     times = all(isinstance(answer[name], (int, float, type(None))) for name in ("shown_left", "shown_right", "took"))
     return texts and sides and times and all(isinstance(answer[name], int) for name in ("session", "number", "practice"))
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from ganrepro import settings
 from ganrepro.errors import UserError
+from ganrepro.plan import paths
 from ganrepro.seeding import numpy_stream
 from ganrepro.store.files import plain
 from ganrepro.survey import answers, design
@@ -20,9 +21,9 @@ from ganrepro.use.words import LOOPBACK, expect_free, whole
 CONSENT = Path(__file__).parent.parent / "survey" / "consent.txt"
 
 
-def file_of(study: str, output: str) -> Path:
-    """Where the answers to one output of a study lie."""
-    return file_of_answers(f"{study}.{output}")
+def file_of(study: str, output: str, best: bool = False) -> Path:
+    """Where the answers to one output of a study lie.  best: to 'Which is best?'."""
+    return file_of_answers(f"{study}.{output}{'.best' if best else ''}")
 
 
 def serve(args: argparse.Namespace) -> None:
@@ -34,19 +35,22 @@ def serve(args: argparse.Namespace) -> None:
     if args.unpaired:
         chosen = chosen.model_copy(update={"paired": False})
     images = design.images_of(params, study, args.output, args.rows or ())
-    file, open_to_others = file_of(study.name, images.output.name), args.host not in LOOPBACK
+    file, open_to_others = file_of(study.name, images.output.name, args.best), args.host not in LOOPBACK
     asked = open_to_others or args.address is not None
     if asked and not args.participants and not _invited(file):
         remedy = "open to the network; say for how many, as in --participants 25: each gets a link of their own"
         raise UserError(f"{args.address or args.host}: {remedy}")
-    design.draw(images.names, chosen, numpy_stream(0, "survey"))  # says now if there are too few
+    given = paths.Run(params, study, study.untouched, 0).images / images.output.name
+    if args.best:  # says now if there are too few
+        design.draw_lineups(images.names, list(images.fakes), chosen, numpy_stream(0, "survey"))
+    else:
+        design.draw(images.names, chosen, numpy_stream(0, "survey"))
     try:
         consent = plain(args.consent).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"--consent {args.consent}: not readable ({error})") from None
     expect_free(args.host, args.port, "survey")
-    from ganrepro.survey.server import app
-    from ganrepro.survey.server import serve as run
+    from ganrepro.survey import best, server
 
     store = Store(file)
     design_ = chosen.model_dump(exclude={"tolerance_ms"})
@@ -57,7 +61,7 @@ def serve(args: argparse.Namespace) -> None:
         "title": images.output.title,
         "rows": list(images.fakes),
         "settings": design_,
-    }
+    } | ({"best": True} if args.best else {})
     store.expect(shown | {"images": [str(folder) for folder in images.fakes.values()]})
     here = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(args.host, args.host)
     address = args.address or f"http://{f'[{here}]' if ':' in here else here}:{args.port}/"
@@ -68,7 +72,9 @@ def serve(args: argparse.Namespace) -> None:
     if not tokens:
         print(address)
     hosts = [urlsplit(args.address).hostname or ""] if args.address else []
-    run(app(images, chosen, store, consent, tokens, study.title, not open_to_others, hosts), args.host, args.port)
+    asked_of_all = chosen, store, consent, bool(tokens), study.title, not open_to_others, hosts
+    app = best.app(images, given, *asked_of_all) if args.best else server.app(images, *asked_of_all)
+    server.serve(app, args.host, args.port)
     store.close()
 
 
@@ -82,33 +88,34 @@ def _invited(file: Path) -> bool:
 
 def export(args: argparse.Namespace) -> None:
     """Writes finished sessions as the CSV of phillipi/AMT_Real_vs_Fake."""
-    store = Store(_existing(args.study, args.output))
-    count = answers.write_csv(store.answers(), args.csv)
+    store = Store(_existing(args.study, args.output, args.best))
+    best = store.shown().get("best")
+    count = answers.write_choices(store.answers(), args.csv) if best else answers.write_csv(store.answers(), args.csv)
     store.close()
     print(f"{count} finished sessions in {args.csv}")
 
 
 def show(args: argparse.Namespace) -> None:
     """Prints fool rates of a study, or of a CSV of the published tool."""
-    chosen = settings.load(args.params).survey
+    chosen, best = settings.load(args.params).survey, False
     if args.csv:
         sessions, kept = answers.read_csv(args.csv, chosen.practice), chosen.model_dump()
     else:
-        store = Store(_existing(args.study, args.output))
-        sessions, kept = store.answers(), store.shown()["settings"]
+        store = Store(_existing(args.study, args.output, args.best))
+        sessions, kept, best = store.answers(), store.shown()["settings"], bool(store.shown().get("best"))
         store.close()
-    rates = answers.fooled(sessions, kept["shown_ms"], chosen.tolerance_ms)
+    rates = answers.chosen(sessions) if best else answers.fooled(sessions, kept["shown_ms"], chosen.tolerance_ms)
     if not rates:
         print("no answers yet")
     for row, rate in rates.items():
         text = f"{100 * rate.rate:5.1f} % ± {100 * rate.deviation:.1f}  ({100 * rate.low:.1f} to {100 * rate.high:.1f})"
         print(f"{row:24} {text}  n {rate.participants}, {rate.trials} trials, {rate.excluded} left out")
     for a, b in ((a, b) for a in rates for b in rates if a != b):
-        print(f"P({a} fools more often than {b}) = {answers.better(rates[a], rates[b]):.2f}")
+        print(f"P({a} {'is chosen' if best else 'fools'} more often than {b}) = {answers.better(rates[a], rates[b]):.2f}")
 
 
-def _existing(study: str | None, output: str | None) -> Path:
-    places = files(f"{study}.{output or '*'}") if study else []
+def _existing(study: str | None, output: str | None, best: bool) -> Path:
+    places = [p for p in files(f"{study}.{output or '*'}{'.best' if best else ''}") if study and p.stem.endswith(".best") is best]
     if len(places) != 1:
         remedy = "no answers; ganrepro survey serve STUDY takes them" if not places else "several; name one with --output"
         raise UserError(f"{FOLDER / f'{study}.{output or chr(42)}.sqlite'}: {remedy}")
@@ -126,6 +133,7 @@ def add(commands: argparse.ArgumentParser) -> None:
         "--participants", type=whole(0, 10_000), default=0, metavar="N", help="print N links, each for one session"
     )
     words.add_argument("--consent", type=Path, default=CONSENT, help="text of the first page")
+    words.add_argument("--best", action="store_true", help="'Which is best?' in place of 'Real or fake?': all rows side by side")
     words.add_argument(
         "--unpaired", action="store_true", help="real and fake drawn each by itself, as the papers had it for maps"
     )
@@ -143,5 +151,7 @@ def add(commands: argparse.ArgumentParser) -> None:
     words.add_argument("--output", help="labels2photo, photo2labels, where both were served")
     words.add_argument("csv", metavar="FILE.csv", type=Path)
     words.set_defaults(run=export)
+    for name in ("results", "export"):
+        parts.choices[name].add_argument("--best", action="store_true", help="of answers to 'Which is best?'")
     for part in parts.choices.values():
         part.add_argument("--params", default="params.yaml", help="parameter file (default: %(default)s)")
