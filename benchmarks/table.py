@@ -1,4 +1,4 @@
-"""The kept benchmark results as the table of README.md: python -m benchmarks.table"""
+"""The kept benchmark results as the table of docs/speed.md: python -m benchmarks.table"""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ def main() -> None:
     }
     table = markdown(["", "ours", "reference", "ratio"], rows(results))
     text = f"Measured on: {'; '.join(sorted(machines))}.\n\n{table}"
-    if not replace_section(Path("README.md"), "benchmarks", text):
-        sys.exit("error: README.md has no section <!-- benchmarks -->")
+    if not replace_section(Path("docs/speed.md"), "benchmarks", text):
+        sys.exit("error: docs/speed.md has no section <!-- benchmarks -->")
 
 
 if __name__ == "__main__":

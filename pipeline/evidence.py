@@ -8,7 +8,7 @@ import shutil
 from ganrepro import settings
 from ganrepro.plan import paths
 from ganrepro.reporting.current import report_is_current
-from ganrepro.reporting.front_page import update_front_page
+from ganrepro.reporting.front_page import update_pages
 from ganrepro.store.files import filling
 from pipeline import claims, stage
 
@@ -23,8 +23,8 @@ def keep(params: settings.Params, name: str) -> None:
     with filling(target) as folder:
         shutil.copytree(paths.report_folder(name), folder, dirs_exist_ok=True)
         (folder / "README.md").write_text(page.read_text(encoding="utf-8").replace(f"({name}/", "("), encoding="utf-8")
-    if update_front_page(study, target):
-        print("updated the table of README.md")
+    for kept_page in update_pages(study, target):
+        print(f"updated the table of {kept_page}")
     print(f"kept {target}; commit it")
 
 

@@ -40,7 +40,7 @@ SIZES: dict[str, Any] = {
     "generator_blocks": 1, "generator_filters": 4, "discriminator_filters": 4, "discriminator_receptive_field": 16,
     "load_pixels": 18, "crop_pixels": 16, "epoch_images": 4, "epochs_constant": 1, "epochs_decay": 1, "pool_images": 2,
     "features": READER, "feature_pixels": 32, "inversion_steps": 3, "filters": 4, "width": 16, "generator_width": 24,
-    "discriminator_width": 8, "batch_images": 2, "discriminator_layers": 2,
+    "discriminator_width": 8, "batch_images": 2, "discriminator_layers": 2, "labels": 10,
 }  # fmt: skip
 SKINS = ("", *TONES.values())  # of emoji
 SEEN = "seen"  # a study of tiny.yaml

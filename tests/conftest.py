@@ -112,7 +112,7 @@ def tiny(method: Method[Any], **changes: Any) -> Method[Any]:
         "generator_blocks": 1, "generator_filters": 4, "discriminator_filters": 4, "discriminator_receptive_field": 16,
         "load_pixels": 18, "crop_pixels": 16, "epoch_images": 4, "epochs_constant": 1, "epochs_decay": 2, "pool_images": 2,
         "features": READER, "feature_pixels": 32, "inversion_steps": 3, "filters": 4, "width": 16, "generator_width": 24,
-        "discriminator_width": 8, "discriminator_layers": 2,
+        "discriminator_width": 8, "discriminator_layers": 2, "labels": 10,
     }  # fmt: skip
     known = type(method.settings).model_fields
     if "domain" in known:

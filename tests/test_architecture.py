@@ -108,7 +108,7 @@ def test_imports_are_written_as_the_digest_follows_them():
 
 
 def test_every_stage_that_is_called_exists():
-    called = [*(ROOT / "pipeline/rules").glob("*.smk"), ROOT / "Snakefile", ROOT / "Makefile", ROOT / "README.md"]
+    called = [*(ROOT / "pipeline/rules").glob("*.smk"), ROOT / "Snakefile", ROOT / "Makefile", *(ROOT / "docs").glob("*.md")]
     names = {name for path in called for name in re.findall(r"-m pipeline\.(?:start )?(\w+)", path.read_text(encoding="utf-8"))}
     assert len(names) > 10
     for name in names:

@@ -52,7 +52,7 @@ def drawn(method, count=5):
     random, feed, side = torch.Generator().manual_seed(0), method.feed(), method.settings.load_pixels
     shapes = {d: (count, side, side, method.data.channels(d)) for d in feed.domains}
     images = {d: torch.randint(0, 256, shape, generator=random).byte() for d, shape in shapes.items()}
-    labels = {d: torch.arange(count) % 3 for d in feed.domains} if feed.labels else None
+    labels = {d: torch.arange(count) % 3 for d in feed.domains} if feed.labels or feed.few else None
     return TrainingImages(images, feed, method.settings, CPU, labels)
 
 

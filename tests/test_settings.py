@@ -204,8 +204,9 @@ def test_bad_values_get_one_line(raw, path, value, message):
     expect(raw, message, papers)
 
 
-def test_the_readmes_examples_work_as_printed(raw):
-    blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)
+def test_the_pages_examples_work_as_printed(raw):
+    pages = [(ROOT / "docs" / page).read_text(encoding="utf-8") for page in ("own-pictures.md", "studies.md")]
+    blocks = re.findall(r"```yaml\n(.*?)```", "\n".join(pages), re.S)
     assert len(blocks) == 3
     for block in blocks:
         for section, entries in YAML(typ="safe", pure=True).load(block).items():
@@ -216,6 +217,30 @@ def test_the_readmes_examples_work_as_printed(raw):
     assert [v.title for v in params.studies["own"].rows.values()] == ["λ = 1", "λ = 30"]
     assert params.studies["published"].rows["theirs"].settings.weights == "latest_net_G.pth"
     assert params.datasets["sketches"].edges and list(params.studies["sketches"].rows) == ["l1-cgan"]
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))]
+)
+def test_links_of_a_page_lead_somewhere(page):
+    text = re.sub(r"```.*?```", "", (ROOT / page).read_text(encoding="utf-8"), flags=re.S)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if target.startswith(("http", "mailto:")):
+            continue
+        file, _, part = target.partition("#")
+        place = (ROOT / page).parent / file if file else ROOT / page
+        assert place.exists(), target
+        if part:
+            heads = re.findall(r"^#+ (.+)$", place.read_text(encoding="utf-8"), re.M)
+            assert part in {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}, target
+
+
+def test_the_front_page_is_short():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    lines = text.splitlines()
+    assert len(lines) <= 120
+    blocks = re.findall(r"```sh\n(.*?)```", text, re.S)
+    assert all(len(line) <= 90 for block in blocks for line in block.splitlines())  # none is cut on the page
 
 
 def test_missing_key_is_named(raw):

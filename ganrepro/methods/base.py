@@ -22,6 +22,7 @@ from ganrepro.methods.outputs import Output
 from ganrepro.schema.fields import Closed, Count, CountOrZero, Pixels
 
 CROP_MULTIPLE = 4  # of the longer side of crops that are no squares: what a ResNet halves, it doubles again
+FEW = "few"  # among the images and labels of a step: see `Feed`
 READER = "reader"  # among the files of a method: the network that scores its study
 
 Random = Callable[[str], "torch.Generator"]  # purpose -> a random stream of its own
@@ -135,7 +136,8 @@ class Feed:
     domains: whose images a step sees.  paired: they belong together, and are cut and mirrored alike; otherwise each
     domain is drawn on its own.  labels: the images come with their classes.  noise: random numbers by name, one of
     each for every image.  pools: histories of generated images by name, whose random choices are laid out too.
-    batches: a step sees this many batches, to be taken apart with `Batch.split` (critic steps).
+    batches: a step sees this many batches, to be taken apart with `Batch.split` (critic steps).  few: of so many images, equally
+    many of each class, the class is known: as many as a step has are drawn of these besides, as images and labels FEW.
     """
 
     domains: tuple[str, ...]
@@ -144,6 +146,7 @@ class Feed:
     noise: Mapping[str, Normal | Uniform | Categorical] = field(default_factory=dict)
     pools: Mapping[str, Pool] = field(default_factory=dict)
     batches: int = 1
+    few: int = 0
 
     def names(self, manifest: Mapping[str, Any]) -> dict[str, list[str]]:
         """The training images of each domain: all of them, or each domain's own share where several are drawn independently."""
@@ -302,8 +305,12 @@ class Method(Generic[S]):
             raise UnfitData(f"needs a domain '{lacking[0]}'; the dataset has {have}")
         if feed.paired and not self.data.paired:
             raise UnfitData("needs pairs, and the images of the dataset form none")
-        if feed.labels and not self.data.classes:
+        if (feed.labels or feed.few) and not self.data.classes:
             raise UnfitData("needs the classes of the images, and the dataset has none")
+        if feed.few and feed.few % len(self.data.classes):
+            raise UnfitData(
+                f"needs equally many labels of each class, and {feed.few} are no multiple of {len(self.data.classes)}"
+            )
 
     def reads(self) -> tuple[str, ...]:
         """Files that training or making images reads besides the images, part of its key.

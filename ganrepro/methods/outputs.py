@@ -18,7 +18,8 @@ class Output:
     name: folder of its images, and its name in every table.   source: domain of the test images that it is made from (None: from
     noise).   target: domain that its images should look like; where that is the source, it renders its own input.   title: as
     printed.  asked: what each image is asked for: a class of the images, or a value of a code that was learnt without classes;
-    by turns.  values: how many there are to ask for.  picture: a few images to look at, which no measure reads.
+    by turns.  values: how many there are to ask for.  picture: a few images to look at, which no measure reads.  reads: beside it
+    the method learns to tell the class of images (`class` of what it encodes).
     """
 
     name: str
@@ -28,6 +29,7 @@ class Output:
     asked: Literal["class", "code"] | None = None
     values: int = 1
     picture: bool = False
+    reads: bool = False
 
     @property
     def renders_input(self) -> bool:

@@ -1,4 +1,4 @@
-"""The kept scores of a study on the front page of the project."""
+"""The kept scores of a study on the front page of the project, and on the page of all results."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from ganrepro.reporting.tables import of_front_page
 from ganrepro.settings import Study
 from ganrepro.store.files import replace_section
 
+PAGES = (Path("README.md"), Path("docs/results.md"))
 
-def update_front_page(study: Study, evidence: Path, page: Path = Path("README.md")) -> bool:
-    """Renders the kept scores between the markers of this study, if the page has them."""
-    if not page.exists() or not any(output.translates for output in study.outputs):
-        return False
-    kept = pd.read_csv(evidence / "intervals.csv")
-    return replace_section(page, f"results: {study.name}", of_front_page(kept, study))
+
+def update_pages(study: Study, evidence: Path) -> list[Path]:
+    """Renders the kept scores between the markers of this study, on the pages that have them; which these are."""
+    if not any(output.translates for output in study.outputs):
+        return []
+    table = of_front_page(pd.read_csv(evidence / "intervals.csv"), study)
+    return [page for page in PAGES if page.exists() and replace_section(page, f"results: {study.name}", table)]

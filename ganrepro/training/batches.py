@@ -14,7 +14,7 @@ from torch import Tensor
 from ganrepro.data.images import ImageError, height_and_width, levels_to_float, load_folder, reading_of
 from ganrepro.data.prepare import read_manifest
 from ganrepro.data.spec import Size
-from ganrepro.methods.base import Batch, Feed, Method, ScheduleSettings
+from ganrepro.methods.base import FEW, Batch, Feed, Method, ScheduleSettings
 from ganrepro.seeding import stream
 
 # A dataset stays on the GPU as a whole if it takes at most this share of the free memory. A larger one
@@ -68,7 +68,12 @@ class TrainingImages:
         counts = {domain: len(of) for domain, of in images.items()}
         if feed.paired and len(set(counts.values())) > 1:
             raise ValueError(f"pairs: {', '.join(f'{count} images of domain {d}' for d, count in counts.items())}")
-        self.labels = {domain: of.to(device) for domain, of in (labels or {}).items()}
+        known = labels or {}
+        if feed.few:
+            (domain,) = feed.domains
+            self.source = images = {**images, FEW: images[domain]}
+            known = {**(known if feed.labels else {}), FEW: known[domain]}
+        self.labels = {domain: of.to(device) for domain, of in known.items()}
         if window is None:
             self.images = {domain: of.to(device) for domain, of in images.items()}
         else:
@@ -95,7 +100,10 @@ class TrainingImages:
                 plan.draws[domain], plan.order[domain] = plan.draws[first], plan.order[first]
                 continue
             jitter = [(min(1, slack), slack + 1) for slack in (images.shape[1] - self.crop[0], images.shape[2] - self.crop[1])]
-            order = draw(f"order/{domain}", 0, len(images))
+            order = draw(f"order/{domain}", 0, self.feed.few if domain == FEW else len(images))
+            if domain == FEW:
+                known = chosen_few(self.labels[FEW].cpu(), self.feed.few, seed)
+                order = known[order % len(known)]
             place = order if self.window is None else torch.arange(order.numel()).view_as(order) % (self.window * self.batch)
             corner = draw(f"crop-top/{domain}", *jitter[0]), draw(f"crop-left/{domain}", *jitter[1])
             mirrored = torch.zeros_like(order) if self.upright else draw(f"flip/{domain}", 0, 2)
@@ -147,6 +155,14 @@ class TrainingImages:
         return Batch(images, {domain: of[order[domain]] for domain, of in self.labels.items()}, noise, pools)
 
 
+def chosen_few(labels: Tensor, few: int, seed: int) -> Tensor:
+    """Numbers of the images whose class is known: equally many of each, at random by the seed.  labels: of all, (n,)."""
+    found = torch.unique(labels)
+    places = [(labels == label).nonzero()[:, 0] for label in found]
+    orders = [torch.randperm(len(of), generator=stream(seed, f"few/{int(c)}")) for c, of in zip(found, places, strict=True)]
+    return torch.cat([of[order[: few // len(found)]] for of, order in zip(places, orders, strict=True)])
+
+
 class Loaded(dict[tuple[object, ...], Tensor]):
     """Images that were read once, by what they are, for trainings of one process to share."""
 
@@ -185,5 +201,11 @@ def load_images(folder: Path, method: Method[Any], device: torch.device, loaded:
             loaded[what] = read if window else read.to(device)
         images[domain] = loaded[what]
     classes = manifest["classes"]
-    labels = {d: torch.tensor([classes[name] for name in names[d]]) for d in feed.domains} if feed.labels else None
+    labels = {d: torch.tensor([classes[name] for name in names[d]]) for d in feed.domains} if feed.labels or feed.few else None
+    if feed.few and labels:
+        fewest = int(labels[feed.domains[0]].bincount(minlength=len(method.data.classes)).min())
+        if fewest < (each := feed.few // len(method.data.classes)):
+            raise ImageError(
+                f"{folder}: a class has {fewest} training images, and {each} of each are to have labels; lower labels"
+            )
     return TrainingImages(images, feed, settings, device, labels, method.data.upright, window, method.size, method.data.depth)

@@ -257,7 +257,7 @@ def time_steps() -> None:
     sides, count = height_and_width(method.data.size(method.settings.load_pixels)), min(16, request["images"])
     feed = method.feed()
     drawn = {name: torch.randint(0, 256, (count, *sides, method.data.channels(name))).byte() for name in feed.domains}
-    labels = {name: torch.arange(count) % 2 for name in drawn} if feed.labels else None
+    labels = {name: torch.arange(count) % 2 for name in drawn} if feed.labels or feed.few else None
     images = TrainingImages(drawn, feed, method.settings, device, labels, size=method.size)
     engine = Engine(Players(method, 0, device), images, TIMED_STEPS + 1)
     engine.begin(0, 1, 1.0, 0, torch.zeros(0, len(engine.losses)))

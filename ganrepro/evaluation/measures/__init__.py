@@ -9,19 +9,24 @@ from ganrepro.methods.outputs import Output
 
 # In the order of the columns. A new measure is a file of this folder, and a word here.
 NAMES = (
-    *(
-        "fcn_score",
-        "label_colours",
-        "colour_histograms",
-        "domain_error",
-        "likeness",
-        "perceptual",
-        "cycle",
-        "distance",
-        "inversion",
-        "variety",
-    ),
-    *("classifier_distance", "class_coverage", "novelty", "class_asked", "class_of_code", "nearest_code", "likelihood_bound"),
+    "fcn_score",
+    "label_colours",
+    "colour_histograms",
+    "domain_error",
+    "likeness",
+    "perceptual",
+    "cycle",
+    "distance",
+    "inversion",
+    "variety",
+    "classifier_distance",
+    "class_coverage",
+    "novelty",
+    "class_asked",
+    "class_of_code",
+    "nearest_code",
+    "likelihood_bound",
+    "own_reading",
 )
 MEASURES: dict[str, Measure] = {name: importlib.import_module(f"{__name__}.{name}").MEASURE for name in NAMES}
 SCORES: dict[str, Score] = {score: about for measure in MEASURES.values() for score, about in measure.scores.items()}

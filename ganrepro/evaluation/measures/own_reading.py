@@ -1,0 +1,31 @@
+"""How well a method that learns from few labels tells the classes of images that it never saw."""
+
+from __future__ import annotations
+
+from ganrepro.data.spec import DataSpec
+from ganrepro.evaluation.measures.base import Job, Measure, Measured, Score, mean_of
+from ganrepro.methods.outputs import Output
+
+
+class OwnReading(Measure):
+    """The share of test images whose class the method itself reads wrong, as the field reports it."""
+
+    scores = {"read_wrong": Score("Read wrong", better="lower", digits=3)}
+    table = tuple(scores)
+    reading = "share of test images whose class the method, which was told few labels, reads wrong."
+
+    def applies(self, output: Output, data: DataSpec) -> bool:
+        return output.reads
+
+    def measure(self, job: Job) -> Measured:
+        from ganrepro.evaluation.images import read_codes
+
+        _, tested = job.real("test")
+        file, classes = job.folders[0].parent / "codes.npz", job.manifest["classes"]
+        if job.row is not None or not file.exists():
+            return Measured()  # real images read nothing
+        read = read_codes(file, {"test.class": len(tested)})["test.class"]
+        return mean_of([float(classes[name] != number) for name, number in zip(tested, read.tolist(), strict=True)])
+
+
+MEASURE = OwnReading()

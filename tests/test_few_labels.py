@@ -1,0 +1,131 @@
+"""Learning from few labels: losses against written-out equations, which labels are known, what is read wrong."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from conftest import images_with_classes, method_of, tiny
+from torch.nn import functional
+
+from ganrepro.errors import UnfitData
+from ganrepro.evaluation.measures.base import Job
+from ganrepro.evaluation.measures.own_reading import MEASURE
+from ganrepro.methods.base import FEW, Batch, Feed
+from ganrepro.methods.outputs import samples
+from ganrepro.nets.few_labels import Maker, Reader
+from ganrepro.training.batches import TrainingImages, chosen_few
+
+CPU = torch.device("cpu")
+
+
+class Caught:
+    """Players that keep what they are to step down, and step nothing."""
+
+    def __init__(self, networks):
+        self.networks, self.terms = networks, {}
+
+    def turn(self, player):
+        self.turned = player
+
+    def update(self, player, weights, terms):
+        assert player == self.turned
+        self.terms[player] = weights, {name: term.detach() for name, term in terms.items()}
+        return {name: term.detach().mean() for name, term in terms.items()}
+
+
+@pytest.mark.parametrize("objective", ["feature-matching", "minibatch", "sgan", "catgan", "alone"])
+def test_losses_are_the_written_out_equations(objective):
+    """Of fixed logits and features, by probabilities instead of logits; tolerance: rounding (1e-5)."""
+    random = torch.Generator().manual_seed(0)
+    classes, outputs = 10, 11 if objective == "sgan" else 10
+    method = tiny(method_of("few_labels", images_with_classes()), objective=objective, load_pixels=16, crop_pixels=16)
+    said = [(torch.randn(6, outputs, generator=random), torch.randn(6, 5, generator=random)) for _ in range(5)]
+    answers = iter(said)
+
+    def judge(images):
+        return next(answers)
+
+    players = Caught({"discriminator": judge, "generator": lambda z: torch.zeros(6, 1, 16, 16)})
+    labels = torch.tensor([3, 1, 4, 1, 5, 9])
+    images = {"b": torch.zeros(6, 1, 16, 16), FEW: torch.zeros(6, 1, 16, 16)}
+    losses = method.step(players, Batch(images, {FEW: labels}, {"z": torch.zeros(6, 100)}))
+    assert {*losses} == {loss.name for loss in method.losses()}
+    weights, terms = players.terms["discriminator"]
+    terms = {name: term.mean() for name, term in terms.items()}
+    assert torch.allclose(terms["labelled"], functional.cross_entropy(said[0][0], labels), atol=1e-5)
+    if objective == "alone":
+        assert "generator" not in players.terms
+        return
+    (real, _), (fake, _), (judged, features) = said[1], said[2], said[3]
+
+    def entropy(p):
+        return -(p * p.log()).sum(-1)
+
+    def real_chance(logits):  # Z / (Z + 1), or all but the last of K + 1
+        if objective == "sgan":
+            return logits.softmax(1)[:, :classes].sum(1)
+        return logits.exp().sum(1) / (logits.exp().sum(1) + 1)
+
+    if objective == "catgan":
+        p, q, g = (logits.softmax(1) for logits in (real, fake, judged))
+        expected = {"real": entropy(p).mean() - entropy(p.mean(0)), "fake": -entropy(q).mean()}
+        fooled = entropy(g).mean() - entropy(g.mean(0))
+    else:
+        expected = {"real": -real_chance(real).log().mean(), "fake": -(1 - real_chance(fake)).log().mean()}
+        fooled = {
+            "feature-matching": lambda: (features.mean(0) - said[4][1].mean(0)).square().mean(),
+            "minibatch": lambda: -real_chance(judged).log().mean(),
+            "sgan": lambda: (1 - real_chance(judged)).log().mean(),
+        }[objective]()
+    assert weights == {"labelled": 1} | dict.fromkeys(expected, 1.0 if objective == "catgan" else 0.5)
+    assert all(torch.allclose(terms[name], value, atol=1e-5) for name, value in expected.items())
+    assert torch.allclose(players.terms["generator"][1]["generator"].mean(), fooled, atol=1e-5)
+
+
+def test_labels_that_are_known_are_balanced_and_of_the_seed():
+    labels = torch.arange(200) % 10
+    few = [chosen_few(labels, 50, seed) for seed in (0, 0, 1)]
+    assert labels[few[0]].bincount().tolist() == [5] * 10 and len(few[0].unique()) == 50
+    assert torch.equal(few[0], few[1]) and not torch.equal(few[0], few[2])
+
+
+def test_no_step_sees_a_label_that_is_not_known():
+    settings = tiny(method_of("few_labels"), labels=10, load_pixels=16, crop_pixels=16, batch_images=8, epoch_images=8).settings
+    images = torch.arange(40).view(40, 1, 1, 1).expand(40, 16, 16, 1).byte()
+    given = TrainingImages({"b": images}, Feed(("b",), few=10), settings, CPU, {"b": torch.arange(40) % 10})
+    known, plan = {*chosen_few(torch.arange(40) % 10, 10, 3).tolist()}, given.plan(3, 1, 50)
+    assert {*plan.order[FEW].flatten().tolist()} == known and len({*plan.order["b"].flatten().tolist()}) == 40
+    batch = given.batch_of({d: of[0] for d, of in plan.draws.items()}, {d: of[0] for d, of in plan.order.items()}, {}, {})
+    assert {*batch.labels} == {FEW}
+    level = ((batch.images[FEW][:, 0, 0, 0] + 1) * 127.5).round().long()
+    assert torch.equal(level % 10, batch.labels[FEW])  # each label is that of its image
+
+
+def test_labels_that_do_not_suit_are_said():
+    with pytest.raises(UnfitData, match="equally many labels of each class, and 25 are no multiple of 10"):
+        method_of("few_labels", labels=25).check()
+    with pytest.raises(UnfitData, match="needs the classes of the images, and the dataset has none"):
+        method_of("few_labels", dataclasses.replace(images_with_classes(), classes=())).check()
+
+
+def test_networks_have_the_published_sizes():
+    reader, maker = Reader(784, 10), Maker(100, (1, 28))
+    widths = [tuple(p.shape) for name, p in reader.named_parameters() if name.endswith("original1")]
+    assert widths == [(1000, 784), (500, 1000), (250, 500), (250, 250), (250, 250), (10, 250)]
+    assert maker(torch.rand(3, 100)).shape == (3, 1, 28, 28)
+    torch.manual_seed(0)
+    image = torch.rand(2, 1, 28, 28)
+    assert not torch.equal(reader(image)[0], reader(image)[0])  # noise in training
+    assert torch.equal(reader.eval()(image)[0], reader(image)[0])
+
+
+def test_what_is_read_wrong_is_counted(tmp_path):
+    output, data = dataclasses.replace(samples("b"), reads=True), images_with_classes()
+    assert MEASURE.applies(output, data) and not MEASURE.applies(samples("b"), data)
+    names = [f"{i}.png" for i in range(8)]
+    np.savez(tmp_path / "codes.npz", **{"test.class": np.array([0, 1, 2, 3, 4, 5, 0, 0])})
+    manifest = {"names": {"test": {"b": names}}, "classes": {name: i for i, name in enumerate(names)}}
+    job = Job(output, [tmp_path / "samples"], tmp_path, manifest, data, 28, CPU, None, lambda: None, "reader", {}, tmp_path)
+    assert MEASURE.statistic(MEASURE.measure(job).counts.sum((0, 1)))["read_wrong"] == 0.25
+    assert MEASURE.measure(dataclasses.replace(job, row="ground-truth")).counts is None
