@@ -280,22 +280,19 @@ def collapsed_trainings(params: Params, study: Study, scores: pd.DataFrame) -> d
     of = {at: dict(zip(lines.score, lines.value, strict=True)) for at, lines in scores.groupby(HEAD, sort=False)}
     collapsed: dict[tuple[str, str], list[bool]] = {}
     for run in paths.trained(params, study):
-        for output, measures in run.measures.items():
-            own = of.get((output.name, run.row, run.seed), {})
-            floors = {row: of[output.name, row, 0] for row in study.references if (output.name, row, 0) in of}
+        by_output = {output.name: measures for output, measures in run.measures.items()}
+        if study.pooled:  # by the same rule, from the means over all translations
+            by_output[ALL] = by_output[study.pooled[0].name]
+        for output, measures in by_output.items():
+            own = of.get((output, run.row, run.seed), {})
+            floors = {row: of[output, row, 0] for row in study.references if (output, row, 0) in of}
             fell = [
-                measure.collapsed(
-                    own, {row: s for row, s in floors.items() if {*measure.scores} <= {*s}}, study.limits, study.data
-                )
+                measure.collapsed(own, _having(measure, floors), study.limits, study.data)
                 for measure in measures
                 if {*measure.scores} <= {*own}
             ]
             if fell:
-                collapsed.setdefault((output.name, run.row), []).append(any(fell))
-    for row in study.rows if study.pooled else ():
-        each = [collapsed[output.name, row] for output in study.pooled if (output.name, row) in collapsed]
-        if each:
-            collapsed[ALL, row] = [any(fell) for fell in zip(*each, strict=True)]
+                collapsed.setdefault((output, run.row), []).append(any(fell))
     return collapsed
 
 
