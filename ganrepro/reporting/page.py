@@ -339,5 +339,6 @@ def _data(params: Params, results: Results) -> str:
 
     split = any(not feed.paired and len(feed.domains) > 1 for feed in feeds.values())
     disjoint = split and data.paired and dataset.unpaired == "disjoint"
-    notes = ["disjoint halves: training never sees a pair"] if disjoint else []
+    parts = "halves" if len(data.domains) == 2 else "parts"
+    notes = [f"disjoint {parts}: training never sees a pair"] if disjoint else []
     return _mostly(results, {row: seen(feed) for row, feed in feeds.items()}, f" of *{plain(manifest['title'])}*", *notes)

@@ -46,20 +46,22 @@ def _columns_of_translations(results: Results, table: TableSettings) -> Image.Im
 
 
 def _every_target(results: Results, table: TableSettings) -> Image.Image:
-    """What every row of a table makes of a few test images, a line for each row, a column for each target; then the truth."""
-    study, few = results.study, 3
+    """What every row of a table makes of a few test images: a line for each row, of each image the input and all targets."""
+    study = results.study
     source = study.pooled[0].source
     outputs = [output for output in study.pooled if output.source == source]
     trained = [row for row in table.rows if row not in REFERENCE_ROWS]
     lines = {title(results, row, table): results.images[row, study.seeds[0]] for row in trained}
     lines |= {"Truth": results.images["ground-truth", 0]} if study.data.paired else {}
+    few = shown(results.manifest["names"]["test"][str(source)], max(1, ACROSS // (1 + len(outputs))))
+    given, blank = results.images[study.untouched, 0] / outputs[0].name, Image.new("RGB", (96, 96), "white")
     pictures: list[list[Path | Image.Image]] = []
-    for name in shown(results.manifest["names"]["test"][str(source)], few):
-        for number, (words, folder) in enumerate(lines.items()):
-            given: Path | Image.Image = results.images[study.untouched, 0] / outputs[0].name / name
-            pictures.append([worded(words, 96), *([given] if number == 0 else [Image.new("RGB", (96, 96), "white")])])
-            pictures[-1] += [folder / output.name / name for output in outputs]
-    return sheet(["", "Input", *(output.title.split(" → ")[-1].capitalize() for output in outputs)], pictures, 96)
+    for number, (words, folder) in enumerate(lines.items()):
+        pictures.append([worded(words, 96)])
+        for name in few:
+            pictures[-1] += [blank if number else given / name, *(folder / output.name / name for output in outputs)]
+    names = ["Input", *(output.title.split(" → ")[-1].capitalize() for output in outputs)]
+    return sheet(["", *(names * len(few))], pictures, 96)
 
 
 def _lines_of_samples(results: Results, table: TableSettings) -> Image.Image:
