@@ -17,6 +17,10 @@ from ganrepro.nets.few_labels import Maker, Reader
 from ganrepro.training.batches import TrainingImages, chosen_few
 
 CPU = torch.device("cpu")
+ABOUT = {
+    "study": "s", "row": "r", "seed": 0, "study_title": "t", "method": "m", "dataset": "d", "licence": "MIT", "scores": {},
+    "settings": {}, "key": "k", "drawn": True, "commit": "c", "versions": {}, "trained_on": "cpu",
+}  # fmt: skip
 
 
 class Caught:
@@ -129,3 +133,24 @@ def test_what_is_read_wrong_is_counted(tmp_path):
     job = Job(output, [tmp_path / "samples"], tmp_path, manifest, data, 28, CPU, None, lambda: None, "reader", {}, tmp_path)
     assert MEASURE.statistic(MEASURE.measure(job).counts.sum((0, 1)))["read_wrong"] == 0.25
     assert MEASURE.measure(dataclasses.replace(job, row="ground-truth")).counts is None
+
+
+def test_minibatches_are_read_as_large_as_in_training():
+    """What is added to the features grows with the batch: 250 images at once are read as in batches of 8."""
+    method = tiny(method_of("few_labels"), objective="minibatch", load_pixels=16, crop_pixels=16, batch_images=8, epoch_images=8)
+    judge = method.networks(lambda name: torch.Generator().manual_seed(1))["discriminator"].eval()
+    images, sizes = torch.rand(21, 1, 16, 16), []
+    judge.register_forward_hook(lambda module, given, out: sizes.append(len(given[0])))
+    said = method.encode({"discriminator": judge}, images, torch.Generator())
+    assert sizes == [8, 8, 8] and len(said["class"]) == len(said["code"]) == 21
+    assert torch.equal(said["class"][:8], judge(images[:8])[0].argmax(1))
+
+
+def test_a_reader_of_few_labels_is_exported_and_read_back(tmp_path):
+    from ganrepro.use.samples import Sampler, read_folder, to_folder
+
+    method = tiny(method_of("few_labels"), load_pixels=16, crop_pixels=16)
+    networks = method.networks(lambda name: torch.Generator().manual_seed(1))
+    sampler = Sampler("few", method, {n: network.train() for n, network in networks.items()}, "few", ABOUT)
+    to_folder(sampler, tmp_path / "few")
+    assert [image.size for image in read_folder(tmp_path / "few")(2, 0, None)] == [(16, 16)] * 2

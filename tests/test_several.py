@@ -5,22 +5,24 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from conftest import method_of, tiny
+from conftest import RAW, method_of, parsed, tiny
 from PIL import Image
 from torch.nn import functional
 
 from ganrepro.data.spec import DataSpec, spec_of
 from ganrepro.errors import UnfitData
 from ganrepro.evaluation.generation import generate
-from ganrepro.evaluation.measures.base import Job
+from ganrepro.evaluation.measures.base import Job, Limits
 from ganrepro.evaluation.measures.domain_error import MEASURE
 from ganrepro.evaluation.readers import domains as reading
 from ganrepro.evaluation.readers import kind_of
 from ganrepro.evaluation.readers.base import Reader, Task
+from ganrepro.methods import each_target
 from ganrepro.methods.base import Batch
 from ganrepro.methods.outputs import translation
 from ganrepro.nets.stargan import Discriminator, Generator, ToOneDomain
 from ganrepro.schema.readers import ReaderSettings
+from ganrepro.settings.models import Row
 from ganrepro.training.batches import TrainingImages
 from ganrepro.training.loop import Progress, fit
 from ganrepro.training.players import Players
@@ -186,6 +188,36 @@ def test_every_pair_is_trained_as_it_would_be_alone():
         alone = trained(tiny(method_of("cyclegan", THREE, domains=["day", other]), pool_images=0))
         for name, state in alone.items():
             assert all(torch.equal(state[key], together[f"day2{other}/{name}"][key]) for key in state), (other, name)
+
+
+def test_losses_are_averaged_by_role_whatever_domains_are_called():
+    data = several(day={}, night_rain={}, target={})
+    method = tiny(method_of("cyclegan_each", data, source="day"))
+    names = {loss.name for loss in method.losses()}
+    for part in method.parts.values():
+        assert {each_target._by_role(loss.name, part) for loss in part.losses()} == names
+    assert "adversarial_target" in names and not any("night" in name or "day" in name for name in names)
+
+
+def test_wrong_masks_are_no_part_of_the_mean():
+    rows = {"joint": Row("joint", method_of("stargan", JOINT, source="day"))}
+    study = dataclasses.replace(next(iter(parsed(RAW).studies.values())), data=JOINT, rows=rows)
+    assert [output.name for output in study.pooled] == ["day2dusk", "day2night", "day2green", "day2snow"]
+
+
+def test_domains_are_told_apart_where_they_can_be():
+    assert THREE.told_apart and JOINT.told_apart
+    grey = dataclasses.replace(THREE.domains["day"], channels=1)
+    assert not dataclasses.replace(THREE, domains=THREE.domains | {"day": grey}).told_apart
+    lights = {"domains": {name: {"attributes": {"light": name}} for name in ("day", "night")}}
+    assert spec_of(lights).told_apart and not spec_of(lights, "edges").told_apart
+
+
+def test_a_training_that_the_input_beats_is_judged_only_where_it_can_be():
+    limits = Limits(0.02, 0.5)
+    assert MEASURE.collapsed({"domain_error": 0.99}, {"identity": {"domain_error": 1.0}}, limits, THREE)
+    assert not MEASURE.collapsed({"domain_error": 0.5}, {"identity": {"domain_error": 1.0}}, limits, THREE)
+    assert not MEASURE.collapsed({"domain_error": 0.0}, {"identity": {"domain_error": 0.0}}, limits, THREE)  # day is green
 
 
 def test_pairs_of_each_method():

@@ -580,7 +580,7 @@ def test_every_row_stands_in_every_place_equally_often():
 
 def test_people_choose_the_best_of_all_rows(images, store, tmp_path):
     """Simulated people alone: thirty who see CycleGAN's as the best in three of four questions; the page has their shares."""
-    with TestClient(best.app(images, images.real, CHOSEN, store, "Words.", False, "A study", hosts=["testserver"])) as client:
+    with TestClient(best.app(images, CHOSEN, store, "Words.", False, "A study", hosts=["testserver"])) as client:
         assert "<b>Labels → photo</b>" in client.get("/").text
         for person in range(30):
             session = client.post("/sessions", json={}).json()
@@ -601,6 +601,7 @@ def test_people_choose_the_best_of_all_rows(images, store, tmp_path):
     assert [rates[row].rate for row in ROWS] == [0.25, 0.75, 0.0]  # counted by hand
     assert rates["cyclegan"].low > 0.6 and rates["cyclegan"].participants == 30
     assert answers.better(rates["cyclegan"], rates["cogan"]) > 0.999
+    assert np.allclose(sum(rate.replicates for rate in rates.values()), 1)  # questions are drawn, and each has one answer
     shown_ = {"output": "labels2photo", "title": "Labels → photo", "rows": ROWS, "settings": CHOSEN.model_dump(), "best": True}
     text = page([Answered("a", shown_, {row: row for row in ROWS}, kept, {}, 50, {"Hair": {"cyclegan": 20.0}})])
     assert "| cyclegan | 20.0 | **75.0** ±" in text and "by chance 33 %" in text and "30 participants" in text

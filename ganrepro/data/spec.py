@@ -7,7 +7,7 @@ dataset has, never which one it is.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from ganrepro.errors import SourceError
@@ -98,7 +98,9 @@ class DataSpec:
     def told_apart(self) -> bool:
         """Whether a reader learns which domain an image is of: there are three or more, or their attributes are said."""
         several = len(self.domains) > 2 or any(domain.attributes for domain in self.domains.values())
-        return several and not self.label_maps and not self.classes
+        alike = len({domain.channels for domain in self.domains.values()}) == 1
+        differ = any(len(values) > 1 for values in self.attributes().values())
+        return several and alike and differ and not self.label_maps and not self.classes
 
     def attributes(self, *domains: str) -> dict[str, tuple[str, ...]]:
         """What some domains (all, where none is named) are told apart by, and its values: {light: (day, night)}.
@@ -161,7 +163,7 @@ def spec_of(entry: Mapping[str, Any], derived: str | None = None) -> DataSpec:
     palette, given = entry.get("palette") or {}, entry["domains"]
     domains = {name: _domain(name, {"kind": d} if isinstance(d, str) else dict(d), palette) for name, d in given.items()}
     if derived:
-        domains = {"a": _domain("a", DERIVED[derived], {}), "b": domains[photos_of(domains)]}
+        domains = {"a": _domain("a", DERIVED[derived], {}), "b": replace(domains[photos_of(domains)], attributes={})}
     classes = tuple(entry.get("classes", ()))
     return DataSpec(
         domains,

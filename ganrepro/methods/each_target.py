@@ -5,6 +5,7 @@ A training is that of each pair alone, side by side in one: the same first weigh
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -101,10 +102,9 @@ class EachTarget(SeveralDomains[S]):
 
 def _by_role(loss: str, part: TranslationMethod[Any]) -> str:
     """A loss that is named by a domain, by that domain's role: 'adversarial_night' -> 'adversarial_target'."""
-    for role, domain in (("source", part.source), ("target", part.target)):
-        words = loss.split("_")
-        loss = "_".join(role if word == domain else word for word in words)
-    return loss
+    roles = {part.source: "source", part.target: "target"}
+    names = "|".join(sorted(map(re.escape, roles), key=len, reverse=True))
+    return re.sub(rf"(?<=_)({names})(?=_|$)", lambda found: roles[found[1]], loss)
 
 
 def _of_part(values: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -9,6 +9,9 @@
 
 Networks, noise and Adam are those of Salimans et al. for MNIST, for all of them.
 DEVIATION(few-networks): Odena's and Springenberg's networks are convolutions; here all methods have the same perceptrons.
+DEVIATION(few-mean): classes are read by the last weights; their code reads by a running mean (`ema_decay` has one).
+DEVIATION(few-matched): G is matched to the real images that D saw; their code draws others.
+DEVIATION(few-scales): every layer learns its scale; in their code the last one alone.
 DEVIATION(few-start): weights start as torch's layers do; their code sets scales by a first batch.
 """
 
@@ -75,7 +78,7 @@ class FewLabels(FromNoise[Settings], Encodes[Settings]):
         made: dict[str, torch.nn.Module] = {}
         for name in ("generator", "discriminator"):
             with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(int(torch.randint(2**62, (), generator=random(name))))
+                torch.manual_seed(int(torch.randint(2**62, (), generator=random(name), device="cpu")))
                 if name == "generator":
                     made[name] = Maker(s.code_size, self.shape, s.generator_width)
                 else:
@@ -136,7 +139,14 @@ class FewLabels(FromNoise[Settings], Encodes[Settings]):
     def encode(
         self, networks: Mapping[str, torch.nn.Module], images: torch.Tensor, random: torch.Generator
     ) -> dict[str, torch.Tensor]:
-        logits, features = networks["discriminator"].eval()(images)
+        judge = networks["discriminator"].eval()
+        if self.settings.objective == "minibatch":  # what a batch has in common grows with it: as large as in training, filled up
+            n = len(images)
+            whole = torch.cat([images, images[torch.arange(-n % self.settings.batch_images) % n]])
+            parts = [judge(part) for part in torch.split(whole, self.settings.batch_images)]
+            logits, features = (torch.cat([part[i] for part in parts])[:n] for i in range(2))
+        else:
+            logits, features = judge(images)
         return {"code": features, "class": logits[:, : len(self.data.classes)].argmax(1)}
 
 

@@ -75,9 +75,10 @@ class StarGAN(WithLabels[Settings]):
     def check(self) -> None:
         super().check()
         halvings, sides = self.settings.discriminator_layers, self._sides()
-        if any(side % 2**halvings for side in sides):
+        least = max(4, 2**halvings)  # the generator halves twice
+        if any(side % least for side in sides):
             raise UnfitData(
-                f"halves images {halvings} times, and {' × '.join(map(str, sides))} pixels are no multiple of {2**halvings}; "
+                f"halves images {max(2, halvings)} times, and {' × '.join(map(str, sides))} pixels are no multiple of {least}; "
                 "change crop_pixels or discriminator_layers"
             )
 

@@ -202,8 +202,12 @@ def _pool(
         for name in (name for name in MEASURES if all(name in of for of in of_counts)):
             joined = []
             for seed, arrays in zip(_seeds(study, row), zip(*(of[name] for of in of_counts), strict=True), strict=True):
-                equal = len({array.shape for array in arrays}) == 1
-                joined.append(np.sum(arrays, 0) if equal else np.concatenate(arrays))
+                of_source: dict[str | None, list[np.ndarray]] = {}
+                for output, array in zip(study.pooled, arrays, strict=True):
+                    of_source.setdefault(output.source, []).append(array)
+                each = [np.sum(of, 0) for of in of_source.values()]
+                equal = study.data.paired and len({array.shape for array in each}) == 1  # the same test images in every domain
+                joined.append(np.sum(each, 0) if equal else np.concatenate(each))
                 found = MEASURES[name].statistic(joined[-1].sum(0))
                 line = {"output": ALL, "row": row, "seed": seed}
                 lines += [
@@ -280,7 +284,8 @@ def collapsed_trainings(params: Params, study: Study, scores: pd.DataFrame) -> d
     of = {at: dict(zip(lines.score, lines.value, strict=True)) for at, lines in scores.groupby(HEAD, sort=False)}
     collapsed: dict[tuple[str, str], list[bool]] = {}
     for run in paths.trained(params, study):
-        by_output = {output.name: measures for output, measures in run.measures.items()}
+        # of what reads classes besides, samples may be bad: good readers have generators that are
+        by_output = {output.name: measures for output, measures in run.measures.items() if not output.reads}
         if study.pooled:  # by the same rule, from the means over all translations
             by_output[ALL] = by_output[study.pooled[0].name]
         for output, measures in by_output.items():

@@ -250,6 +250,8 @@ def _study(
             raise ConfigError(
                 f"{where}.reader: '{study.reader}' reads {learnt} alone; choose another, or a dataset of that source"
             )
+    elif reader is not None and reader.pixels is not None and kind_of(data, reader) in ("classifier", "domains"):
+        raise ConfigError(f"readers.{study.reader}.pixels: of networks that read label maps; leave it out for {study.dataset}")
     experiment, place = known(experiments, study.experiment, f"{where}.experiment")
     for row in study.rows or []:
         known(experiment.rows, row, f"{where}.rows")

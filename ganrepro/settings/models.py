@@ -14,6 +14,7 @@ from ganrepro.data.spec import DataSpec, Size
 from ganrepro.evaluation.measures.base import GROUND_TRUTH, IDENTITY, UNTRAINED, Limits
 from ganrepro.methods.base import Method, ScheduleSettings
 from ganrepro.methods.outputs import Output
+from ganrepro.methods.stargan import WRONG_MASK
 from ganrepro.schema.datasets import DatasetSettings
 from ganrepro.schema.fields import Closed, Count, CountOrZero, Name, Pixels, Share, Weight
 from ganrepro.schema.readers import PublishedReaderSettings, ReaderSettings
@@ -258,7 +259,8 @@ class Study:
     def pooled(self) -> tuple[Output, ...]:
         """Translations between several domains that every row makes: a table may print their mean. () where there are none."""
         made = [{*row.method.outputs()} for row in self.rows.values()]
-        common = tuple(output for output in self.outputs if output.translates and all(output in of for of in made))
+        right = [output for output in self.outputs if output.translates and not output.name.endswith(WRONG_MASK)]
+        common = tuple(output for output in right if all(output in of for of in made))
         several = max(Counter(output.source for output in common).values(), default=0) > 1  # targets of one source
         return common if self.data.told_apart and several else ()
 

@@ -59,14 +59,35 @@ def fooled(
 
 
 def chosen(answers: Iterable[Mapping[str, Any]]) -> dict[str, Fooled]:
-    """How often each row was chosen as the best, of the trials that it stood in; spread as of `bootstrap`."""
-    people: dict[int, list[tuple[str, float]]] = {}
-    rows: dict[str, int] = {}
+    """How often each row was chosen as the best, of all questions.
+
+    In each replicate participants are drawn with replacement, and in each drawn participant questions with what was chosen, so
+    that the shares of all rows add up to 1.
+    """
+    people: dict[int, dict[str, int]] = {}
+    rows: dict[str, None] = {}
     for answer in answers:
-        for row in str(answer["fake"]).split(SEPARATOR):
-            rows.setdefault(row, 0)
-            people.setdefault(int(answer["session"]), []).append((row, float(answer["chosen"] == row)))
-    return bootstrap(list(people.values()), rows)
+        rows |= dict.fromkeys(str(answer["fake"]).split(SEPARATOR))
+        own = people.setdefault(int(answer["session"]), {})
+        own[str(answer["chosen"])] = own.get(str(answer["chosen"]), 0) + 1
+    if not people:
+        return {}
+    names = sorted(rows)
+    counts = np.array([[of.get(row, 0) for row in names] for of in people.values()], np.int64)
+    random, questions = np.random.default_rng(0), counts.sum(1)
+    taken, seen = np.zeros((REPLICATES, len(names))), np.zeros(REPLICATES)
+    often = random.multinomial(len(counts), np.full(len(counts), 1 / len(counts)), REPLICATES)
+    for person, of in enumerate(counts):
+        drawn = random.multinomial(often[:, person] * questions[person], of / questions[person])
+        taken += drawn
+        seen += drawn.sum(1)
+    shares = taken / np.maximum(seen, 1)[:, None]
+    found = {}
+    for i, row in enumerate(names):
+        low, high = np.quantile(shares[:, i], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+        rate, total = counts[:, i].sum() / questions.sum(), int(questions.sum())
+        found[row] = Fooled(float(rate), float(shares[:, i].std()), float(low), float(high), len(counts), total, 0, shares[:, i])
+    return found
 
 
 def bootstrap(people: Sequence[Sequence[tuple[str, float]]], excluded: Mapping[str, int]) -> dict[str, Fooled]:

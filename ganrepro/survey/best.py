@@ -7,7 +7,6 @@ attribute(s), and preservation of a figure's original identity".
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import FastAPI
@@ -32,10 +31,10 @@ class Choice(BaseModel):
 
 
 def app(
-    images: Images, given: Path, settings: SurveySettings, store: Store, consent: str, tokens: bool, title: str,
+    images: Images, settings: SurveySettings, store: Store, consent: str, tokens: bool, title: str,
     loopback: bool = True, hosts: Sequence[str] = (),
 ) -> FastAPI:  # fmt: skip
-    """The application.  given: folder of the inputs.  The rest: as in `server.app`."""
+    """The application.  images: `real` holds the inputs.  The rest: as in `server.app`."""
     secret, rows = store.secret(), list(images.fakes)
     page = filled("best.html", title=title, consent=consent, wanted=images.output.title)
     api = application(store, page, loopback, hosts)
@@ -59,7 +58,7 @@ def app(
 
     @api.get("/sessions/{name}/{number}/given")
     def input_of(name: str, number: Annotated[int, Number(ge=0, le=10_000)]) -> Response:
-        return picture(given / store.trial(name, number).real, settings.pixels)
+        return picture(images.real / store.trial(name, number).real, settings.pixels)
 
     @api.get("/sessions/{name}/{number}/{place}")
     def image(name: str, number: Annotated[int, Number(ge=0, le=10_000)], place: Annotated[int, Number(ge=0, lt=64)]) -> Response:

@@ -41,9 +41,10 @@ class Images(NamedTuple):
     output: Output
 
 
-def images_of(params: Params, study: Study, output: str | None, rows: Sequence[str] = ()) -> Images:
+def images_of(params: Params, study: Study, output: str | None, rows: Sequence[str] = (), best: bool = False) -> Images:
     """What is shown of a scored study: an output (None: its first), of some rows (none: all that make it), first seed.
 
+    best: beside the inputs, of 'Which is best?', in place of real images.
     StudyError where images are missing, unequal in number or in size.
     """
     outputs = {output_of_study.name: output_of_study for output_of_study in study.outputs if output_of_study.translates}
@@ -57,9 +58,10 @@ def images_of(params: Params, study: Study, output: str | None, rows: Sequence[s
         raise StudyError(f"{study.name}: no row '{odd[0]}' makes {shown.name}; there are: {', '.join(having)}")
     runs = {row: paths.Run(params, study, row, paths.seeds_of(study, row)[0]) for row in (rows or having)}
     folders = {row: run.images / shown.name for row, run in runs.items()}
-    real = paths.Run(params, study, "ground-truth", 0).images / shown.name
+    beside = study.untouched if best else "ground-truth"
+    real = paths.Run(params, study, beside, 0).images / shown.name
     manifest = datasets.dataset_dir(params, study.dataset) / "manifest.json"
-    for name, folder in {"ground-truth": real, **folders}.items():
+    for name, folder in {beside: real, **folders}.items():
         if not folder.is_dir() or not manifest.exists():
             what = f"{folder}: no images of {study.name}/{name} yet"
             raise StudyError(f"{what}; name the study under `reports` and run: snakemake --cores all")

@@ -257,9 +257,12 @@ def demo(args: argparse.Namespace) -> None:
         raise UserError("demo: models that start from noise have a page of their own; show them by themselves")
     every = [every_target(name, args.params) for name in args.models]
     targets = {to: [of[to] for of in every] for to in every[0] if all(to in of for of in every)}
-    page = pages.build_samples(noise) if noise else pages.build(models, example_pictures(models[0]), targets)
+
+    def make() -> object:
+        return pages.build_samples(noise) if noise else pages.build(models, example_pictures(models[0]), targets)
+
     print(f"http://{args.host}:{args.port}  (stop with Ctrl-C)", flush=True)
-    pages.serve(page, args.host, args.port)
+    pages.serve(make, args.host, args.port)
 
 
 def report(args: argparse.Namespace) -> None:

@@ -9,7 +9,7 @@ import html
 import importlib.util
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,9 +34,10 @@ def check(host: str, port: int) -> None:
     expect_free(host, port, "demo")
 
 
-def serve(page: Any, host: str = LOOPBACK[0], port: int = 7860) -> None:
-    """Serves a page (`build`, `build_samples`) until it is stopped; what was uploaded is gone then.
+def serve(make: Callable[[], Any], host: str = LOOPBACK[0], port: int = 7860) -> None:
+    """Serves a page until it is stopped; what was uploaded is gone then.
 
+    make: builds it (`build`, `build_samples`), when the folder is known that its pictures and uploads lie in.
     On loopback it answers this machine's own names alone: a page of another site that resolves to it is none of ours.
     """
     check(host, port)
@@ -49,7 +50,7 @@ def serve(page: Any, host: str = LOOPBACK[0], port: int = 7860) -> None:
     own = [Middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK, "[::1]"])] if host in LOOPBACK else []
     with tempfile.TemporaryDirectory(prefix="ganrepro-demo-") as uploads:
         os.environ["GRADIO_TEMP_DIR"] = uploads
-        page.launch(
+        make().launch(
             server_name=host, server_port=port, share=False, show_error=True, quiet=True, footer_links=[], theme=theme,
             app_kwargs={"middleware": own},
         )  # fmt: skip

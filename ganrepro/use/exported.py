@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import torch
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
 from ganrepro.data.spec import DataSpec, Domain
 from ganrepro.evaluation.measures import SCORES
@@ -75,6 +75,12 @@ class _Architecture(_Strict):
     dropout: bool = True
     label: Annotated[tuple[Annotated[float, Field(ge=0, le=1)], ...], Field(max_length=256)] = ()
     reflect: bool = False
+
+    @model_validator(mode="after")
+    def _label_fits(self) -> _Architecture:
+        if (self.generator == "stargan") is not bool(self.label) or (self.label and self.inputs != self.outputs):
+            raise ValueError("label: of a generator `stargan` alone, whose inputs and outputs are equal")
+        return self
 
 
 class _Domain(_Strict):

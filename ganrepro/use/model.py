@@ -98,6 +98,8 @@ def load(name: str | Path, params: str | Path = "params.yaml", to: str | None = 
             raise ModelError(f"{text}: makes images of {model.target} alone, not of {to}")
         return Model(str(name), replace(model, name=str(name)))
     if path.suffix == ".pth":
+        if to is not None:
+            raise ModelError(f"{text}: a published file does not say what it makes; leave the target {to} out")
         return Model(str(name), translator.of_published(path, output))
     if path.exists():
         raise ModelError(f"{text}: no exported model: it has no {CONFIG}; of exports the folder is read, not .onnx or .pt2")

@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 
 from ganrepro import settings
 from ganrepro.errors import UserError
-from ganrepro.plan import paths
 from ganrepro.seeding import numpy_stream
 from ganrepro.store.files import plain
 from ganrepro.survey import answers, design
@@ -34,13 +33,12 @@ def serve(args: argparse.Namespace) -> None:
     study, chosen = settings.find_study(params, args.study), params.survey
     if args.unpaired:
         chosen = chosen.model_copy(update={"paired": False})
-    images = design.images_of(params, study, args.output, args.rows or ())
+    images = design.images_of(params, study, args.output, args.rows or (), args.best)
     file, open_to_others = file_of(study.name, images.output.name, args.best), args.host not in LOOPBACK
     asked = open_to_others or args.address is not None
     if asked and not args.participants and not _invited(file):
         remedy = "open to the network; say for how many, as in --participants 25: each gets a link of their own"
         raise UserError(f"{args.address or args.host}: {remedy}")
-    given = paths.Run(params, study, study.untouched, 0).images / images.output.name
     if args.best:  # says now if there are too few
         design.draw_lineups(images.names, list(images.fakes), chosen, numpy_stream(0, "survey"))
     else:
@@ -73,7 +71,7 @@ def serve(args: argparse.Namespace) -> None:
         print(address)
     hosts = [urlsplit(args.address).hostname or ""] if args.address else []
     asked_of_all = chosen, store, consent, bool(tokens), study.title, not open_to_others, hosts
-    app = best.app(images, given, *asked_of_all) if args.best else server.app(images, *asked_of_all)
+    app = best.app(images, *asked_of_all) if args.best else server.app(images, *asked_of_all)
     server.serve(app, args.host, args.port)
     store.close()
 

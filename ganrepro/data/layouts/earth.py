@@ -32,6 +32,8 @@ def items(place: Place) -> Iterator[Item]:
         raise SourceError(
             f"{place.dataset.source}: tiles are cut from a map of {WIDTH} × {HEIGHT}; expected pixels from 16 to 512, got {tile}"
         )
+    if not any(split_of(left, tile) == "test" for left in range(0, WIDTH - tile + 1, tile)):
+        raise SourceError(f"{place.dataset.source}: no tile of {tile} pixels fits into a sector for testing; take 64 or 128")
     files = {domain: place.folder / of["file"] for domain, of in place.entry["domains"].items()}
     land = _is_land(_opened(place.folder / place.entry["land_from"]))
     found: dict[str, list[tuple[int, int]]] = {split: [] for split in SPLITS}

@@ -40,8 +40,7 @@ def items(place: Place) -> Iterator[Item]:
     by_domain = dict(zip(domains, vendors, strict=True)) if len(vendors) > 1 else dict.fromkeys(domains, vendors[0])
     readings = {domain: place.reading(domain) for domain in domains}
     for motif, of in sorted(whole.items()):
-        # a picture in other tones is the same motif
-        digest = hashlib.sha256(looks_of(motif)[0].encode()).digest()
+        digest = hashlib.sha256(_bare(motif).encode()).digest()
         split = "test" if digest[0] % TESTED == 0 else "train"
         paths = {domain: files[by_domain[domain]][of[domain]] for domain in domains}
         yield Item(split, motif, tuple(domains), partial(pair, paths, readings))
@@ -52,15 +51,23 @@ def looks_of(name: str) -> tuple[str, Looks]:
 
     Of several people in one picture nothing is told apart.
     """
-    points = name.lower().split("-")
+    points = [point for point in name.lower().split("-") if point != "fe0f"]  # which asks for colour
     tones = [tone for tone, point in TONES.items() if point in points]
     sexes = [sex for sex, signs in SEXES.items() if signs & {*points}]
     if sum(point in TONES.values() for point in points) > 1 or len(sexes) > 1:
-        return name.lower(), {}
+        return "-".join(points), {}
     signs = {"1f468", "1f469"}
     rest = ["1f9d1" if point in signs else "2640" if point == "2642" else point for point in points]
     looks = ({"sex": sexes[0]} if sexes else {}) | ({"skin": tones[0]} if tones else {})
     return "-".join(point for point in rest if point not in TONES.values()), looks
+
+
+def _bare(name: str) -> str:
+    """What a picture shows, whoever does it: without tones, sex and what asks for colour. All such are in one split."""
+    signs = {sign for of in SEXES.values() for sign in of}
+    points = name.lower().split("-")
+    kept = [point for point in points if point not in {*TONES.values(), "fe0f", "200d", *SEXES, *signs}]
+    return "-".join(kept)
 
 
 def _tone(looks: Looks) -> Looks:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ganrepro.data.spec import DataSpec
-from ganrepro.evaluation.measures.base import IDENTITY, Job, Limits, Measure, Measured, Score, mean_of
+from ganrepro.evaluation.measures.base import IDENTITY, Job, Limits, Measure, Measured, Needs, Score, mean_of
 from ganrepro.methods.outputs import Output
 
 
@@ -43,7 +43,12 @@ class DomainError(Measure):
     ) -> bool:
         """Nothing learned: the untouched input is read as the target hardly less often."""
         untouched = floors.get(IDENTITY)
-        return untouched is not None and scores["domain_error"] > untouched["domain_error"] - limits.above
+        if untouched is None or untouched["domain_error"] <= limits.above:
+            return False  # the input is taken for the target as it is
+        return scores["domain_error"] > untouched["domain_error"] - limits.above
+
+    def lacks(self, output: Output, needs: Needs) -> str:
+        return "" if needs.reader == "domains" else "no network reads the domains: set `reader: domains`"
 
 
 MEASURE = DomainError()
