@@ -196,7 +196,7 @@ def test_a_method_a_dataset_a_measure_and_a_paper_drop_in(project):
     }.items():  # fmt: skip
         (place / "ganrepro" / name).write_text(text, encoding="utf-8")
     names = place / "ganrepro/evaluation/measures/__init__.py"
-    names.write_text(names.read_text("utf-8").replace('"variety"),', '"variety", "contrast"),'), encoding="utf-8")
+    names.write_text(names.read_text("utf-8").replace('    "variety",\n', '    "variety",\n    "contrast",\n'), encoding="utf-8")
     with (place / "ganrepro/schema/registry.yaml").open("a", encoding="utf-8") as file:
         file.write(f"\n{entry}{REGISTRY}")
     (place / "papers/toy.yaml").write_text(PAPER, encoding="utf-8")

@@ -1074,6 +1074,10 @@ def test_a_demo_answers_this_machine_alone_and_leaves_no_upload(tmp_path, folder
                         break
                 assert process.poll() is None
                 time.sleep(0.1)
+            pictures = set(re.findall(r'"path": ?"([^"]+[.](?:webp|png))"', httpx.get(f"http://127.0.0.1:{port}/config").text))
+            assert pictures  # what the drawing begins with, at least
+            for picture in pictures:
+                assert httpx.get(f"http://127.0.0.1:{port}/gradio_api/file={picture}").status_code == 200
             assert httpx.get(f"http://127.0.0.1:{port}/config", headers={"Host": "evil.example"}).status_code == 400
             sent = httpx.post(f"http://127.0.0.1:{port}/gradio_api/upload", files={"files": ("a.png", b"x" * 99, "image/png")})
             assert sent.status_code == 200 and list((tmp_path / "tmp").rglob("a.png"))

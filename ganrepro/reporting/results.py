@@ -18,7 +18,7 @@ from ganrepro.data.prepare import read_manifest
 from ganrepro.errors import UserError
 from ganrepro.evaluation.intervals import LEVEL, Estimate, estimates, interval, of_errors
 from ganrepro.evaluation.measures import MEASURES, SCORES
-from ganrepro.evaluation.measures.base import GROUPS, Measure
+from ganrepro.evaluation.measures.base import GROUND_TRUTH, GROUPS, Measure
 from ganrepro.evaluation.readers import find
 from ganrepro.evaluation.readers.base import Gate
 from ganrepro.methods.base import epochs
@@ -246,7 +246,7 @@ def _expect_shape(
     elif before and array.shape != before[0].shape:
         wrong = f"{array.shape}, and {before[0].shape} of another seed"
     else:
-        of = known[output].source or known[output].target
+        of = known[output].target if run.row == GROUND_TRUTH else known[output].source or known[output].target
         if len(array) != (tested := len(manifest["names"]["test"][of])):
             wrong = f"of {len(array)} images, and there are {tested}"
     if wrong:
