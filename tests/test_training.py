@@ -35,6 +35,8 @@ EXPERIMENTS = [(study.name, row) for study in PARAMS.studies.values() for row in
 
 def method_of(study, row, **changes):
     found = PARAMS.studies[study].rows[row].method
+    if "source" in type(found.settings).model_fields:  # of several domains: here there are two
+        changes = {"source": None, "domains": None} | changes
     return tiny(type(found)(found.settings, found.data if found.data.classes else LABELS_AND_PHOTOS), **changes)
 
 
@@ -47,7 +49,7 @@ def images(method, count=5, window=None, device=CPU):
         shape = (count, method.settings.load_pixels, method.settings.load_pixels, 3)
         return torch.randint(0, 256, shape, generator=torch.Generator().manual_seed(seed)).byte()
 
-    labels = {"b": torch.arange(count) % 10} if method.feed().labels else None
+    labels = {"b": torch.arange(count) % 10} if method.feed().labels or method.feed().few else None
     sources = {"a": draw(1), "b": draw(2)}
     feed = method.feed()
     of = {domain: sources[domain][..., : method.data.channels(domain)] for domain in feed.domains}
