@@ -26,7 +26,7 @@ from ganrepro.evaluation.measures.base import Job, Needs
 from ganrepro.evaluation.measures.class_of_code import best_match, chance
 from ganrepro.evaluation.readers import classifier
 from ganrepro.evaluation.readers.base import Reader, Task
-from ganrepro.methods.base import Batch
+from ganrepro.methods.base import FEW, Batch
 from ganrepro.nets import small
 from ganrepro.nets.cpu_convolutions import accelerate
 from ganrepro.objectives.gan_losses import LOSSES, smoothed
@@ -214,7 +214,10 @@ def game(name, **changes):
     count = 6 * feed.batches
     images = {"b": torch.rand(count, 1, 8, 8, generator=random) * 2 - 1}
     noise = {key: kind.draw(count, random) for key, kind in feed.noise.items()}
-    return method, Players(method, 0, CPU), Batch(images, {"b": torch.arange(count) % 10}, noise)
+    labels = {"b": torch.arange(count) % 10}
+    if feed.few:
+        images, labels = images | {FEW: images["b"]}, labels | {FEW: labels["b"]}
+    return method, Players(method, 0, CPU), Batch(images, labels, noise)
 
 
 @pytest.mark.parametrize("name", ["lucic_gan", "dcgan"])

@@ -493,7 +493,7 @@ def test_a_photo_that_cannot_be_read_stops_no_other(tmp_path, folder, capsys):
         (["translate", "streets-tiny/cyclegan/9", "{tmp}/a.png", "--out", "{tmp}/new"], "has no seed 9"),
         (["translate", "camvid-128/cyclegan", "{tmp}/a.png", "--out", "{tmp}/new"], "not trained yet; name the study"),
         (["translate", "streets-tiny/ground-truth", "{tmp}/a.png", "--out", "{tmp}/new"], "a reference row"),
-        (["translate", "streets-comparison/cogan", "{tmp}/a.png", "--out", "{tmp}/new"], "has no generator for each way"),
+        (["translate", "streets-comparison/cogan", "{tmp}/a.png", "--out", "{tmp}/new"], "has no network that translates"),
         (["translate", "{tmp}/empty", "{tmp}/a.png", "--out", "{tmp}/new"], "no exported model: it has no config.json"),
         (["translate", "streets-comparison/simgan:photo2labels", "{tmp}/a.png", "--out", "{tmp}/new"], "makes labels2photo, not"),
         (["export", "{toy}", "--out", "{tmp}/toy"], "is there already"),
@@ -896,7 +896,7 @@ def test_the_doctor_says_what_there_is_and_no_secret(tmp_path, monkeypatch, caps
         "libraries",
         "torch",
         "example.org/mlflow",
-        "6 reports",
+        "7 reports",
         "0 of 15 trainings, no page yet",
         "1 result folders",
     ):
