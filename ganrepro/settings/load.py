@@ -394,7 +394,7 @@ def _tables(study: Study, experiment: ExperimentSettings, needs: Needs) -> dict[
             "against": table.against if table.against in kept else None,
         }
         tables[name] = table.model_copy(update=update)
-    if study.pooled and not tables:
+    if not tables and len({output.source for output in study.pooled}) == 1:  # one picture shows all of them
         whole = TableSettings(title="All translations", output=ALL, rows={row: [] for row in study.rows})
         tables[ALL] = whole.model_copy(update={"scores": printed(study.pooled[0], needs)})
     shown = {table.output for table in tables.values()}
