@@ -16,7 +16,7 @@ from pydantic import Field
 
 from ganrepro.errors import UnfitData
 from ganrepro.lazy import torch
-from ganrepro.methods.base import Adam, Batch, Feed, Loss, Normal, Player, Players, Random, Uniform
+from ganrepro.methods.base import Adam, Batch, Feed, Loss, Normal, Player, Players, Random
 from ganrepro.methods.outputs import Output
 from ganrepro.methods.several import SeveralDomainsSettings, WithLabels
 from ganrepro.objectives.gan_losses import LOSSES
@@ -51,8 +51,9 @@ class IcGAN(WithLabels[Settings]):
             raise UnfitData(f"makes images of a power of two from {FEWEST} pixels; crop_pixels is {side}")
 
     def feed(self) -> Feed:
-        order = {f"order/{domain}": Uniform((), 0.0, 1.0) for domain in self.domains}
-        return Feed(self.domains, noise=order | {f"code/{domain}": Normal((self.settings.code_size,)) for domain in self.domains})
+        return Feed(
+            self.domains, noise=self.order() | {f"code/{domain}": Normal((self.settings.code_size,)) for domain in self.domains}
+        )
 
     def losses(self) -> tuple[Loss, ...]:
         of_codes = Loss("code", "Encoders"), Loss("label", "Encoders")
@@ -71,15 +72,9 @@ class IcGAN(WithLabels[Settings]):
         alone = {name: Player((name,), adam) for name in ("discriminator", "generator")}
         return alone | {"encoders": Player(("encoder", "labeller"), adam)}
 
-    def buffers(self) -> dict[str, torch.Tensor]:
-        """The label of each domain, where steps find it on the device; they never change."""
-        return {"labels": torch.tensor([self.label(domain) for domain in self.domains])}
-
     def step(self, players: Players, batch: Batch) -> dict[str, torch.Tensor]:
         loss, judge, make = LOSSES["non-saturating"], players.networks["discriminator"], players.networks["generator"]
-        real = torch.cat([batch.images[domain] for domain in self.domains])
-        labels = players.buffers["labels"].repeat_interleave(len(real) // len(self.domains), 0)
-        wanted = labels[torch.cat([batch.noise[f"order/{domain}"] for domain in self.domains]).argsort()]
+        real, labels, wanted = self.shown(players, batch, self.domains)
         codes = torch.cat([batch.noise[f"code/{domain}"] for domain in self.domains])
 
         players.turn("generator")
@@ -93,8 +88,7 @@ class IcGAN(WithLabels[Settings]):
         players.turn("encoders")
         made = fake.detach()
         found, read = players.networks["encoder"](made), players.networks["labeller"](made)
-        misread = [-(wanted[:, part] * torch.nn.functional.log_softmax(read[:, part], 1)).sum(1) for part in self.parts.values()]
-        terms = {"code": (found - codes).square().mean(1), "label": torch.stack(misread).sum(0)}
+        terms = {"code": (found - codes).square().mean(1), "label": self.misread(read, wanted)}
         return losses | players.update("encoders", dict.fromkeys(terms, 1.0), terms)
 
     def generators(self) -> tuple[str, ...]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TypeVar
 
 from pydantic import Field
 
 from ganrepro.errors import UnfitData
-from ganrepro.methods.base import Method, ScheduleSettings
+from ganrepro.lazy import torch
+from ganrepro.methods.base import Batch, Method, Players, ScheduleSettings, Uniform
 from ganrepro.methods.outputs import Output, translation
 from ganrepro.schema.fields import Name
 
@@ -63,7 +65,8 @@ class SeveralDomains(Method[S]):
 class WithLabels(SeveralDomains[S]):
     """One network for all domains, which is told by a label what is wanted: one-of-n for each attribute of the dataset.
 
-    Attributes that are not known of a domain are zeros in its label.
+    Attributes that are not known of a domain are zeros in its label. A step is shown labels, and the same ones in another order
+    as those that are wanted, so that these are distributed as the data are (yunjey/stargan, solver.py).
     """
 
     @cached_property
@@ -87,6 +90,37 @@ class WithLabels(SeveralDomains[S]):
         """What is known of a domain's images."""
         known, values = self.data.attributes_of(domain), self.data.attributes(*self.domains)
         return [float(known.get(attribute) == value) for attribute, of in values.items() for value in of]
+
+    def buffers(self) -> dict[str, torch.Tensor]:
+        """The label of each domain, where steps find it on the device; they never change."""
+        return {"labels": torch.tensor([self.label(domain) for domain in self.domains])}
+
+    def order(self) -> dict[str, Uniform]:
+        """Random numbers of the feed, by which `shown` puts labels in another order."""
+        return {f"order/{domain}": Uniform((), 0.0, 1.0) for domain in self.domains}
+
+    def shown(self, players: Players, batch: Batch, domains: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Images of some domains, their labels, and those that are wanted: the same labels in another order."""
+        images = torch.cat([batch.images[domain] for domain in domains])
+        own = torch.stack([players.buffers["labels"][self.domains.index(domain)] for domain in domains])
+        labels = own.repeat_interleave(len(images) // len(domains), 0)
+        order = torch.cat([batch.noise[f"order/{domain}"] for domain in domains]).argsort()
+        return images, labels, labels[order]
+
+    def misread(self, read: torch.Tensor, labels: torch.Tensor, binary: bool = False) -> torch.Tensor:
+        """Loss of the attributes' logits (n, values) against labels (n, values and more), (n,); unknown ones count nothing.
+
+        Cross-entropy over the values of each attribute; binary: over each value being there or not, summed.
+        """
+        functional, lost = torch.nn.functional, torch.zeros(len(read), device=read.device)
+        for part in self.parts.values():
+            wanted = labels[:, part]
+            if binary:
+                of = functional.binary_cross_entropy_with_logits(read[:, part], wanted, reduction="none").sum(1)
+            else:
+                of = -(wanted * functional.log_softmax(read[:, part], 1)).sum(1)
+            lost = lost + of * wanted.sum(1)  # 1 where the attribute is known
+        return lost
 
     def check(self) -> None:
         super().check()

@@ -12,14 +12,14 @@ The published code's rate hardly decays (`solver.py`: by 1e-9 every 1,000th step
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from ganrepro.errors import UnfitData
 from ganrepro.lazy import torch
-from ganrepro.methods.base import Adam, Batch, Feed, Loss, Player, Players, Random, Uniform
+from ganrepro.methods.base import Adam, Batch, Feed, Loss, Player, Players, Random
 from ganrepro.methods.outputs import Output
 from ganrepro.methods.several import SeveralDomainsSettings, WithLabels
 from ganrepro.objectives.reconstruction import l1
@@ -88,8 +88,7 @@ class StarGAN(WithLabels[Settings]):
         return (size[1], size[0]) if isinstance(size, tuple) else (size, size)
 
     def feed(self) -> Feed:
-        order = {f"order/{domain}": Uniform((), 0.0, 1.0) for domain in self.domains}
-        return Feed(self.domains, noise=order, batches=self.settings.critic_steps)
+        return Feed(self.domains, noise=self.order(), batches=self.settings.critic_steps)
 
     def outputs(self) -> tuple[Output, ...]:
         right = super().outputs()
@@ -123,24 +122,12 @@ class StarGAN(WithLabels[Settings]):
         adam = Adam(s.learning_rate, s.adam_beta1, s.adam_beta2)
         return {"discriminator": Player(("discriminator",), adam), "generator": Player(("generator",), adam)}
 
-    def buffers(self) -> dict[str, torch.Tensor]:
-        """The label of each domain, where steps find it on the device; they never change."""
-        return {"labels": torch.tensor([self.label(domain) for domain in self.domains])}
-
     def step(self, players: Players, batch: Batch) -> dict[str, torch.Tensor]:
         parts, sets = batch.split(self.settings.critic_steps), self.sets.values()
-        losses = [self._judge(players, *self._shown(players, part, domains)) for part in parts for domains in sets]
-        losses += [self._translate(players, *self._shown(players, parts[-1], domains)) for domains in sets]
+        losses = [self._judge(players, *self.shown(players, part, domains)) for part in parts for domains in sets]
+        losses += [self._translate(players, *self.shown(players, parts[-1], domains)) for domains in sets]
         names = [loss.name for loss in self.losses()]
         return {name: torch.stack([of[name] for of in losses if name in of]).mean() for name in names}
-
-    def _shown(self, players: Players, batch: Batch, domains: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Images of a data set, their labels, and those that are wanted: the same labels in another order."""
-        images = torch.cat([batch.images[domain] for domain in domains])
-        own = torch.stack([players.buffers["labels"][self.domains.index(domain)] for domain in domains])
-        labels = own.repeat_interleave(len(images) // len(domains), 0)
-        order = torch.cat([batch.noise[f"order/{domain}"] for domain in domains]).argsort()
-        return images, labels, labels[order]
 
     def _judge(self, players: Players, real: torch.Tensor, labels: torch.Tensor, wanted: torch.Tensor) -> dict[str, torch.Tensor]:
         """A step of the discriminator. What was made is judged as fake, and never read for its attributes."""
@@ -152,7 +139,7 @@ class StarGAN(WithLabels[Settings]):
         terms = {
             "real": -patches.mean((1, 2, 3)),
             "fake": judge(fake)[0].mean((1, 2, 3)),
-            "domain_real": self.misread(read, labels),
+            "domain_real": self.misread(read, labels, s.classification == "binary"),
             "penalty": self.slope(judge, real, fake),
         }
         return players.update(
@@ -169,24 +156,12 @@ class StarGAN(WithLabels[Settings]):
         patches, read = players.networks["discriminator"](fake)
         terms = {
             "adversarial": -patches.mean((1, 2, 3)),
-            "domain_fake": self.misread(read, wanted),
+            "domain_fake": self.misread(read, wanted, s.classification == "binary"),
             "reconstruction": l1(make(fake, labels), real),
         }
         return players.update(
             "generator", {"adversarial": 1.0, "domain_fake": s.domain_weight, "reconstruction": s.reconstruction_weight}, terms
         )
-
-    def misread(self, read: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Loss of the attributes' logits (n, values) against labels (n, values and mask), (n,); unknown ones count nothing."""
-        functional, lost = torch.nn.functional, torch.zeros(len(read), device=read.device)
-        for part in self.parts.values():
-            wanted = labels[:, part]
-            if self.settings.classification == "one-of-n":
-                of = -(wanted * functional.log_softmax(read[:, part], 1)).sum(1)
-            else:
-                of = functional.binary_cross_entropy_with_logits(read[:, part], wanted, reduction="none").sum(1)
-            lost = lost + of * wanted.sum(1)  # 1 where the attribute is known
-        return lost
 
     @staticmethod
     def slope(judge: torch.nn.Module, real: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:
