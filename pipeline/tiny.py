@@ -206,6 +206,9 @@ def _see(params: settings.Params) -> None:
     method = study.rows["row"].method
     with contextlib.suppress(UnfitData):
         type(method)(method.settings, dataclasses.replace(method.data, shape=(4, 3))).check()
+    stargan: Any = params.studies["stargan"].rows["row"].method
+    label = torch.tensor([stargan.label(stargan.domains[0])])
+    stargan.misread(label, label, binary=True)
     levels = {domain: torch.zeros(4, 36, 54, method.data.channels(domain), dtype=torch.int32) for domain in method.feed().domains}
     TrainingImages(levels, method.feed(), method.settings, torch.device("cpu"), window=1, size=method.size, depth=16)
     for study in (study for name, study in params.studies.items() if name.startswith(SEEN)):

@@ -107,8 +107,9 @@ def application(store: Store, page: str, loopback: bool = True, hosts: Sequence[
 
 
 def filled(name: str, **words: str) -> str:
-    """A page of this folder with its words."""
-    page = Path(__file__).with_name(name).read_text(encoding="utf-8")
+    """A page of this folder with its words, and with the script that all pages have."""
+    page, common = (Path(__file__).with_name(file).read_text(encoding="utf-8") for file in (name, "common.js"))
+    page = page.replace("/* {{ common }} */", common)
     for key, text in words.items():
         page = page.replace(f"{{{{ {key} }}}}", html.escape(text))
     return page
