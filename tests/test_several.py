@@ -323,7 +323,7 @@ def test_the_error_counts_what_is_not_read_as_the_target(coloured, tmp_path):
 def test_domains_of_two_attributes_are_read_one_by_one():
     assert JOINT.told_apart and JOINT.attributes() == {"light": ("day", "dusk", "night"), "season": ("green", "snow")}
     assert reading.values_of("dusk", JOINT) == [1, reading.UNKNOWN]
-    assert reading.parts_of(JOINT) == {"light": slice(0, 3), "season": slice(3, 5)}
+    assert JOINT.places() == {"light": slice(0, 3), "season": slice(3, 5)}
     kept = DataSpec.of_values(JOINT.as_values())
     assert kept == JOINT
     assert "attributes" not in several(a={}, b={}).as_values()["domains"]["a"]

@@ -113,6 +113,14 @@ class DataSpec:
                 found.setdefault(attribute, {})[value] = None
         return {attribute: tuple(found[attribute]) for attribute in sorted(found)}
 
+    def places(self, *domains: str) -> dict[str, slice]:
+        """Where the values of each attribute stand, all behind one another: in a label, or among logits."""
+        places, first = {}, 0
+        for attribute, values in self.attributes(*domains).items():
+            places[attribute] = slice(first, first + len(values))
+            first += len(values)
+        return places
+
     def attributes_of(self, domain: str) -> Mapping[str, str]:
         """What is known of the images of one domain; others may be known of other domains."""
         return self.domains[domain].attributes or {"domain": domain}

@@ -80,11 +80,7 @@ class WithLabels(SeveralDomains[S]):
     @cached_property
     def parts(self) -> dict[str, slice]:
         """Places of each attribute's values in a label."""
-        parts, first = {}, 0
-        for attribute, values in self.data.attributes(*self.domains).items():
-            parts[attribute] = slice(first, first + len(values))
-            first += len(values)
-        return parts
+        return self.data.places(*self.domains)
 
     def label(self, domain: str) -> list[float]:
         """What is known of a domain's images."""

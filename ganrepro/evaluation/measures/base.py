@@ -92,10 +92,13 @@ class Job:
 
     @property
     def names(self) -> list[str]:
-        """Files of each folder: those of the test images that they are made from, or whatever was made from noise."""
+        """Files of each folder: those of the test images that they are made from, or whatever was made from noise.
+
+        The ground truth is made from nothing: its names are the target's, which in unpaired data are others.
+        """
         if self.output.source is None:
             return sorted(path.name for path in self.folders[0].glob("*.png"))
-        names: list[str] = self.manifest["names"]["test"][self.output.source]
+        names: list[str] = self.manifest["names"]["test"][self.output.target if self.row == GROUND_TRUTH else self.output.source]
         return names
 
     def expect_all(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ganrepro.data.spec import DataSpec
-from ganrepro.evaluation.measures.base import GROUND_TRUTH, IDENTITY, Job, Limits, Measure, Measured, Needs, Score, mean_of
+from ganrepro.evaluation.measures.base import IDENTITY, Job, Limits, Measure, Measured, Needs, Score, mean_of
 from ganrepro.methods.outputs import Output
 
 
@@ -32,9 +32,8 @@ class DomainError(Measure):
         from ganrepro.evaluation.readers.domains import UNKNOWN, read_values, values_of
 
         wanted, network, wrong = values_of(job.output.target, job.data), job.reader().network, []
-        names = job.real("test")[1] if job.row == GROUND_TRUTH else job.names  # unpaired images have other names
         for place in job.folders:
-            images = load_levels(place, names, job.channels, None, job.data.depth)
+            images = load_levels(place, job.names, job.channels, None, job.data.depth)
             read = read_values(network, images, job.data, job.device)
             wrong.append([any(r != w for r, w in zip(of, wanted, strict=True) if w != UNKNOWN) for of in read.tolist()])
         return mean_of([sum(of) / len(of) for of in zip(*wrong, strict=True)])

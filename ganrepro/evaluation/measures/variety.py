@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganrepro.data.spec import DataSpec
-from ganrepro.evaluation.measures.base import GROUND_TRUTH, Job, Measure, Measured, Score, mean_of
+from ganrepro.evaluation.measures.base import Job, Measure, Measured, Score, mean_of
 from ganrepro.methods.outputs import Output
 
 if TYPE_CHECKING:
@@ -36,12 +36,10 @@ class Variety(Measure):
     def measure(self, job: Job) -> Measured:
         import numpy as np
 
-        folder, real_names = job.real("test")
-        real = between(folder, real_names, job).mean()
+        real = between(*job.real("test"), job).mean()
         if real == 0:
             return Measured()  # of real images that are all the same
-        names = real_names if job.row == GROUND_TRUTH else job.names  # unpaired images have other names
-        passes = [mean_of(between(place, names, job), real).counts for place in job.folders]
+        passes = [mean_of(between(place, job.names, job), real).counts for place in job.folders]
         return Measured(np.concatenate([counts for counts in passes if counts is not None]))
 
 

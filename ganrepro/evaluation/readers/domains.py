@@ -49,7 +49,7 @@ class DomainReader(ReaderKind):
                 seen = torch.where(mirrored.to(device)[chosen][:, None, None, None], seen.flip(-1), seen)
                 optimiser.zero_grad(set_to_none=True)
                 logits, loss = network(seen), torch.zeros((), device=device)
-                for number, part in enumerate(parts_of(task.data).values()):
+                for number, part in enumerate(task.data.places().values()):
                     known = truth[chosen, number] != UNKNOWN
                     if bool(known.any()):
                         loss = loss + functional.cross_entropy(logits[known, part], truth[chosen, number][known])
@@ -72,15 +72,6 @@ class DomainReader(ReaderKind):
         return Gate("share of images whose domain is read right", float(right.double().mean()), task.trained.required or REQUIRED)
 
 
-def parts_of(data: DataSpec) -> dict[str, slice]:
-    """Which logits tell each attribute."""
-    parts, first = {}, 0
-    for attribute, values in data.attributes().items():
-        parts[attribute] = slice(first, first + len(values))
-        first += len(values)
-    return parts
-
-
 def values_of(domain: str, data: DataSpec) -> list[int]:
     """Number of the value of each attribute that the images of a domain have, UNKNOWN where nothing is said."""
     known = data.attributes_of(domain)
@@ -91,7 +82,7 @@ def read_values(network: Callable[[Tensor], Tensor], images: Tensor, data: DataS
     """The value of each attribute that is read in levels (n, channels, h, w): int64 (n, attributes), on the CPU."""
     with torch.no_grad():
         logits = torch.cat([network(levels_to_float(part.to(device), data.depth)).cpu() for part in torch.split(images, BATCH)])
-    return torch.stack([logits[:, part].argmax(1) for part in parts_of(data).values()], 1)
+    return torch.stack([logits[:, part].argmax(1) for part in data.places().values()], 1)
 
 
 def _network(filters: int, data: DataSpec) -> Classifier:
