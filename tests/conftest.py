@@ -112,11 +112,13 @@ def tiny(method: Method[Any], **changes: Any) -> Method[Any]:
         "generator_blocks": 1, "generator_filters": 4, "discriminator_filters": 4, "discriminator_receptive_field": 16,
         "load_pixels": 18, "crop_pixels": 16, "epoch_images": 4, "epochs_constant": 1, "epochs_decay": 2, "pool_images": 2,
         "features": READER, "feature_pixels": 32, "inversion_steps": 3, "filters": 4, "width": 16, "generator_width": 24,
-        "discriminator_width": 8, "discriminator_layers": 2, "labels": 10,
+        "discriminator_width": 8, "discriminator_layers": 2, "labels": 10, "poolings": 1, "tile_pixels": 24,
     }  # fmt: skip
     known = type(method.settings).model_fields
     if "domain" in known:
         small["load_pixels"] = 16  # from noise: no jitter
+    if getattr(method.settings, "network", "") == "window":
+        small["tile_pixels"] = 80
     small["batch_images"] = min(method.settings.batch_images, 2)
     made = method.with_settings(**({name: value for name, value in small.items() if name in known} | changes))
     return made.with_files({READER: small_segmenter(), "latest_net_G.pth": published_generator()})

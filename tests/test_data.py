@@ -381,6 +381,8 @@ def test_a_missing_archive_says_where_to_put_it(toy, tmp_path):
 
 
 OTHERS = {
+    "isbi2012",
+    "cells",
     "streets",
     "camvid",
     "bsds500",

@@ -53,7 +53,7 @@ def drawn(method, count=5):
     shapes = {d: (count, side, side, method.data.channels(d)) for d in feed.domains}
     images = {d: torch.randint(0, 256, shape, generator=random).byte() for d, shape in shapes.items()}
     labels = {d: torch.arange(count) % 3 for d in feed.domains} if feed.labels or feed.few else None
-    return TrainingImages(images, feed, method.settings, CPU, labels)
+    return TrainingImages(dict(method.training_images(images)), feed, method.settings, CPU, labels)
 
 
 @pytest.mark.parametrize("name", methods.names())

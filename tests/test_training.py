@@ -53,7 +53,7 @@ def images(method, count=5, window=None, device=CPU):
     sources = {"a": draw(1), "b": draw(2)}
     feed = method.feed()
     of = {domain: sources[domain][..., : method.data.channels(domain)] for domain in feed.domains}
-    return TrainingImages(of, feed, method.settings, device, labels, window=window)
+    return TrainingImages(dict(method.training_images(of)), feed, method.settings, device, labels, window=window)
 
 
 def run(method, save=lambda p: None, progress=None, players=None, every=1e9, window=None):

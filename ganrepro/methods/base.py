@@ -347,6 +347,13 @@ class Method(Generic[S]):
         """Other state that a step changes in place, by name, with its first values: BEGAN's running factor, a count."""
         return {}
 
+    def training_images(self, images: Mapping[str, torch.Tensor]) -> Mapping[str, torch.Tensor]:
+        """What steps see of the training images by domain, levels (n, h, w, c): these, or maps that a method makes of them.
+
+        What it adds, by names of its own, is cut as the images are; floating point stays as it is. The feed has to be paired.
+        """
+        return images
+
     def step(self, players: Players, batch: Batch) -> dict[str, torch.Tensor]:
         """One update of every player: reads and writes tensors only, and never waits for the device.
 

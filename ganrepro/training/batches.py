@@ -137,7 +137,8 @@ class TrainingImages:
             down = top[:, None] + high
             across = left[:, None] + torch.where(mirrored[:, None] > 0, wide.flip(0), wide)
             levels = images[place[:, None, None], down[:, :, None], across[:, None, :]]
-            crops[domain] = levels_to_float(levels, self.depth).permute(0, 3, 1, 2)
+            values = levels if levels.is_floating_point() else levels_to_float(levels, self.depth)
+            crops[domain] = values.permute(0, 3, 1, 2)
         return crops
 
     def batch_of(
@@ -208,4 +209,5 @@ def load_images(folder: Path, method: Method[Any], device: torch.device, loaded:
             raise ImageError(
                 f"{folder}: a class has {fewest} training images, and {each} of each are to have labels; lower labels"
             )
-    return TrainingImages(images, feed, settings, device, labels, method.data.upright, window, method.size, method.data.depth)
+    seen = dict(method.training_images(images))
+    return TrainingImages(seen, feed, settings, device, labels, method.data.upright, window, method.size, method.data.depth)

@@ -258,7 +258,7 @@ def time_steps() -> None:
     feed = method.feed()
     drawn = {name: torch.randint(0, 256, (count, *sides, method.data.channels(name))).byte() for name in feed.domains}
     labels = {name: torch.arange(count) % 2 for name in drawn} if feed.labels or feed.few else None
-    images = TrainingImages(drawn, feed, method.settings, device, labels, size=method.size)
+    images = TrainingImages(dict(method.training_images(drawn)), feed, method.settings, device, labels, size=method.size)
     engine = Engine(Players(method, 0, device), images, TIMED_STEPS + 1)
     engine.begin(0, 1, 1.0, 0, torch.zeros(0, len(engine.losses)))
     engine.step()

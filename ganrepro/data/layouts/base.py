@@ -120,11 +120,12 @@ def images(folder: Path) -> list[Path]:
     return files
 
 
-def find_root(folder: Path, root: str | None) -> Path:
-    """The data folder called `root` inside an extraction, at whatever depth (None: the top)."""
+def find_root(folder: Path, root: str | Sequence[str] | None) -> Path:
+    """The data folder called `root` (or one of these) inside an extraction, at whatever depth (None: the top)."""
     if root is None:
         return folder
-    folders = sorted((p for p in folder.rglob(root) if p.is_dir()), key=lambda p: len(p.parts))
+    names = [root] if isinstance(root, str) else [*root]
+    folders = sorted((p for name in names for p in folder.rglob(name) if p.is_dir()), key=lambda p: len(p.parts))
     if not folders:
-        raise SourceError(f"{folder}: no folder '{root}' in the archives; is this the right archive?")
+        raise SourceError(f"{folder}: no folder '{' or '.join(names)}' in the archives; is this the right archive?")
     return folders[0]

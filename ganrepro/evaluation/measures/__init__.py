@@ -11,6 +11,7 @@ from ganrepro.methods.outputs import Output
 NAMES = (
     "fcn_score",
     "label_colours",
+    "segments",
     "colour_histograms",
     "domain_error",
     "likeness",
