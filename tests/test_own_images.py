@@ -14,6 +14,7 @@ from test_pipeline import dvc_is_clean, planned, project, shell
 pytestmark = pytest.mark.slow
 
 COLOURS = {"sky": [0, 0, 255], "ground": [0, 200, 0]}
+BLACK_AND_WHITE = {"background": [0, 0, 0], "cell": [255, 255, 255]}
 SMALL = {
     "load_pixels": 18, "crop_pixels": 16, "epoch_images": 4, "epochs_constant": 1, "epochs_decay": 1, "generator_filters": 2,
     "discriminator_filters": 2, "discriminator_receptive_field": 16,
@@ -27,6 +28,10 @@ NOISE = {
 SEVERAL = {name: SMALL[name] for name in SMALL if not name.endswith("field")} | {
     "method": "stargan", "reader": "tiny", "generator_blocks": 1, "discriminator_layers": 2, "source": "summer",
 }  # fmt: skip
+MASKS = {
+    "method": "unet", "load_pixels": 16, "crop_pixels": 16, "poolings": 1, "tile_pixels": 24, "filters": 2, "epoch_images": 4,
+    "epochs_constant": 2, "epochs_decay": 0,
+}  # fmt: skip
 # name -> what params.yaml says of the dataset, and of the study
 KINDS = {
     "unpaired": ({}, UNPAIRED),
@@ -37,6 +42,7 @@ KINDS = {
     "classes": ({"layout": "classes"}, NOISE),
     "domains": ({"layout": "domains"}, UNPAIRED | {"domains": ["winter", "summer"]}),
     "several": ({"layout": "domains"}, SEVERAL),
+    "masks": ({"palette": BLACK_AND_WHITE}, MASKS),
 }  # fmt: skip
 
 
@@ -63,6 +69,10 @@ def draw(place):
             labels = np.array(list(COLOURS.values()), np.uint8)[np.kron(random.integers(0, 2, (3, 3)), np.ones((8, 8), int))]
             (place / f"labelled/{split}A").mkdir(parents=True, exist_ok=True)
             Image.fromarray(labels).save(place / f"labelled/{split}A/{i}.png")
+            photo(place / f"masks/{split}B/{i}.png", random, "L")
+            mask = np.kron(random.permutation([0, 255] * 8).reshape(4, 4), np.ones((6, 6))).astype(np.uint8)
+            (place / f"masks/{split}A").mkdir(parents=True, exist_ok=True)
+            Image.fromarray(mask).save(place / f"masks/{split}A/{i}.png")
             for name in ("autumn", "summer", "winter"):
                 photo(place / f"domains/{split}/{name}/{name}{i}.jpg", random)
                 photo(place / f"several/{split}/{name}/{name}{i}.jpg", random)
@@ -238,3 +248,11 @@ def test_dvc_recorded_all_of_it(made):
     assert dvc_is_clean(made)
     lock = (made / "dvc.lock").read_text(encoding="utf-8")
     assert all(f"report@of_{name}" in lock for name in KINDS) and ROOT.exists()
+def test_images_and_their_masks(made):
+    """Grey images and black-and-white masks, segmented by U-Net."""
+    page = page_of(made, "masks")
+    assert "Pixel error" in page and "Variation of inf." in page and "SEG" in page and "Class IoU" in page
+    assert "| Ground truth | **0.0000** |" in page or "Ground truth" in page
+    assert "(of_masks/photo2labels.png)" in page
+
+
