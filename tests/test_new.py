@@ -153,6 +153,7 @@ def test_every_preset_is_a_study(raw, kind, size):
         "unpaired": {"source": "folder", "folders": {"a": "x", "b": "y"}},
         "paired": {"source": "folder", "folders": {"a": "x", "b": "y"}, "paired": True},
         "classes": {"source": "folder", "path": "x", "layout": "classes"},
+        "masks": {"source": "folder", "folders": {"a": "x", "b": "y"}, "paired": True, "palette": {"n": [0] * 3, "y": [9] * 3}},
     }[kind] | {"pixels": 64}
     raw["studies"]["mine"] = new.study_of("mine", kind, size, 100)
     study = parsed(raw).studies["mine"]
@@ -167,7 +168,8 @@ def test_every_preset_is_a_study(raw, kind, size):
     [
         (
             ["mine"],
-            "expected one of --a and --b, --side-by-side, --edges, --grey, --holes, --shrink, --classes, --domains; got none",
+            "expected one of --a and --b, --side-by-side, --edges, --grey, --holes, --shrink, --classes, --domains, "
+            "--images and --masks; got none",
         ),
         (["mine", "--a", "a"], "expected one of --a and --b"),
         (["mine", "--a", "a", "--b", "b", "--edges", "a"], "got --a and --b and --edges"),
@@ -181,6 +183,8 @@ def test_every_preset_is_a_study(raw, kind, size):
         (["streets", "--a", "a", "--b", "b"], "streets: there is one already under datasets"),
         (["Mine!", "--a", "a", "--b", "b"], "'Mine!'"),
         (["mine", "--domains", "a", "other/a"], "expected folders of different names"),
+        (["mine", "--images", "a"], "--images and --masks: belong together"),
+        (["mine", "--images", "a", "--masks", "b"], "b/0.png: expected at most 16 colours in all label maps; store them as PNG"),
     ],
 )
 def test_words_that_will_not_do_get_one_line_and_nothing_is_written(tmp_path, monkeypatch, words, said):
@@ -192,6 +196,28 @@ def test_words_that_will_not_do_get_one_line_and_nothing_is_written(tmp_path, mo
         cli.main(["new", *words])
     assert said in str(stopped.value) and "\n" not in str(stopped.value)
     assert (tmp_path / "params.yaml").read_bytes() == (ROOT / "params.yaml").read_bytes()
+
+
+def test_images_and_masks_become_a_study_of_unet(tmp_path, monkeypatch, capsys):
+    draw(tmp_path / "cells", mode="L", size=(40, 30))
+    (tmp_path / "masks").mkdir()
+    for i in range(8):
+        mask = np.zeros((30, 40), np.uint8)
+        mask[5 + i : 20, 3:30] = 200
+        Image.fromarray(mask).save(tmp_path / f"masks/{i}.png")
+    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    shutil.copytree(ROOT / "papers", tmp_path / "papers")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(new, "minutes", lambda *about: 1.0)
+    cli.main(["new", "mine", "--images", "cells", "--masks", "masks"])
+    assert "classes: background, object; rename them" in capsys.readouterr().out
+    written = YAML(typ="safe", pure=True).load((tmp_path / "params.yaml").read_text(encoding="utf-8"))
+    assert written["datasets"]["mine"]["palette"] == {"background": [0, 0, 0], "object": [200, 200, 200]}
+    study = parsed(written).studies["mine"]
+    assert [row.method.name for row in study.rows.values()] == ["unet"] and not study.reader
+    (tmp_path / "masks/0.png").unlink()
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["new", "other", "--images", "cells", "--masks", "masks"])
 
 
 @pytest.mark.slow

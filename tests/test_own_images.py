@@ -248,11 +248,11 @@ def test_dvc_recorded_all_of_it(made):
     assert dvc_is_clean(made)
     lock = (made / "dvc.lock").read_text(encoding="utf-8")
     assert all(f"report@of_{name}" in lock for name in KINDS) and ROOT.exists()
+
+
 def test_images_and_their_masks(made):
     """Grey images and black-and-white masks, segmented by U-Net."""
     page = page_of(made, "masks")
     assert "Pixel error" in page and "Variation of inf." in page and "SEG" in page and "Class IoU" in page
     assert "| Ground truth | **0.0000** |" in page or "Ground truth" in page
     assert "(of_masks/photo2labels.png)" in page
-
-

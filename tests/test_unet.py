@@ -10,7 +10,7 @@ from conftest import LABELS_AND_PHOTOS, images_with_classes, method_of, tiny
 from PIL import Image
 from scipy.special import entr
 from skimage.measure import label
-from test_few_labels import Caught
+from test_few_labels import ABOUT, Caught
 
 from ganrepro.data.layouts import cells
 from ganrepro.data.layouts.base import Place
@@ -21,9 +21,15 @@ from ganrepro.evaluation.measures.segments import MEASURE, THRESHOLDS, counts_of
 from ganrepro.methods.base import Batch
 from ganrepro.methods.unet import MAP, Settings
 from ganrepro.nets import elastic, unet
+from ganrepro.nets.architecture import Architecture
+from ganrepro.nets.to_label_map import drawn, probabilities
 from ganrepro.nets.unet_sizes import sizes_of
 from ganrepro.objectives.pixel_weights import border_weights, class_weights
 from ganrepro.schema.datasets import DatasetSettings
+from ganrepro.use import tiles
+from ganrepro.use.export import export
+from ganrepro.use.rows import ModelError
+from ganrepro.use.translator import Translator, read_folder
 
 TWO = {"background": [0, 0, 0], "cell": [255, 255, 255]}
 CELLS = spec_of({"domains": {"a": "label maps", "b": {"kind": "photos", "channels": 1}}, "palette": TWO})
@@ -252,23 +258,50 @@ def test_a_tile_and_its_map_move_together():
 
 
 def test_two_classes_are_mixed_by_their_probability_and_more_are_chosen():
-    two, three = tiny(method_of("unet", CELLS)), tiny(method_of("unet"))
     shares = torch.tensor([[[[0.25, 1.0]], [[0.75, 0.0]]]])
-    assert torch.allclose(two.drawn(shares), torch.tensor([[[[0.5, -1.0]]] * 3]))
-    drawn = three.drawn(torch.tensor([[[[0.4]], [[0.35]], [[0.25]]]]))
-    assert torch.allclose((drawn[0, :, 0, 0] + 1) * 127.5, torch.tensor([0.0, 0.0, 200.0]))
+    assert torch.allclose(drawn(shares, torch.tensor([*TWO.values()])), torch.tensor([[[[0.5, -1.0]]] * 3]))
+    chosen = drawn(torch.tensor([[[[0.4]], [[0.35]], [[0.25]]]]), torch.tensor([*LABELS_AND_PHOTOS.palette.values()]))
+    assert torch.allclose((chosen[0, :, 0, 0] + 1) * 127.5, torch.tensor([0.0, 0.0, 200.0]))
 
 
-def test_untrained_maps_are_the_mean_of_all_turns():
-    method = tiny(method_of("unet", CELLS))
-    net, image = method.networks(lambda purpose: torch.Generator().manual_seed(1))["network"].eval(), torch.randn(1, 1, 16, 16)
+def test_maps_turn_with_the_image():
+    """As the mean over all turns does, whatever the network; tolerance: rounding (1e-5)."""
+    net, image = network("u-net", 1), torch.randn(1, 1, 16, 16)
     with torch.no_grad():
-        found = method.probabilities(net, image)
-        for k in range(4):  # whatever the image is turned by, so is its map
+        found = probabilities(net, image, True)
+        for k in range(4):
             assert torch.allclose(
-                method.probabilities(net, torch.rot90(image, k, (2, 3))), torch.rot90(found, k, (2, 3)), atol=1e-5
+                probabilities(net, torch.rot90(image, k, (2, 3)), True), torch.rot90(found, k, (2, 3)), atol=1e-5
             )
-        assert torch.allclose(method.probabilities(net, image.flip(-1)), found.flip(-1), atol=1e-5)
+        assert torch.allclose(probabilities(net, image.flip(-1), True), found.flip(-1), atol=1e-5)
+        assert not torch.allclose(probabilities(net, image.flip(-1), False), found.flip(-1), atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["u-net", "padded", "window", "grey", "constant"])
+def test_a_network_that_segments_is_a_model_to_use(kind, tmp_path):
+    """Read back from its folder it makes the same label maps, of photos larger than any tile too; no graph holds it."""
+    method = tiny(method_of("unet", CELLS, network=kind, tile_pixels={"window": 80, "padded": 32}.get(kind, 572)))
+    (output,) = method.outputs()
+    networks = method.networks(lambda purpose: torch.Generator().manual_seed(1))
+    name, words = method.network_of(output)
+    architecture = Architecture(**words)
+    built = architecture.build()
+    built.load_state_dict(networks[name].state_dict())
+    model = Translator(
+        "m", architecture, built.train(), "b", "a", output.name, "t", 16, dict(CELLS.palette), ABOUT, CELLS.label_maps
+    )
+    photo = torch.rand(2, 1, 50, 61, generator=torch.Generator().manual_seed(2)) * 2 - 1
+    made = method.generate(output, networks, Batch({"b": photo}), torch.Generator())
+    assert not model.noisy and made.shape == (2, 3, 50, 61) and torch.allclose(model(photo), made, atol=1e-5)
+    export(model, "folder", tmp_path / "exported", [photo[0]])
+    assert torch.equal(read_folder(tmp_path / "exported")(photo), model(photo))
+    levels = (np.random.default_rng(0).random((90, 75, 1)) * 255).astype(np.uint8)
+    assert np.array_equal(tiles.translate(model, levels, 32, 8), model.levels(levels))
+    with pytest.raises(ModelError, match="segments tile by tile, which no graph holds"):
+        export(model, "onnx", tmp_path / "m.onnx", [photo[0]])
+    if kind == "u-net":
+        with pytest.raises(UserError, match="images of 6 x 90 pixels; a context of 8 to each side needs more"):
+            model.whole(torch.zeros(1, 1, 90, 6))
 
 
 @pytest.mark.parametrize(

@@ -896,7 +896,7 @@ def test_the_doctor_says_what_there_is_and_no_secret(tmp_path, monkeypatch, caps
         "libraries",
         "torch",
         "example.org/mlflow",
-        "7 reports",
+        "10 reports",
         "0 of 15 trainings, no page yet",
         "1 result folders",
     ):

@@ -12,8 +12,7 @@ DEVIATION(small-window): the sliding window sees 79 pixels through five layers; 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -40,8 +39,6 @@ from ganrepro.schema.fields import Beta, Count, CountOrZero, Filters, Pixels, Po
 
 if TYPE_CHECKING:
     import numpy as np
-
-    from ganrepro.nets.unet import Segmenting
 
 MAP = "map"  # among the images of a step: class of each pixel, and what it counts
 GRID = 3  # points of the coarse grid of displacements, to each side
@@ -149,8 +146,7 @@ class UNet(Method[Settings]):
         from ganrepro.objectives.pixel_weights import border_weights, class_weights
 
         s, many = self.settings, len(self.data.palette)
-        colours = torch.tensor(list(self.data.palette.values()))
-        classes = np.stack([_nearest(levels, colours) for levels in images[self.target].cpu()])
+        classes = np.stack([_nearest(levels, self.colours) for levels in images[self.target].cpu()])
         weights = np.ones(many)
         if s.class_weights:
             try:
@@ -206,27 +202,22 @@ class UNet(Method[Settings]):
     def generate(
         self, output: Output, networks: Mapping[str, torch.nn.Module], batch: Batch, random: torch.Generator
     ) -> torch.Tensor:
-        return self.drawn(self.probabilities(networks["network"].eval(), batch.images[self.source]))  # type: ignore[arg-type]
+        from ganrepro.nets.to_label_map import drawn, probabilities
 
-    def probabilities(self, network: Segmenting, images: torch.Tensor) -> torch.Tensor:
-        """Of each class at each pixel, (n, classes, h, w)."""
-        from ganrepro.nets.unet import turned_back, turns, whole
+        network: Any = networks["network"].eval()
+        return drawn(probabilities(network, batch.images[self.source], self.settings.turned), self.colours)
 
-        if not self.settings.turned:
-            return whole(network, images).softmax(1)
-        maps = [turned_back(whole(network, seen).softmax(1), quarter, mirrored) for seen, quarter, mirrored in turns(images)]
-        return torch.stack(maps).mean(0)
+    def network_of(self, output: Output) -> tuple[str, dict[str, Any]]:
+        s = self.settings
+        return "network", {
+            "generator": "segmenting", "filters": s.filters, "inputs": self.data.channels(self.source), "segmenting": s.network,
+            "poolings": s.poolings, "turned": s.turned, "colours": tuple(tuple(c) for c in self.data.palette.values()),
+        }  # fmt: skip
 
-    def drawn(self, probabilities: torch.Tensor) -> torch.Tensor:
-        """Label maps in their colours, (n, 3, h, w) in [-1, 1]; of two classes mixed by their probability."""
-        colours = self._colours.to(probabilities)
-        if len(colours) != 2:
-            probabilities = torch.nn.functional.one_hot(probabilities.argmax(1), len(colours)).movedim(-1, 1).to(probabilities)
-        return torch.einsum("nkhw,kc->nchw", probabilities, colours)
-
-    @cached_property
-    def _colours(self) -> torch.Tensor:
-        return torch.tensor(list(self.data.palette.values()), dtype=torch.float32) / 127.5 - 1
+    @property
+    def colours(self) -> torch.Tensor:
+        """Of the classes, (classes, 3) in 0..255."""
+        return torch.tensor(list(self.data.palette.values()))
 
 
 def _nearest(levels: torch.Tensor, colours: torch.Tensor) -> np.ndarray:

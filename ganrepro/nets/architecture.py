@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from ganrepro.nets.blocks import BatchNorm, InstanceNorm
 from ganrepro.nets.generators import ResnetBlock, UNet, build_generator
 from ganrepro.nets.stargan import ToOneDomain
+from ganrepro.nets.to_label_map import ToLabelMap
+from ganrepro.nets.unet_sizes import Kind
 
 
 @dataclass(frozen=True)
@@ -19,12 +21,13 @@ class Architecture:
 
     pixels: of a U-Net, the size that it halves down to one pixel.  norm: 'own' as its flavour has it, or the norm that all its
     layers have instead.  biased: whether convolutions before norms have a bias (None: as the flavour).  block_dropout:
-    ResNet blocks with dropout between their convolutions, as old published models.  label, reflect: of 'stargan', what is wanted,
-    and its padding.  zero_padding, replicate_padding: zeros, or
+    ResNet blocks with dropout between their convolutions, as old published models.  zero_padding, replicate_padding: zeros, or
     the pixels at the edge, in place of mirrored ones in ResNet blocks.  dropout: false where its layers of dropout are off.
+    label, reflect: of 'stargan', what is wanted, and its padding.  segmenting, poolings, turned, colours: of 'segmenting', see
+    `nets.to_label_map`.
     """
 
-    generator: Literal["resnet", "unet", "encoder-decoder", "stargan"]
+    generator: Literal["resnet", "unet", "encoder-decoder", "stargan", "segmenting"]
     filters: int
     inputs: int = 3
     outputs: int = 3
@@ -40,21 +43,32 @@ class Architecture:
     dropout: bool = True
     label: tuple[float, ...] = ()
     reflect: bool = False
+    segmenting: Kind = "u-net"
+    poolings: int = 0
+    turned: bool = False
+    colours: tuple[tuple[int, ...], ...] = ()
 
     @property
     def multiple(self) -> int:
         """Sizes have to be multiples of this: what the network halves, it doubles again."""
-        return 4 if self.any_size else self.pixels
+        return 1 if self.by_tiles else 4 if self.any_size else self.pixels
+
+    @property
+    def by_tiles(self) -> bool:
+        """Whether it takes a large image tile by tile itself."""
+        return self.generator == "segmenting"
 
     @property
     def any_size(self) -> bool:
         """Whether it is the same function at any size, as no U-Net is."""
-        return self.generator in ("resnet", "stargan")
+        return self.generator in ("resnet", "stargan", "segmenting")
 
     def build(self) -> nn.Module:
         """The network for images of any size that is a multiple, with weights to be filled in."""
         if self.generator == "stargan":
             return ToOneDomain(self.inputs, self.label, self.filters, self.blocks, self.reflect)
+        if self.generator == "segmenting":
+            return ToLabelMap(self.segmenting, self.inputs, self.colours, self.filters, self.poolings, self.turned)
         network = build_generator(
             self.generator, blocks=self.blocks, filters=self.filters, pixels=self.pixels, flavour=self.flavour,
             bottleneck_norm=self.bottleneck_norm, generator=torch.Generator(), inputs=self.inputs, outputs=self.outputs,
@@ -72,8 +86,9 @@ class Architecture:
 
     def as_values(self) -> dict[str, Any]:
         """For config.json; what only some networks have, of these alone."""
-        own = ("label", "reflect") if self.generator != "stargan" else ()
-        return {name: value for name, value in asdict(self).items() if name not in own}
+        own = {"stargan": ("label", "reflect"), "segmenting": ("segmenting", "poolings", "turned", "colours")}
+        others = {name for generator, names in own.items() if generator != self.generator for name in names}
+        return {name: value for name, value in asdict(self).items() if name not in others}
 
 
 class AnySizeUNet(nn.Module):

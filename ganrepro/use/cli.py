@@ -327,6 +327,8 @@ def parser() -> argparse.ArgumentParser:
     words.add_argument("--holes", type=Path, metavar="FOLDER", help="photos, in which holes are to be filled")
     words.add_argument("--shrink", type=Path, metavar="FOLDER", help="photos, to be made sharp from a quarter of their size")
     words.add_argument("--classes", type=Path, metavar="FOLDER", help="a folder inside for each class: new pictures from noise")
+    words.add_argument("--images", type=Path, metavar="FOLDER", help="pictures to be segmented, with --masks")
+    words.add_argument("--masks", type=Path, metavar="FOLDER", help="their label maps, of equal names, in a few colours, as PNG")
     words.add_argument("--domains", type=Path, nargs="+", metavar="FOLDER", help="several kinds; the first two are translated")
     words.add_argument("--size", choices=["small", "medium", "paper"], help="(default: what trains here in 20 minutes)")
     held_out = "pictures held out for testing, of each kind, or of all classes (default: a tenth)"

@@ -52,6 +52,8 @@ def export(model: Translator, kind: Kind, path: Path, images: Sequence[Tensor], 
     """
     if not images:
         raise ModelError("export: expected at least one image to compare on, got none")
+    if kind != "folder" and model.architecture.by_tiles:
+        raise ModelError(f"{model.name}: segments tile by tile, which no graph holds; use `--to folder`")
     if examples and kind != "folder":
         raise ModelError(f"examples: an exported {kind} file holds none; with `--to folder` they go into it")
     if kind == "folder":

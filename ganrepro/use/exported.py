@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, 
 
 from ganrepro.data.spec import DataSpec, Domain
 from ganrepro.evaluation.measures import SCORES
+from ganrepro.nets import unet_sizes
 from ganrepro.store.files import plain, sha256
 from ganrepro.use.rows import ModelError
 
@@ -59,7 +60,7 @@ About = Annotated[dict[str, Any], AfterValidator(_in_order)]
 class _Architecture(_Strict):
     """Words of `nets.architecture.Architecture`, which has their meaning."""
 
-    generator: Literal["resnet", "unet", "encoder-decoder", "stargan"]
+    generator: Literal["resnet", "unet", "encoder-decoder", "stargan", "segmenting"]
     filters: Annotated[int, Field(ge=1, le=1024)]
     inputs: Literal[1, 3, 4] = 3
     outputs: Literal[1, 3, 4] = 3
@@ -75,6 +76,16 @@ class _Architecture(_Strict):
     dropout: bool = True
     label: Annotated[tuple[Annotated[float, Field(ge=0, le=1)], ...], Field(max_length=256)] = ()
     reflect: bool = False
+    segmenting: unet_sizes.Kind = "u-net"
+    poolings: Annotated[int, Field(ge=0, le=6)] = 0
+    turned: bool = False
+    colours: Annotated[tuple[tuple[Level, Level, Level], ...], Field(max_length=255)] = ()
+
+    @model_validator(mode="after")
+    def _colours_fit(self) -> _Architecture:
+        if (self.generator == "segmenting") is not (len(self.colours) > 1) or (self.colours and self.outputs != 3):
+            raise ValueError("colours: of a generator `segmenting` alone, two or more, in three channels")
+        return self
 
     @model_validator(mode="after")
     def _label_fits(self) -> _Architecture:

@@ -25,8 +25,8 @@ from ruamel.yaml.error import YAMLError
 from ganrepro import settings
 from ganrepro.arithmetic import PORTABLE
 from ganrepro.data import layouts
-from ganrepro.data.images import height_and_width, read_levels
-from ganrepro.data.layouts.base import Place
+from ganrepro.data.images import height_and_width, read_levels, read_rgb
+from ganrepro.data.layouts.base import Place, images
 from ganrepro.data.own import FEWEST, derived_of, entry_of, files_of, notes_of
 from ganrepro.errors import ConfigError, UserError
 from ganrepro.schema.datasets import DatasetSettings
@@ -37,8 +37,10 @@ from ganrepro.store.files import plain, replacing
 TIMED_STEPS = 4
 ALIKE, MOST_OF = 0.1, 0.8  # so much alike, so many of the pictures: of one shape
 MINUTES = 20.0  # of a training, up to which a size is chosen unasked
-ROW = {"unpaired": "cyclegan", "paired": "l1-cgan", "classes": "ns"}  # of the experiments below
+MOST_COLOURS = 16  # of label maps
+ROW = {"unpaired": "cyclegan", "paired": "l1-cgan", "classes": "ns", "masks": "unet"}  # of the experiments below
 NARROW = {"generator_filters": 16, "discriminator_filters": 16, "learning_rate": 0.0008}
+TILES = {"poolings": 3, "tile_pixels": 204, "elastic_pixels": 3, "optimiser": "adam", "learning_rate": 0.001}  # of U-Net
 WIDER = {"generator_filters": 32, "discriminator_filters": 32, "learning_rate": 0.0004}
 # kind of data -> size -> settings, and about how many steps; None: the paper's epochs
 PRESETS: dict[str, dict[str, tuple[dict[str, Any], int | None]]] = {
@@ -59,16 +61,22 @@ PRESETS: dict[str, dict[str, tuple[dict[str, Any], int | None]]] = {
         "medium": ({"load_pixels": 64, "crop_pixels": 64, "filters": 32, "batch_images": 64}, 10_000),
         "paper": ({"load_pixels": 64, "crop_pixels": 64}, None),
     },
+    "masks": {
+        "small": (TILES | {"load_pixels": 128, "crop_pixels": 128, "filters": 16}, 1000),
+        "medium": (TILES | {"load_pixels": 256, "crop_pixels": 256, "filters": 32}, 3000),
+        "paper": ({"load_pixels": 512, "crop_pixels": 512}, None),
+    },
 }  # fmt: skip
 EXPERIMENTS = {  # kind of data -> experiment, method
     "unpaired": ("cyclegan-ablation", "cyclegan"), "paired": ("pix2pix-ablation", "pix2pix"),
-    "classes": ("gan-losses", "lucic_gan"),
+    "classes": ("gan-losses", "lucic_gan"), "masks": ("unet", "unet"),
 }  # fmt: skip
 # what one line more makes of a study, by kind
 MORE = {
     "unpaired": "rows: [cyclegan, gan-alone]    # a row more, without the cycle; seeds: [0, 1, 2] for intervals",
     "paired": "rows: [l1-cgan, l1]    # a row more, the blurred baseline; seeds: [0, 1, 2] for intervals",
     "classes": "rows: [ns, wgan-gp]    # a row more, another loss; seeds: [0, 1, 2] for intervals",
+    "masks": "rows: [unet, constant]    # a row more; seeds: [0, 1, 2] for intervals; turned: false where up is up",
 }
 
 
@@ -96,15 +104,17 @@ def dataset_of(args: Any, root: Path) -> dict[str, Any]:
     ways = {
         "--a and --b": args.a and args.b, "--side-by-side": args.side_by_side, "--edges": args.edges,
         "--grey": args.grey, "--holes": args.holes, "--shrink": args.shrink,
-        "--classes": args.classes, "--domains": args.domains,
+        "--classes": args.classes, "--domains": args.domains, "--images and --masks": args.images and args.masks,
     }  # fmt: skip
+    if bool(args.images) is not bool(args.masks):
+        raise UserError("--images and --masks: belong together, pictures and their label maps of equal names; name both")
     given = [way for way, value in ways.items() if value]
     if len(given) != 1 or bool(args.a) is not bool(args.b):
         raise UserError(f"expected one of {', '.join(ways)}; got {' and '.join(given) or 'none'}")
     if args.pairs and not args.a:
         raise UserError("--pairs: says that --a and --b hold pictures of equal names; name both")
     made: dict[str, Any] = {"source": FOLDER}
-    places = (args.a, args.b, args.side_by_side, args.classes, _photos(args), *(args.domains or ()))
+    places = (args.a, args.b, args.side_by_side, args.classes, _photos(args), args.images, args.masks, *(args.domains or ()))
     for place in (place for place in places if place is not None):
         if not place.expanduser().is_dir():
             raise UserError(f"{place}: no such folder; name one with pictures")
@@ -112,6 +122,9 @@ def dataset_of(args: Any, root: Path) -> dict[str, Any]:
         made |= {"folders": {"a": _seen_from(root, args.a), "b": _seen_from(root, args.b)}} | (
             {"paired": True} if args.pairs else {}
         )
+    elif args.masks:
+        folders = {"a": _seen_from(root, args.masks), "b": _seen_from(root, args.images)}
+        made |= {"folders": folders, "paired": True, "palette": palette_of(args.masks)}
     elif photos := _photos(args):
         how = {"edges": "canny"} if args.edges else {"derived": "grey" if args.grey else "holes" if args.holes else "shrink-4"}
         made |= {"folders": {"b": _seen_from(root, photos)}} | how
@@ -124,6 +137,21 @@ def dataset_of(args: Any, root: Path) -> dict[str, Any]:
         place = args.side_by_side or args.classes
         made |= {"path": _seen_from(root, place), "layout": "side-by-side" if args.side_by_side else "classes"}
     return made | ({"test_images": args.test} if args.test else {})
+
+
+def palette_of(folder: Path) -> dict[str, list[int]]:
+    """The colours of a folder's label maps by names to begin with, dark ones first. UserError where they are no label maps."""
+    found: set[int] = set()
+    for path in images(folder.expanduser()):
+        levels = np.asarray(read_rgb(path), np.int64)
+        found |= {*np.unique((levels[..., 0] * 256 + levels[..., 1]) * 256 + levels[..., 2]).tolist()}
+        if len(found) > MOST_COLOURS:
+            raise UserError(f"{path}: expected at most {MOST_COLOURS} colours in all label maps; store them as PNG, not resized")
+    if len(found) < 2:
+        raise UserError(f"{folder}: all label maps have one colour; expected two or more, each of a class")
+    colours = sorted(([code >> 16, code >> 8 & 255, code & 255] for code in found), key=lambda c: (sum(c), c))
+    names = ["background", "object"] if len(colours) == 2 else [f"class-{number}" for number in range(len(colours))]
+    return dict(zip(names, colours, strict=True))
 
 
 def _photos(args: Any) -> Path | None:
@@ -256,7 +284,9 @@ def time_steps() -> None:
     method, device = row.method, devices.device(params.device)
     sides, count = height_and_width(method.data.size(method.settings.load_pixels)), min(16, request["images"])
     feed = method.feed()
-    drawn = {name: torch.randint(0, 256, (count, *sides, method.data.channels(name))).byte() for name in feed.domains}
+    squares = {name: (count, *(-(-side // 16) for side in sides), method.data.channels(name)) for name in feed.domains}
+    coarse = {name: torch.randint(0, 256, shape).byte().repeat_interleave(16, 1) for name, shape in squares.items()}
+    drawn = {name: of.repeat_interleave(16, 2)[:, : sides[0], : sides[1]].contiguous() for name, of in coarse.items()}
     labels = {name: torch.arange(count) % 2 for name in drawn} if feed.labels or feed.few else None
     images = TrainingImages(dict(method.training_images(drawn)), feed, method.settings, device, labels, size=method.size)
     engine = Engine(Players(method, 0, device), images, TIMED_STEPS + 1)
@@ -330,7 +360,15 @@ def new(args: Any) -> str:
     given = dataset_of(args, file.parent)
     with contextlib.chdir(file.parent):
         looked = look(DatasetSettings(**given, pixels=64))
-    kind = "classes" if args.classes else "paired" if args.pairs or args.side_by_side or _photos(args) else "unpaired"
+    kind = (
+        "classes"
+        if args.classes
+        else "masks"
+        if args.masks
+        else "paired"
+        if args.pairs or args.side_by_side or _photos(args)
+        else "unpaired"
+    )
     images = max(looked.counts.values()) if kind != "classes" else sum(looked.counts.values())
     for place, count in looked.counts.items():
         print(f"{count} pictures in {place if place != '.' else given.get('path', 'the folder')}")
@@ -339,7 +377,9 @@ def new(args: Any) -> str:
     print(f"sizes: {looked.sizes}; each is {kept}\n" + "".join(f"note: {note}\n" for note in looked.notes), end="")
     extra: dict[str, Any] = {"values": looked.values} if looked.values else {}
     extra |= {"shape": shape} if shape else {}
-    if not _photos(args):
+    if args.masks:
+        print(f"classes: {', '.join(given['palette'])}; rename them in params.yaml as you like")
+    if not _photos(args) and not args.masks:
         extra |= {"channels": looked.channels} if looked.channels != 3 else {}
         extra |= {"depth": looked.depth} if looked.depth != 8 else {}
     chosen: tuple[dict[str, Any], dict[str, Any]] = {}, {}

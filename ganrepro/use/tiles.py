@@ -31,7 +31,7 @@ def translate(
     two neighbours share.  seed: of the dropout of noisy models.  ValueError unless 0 <= overlap < tile.
     """
     height, width = levels.shape[:2]
-    if tile is None or (height <= tile and width <= tile):
+    if tile is None or (height <= tile and width <= tile) or model.architecture.by_tiles:
         return model.levels(levels, seed)
     if not 0 <= overlap < tile:
         raise ValueError(f"overlap: expected 0 to {tile - 1}, less than a tile, got {overlap}")
