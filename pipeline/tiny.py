@@ -24,11 +24,12 @@ from ganrepro.data import own
 from ganrepro.data import prepare as data
 from ganrepro.data.images import levels_of, read_rgb, resize, write_png
 from ganrepro.data.layouts.emoji import TONES
-from ganrepro.errors import UnfitData
+from ganrepro.errors import UnfitData, UserError
 from ganrepro.evaluation.measures import MEASURES
 from ganrepro.evaluation.measures.base import IDENTITY, UNTRAINED, Limits, Measure
 from ganrepro.lazy import torch
 from ganrepro.methods.base import READER
+from ganrepro.nets.architecture import Architecture
 from ganrepro.plan import datasets, paths
 from ganrepro.schema.datasets import DatasetSettings
 from ganrepro.schema.registry import entry
@@ -218,6 +219,14 @@ def _see(params: settings.Params) -> None:
     stargan: Any = params.studies["stargan"].rows["row"].method
     label = torch.tensor([stargan.label(stargan.domains[0])])
     stargan.misread(label, label, binary=True)
+    unet: Any = params.studies["unet"].rows["row"].method
+    _, words = unet.network_of(unet.outputs()[0])
+    for change in ({}, {"turned": False, "colours": ((0, 0, 0), (9, 9, 9), (255, 255, 255))}):
+        network = Architecture(**(words | change)).build()
+        network.load_state_dict(network.state_dict())
+        network(torch.zeros(1, 1, 24, 24))
+    with contextlib.suppress(UserError):
+        network(torch.zeros(1, 1, 4, 24))
     levels = {domain: torch.zeros(4, 36, 54, method.data.channels(domain), dtype=torch.int32) for domain in method.feed().domains}
     TrainingImages(levels, method.feed(), method.settings, torch.device("cpu"), window=1, size=method.size, depth=16)
     for study in (study for name, study in params.studies.items() if name.startswith(SEEN)):
