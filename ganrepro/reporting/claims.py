@@ -164,7 +164,7 @@ def published(study: Study, claim: ClaimSettings) -> float | None:
             better, than = (table.rows.get(row) for row in _higher_first(claim))
             if better and than:
                 at = (table.scores or []).index(claim.score)
-                return round(better[at] - than[at], 2)
+                return round(better[at] - than[at], max(2, SCORES[claim.score].digits))
     return None
 
 
@@ -173,7 +173,7 @@ def table(lines: Sequence[Mapping[str, Any]]) -> str:
     rows = []
     for line in lines:
         margin = f" (margin {line['margin']:.2f})" if line["margin"] else ""
-        paper = "–" if line["paper"] is None else f"{line['paper']:+.2f}"
+        paper = "–" if line["paper"] is None else _short(line["paper"])
         words = f"{line['text']}{margin}<br><sub>{line['source']}</sub>"
         interval = "–" if line["low"] is None else f"{line['low']:+.3f} to {line['high']:+.3f}"
         verdict = f"{VERDICTS[line['verdict']]} {line['verdict']}"
@@ -182,6 +182,12 @@ def table(lines: Sequence[Mapping[str, Any]]) -> str:
         judgement = f"{line['reason']}: not judged" if line["reason"] else f"{verdict}<br><sub>{seeds}, p {_p(line['p'])}</sub>"
         rows.append([words, paper, f"**{line['difference']:+.3f}**", interval, judgement])
     return markdown(["Claim", "Paper", "Ours", "95 % interval", "Verdict"], rows)
+
+
+def _short(difference: float) -> str:
+    """With two digits after the point, or up to four where the paper prints so many."""
+    text = f"{difference:+.4f}"
+    return text[:-2] + text[-2:].rstrip("0")
 
 
 def _p(value: float) -> str:

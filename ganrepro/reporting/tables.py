@@ -142,7 +142,7 @@ def of_front_page(measured: pd.DataFrame, study: Study) -> str:
             row = rows[name]
             published = t.rows.get(row)
             for score in kept:
-                theirs = f"{published[(t.scores or []).index(score)]:.2f}" if published else "–"
+                theirs = f"{published[(t.scores or []).index(score)]:.{SCORES[score].digits}f}" if published else "–"
                 cells.append(f"{theirs} / {cell(measured, t.output, row, score)}")
         lines.append([*cells, str(measured.query("row == @row").seeds.max())])
     return markdown(["Row", *headings, "n"], lines)
