@@ -14,6 +14,7 @@ from ganrepro import methods
 from ganrepro.data.prepare import SCHEMA
 from ganrepro.evaluation.generation import generate, load_networks
 from ganrepro.methods.base import (
+    CLASSES,
     SGD,
     Adam,
     Batch,
@@ -52,6 +53,8 @@ def drawn(method, count=5):
     random, feed, side = torch.Generator().manual_seed(0), method.feed(), method.settings.load_pixels
     shapes = {d: (count, side, side, method.data.channels(d)) for d in feed.domains}
     images = {d: torch.randint(0, 256, shape, generator=random).byte() for d, shape in shapes.items()}
+    if feed.pixels:
+        images[CLASSES] = torch.randint(0, 3, (count, side, side, 1), generator=random).byte()
     labels = {d: torch.arange(count) % 3 for d in feed.domains} if feed.labels or feed.few else None
     return TrainingImages(dict(method.training_images(images)), feed, method.settings, CPU, labels)
 

@@ -216,7 +216,7 @@ def test_images_and_masks_become_a_study_of_unet(tmp_path, monkeypatch, capsys):
     study = parsed(written).studies["mine"]
     assert [row.method.name for row in study.rows.values()] == ["unet"] and not study.reader
     (tmp_path / "masks/0.png").unlink()
-    with pytest.raises(SystemExit, match="0"):
+    with pytest.raises(SystemExit, match="images have no partner of their name"):
         cli.main(["new", "other", "--images", "cells", "--masks", "masks"])
 
 

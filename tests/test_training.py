@@ -13,7 +13,7 @@ from torch import nn
 
 from ganrepro.errors import UnfitData
 from ganrepro.evaluation.generation import generate
-from ganrepro.methods.base import Adam, Batch, RMSprop
+from ganrepro.methods.base import CLASSES, Adam, Batch, RMSprop
 from ganrepro.methods.cyclegan import CycleGAN
 from ganrepro.nets import cpu_convolutions
 from ganrepro.objectives.adversarial import least_squares
@@ -53,6 +53,8 @@ def images(method, count=5, window=None, device=CPU):
     sources = {"a": draw(1), "b": draw(2)}
     feed = method.feed()
     of = {domain: sources[domain][..., : method.data.channels(domain)] for domain in feed.domains}
+    if feed.pixels:
+        of[CLASSES] = sources["a"][..., :1] % len(method.data.palette)
     return TrainingImages(dict(method.training_images(of)), feed, method.settings, device, labels, window=window)
 
 

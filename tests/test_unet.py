@@ -1,6 +1,7 @@
 """U-Net: sizes, tiles, weights, deformations and losses against closed forms; measures against known errors."""
 
 import itertools
+import json
 import math
 
 import numpy as np
@@ -15,10 +16,11 @@ from test_few_labels import ABOUT, Caught
 from ganrepro.data.layouts import cells
 from ganrepro.data.layouts.base import Place
 from ganrepro.data.layouts.sections import items
+from ganrepro.data.prepare import SCHEMA
 from ganrepro.data.spec import spec_of
 from ganrepro.errors import SourceError, UnfitData, UserError
 from ganrepro.evaluation.measures.segments import MEASURE, THRESHOLDS, counts_of, read_share, seg
-from ganrepro.methods.base import Batch
+from ganrepro.methods.base import CLASSES, Batch
 from ganrepro.methods.unet import MAP, Settings
 from ganrepro.nets import elastic, unet
 from ganrepro.nets.architecture import Architecture
@@ -26,6 +28,7 @@ from ganrepro.nets.to_label_map import drawn, probabilities
 from ganrepro.nets.unet_sizes import sizes_of
 from ganrepro.objectives.pixel_weights import border_weights, class_weights
 from ganrepro.schema.datasets import DatasetSettings
+from ganrepro.training.batches import load_images
 from ganrepro.use import tiles
 from ganrepro.use.export import export
 from ganrepro.use.rows import ModelError
@@ -96,9 +99,16 @@ def test_tiles_equal_the_whole_image(kind, shape):
 
 
 def test_a_padded_network_sees_zeros_at_the_border():
-    net, images = network("padded"), torch.randn(1, 1, 32, 32)
+    net, images = network("padded"), torch.randn(1, 1, 32, 64)
     with torch.no_grad():
         assert torch.equal(unet.whole(net, images), net(images))
+
+
+@pytest.mark.parametrize("poolings", [3, 4])
+def test_images_smaller_than_the_context_are_said(poolings):
+    for side in (2, sizes_of("u-net", poolings).lost // 2):
+        with pytest.raises(ValueError, match="each side has to be longer than the mirrored context"):
+            unet.whole(network("u-net", poolings, 1), torch.zeros(1, 1, side, 300))
 
 
 def test_a_sliding_window_gives_of_each_pixel_what_its_window_alone_gives():
@@ -196,25 +206,51 @@ def test_class_weights_even_out():
         class_weights(classes, 4)
 
 
-def levels(classes):
-    """A label map in its colours, (1, h, w, 3)."""
-    return torch.from_numpy(np.array(list(TWO.values()), np.uint8)[classes])[None]
-
-
 def test_training_maps_hold_classes_and_weights():
     classes = np.zeros((20, 20), np.uint8)
     classes[2:8, 2:8] = classes[10:18, 3:9] = 1
     method = tiny(method_of("unet", CELLS))
-    images = {"a": levels(classes), "b": torch.zeros(1, 20, 20, 1, dtype=torch.uint8)}
+    classes[19, 15:] = 255  # not scored
+    images = {CLASSES: torch.from_numpy(classes)[None, ..., None], "b": torch.zeros(1, 20, 20, 1, dtype=torch.uint8)}
     seen = method.training_images(images)
     assert {*seen} == {"b", MAP} and seen["b"] is images["b"]
-    assert np.array_equal(seen[MAP][0, ..., 0], classes)
-    expected = class_weights(classes, 2)[classes] + border_weights(classes > 0, 10)
-    assert np.allclose(seen[MAP][0, ..., 1], expected)
+    assert np.array_equal(seen[MAP][0, ..., 0], np.where(classes == 255, 0, classes))
+    weights = np.append(class_weights(classes, 2), 0)
+    expected = weights[np.where(classes == 255, 2, classes)] + border_weights(classes == 1, 10)
+    assert np.allclose(seen[MAP][0, ..., 1], np.where(classes == 255, 0, expected), atol=1e-6)
     plain = tiny(method, class_weights=False, border_weight=0.0).training_images(images)
-    assert (plain[MAP][..., 1] == 1).all()
-    with pytest.raises(UserError, match="class 'cell' has no pixel in any training label map"):
-        method.training_images({"a": levels(np.zeros((20, 20), int)), "b": images["b"]})
+    assert np.array_equal(plain[MAP][0, ..., 1], classes != 255)
+    with pytest.raises(UserError, match="class 'cell' has no pixel in any training label map; say `class_weights: false`"):
+        method.training_images(images | {CLASSES: torch.zeros(1, 20, 20, 1, dtype=torch.uint8)})
+
+
+def test_classes_of_training_images_are_read_by_their_nearest_pixel(tmp_path):
+    """Of label maps with voids and three classes, at another size: no class between two others, no void that is one."""
+    random = np.random.default_rng(0)
+    data = spec_of({"domains": {"a": "label maps", "b": "photos"}, "palette": {"x": [0] * 3, "y": [128] * 3, "z": [255] * 3}})
+    names = [f"{i}.png" for i in range(3)]
+    for part in ("labels", "a", "b"):
+        (tmp_path / "train" / part).mkdir(parents=True)
+    for name in names:
+        labels = np.kron(random.choice([0, 2, 255], (4, 4)), np.ones((8, 8), int)).astype(np.uint8)
+        Image.fromarray(labels).save(tmp_path / "train/labels" / name)
+        Image.fromarray(np.repeat(labels[..., None], 3, 2)).save(tmp_path / "train/b" / name)
+    of = {"a": names, "b": names}
+    manifest = {
+        "schema": SCHEMA, "source": "toy", "title": "toy", "pixels": 32, "files": {}, "digest": "", "classes": {},
+        "data": data.as_values(), "names": {"train": of, "test": of}, "unpaired": of,
+        "counts": {split: dict.fromkeys("ab", 3) for split in ("train", "test")},
+    }  # fmt: skip
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    method = tiny(method_of("unet", data), load_pixels=21, crop_pixels=21, class_weights=False)
+    images = load_images(tmp_path, method, torch.device("cpu"))
+    maps = images.source[MAP]
+    assert maps.shape == (3, 21, 21, 2)
+    nearest = np.floor((np.arange(21) + 0.5) * 32 / 21).astype(int)
+    for name, found in zip(names, maps, strict=True):
+        expected = np.asarray(Image.open(tmp_path / "train/labels" / name))[nearest][:, nearest]
+        assert np.array_equal(found[..., 0], np.where(expected == 255, 0, expected))
+        assert np.array_equal(found[..., 1], expected != 255)
 
 
 # --- the method -------------------------------------------------------------------------------------
@@ -300,7 +336,7 @@ def test_a_network_that_segments_is_a_model_to_use(kind, tmp_path):
     with pytest.raises(ModelError, match="segments tile by tile, which no graph holds"):
         export(model, "onnx", tmp_path / "m.onnx", [photo[0]])
     if kind == "u-net":
-        with pytest.raises(UserError, match="images of 6 x 90 pixels; a context of 8 to each side needs more"):
+        with pytest.raises(UserError, match="images of 6 x 90 pixels; each side has to be longer than the mirrored context, 8"):
             model.whole(torch.zeros(1, 1, 90, 6))
 
 
@@ -320,7 +356,7 @@ def test_sizes_that_do_not_fit_are_said(settings, message):
 @pytest.mark.parametrize(
     ("data", "settings", "message"),
     [
-        (images_with_classes(), {}, "needs the label maps of its images"),
+        (images_with_classes(), {}, "needs pairs of images and label maps, whose colours a palette names"),
         (
             LABELS_AND_PHOTOS,
             {"border_weight": 5.0},
@@ -448,6 +484,12 @@ def test_the_best_threshold_is_taken_over_all_images_and_unscored_pixels_are_not
     assert scores(wrong, void) == pytest.approx({"pixel_error": 0, "rand_error": 0, "information": 0, "seg": 1})
     two = counts_of(np.where(truth == 1, 0.2, 0.1), truth) + counts_of(np.where(truth == 1, 0.9, 0.8), truth)
     assert MEASURE.statistic(two)["pixel_error"] > 0.2  # each has a threshold of its own, both together have none
+
+
+def test_objects_of_a_pixel_each_have_no_pairs_and_no_error():
+    truth = np.zeros((9, 9), np.uint8)
+    truth[4, 4] = 1
+    assert scores(truth, truth) == pytest.approx({"pixel_error": 0, "rand_error": 0, "information": 0, "seg": 1})
 
 
 def test_maps_are_read_as_shares_of_two_colours(tmp_path):

@@ -22,6 +22,7 @@ from ganrepro.methods.outputs import Output
 from ganrepro.schema.fields import Closed, Count, CountOrZero, Pixels
 
 CROP_MULTIPLE = 4  # of the longer side of crops that are no squares: what a ResNet halves, it doubles again
+CLASSES = "classes"  # among the training images: see `Feed`
 FEW = "few"  # among the images and labels of a step: see `Feed`
 READER = "reader"  # among the files of a method: the network that scores its study
 
@@ -138,6 +139,7 @@ class Feed:
     each for every image.  pools: histories of generated images by name, whose random choices are laid out too.
     batches: a step sees this many batches, to be taken apart with `Batch.split` (critic steps).  few: of so many images, equally
     many of each class, the class is known: as many as a step has are drawn of these besides, as images and labels FEW.
+    pixels: of images with label maps, `training_images` is given the class of each pixel too, as CLASSES.
     """
 
     domains: tuple[str, ...]
@@ -147,6 +149,7 @@ class Feed:
     pools: Mapping[str, Pool] = field(default_factory=dict)
     batches: int = 1
     few: int = 0
+    pixels: bool = False
 
     def names(self, manifest: Mapping[str, Any]) -> dict[str, list[str]]:
         """The training images of each domain: all of them, or each domain's own share where several are drawn independently."""
@@ -303,6 +306,8 @@ class Method(Generic[S]):
         if lacking := [domain for domain in feed.domains if domain not in self.data.domains]:
             have = ", ".join(self.data.domains)
             raise UnfitData(f"needs a domain '{lacking[0]}'; the dataset has {have}")
+        if feed.pixels and self.data.label_maps is None:
+            raise UnfitData("needs label maps, whose colours a palette names, and the dataset has none")
         if feed.paired and not self.data.paired:
             raise UnfitData("needs pairs, and the images of the dataset form none")
         if (feed.labels or feed.few) and not self.data.classes:
@@ -349,6 +354,8 @@ class Method(Generic[S]):
 
     def training_images(self, images: Mapping[str, torch.Tensor]) -> Mapping[str, torch.Tensor]:
         """What steps see of the training images by domain, levels (n, h, w, c): these, or maps that a method makes of them.
+
+        Where the feed says `pixels`, CLASSES is there too: uint8 (n, h, w, 1), 255 where a pixel is not scored.
 
         What it adds, by names of its own, is cut as the images are; floating point stays as it is. The feed has to be paired.
         """

@@ -1,4 +1,4 @@
-"""U-Net: a network that segments images, told their label maps (Ronneberger et al., arXiv:1505.04597).
+"""U-Net: a network that segments images, trained on their label maps (Ronneberger et al., arXiv:1505.04597).
 
 Its output is the label map in its colours; of two classes, a mix of both by their probability, so that a threshold can be chosen.
 
@@ -6,19 +6,20 @@ DEVIATION(eight-turns): maps are averaged over the image turned by quarters and 
 not say which.
 DEVIATION(mirrored): training images are mirrored at random too, as those of all methods here.
 DEVIATION(adam): studies for a CPU learn by Adam, which takes a tenth of the steps (`optimiser`).
-DEVIATION(small-window): the sliding window sees 79 pixels through five layers; Ciresan's networks are larger, and ten.
+DEVIATION(small-window): the sliding window sees 79 pixels and has few channels; Ciresan's networks are larger.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from ganrepro.errors import UnfitData, UserError
 from ganrepro.lazy import torch
 from ganrepro.methods.base import (
+    CLASSES,
     SGD,
     Adam,
     Batch,
@@ -37,9 +38,6 @@ from ganrepro.methods.outputs import Output, translation
 from ganrepro.nets.unet_sizes import Kind, Sizes, sizes_of
 from ganrepro.schema.fields import Beta, Count, CountOrZero, Filters, Pixels, Positive, Weight
 
-if TYPE_CHECKING:
-    import numpy as np
-
 MAP = "map"  # among the images of a step: class of each pixel, and what it counts
 GRID = 3  # points of the coarse grid of displacements, to each side
 BORDER_WEIGHT = 10.0  # w0
@@ -48,7 +46,8 @@ BORDER_WEIGHT = 10.0  # w0
 class Settings(ScheduleSettings):
     """The paper's network on images of 512 pixels, a tile a step.
 
-    Learning rate, number of steps and the share of units that drop out are UNCONFIRMED: the text has none of them.
+    Learning rate, number of steps, the share of units that drop out, how far tiles are turned and how grey values vary are
+    UNCONFIRMED: the text has no numbers for them.
     """
 
     load_pixels: Pixels = Field(512, description="images are resized to this size; tiles are cut out of a crop of them")
@@ -116,7 +115,7 @@ class UNet(Method[Settings]):
 
     def check(self) -> None:
         if self.data.label_maps is None or self.data.readable is None:
-            raise UnfitData("needs the label maps of its images (a palette), and the dataset has none")
+            raise UnfitData("needs pairs of images and label maps, whose colours a palette names; the dataset has none")
         if self.settings.border_weight and len(self.data.palette) != 2:
             raise UnfitData(f"border_weight: needs two classes, background and objects; the dataset has {len(self.data.palette)}")
         context, shorter = self.sizes.lost // 2, self.settings.crop_pixels
@@ -131,7 +130,7 @@ class UNet(Method[Settings]):
             "bent": Normal((2, GRID, GRID)),
             "grey": Normal((2,)),
         }
-        return Feed((self.source, self.target), paired=True, noise=noise)
+        return Feed((self.source,), paired=True, noise=noise, pixels=True)
 
     def outputs(self) -> tuple[Output, ...]:
         return (translation(self.data, self.source, self.target),)
@@ -146,19 +145,21 @@ class UNet(Method[Settings]):
         from ganrepro.objectives.pixel_weights import border_weights, class_weights
 
         s, many = self.settings, len(self.data.palette)
-        classes = np.stack([_nearest(levels, self.colours) for levels in images[self.target].cpu()])
-        weights = np.ones(many)
+        classes = images[CLASSES][..., 0].cpu().numpy()
+        weights = np.ones(256, np.float32)
         if s.class_weights:
             try:
-                weights = class_weights(classes, many)
+                weights[:many] = class_weights(classes, many)
             except ValueError as error:
                 name = list(self.data.palette)[int(str(error))]
-                raise UserError(f"class '{name}' has no pixel in any training label map; leave it out of the palette") from None
-        counted = weights[classes].astype(np.float32)
+                no = f"class '{name}' has no pixel in any training label map"
+                raise UserError(f"{no}; say `class_weights: false`, or name its colour under `void` of the dataset") from None
+        weights[many:] = 0  # not scored
+        counted = weights[classes]
         between = s.border_weight if s.border_weight is not None else BORDER_WEIGHT * (many == 2)
         if between:
-            counted += np.stack([border_weights(of > 0, between) for of in classes])
-        both = torch.from_numpy(np.stack([classes.astype(np.float32), counted], -1))
+            counted += np.stack([border_weights(of == 1, between) * (of < many) for of in classes])
+        both = torch.from_numpy(np.stack([np.where(classes < many, classes, 0).astype(np.float32), counted], -1))
         return {self.source: images[self.source], MAP: both.to(images[self.source].device)}
 
     def networks(self, random: Random) -> dict[str, torch.nn.Module]:
@@ -218,11 +219,3 @@ class UNet(Method[Settings]):
     def colours(self) -> torch.Tensor:
         """Of the classes, (classes, 3) in 0..255."""
         return torch.tensor(list(self.data.palette.values()))
-
-
-def _nearest(levels: torch.Tensor, colours: torch.Tensor) -> np.ndarray:
-    """Class of each pixel (h, w) of a label map in colours (h, w, 3): a resized one has others than those of the palette."""
-    import numpy as np
-
-    distance = (levels[..., None, :].float() - colours.float()).square().sum(-1)
-    return distance.argmin(-1).numpy().astype(np.uint8)

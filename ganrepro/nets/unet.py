@@ -113,7 +113,7 @@ class PixelByPixel(Segmenting):
 
 
 class Constant(Segmenting):
-    """The same class everywhere, whatever the image: the more frequent one, once it has learnt."""
+    """The same class everywhere, whatever the image."""
 
     def __init__(self, classes: int):
         super().__init__()
@@ -141,15 +141,22 @@ def whole(network: Segmenting, images: Tensor, tile: int = TILE) -> Tensor:
     """Logits (n, classes, h, w) of whole images, borders mirrored (overlap-tile strategy, section 2).
 
     tile: pixels of logits that are computed at once. Tiles abut exactly, at multiples of `step`; a network that loses no
-    pixels sees the borders of its tiles, so that it gets the whole image at once.  ValueError where the image is no larger than
-    the context that has to be mirrored.
+    pixels would see the borders of its tiles, so that it gets the whole image at once, whatever memory that takes.
+    ValueError where the image is no larger than the context that has to be mirrored.
     """
     *_, height, width = images.shape
     sizes, lost = network.sizes, network.sizes.lost
-    made = sizes.at_least(max(height, width) if lost == 0 else min(tile, height, width)) - lost  # pixels of logits of a tile
-    advance = made if lost == 0 else made // sizes.step * sizes.step
-    down, across = _ends(height, made, advance), _ends(width, made, advance)
     before = lost // 2
+    if before >= min(height, width):
+        raise ValueError(f"images of {width} x {height} pixels; each side has to be longer than the mirrored context, {before}")
+    if lost == 0:
+        down, right = sizes.at_least(height) - height, sizes.at_least(width) - width
+        return network(_mirrored(images, 0, down, right))[..., :height, :width]
+    made = sizes.at_least(min(tile, max(height, width))) - lost  # pixels of logits of a tile
+    while made < sizes.step:  # a tile has to go on by a step
+        made += sizes.step
+    advance = made // sizes.step * sizes.step
+    down, across = _ends(height, made, advance), _ends(width, made, advance)
     x = _mirrored(images, before, down - height + lost - before, across - width + lost - before)
     rows = []
     for top in range(0, down - made + 1, advance):
@@ -170,8 +177,6 @@ def _ends(side: int, made: int, advance: int) -> int:
 def _mirrored(images: Tensor, before: int, below: int, right: int) -> Tensor:
     """With borders that mirror the image, as often as it takes beyond the last pixel."""
     *_, height, width = images.shape
-    if before >= min(height, width):
-        raise ValueError(f"images of {width} x {height} pixels; a context of {before} to each side needs more")
     rows, columns = (_mirror(side, before, after, images.device) for side, after in ((height, below), (width, right)))
     return images.index_select(-2, rows).index_select(-1, columns)
 

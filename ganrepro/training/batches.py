@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
-from ganrepro.data.images import ImageError, height_and_width, levels_to_float, load_folder, reading_of
+from ganrepro.data.images import ImageError, height_and_width, levels_to_float, load_folder, read_labels, reading_of
 from ganrepro.data.prepare import read_manifest
 from ganrepro.data.spec import Size
-from ganrepro.methods.base import FEW, Batch, Feed, Method, ScheduleSettings
+from ganrepro.methods.base import CLASSES, FEW, Batch, Feed, Method, ScheduleSettings
 from ganrepro.seeding import stream
 
 # A dataset stays on the GPU as a whole if it takes at most this share of the free memory. A larger one
@@ -209,5 +211,14 @@ def load_images(folder: Path, method: Method[Any], device: torch.device, loaded:
             raise ImageError(
                 f"{folder}: a class has {fewest} training images, and {each} of each are to have labels; lower labels"
             )
+    if feed.pixels:
+        images[CLASSES] = _classes(folder / "train" / "labels", names[feed.domains[0]], load).to(device)
     seen = dict(method.training_images(images))
     return TrainingImages(seen, feed, settings, device, labels, method.data.upright, window, method.size, method.data.depth)
+
+
+def _classes(folder: Path, names: list[str], size: Size) -> Tensor:
+    """Class maps of a size, the nearest pixel's class each, uint8 (n, h, w, 1)."""
+    height, width = height_and_width(size)
+    maps = [Image.fromarray(read_labels(folder / name)).resize((width, height), Image.Resampling.NEAREST) for name in names]
+    return torch.from_numpy(np.stack([np.asarray(of) for of in maps])[..., None])

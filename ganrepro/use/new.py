@@ -271,7 +271,7 @@ def time_steps() -> None:
     import torch
 
     from ganrepro import devices, process
-    from ganrepro.methods.base import epochs
+    from ganrepro.methods.base import CLASSES, epochs
     from ganrepro.training.batches import TrainingImages
     from ganrepro.training.engine import Engine
     from ganrepro.training.players import Players
@@ -288,6 +288,9 @@ def time_steps() -> None:
     coarse = {name: torch.randint(0, 256, shape).byte().repeat_interleave(16, 1) for name, shape in squares.items()}
     drawn = {name: of.repeat_interleave(16, 2)[:, : sides[0], : sides[1]].contiguous() for name, of in coarse.items()}
     labels = {name: torch.arange(count) % 2 for name in drawn} if feed.labels or feed.few else None
+    if feed.pixels:
+        many = len(method.data.palette)
+        drawn[CLASSES] = (torch.arange(count * sides[0] * sides[1]).view(count, *sides, 1) // sides[1] // 16 % many).byte()
     images = TrainingImages(dict(method.training_images(drawn)), feed, method.settings, device, labels, size=method.size)
     engine = Engine(Players(method, 0, device), images, TIMED_STEPS + 1)
     engine.begin(0, 1, 1.0, 0, torch.zeros(0, len(engine.losses)))
@@ -378,7 +381,11 @@ def new(args: Any) -> str:
     extra: dict[str, Any] = {"values": looked.values} if looked.values else {}
     extra |= {"shape": shape} if shape else {}
     if args.masks:
-        print(f"classes: {', '.join(given['palette'])}; rename them in params.yaml as you like")
+        first = next(iter(given["palette"]))
+        print(
+            f"classes: {', '.join(given['palette'])}; rename them in params.yaml as you like. The first is the background: where"
+        )
+        print(f"that is not the darkest colour, let another line of the palette stand before {first}")
     if not _photos(args) and not args.masks:
         extra |= {"channels": looked.channels} if looked.channels != 3 else {}
         extra |= {"depth": looked.depth} if looked.depth != 8 else {}

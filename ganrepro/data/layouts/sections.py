@@ -21,6 +21,8 @@ def items(place: Place) -> Iterator[Item]:
     """Sections and label maps, in their order in the stack."""
     held_out, values = place.entry["held_out"], place.entry["values"]
     sections = sorted(images(place.folder / "image"), key=lambda path: (len(path.stem), path.stem))
+    if strange := next((path for path in sections if not path.stem.isdigit()), None):
+        raise SourceError(f"{strange}: expected sections called by their numbers, as in 7.png")
     if len(sections) <= held_out:
         raise SourceError(f"{place.folder}: {len(sections)} sections; expected more than the {held_out} that are held out")
     parts = {"train": sections[:-held_out], "test": sections[-held_out:]}

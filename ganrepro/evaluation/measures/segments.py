@@ -90,7 +90,10 @@ def counts_of(share: np.ndarray, truth: np.ndarray) -> np.ndarray:
         inside = (share > threshold) & known
         pieces, wrong = pieces_of(inside), ((inside != (truth == 1)) & known).sum()
         if objects.any():
-            rand, *_ = adapted_rand_error(objects, pieces)  # type: ignore[no-untyped-call]
+            with np.errstate(invalid="ignore"):
+                rand, *_ = adapted_rand_error(objects, pieces)  # type: ignore[no-untyped-call]
+            if not np.isfinite(rand):  # pieces of a pixel each have no pairs
+                rand = float(np.bincount(objects.ravel())[1:].max() > 1)
             bits = variation_of_information(objects, pieces, ignore_labels=(0,))  # type: ignore[no-untyped-call]
             found.append((wrong, rand, sum(bits), seg(objects, pieces).sum()))
         else:
