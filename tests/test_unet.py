@@ -232,21 +232,21 @@ def test_classes_of_training_images_are_read_by_their_nearest_pixel(tmp_path):
     for part in ("labels", "a", "b"):
         (tmp_path / "train" / part).mkdir(parents=True)
     for name in names:
-        labels = np.kron(random.choice([0, 2, 255], (4, 4)), np.ones((8, 8), int)).astype(np.uint8)
+        labels = np.kron(random.choice([0, 2, 255], (3, 3)), np.ones((11, 11), int)).astype(np.uint8)
         Image.fromarray(labels).save(tmp_path / "train/labels" / name)
         Image.fromarray(np.repeat(labels[..., None], 3, 2)).save(tmp_path / "train/b" / name)
     of = {"a": names, "b": names}
     manifest = {
-        "schema": SCHEMA, "source": "toy", "title": "toy", "pixels": 32, "files": {}, "digest": "", "classes": {},
+        "schema": SCHEMA, "source": "toy", "title": "toy", "pixels": 33, "files": {}, "digest": "", "classes": {},
         "data": data.as_values(), "names": {"train": of, "test": of}, "unpaired": of,
         "counts": {split: dict.fromkeys("ab", 3) for split in ("train", "test")},
     }  # fmt: skip
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
-    method = tiny(method_of("unet", data), load_pixels=21, crop_pixels=21, class_weights=False)
+    method = tiny(method_of("unet", data), load_pixels=20, crop_pixels=20, class_weights=False)
     images = load_images(tmp_path, method, torch.device("cpu"))
     maps = images.source[MAP]
-    assert maps.shape == (3, 21, 21, 2)
-    nearest = np.floor((np.arange(21) + 0.5) * 32 / 21).astype(int)
+    assert maps.shape == (3, 20, 20, 2)
+    nearest = np.floor((np.arange(20) + 0.5) * 33 / 20).astype(int)
     for name, found in zip(names, maps, strict=True):
         expected = np.asarray(Image.open(tmp_path / "train/labels" / name))[nearest][:, nearest]
         assert np.array_equal(found[..., 0], np.where(expected == 255, 0, expected))
