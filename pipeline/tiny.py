@@ -75,7 +75,7 @@ def parameters(sizes: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any
         if "source" in fields:  # of methods between several domains
             dataset = "street-lights"
         if "tile_pixels" in fields:  # of methods that segment
-            dataset = "cells"
+            dataset, small = "sections", small | {"load_pixels": 32, "crop_pixels": 32}
         if "domain" in fields:  # of methods that start from noise
             dataset, small = "digits", small | {"load_pixels": 28, "crop_pixels": 28}
         slug = name.replace("_", "-")
