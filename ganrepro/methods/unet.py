@@ -151,9 +151,10 @@ class UNet(Method[Settings]):
             try:
                 weights[:many] = class_weights(classes, many)
             except ValueError as error:
-                name = list(self.data.palette)[int(str(error))]
-                no = f"class '{name}' has no pixel in any training label map"
-                raise UserError(f"{no}; say `class_weights: false`, or name its colour under `void` of the dataset") from None
+                raise UserError(
+                    f"class '{list(self.data.palette)[int(str(error))]}' has no pixel in any training label map; say "
+                    "`class_weights: false`, or name its colour under `void` of the dataset"
+                ) from None
         weights[many:] = 0  # not scored
         counted = weights[classes]
         between = s.border_weight if s.border_weight is not None else BORDER_WEIGHT * (many == 2)

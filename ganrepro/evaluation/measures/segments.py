@@ -85,15 +85,14 @@ def counts_of(share: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
     share = _of_size(share, truth.shape)
     known, objects = truth != UNSCORED, pieces_of(truth == 1)
-    found = []
+    has_pairs, found = float(np.bincount(objects.ravel())[1:].max(initial=0) > 1), []
     for threshold in THRESHOLDS:
         inside = (share > threshold) & known
         pieces, wrong = pieces_of(inside), ((inside != (truth == 1)) & known).sum()
         if objects.any():
             with np.errstate(invalid="ignore"):
                 rand, *_ = adapted_rand_error(objects, pieces)  # type: ignore[no-untyped-call]
-            if not np.isfinite(rand):  # pieces of a pixel each have no pairs
-                rand = float(np.bincount(objects.ravel())[1:].max() > 1)
+            rand = rand if np.isfinite(rand) else has_pairs  # where no piece has two pixels
             bits = variation_of_information(objects, pieces, ignore_labels=(0,))  # type: ignore[no-untyped-call]
             found.append((wrong, rand, sum(bits), seg(objects, pieces).sum()))
         else:
