@@ -30,6 +30,7 @@ from ganrepro.evaluation.measures.base import IDENTITY, UNTRAINED, Limits, Measu
 from ganrepro.lazy import torch
 from ganrepro.methods.base import READER
 from ganrepro.nets.architecture import Architecture
+from ganrepro.nets.unet import build, whole
 from ganrepro.plan import datasets, paths
 from ganrepro.schema.datasets import DatasetSettings
 from ganrepro.schema.registry import entry
@@ -221,7 +222,8 @@ def _see(params: settings.Params) -> None:
     stargan.misread(label, label, binary=True)
     unet: Any = params.studies["unet"].rows["row"].method
     _, words = unet.network_of(unet.outputs()[0])
-    for change in ({}, {"turned": False, "colours": ((0, 0, 0), (9, 9, 9), (255, 255, 255))}):
+    whole(build("u-net", 1, 2, 1, 3, 0.0, torch.Generator()), torch.zeros(1, 1, 60, 60), 1)
+    for change in ({}, {"segmenting": "padded"}, {"turned": False, "colours": ((0, 0, 0), (9, 9, 9), (255, 255, 255))}):
         network = Architecture(**(words | change)).build()
         network.load_state_dict(network.state_dict())
         network(torch.zeros(1, 1, 24, 24))
