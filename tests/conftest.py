@@ -6,6 +6,7 @@ import copy
 import functools
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -122,3 +123,21 @@ def tiny(method: Method[Any], **changes: Any) -> Method[Any]:
     small["batch_images"] = min(method.settings.batch_images, 2)
     made = method.with_settings(**({name: value for name, value in small.items() if name in known} | changes))
     return made.with_files({READER: small_segmenter(), "latest_net_G.pth": published_generator()})
+
+
+class Caught:
+    """Players that keep what they are to step down, step by step of each player, and step nothing."""
+
+    def __init__(self, networks: Mapping[str, Any], buffers: Mapping[str, torch.Tensor] | None = None):
+        self.networks, self.buffers = networks, dict(buffers or {})
+        self.terms: dict[str, list[dict[str, torch.Tensor]]] = {}
+        self.weights: dict[str, Mapping[str, float]] = {}
+
+    def turn(self, player: str) -> None:
+        self.turned = player
+
+    def update(self, player: str, weights: Mapping[str, float], terms: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        assert player == self.turned
+        self.terms.setdefault(player, []).append({name: term.detach() for name, term in terms.items()})
+        self.weights[player] = weights
+        return {name: term.detach().mean() for name, term in terms.items()}

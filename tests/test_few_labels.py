@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from conftest import images_with_classes, method_of, tiny
+from conftest import Caught, images_with_classes, method_of, tiny
 from torch.nn import functional
 
 from ganrepro.errors import UnfitData
@@ -21,21 +21,6 @@ ABOUT = {
     "study": "s", "row": "r", "seed": 0, "study_title": "t", "method": "m", "dataset": "d", "licence": "MIT", "scores": {},
     "settings": {}, "key": "k", "drawn": True, "commit": "c", "versions": {}, "trained_on": "cpu",
 }  # fmt: skip
-
-
-class Caught:
-    """Players that keep what they are to step down, and step nothing."""
-
-    def __init__(self, networks):
-        self.networks, self.terms = networks, {}
-
-    def turn(self, player):
-        self.turned = player
-
-    def update(self, player, weights, terms):
-        assert player == self.turned
-        self.terms[player] = weights, {name: term.detach() for name, term in terms.items()}
-        return {name: term.detach().mean() for name, term in terms.items()}
 
 
 @pytest.mark.parametrize("objective", ["feature-matching", "minibatch", "sgan", "catgan", "alone"])
@@ -55,7 +40,7 @@ def test_losses_are_the_written_out_equations(objective):
     images = {"b": torch.zeros(6, 1, 16, 16), FEW: torch.zeros(6, 1, 16, 16)}
     losses = method.step(players, Batch(images, {FEW: labels}, {"z": torch.zeros(6, 100)}))
     assert {*losses} == {loss.name for loss in method.losses()}
-    weights, terms = players.terms["discriminator"]
+    weights, (terms,) = players.weights["discriminator"], players.terms["discriminator"]
     terms = {name: term.mean() for name, term in terms.items()}
     assert torch.allclose(terms["labelled"], functional.cross_entropy(said[0][0], labels), atol=1e-5)
     if objective == "alone":
@@ -84,7 +69,7 @@ def test_losses_are_the_written_out_equations(objective):
         }[objective]()
     assert weights == {"labelled": 1} | dict.fromkeys(expected, 1.0 if objective == "catgan" else 0.5)
     assert all(torch.allclose(terms[name], value, atol=1e-5) for name, value in expected.items())
-    assert torch.allclose(players.terms["generator"][1]["generator"].mean(), fooled, atol=1e-5)
+    assert torch.allclose(players.terms["generator"][0]["generator"].mean(), fooled, atol=1e-5)
 
 
 def test_labels_that_are_known_are_balanced_and_of_the_seed():

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from conftest import RAW, method_of, parsed, tiny
+from conftest import RAW, Caught, method_of, parsed, tiny
 from PIL import Image
 from torch.nn import functional
 
@@ -42,21 +42,9 @@ JOINT = several(
 )
 
 
-class Caught:
-    """Players that keep what they are to step down, and step nothing."""
-
-    def __init__(self, method):
-        self.networks = method.networks(lambda name: torch.Generator().manual_seed(len(name)))
-        self.buffers, self.terms, self.weights = method.buffers(), {}, {}
-
-    def turn(self, player):
-        self.turned = player
-
-    def update(self, player, weights, terms):
-        assert player == self.turned
-        self.terms.setdefault(player, []).append({name: term.detach() for name, term in terms.items()})
-        self.weights[player] = weights
-        return {name: term.detach().mean() for name, term in terms.items()}
+def caught(method):
+    """What a step of fresh networks is to go down."""
+    return Caught(method.networks(lambda name: torch.Generator().manual_seed(len(name))), method.buffers())
 
 
 def batch_of(method, count, seed=0):
@@ -71,7 +59,7 @@ def batch_of(method, count, seed=0):
 def test_stargans_losses_are_the_papers_equations(kind):
     """Equations 1 to 6, written out with torch's own losses; tolerance: rounding (1e-5)."""
     method = tiny(method_of("stargan", THREE), classification=kind, critic_steps=2)
-    players, batch, seen = Caught(method), batch_of(method, 2), []
+    players, batch, seen = caught(method), batch_of(method, 2), []
     make, judge = players.networks["generator"], players.networks["discriminator"]
     judge.register_forward_hook(lambda module, given, out: seen.append(given[0].detach()))
     torch.manual_seed(3)
@@ -154,7 +142,7 @@ def test_joint_training_masks_what_is_unknown():
     logits = torch.randn(1, 5)
     loss = method.misread(logits, torch.tensor([method.label("snow")]))
     assert torch.allclose(loss, functional.cross_entropy(logits[:, 3:], torch.tensor([1]), reduction="none"))
-    players = Caught(method)
+    players = caught(method)
     method.step(players, batch_of(method, 2))
     assert len(players.terms["discriminator"]) == len(players.terms["generator"]) == 2  # a step on each data set
     names = [output.name for output in method.outputs()]

@@ -7,11 +7,11 @@ import math
 import numpy as np
 import pytest
 import torch
-from conftest import LABELS_AND_PHOTOS, images_with_classes, method_of, tiny
+from conftest import LABELS_AND_PHOTOS, Caught, images_with_classes, method_of, tiny
 from PIL import Image
 from scipy.special import entr
 from skimage.measure import label
-from test_few_labels import ABOUT, Caught
+from test_few_labels import ABOUT
 
 from ganrepro.data.layouts import cells
 from ganrepro.data.layouts.base import Place
@@ -268,7 +268,7 @@ def test_the_loss_is_the_weighted_cross_entropy_of_the_middle():
     net = method.networks(lambda purpose: torch.Generator().manual_seed(1))["network"].eval()
     players = Caught({"network": net})
     losses = method.step(players, Batch(images, {}, noise))
-    _, terms = players.terms["network"]
+    (terms,) = players.terms["network"]
     with torch.no_grad():
         logits = net(images["b"][..., 3:27, 3:27]).double()
     truth, weights = maps[:, 0, 11:19, 11:19].long(), maps[:, 1, 11:19, 11:19].double()

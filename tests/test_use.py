@@ -33,6 +33,7 @@ from ganrepro.data.sources import extract
 from ganrepro.errors import UserError, WeightsError
 from ganrepro.nets.architecture import Architecture
 from ganrepro.nets.published import read_published
+from ganrepro.nets.unet import mirrored
 from ganrepro.plan import paths
 from ganrepro.reporting.results import history, read_counts
 from ganrepro.store import checkpoints
@@ -40,7 +41,7 @@ from ganrepro.store.files import read_json
 from ganrepro.use import cli, demo, export, files, samples, tiles, watch
 from ganrepro.use.model import load, of_row
 from ganrepro.use.rows import ModelError
-from ganrepro.use.translator import NATIVE, Translator, pad, resized
+from ganrepro.use.translator import NATIVE, Translator, resized
 from pipeline.bundle import take
 
 torch.set_num_threads(1)
@@ -333,7 +334,7 @@ def test_an_imported_generator_is_a_row_of_a_study(tmp_path, raw, monkeypatch):
 
 def test_any_size_is_padded_by_mirroring_and_cut_back():
     x = torch.arange(6.0).view(1, 1, 2, 3)
-    assert pad(x, 1, 5)[0, 0].tolist() == [[0, 1, 2, 1, 0, 1, 2, 1], [3, 4, 5, 4, 3, 4, 5, 4], [0, 1, 2, 1, 0, 1, 2, 1]]
+    assert mirrored(x, 0, 1, 5)[0, 0].tolist() == [[0, 1, 2, 1, 0, 1, 2, 1], [3, 4, 5, 4, 3, 4, 5, 4], [0, 1, 2, 1, 0, 1, 2, 1]]
     model = a_model()
     image = torch.rand(3, 21, 34) * 2 - 1
     made = model(image)

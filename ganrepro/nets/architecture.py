@@ -55,7 +55,7 @@ class Architecture:
 
     @property
     def by_tiles(self) -> bool:
-        """Whether it takes a large image tile by tile itself."""
+        """Whether it is given a large image whole: a network that segments goes through it by tiles itself, where it can."""
         return self.generator == "segmenting"
 
     @property

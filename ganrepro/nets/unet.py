@@ -151,13 +151,13 @@ def whole(network: Segmenting, images: Tensor, tile: int = TILE) -> Tensor:
         raise ValueError(f"images of {width} x {height} pixels; each side has to be longer than the mirrored context, {before}")
     if lost == 0:
         down, right = sizes.at_least(height) - height, sizes.at_least(width) - width
-        return network(_mirrored(images, 0, down, right))[..., :height, :width]
+        return network(mirrored(images, 0, down, right))[..., :height, :width]
     made = sizes.at_least(min(tile, max(height, width))) - lost  # pixels of logits of a tile
     while made < sizes.step:  # a tile has to go on by a step
         made += sizes.step
     advance = made // sizes.step * sizes.step
     down, across = _ends(height, made, advance), _ends(width, made, advance)
-    x = _mirrored(images, before, down - height + lost - before, across - width + lost - before)
+    x = mirrored(images, before, down - height + lost - before, across - width + lost - before)
     rows = []
     for top in range(0, down - made + 1, advance):
         parts = [
@@ -174,11 +174,12 @@ def _ends(side: int, made: int, advance: int) -> int:
     return (tiles - 1) * advance + made
 
 
-def _mirrored(images: Tensor, before: int, below: int, right: int) -> Tensor:
-    """With borders that mirror the image, as often as it takes beyond the last pixel."""
-    *_, height, width = images.shape
-    rows, columns = (_mirror(side, before, after, images.device) for side, after in ((height, below), (width, right)))
-    return images.index_select(-2, rows).index_select(-1, columns)
+def mirrored(images: Tensor, before: int, below: int, right: int) -> Tensor:
+    """With borders that mirror the image, as often as it takes: `before` pixels above and to the left, others opposite."""
+    for axis, after in ((-2, below), (-1, right)):
+        if before or after:
+            images = images.index_select(axis, _mirror(images.shape[axis], before, after, images.device))
+    return images
 
 
 def _mirror(side: int, before: int, after: int, device: torch.device) -> Tensor:

@@ -141,15 +141,15 @@ def dataset_of(args: Any, root: Path) -> dict[str, Any]:
 
 def palette_of(folder: Path) -> dict[str, list[int]]:
     """The colours of a folder's label maps by names to begin with, dark ones first. UserError where they are no label maps."""
-    found: set[int] = set()
+    found: set[Any] = set()
     for path in images(folder.expanduser()):
-        levels = np.asarray(read_rgb(path), np.int64)
-        found |= {*np.unique((levels[..., 0] * 256 + levels[..., 1]) * 256 + levels[..., 2]).tolist()}
-        if len(found) > MOST_COLOURS:
+        counted = read_rgb(path).getcolors(MOST_COLOURS)  # None: there are more
+        found |= {colour for _, colour in counted or ()}
+        if counted is None or len(found) > MOST_COLOURS:
             raise UserError(f"{path}: expected at most {MOST_COLOURS} colours in all label maps; store them as PNG, not resized")
     if len(found) < 2:
         raise UserError(f"{folder}: all label maps have one colour; expected two or more, each of a class")
-    colours = sorted(([code >> 16, code >> 8 & 255, code & 255] for code in found), key=lambda c: (sum(c), c))
+    colours = sorted(([*colour] for colour in found), key=lambda c: (sum(c), c))
     names = ["background", "object"] if len(colours) == 2 else [f"class-{number}" for number in range(len(colours))]
     return dict(zip(names, colours, strict=True))
 
@@ -363,15 +363,8 @@ def new(args: Any) -> str:
     given = dataset_of(args, file.parent)
     with contextlib.chdir(file.parent):
         looked = look(DatasetSettings(**given, pixels=64))
-    kind = (
-        "classes"
-        if args.classes
-        else "masks"
-        if args.masks
-        else "paired"
-        if args.pairs or args.side_by_side or _photos(args)
-        else "unpaired"
-    )
+    kinds = {"classes": args.classes, "masks": args.masks, "paired": args.pairs or args.side_by_side or _photos(args)}
+    kind = next((kind for kind, given_so in kinds.items() if given_so), "unpaired")
     images = max(looked.counts.values()) if kind != "classes" else sum(looked.counts.values())
     for place, count in looked.counts.items():
         print(f"{count} pictures in {place if place != '.' else given.get('path', 'the folder')}")

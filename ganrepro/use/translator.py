@@ -17,6 +17,7 @@ from ganrepro.methods.imported import Imported
 from ganrepro.methods.outputs import Output
 from ganrepro.nets.architecture import Architecture
 from ganrepro.nets.published import read_published
+from ganrepro.nets.unet import mirrored
 from ganrepro.plan import paths
 from ganrepro.seeding import reseed
 from ganrepro.use.exported import (
@@ -150,7 +151,7 @@ class Translator:
         m = self.architecture.multiple
         least = 2 * m if self.architecture.any_size else m  # instance norm needs more than one value
         down, right = (max(least, -(-size // m) * m) - size for size in (height, width))
-        padded = pad(batch, down, right)
+        padded = mirrored(batch, 0, down, right)
         # batch norm would let the images of a batch depend on one another
         mixed = any(isinstance(module, nn.BatchNorm2d) for module in self.network.modules())
         translated = torch.cat([self.network(image) for image in padded[:, None]]) if mixed else self.network(padded)
@@ -211,17 +212,6 @@ def finite(values: Tensor, name: str) -> Tensor:
     if not bool(torch.isfinite(values).all()):
         raise ModelError(f"{name}: makes values that are not finite; its weights are damaged, or its training failed")
     return values
-
-
-def pad(batch: Tensor, down: int, right: int) -> Tensor:
-    """Rows below and columns to the right, mirrored as often as it takes."""
-    for axis, extra in ((-2, down), (-1, right)):
-        size = batch.shape[axis]
-        if extra:
-            period = [*range(size), *range(size - 2, 0, -1)] if size > 1 else [0]
-            places = torch.tensor([period[i % len(period)] for i in range(size + extra)], device=batch.device)
-            batch = batch.index_select(axis, places)
-    return batch
 
 
 def of_row(run: paths.Run, output: Output) -> Translator:

@@ -14,22 +14,20 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
+from ganrepro.data.drawn import numbered
 from ganrepro.data.images import VOID
-from ganrepro.data.layouts.base import SPLITS, Item, Picture, Place
+from ganrepro.data.layouts.base import Item, Picture, Place
 from ganrepro.seeding import numpy_stream
 
 SEED = 0
-TEST_FROM = 1_000_000  # numbers of test images
 WAVES = 4  # of an outline
 LEAST = 40  # pixels of a piece of a cell that is scored
 
 
 def items(place: Place) -> Iterator[Item]:
     """As many as the dataset asks for; label maps as classes."""
-    for split in SPLITS:
-        first = TEST_FROM if split == "test" else 0
-        for number in range(place.limit(split) or 0):
-            yield Item(split, f"{number:04d}", ("a", "b"), partial(_read, first + number, place.dataset.pixels))
+    for split, number, drawn in numbered(place):
+        yield Item(split, f"{number:04d}", ("a", "b"), partial(_read, drawn, place.dataset.pixels))
 
 
 def _read(number: int, pixels: int) -> Picture:

@@ -15,22 +15,20 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ganrepro.data.layouts.base import SPLITS, Item, Picture, Place
+from ganrepro.data.drawn import numbered
+from ganrepro.data.layouts.base import Item, Picture, Place
 from ganrepro.data.small_images import SIDE, margin_of, padded
 from ganrepro.seeding import numpy_stream
 
 FINE = 4  # samples per pixel while drawing
 FAMILIES = ("DejaVuSans", "DejaVuSansMono", "DejaVuSerif", "STIXGeneral")
-TEST_FROM = 1_000_000  # numbers of test digits: far from those of training, however many there are
 
 
 def items(place: Place) -> Iterator[Item]:
     """As many digits as the dataset asks for, classes in turn."""
     margin = margin_of(place.dataset.pixels)
-    for split in SPLITS:
-        first = TEST_FROM if split == "test" else 0
-        for number in range(place.limit(split) or 0):
-            yield Item(split, f"{split}-{number:05d}", ("b",), partial(_read, first + number, margin))
+    for split, number, drawn in numbered(place):
+        yield Item(split, f"{split}-{number:05d}", ("b",), partial(_read, drawn, margin))
 
 
 def _read(number: int, margin: int) -> Picture:

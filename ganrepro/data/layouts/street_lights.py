@@ -13,8 +13,9 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from ganrepro.data.layouts.base import SPLITS, Item, Picture, Place
-from ganrepro.data.layouts.streets import BUILDING, CAR, PERSON, POLE, ROAD, SCENE_SEED, SKY, TEST_FROM, VEGETATION, draw_scene
+from ganrepro.data.drawn import numbered
+from ganrepro.data.layouts.base import Item, Picture, Place
+from ganrepro.data.layouts.streets import BUILDING, CAR, PERSON, POLE, ROAD, SCENE_SEED, SKY, VEGETATION, draw_scene
 from ganrepro.seeding import numpy_stream
 
 PANE = 1 / 20  # distance of windows, in units of the image
@@ -30,10 +31,8 @@ def items(place: Place) -> Iterator[Item]:
     """As many scenes as the dataset asks for, each in the look of every domain."""
     looks = {domain: (of["attributes"].get("light", "day"), of["attributes"].get("season", "green"))
              for domain, of in place.entry["domains"].items()}  # fmt: skip
-    for split in SPLITS:
-        first = TEST_FROM if split == "test" else 0
-        for number in range(place.limit(split) or 0):
-            yield Item(split, f"{number:04d}", tuple(looks), partial(_read, first + number, place.dataset.pixels, looks))
+    for split, number, drawn in numbered(place):
+        yield Item(split, f"{number:04d}", tuple(looks), partial(_read, drawn, place.dataset.pixels, looks))
 
 
 def _read(number: int, pixels: int, looks: dict[str, tuple[str, str]]) -> Picture:

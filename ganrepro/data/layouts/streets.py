@@ -17,11 +17,11 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from ganrepro.data.layouts.base import SPLITS, Item, Picture, Place
+from ganrepro.data.drawn import numbered
+from ganrepro.data.layouts.base import Item, Picture, Place
 from ganrepro.seeding import numpy_stream
 
 SCENE_SEED = 0
-TEST_FROM = 1_000_000  # numbers of test scenes: far from those of training, however many there are
 SKY, BUILDING, ROAD, PAVEMENT, VEGETATION, CAR, PERSON, POLE = range(8)  # in the order of the registry's palette
 OVERSAMPLING = 2  # photo samples per pixel and axis
 GRAIN = 1 / 64  # of textures, in units of the image
@@ -31,10 +31,8 @@ GREYS = (0.34, 0.62)  # of asphalt and slabs
 
 def items(place: Place) -> Iterator[Item]:
     """As many scenes as the dataset asks for; label maps as classes, which preparation gives their colours."""
-    for split in SPLITS:
-        first = TEST_FROM if split == "test" else 0
-        for number in range(place.limit(split) or 0):
-            yield Item(split, f"{number:04d}", ("a", "b"), partial(_read, first + number, place.dataset.pixels))
+    for split, number, drawn in numbered(place):
+        yield Item(split, f"{number:04d}", ("a", "b"), partial(_read, drawn, place.dataset.pixels))
 
 
 def _read(number: int, pixels: int) -> Picture:

@@ -6,6 +6,7 @@ of both colours; it is read at THRESHOLDS, as in the challenge that the paper ta
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganrepro.data.spec import DataSpec
@@ -64,7 +65,7 @@ class Segments(Measure):
         }
 
 
-def read_share(path: object, palette: list[list[int]]) -> np.ndarray:
+def read_share(path: Path, palette: list[list[int]]) -> np.ndarray:
     """How much of the second colour of two each pixel of an image has, (h, w); below 0 or above 1 where it has more than that."""
     import numpy as np
 
@@ -72,7 +73,7 @@ def read_share(path: object, palette: list[list[int]]) -> np.ndarray:
 
     first, second = (np.array(colour, np.float64) for colour in palette)
     along = second - first
-    share: np.ndarray = (np.asarray(read_made(path), np.float64) - first) @ along / (along @ along)  # type: ignore[arg-type]
+    share: np.ndarray = (np.asarray(read_made(path), np.float64) - first) @ along / (along @ along)
     return share
 
 
