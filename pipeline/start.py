@@ -30,14 +30,15 @@ from types import MappingProxyType
 from typing import Any
 
 ADDRESS = "GANREPRO_START"  # the process's socket, in a folder that its owner alone can enter
-COMMON, OPTIMISERS, MLFLOW = ["torch", "pydantic", "ruamel.yaml", "PIL.Image"], "torch._dynamo", "mlflow.tracking"
+COMMON, OPTIMISERS = ["torch", "pydantic", "ruamel.yaml", "PIL.Image"], "torch._dynamo"
+MLFLOW = ["mlflow.tracking", "mlflow.store.tracking.sqlalchemy_store"]  # its database takes longer than the rest of it
 LIBRARIES = {
     "prepare": COMMON,
-    "train": [*COMMON, OPTIMISERS, MLFLOW],
+    "train": [*COMMON, OPTIMISERS, *MLFLOW],
     "reader": [*COMMON, OPTIMISERS],
     "generate": COMMON,
     "evaluate": [*COMMON, "scipy.stats"],
-    "report": [*COMMON, "scipy.stats", "pandas", "matplotlib.pyplot", MLFLOW],
+    "report": [*COMMON, "scipy.stats", "pandas", "matplotlib.pyplot", *MLFLOW],
 }
 # read when a library is loaded, so the same for all stages; each says its own number to torch
 ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
@@ -170,7 +171,7 @@ def _asked(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
         request: dict[str, Any] = json.load(file)
     off = request["environment"].get("GANREPRO_MLFLOW") == "off"
     for name in LIBRARIES[request["words"][0]]:
-        if not (off and name == MLFLOW):
+        if not (off and name in MLFLOW):
             with contextlib.suppress(Exception):  # the stage meets it again, and says so
                 importlib.import_module(name)
     gc.freeze()  # what is loaded stays shared

@@ -27,12 +27,14 @@ from ganrepro.data.layouts.emoji import TONES
 from ganrepro.errors import UnfitData, UserError
 from ganrepro.evaluation.measures import MEASURES
 from ganrepro.evaluation.measures.base import IDENTITY, UNTRAINED, Limits, Measure
+from ganrepro.evaluation.readers import segmentation
 from ganrepro.lazy import torch
 from ganrepro.methods.base import READER
 from ganrepro.nets.architecture import Architecture
 from ganrepro.nets.unet import build, whole
 from ganrepro.plan import datasets, paths
 from ganrepro.schema.datasets import DatasetSettings
+from ganrepro.schema.readers import ReaderSettings
 from ganrepro.schema.registry import entry
 from ganrepro.store import checkpoints
 from ganrepro.training.batches import TrainingImages
@@ -229,6 +231,9 @@ def _see(params: settings.Params) -> None:
         network(torch.zeros(1, 1, 24, 24))
     with contextlib.suppress(UserError):
         network(torch.zeros(1, 1, 4, 24))
+    recipe = ReaderSettings(network="unet", filters=1, epochs=1, batch_images=1, learning_rate=1)
+    segmenter = segmentation.build(recipe, 2)
+    segmenter(torch.zeros(2, 3, 40, 24)), segmenter.features(torch.zeros(2, 3, 40, 24))
     levels = {domain: torch.zeros(4, 36, 54, method.data.channels(domain), dtype=torch.int32) for domain in method.feed().domains}
     TrainingImages(levels, method.feed(), method.settings, torch.device("cpu"), window=1, size=method.size, depth=16)
     for study in (study for name, study in params.studies.items() if name.startswith(SEEN)):

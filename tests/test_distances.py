@@ -22,7 +22,7 @@ from ganrepro.evaluation.readers.base import Reader, ReaderError, Task
 from ganrepro.methods.outputs import translation
 from ganrepro.nets.fcn8s import MEANS, FCN8s
 from ganrepro.nets.foreign_weights import caffe_messages, fill, read_caffemodel
-from ganrepro.nets.segmenter import Segmenter
+from ganrepro.nets.segmenter import Segmenter, UNetSegmenter
 from ganrepro.plan import paths
 from ganrepro.schema.readers import PublishedReaderSettings, ReaderSettings
 from ganrepro.store import checkpoints
@@ -153,9 +153,9 @@ def test_weights_that_run_code_are_refused(tmp_path):
 
 def reader_of(network):
     """Its reader, whose features are compared."""
-    return find("segmentation").load(
-        network.state_dict(), ReaderSettings(filters=4, epochs=1, batch_images=1, learning_rate=1), LABELS_AND_PHOTOS
-    )
+    kind = "unet" if isinstance(network, UNetSegmenter) else "fcn"
+    recipe = ReaderSettings(network=kind, filters=4, epochs=1, batch_images=1, learning_rate=1)
+    return find("segmentation").load(network.state_dict(), recipe, LABELS_AND_PHOTOS)
 
 
 # --- distances ----------------------------------------------------------------------------------
@@ -233,6 +233,8 @@ def test_three_images_have_no_error_and_a_distance():
 
 def test_segmenter_features_and_what_is_kept(tmp_path):
     reader = reader_of(Segmenter(3, 4).eval())
+    unet = distances.features_of_reader(reader_of(UNetSegmenter(3, 4, torch.Generator()).eval()), 48, 40)
+    assert distances.features(photos(5), unet, CPU)[0].shape == (5, 64)
     images = photos(5)
     kept = distances.kept_features(images, distances.features_of_reader(reader, 48, 40), CPU, tmp_path)
     assert kept[0].shape == (5, 16)

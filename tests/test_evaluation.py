@@ -23,7 +23,7 @@ from ganrepro.evaluation.scoring import score
 from ganrepro.evaluation.segmentation import confusion_matrix, images_of_means, overflowing, rates
 from ganrepro.methods.outputs import Output
 from ganrepro.nets.fcn8s import FCN8s
-from ganrepro.nets.segmenter import Segmenter
+from ganrepro.nets.segmenter import Segmenter, UNetSegmenter
 from ganrepro.schema.readers import PublishedReaderSettings, ReaderSettings
 
 CPU = torch.device("cpu")
@@ -186,7 +186,17 @@ def test_photos_are_enlarged_bilinearly_to_the_label_size():
 
 @pytest.mark.parametrize("size", [(16, 16), (37, 50), (360, 480)])
 def test_segmenter_keeps_any_size(size):
-    assert Segmenter(5, 2).eval()(torch.zeros(1, 3, *size)).shape == (1, 5, *size)
+    for network in (Segmenter(5, 2), UNetSegmenter(5, 2, torch.Generator())):
+        assert network.eval()(torch.zeros(1, 3, *size)).shape == (1, 5, *size)
+
+
+def test_a_u_net_reads_every_pixel_of_half_the_size():
+    """Where the sides can be halved five times, its logits are the U-Net's on means of 2 x 2 pixels, enlarged by two; 1e-5."""
+    network, x = UNetSegmenter(3, 2, torch.Generator().manual_seed(0)).eval(), torch.rand(2, 3, 64, 96)
+    half = x.view(2, 3, 32, 2, 48, 2).mean((3, 5))
+    logits = torch.nn.functional.interpolate(network.unet(half), scale_factor=2, mode="bilinear", align_corners=False)
+    assert torch.allclose(network(x), logits, atol=1e-5)
+    assert network.features(x).shape == (2, 32, 2, 3)
 
 
 @pytest.fixture
@@ -237,8 +247,9 @@ def scored(passes, data, names, reader, outputs=(FORWARD, BACKWARD), epochs=None
     return values, counts
 
 
-def test_the_segmenter_learns_and_the_scores_add_up(toy):
-    network, rows = trained(toy, [f"{i}.png" for i in range(12)], 48)
+@pytest.mark.parametrize("network", ["fcn", "unet"])
+def test_the_segmenter_learns_and_the_scores_add_up(toy, network):
+    network, rows = trained(toy, [f"{i}.png" for i in range(12)], 48, RECIPE.model_copy(update={"network": network}))
     assert rows[-1]["loss"] < 0.5 * rows[0]["loss"]
     names, made, test = [f"{i}.png" for i in range(4)], toy / "made", toy / "test"
     reader = Reader(network)
@@ -361,9 +372,10 @@ def test_no_colour_falls_outside_the_bins():
     assert colour_counts(Image.fromarray(levels)).sum() == 3 * levels.shape[1]
 
 
-def test_a_resumed_segmenter_ends_equal(toy):
+@pytest.mark.parametrize("network", ["fcn", "unet"])
+def test_a_resumed_segmenter_ends_equal(toy, network):
     names, states = [f"{i}.png" for i in range(12)], []
-    short = RECIPE.model_copy(update={"epochs": 4})
+    short = RECIPE.model_copy(update={"epochs": 4, "network": network})
     whole, rows = trained(toy, names, 24, short, save=lambda state: states.append(copy.deepcopy(state)))
     assert len(states) == 4
     resumed, again = trained(toy, names, 24, short, resume=states[1])

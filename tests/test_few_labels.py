@@ -8,13 +8,16 @@ import torch
 from conftest import Caught, images_with_classes, method_of, tiny
 from torch.nn import functional
 
+from ganrepro.data.few import chosen_few
+from ganrepro.data.images import write_png
 from ganrepro.errors import UnfitData
+from ganrepro.evaluation.measures import linear_probe
 from ganrepro.evaluation.measures.base import Job
 from ganrepro.evaluation.measures.own_reading import MEASURE
 from ganrepro.methods.base import FEW, Batch, Feed
-from ganrepro.methods.outputs import samples
+from ganrepro.methods.outputs import reconstructions, samples
 from ganrepro.nets.few_labels import Maker, Reader
-from ganrepro.training.batches import TrainingImages, chosen_few
+from ganrepro.training.batches import TrainingImages
 
 CPU = torch.device("cpu")
 ABOUT = {
@@ -139,3 +142,41 @@ def test_a_reader_of_few_labels_is_exported_and_read_back(tmp_path):
     sampler = Sampler("few", method, {n: network.train() for n, network in networks.items()}, "few", ABOUT)
     to_folder(sampler, tmp_path / "few")
     assert [image.size for image in read_folder(tmp_path / "few")(2, 0, None)] == [(16, 16)] * 2
+
+
+def test_codes_are_read_by_a_machine_that_is_told_few_labels(tmp_path):
+    """Codes that are the class, but those of every tenth test image, which are another's; in one that tells nothing, chance."""
+    random, data, probe = np.random.default_rng(0), images_with_classes(), linear_probe.MEASURE
+    assert probe.applies(reconstructions("b"), data) and not probe.applies(samples("b"), data)
+    names = {"train": {"b": [f"t{i}.png" for i in range(200)]}, "test": {"b": [f"{i}.png" for i in range(500)]}}
+    manifest = {"names": names, "classes": {name: i % 10 for split in names.values() for i, name in enumerate(split["b"])}}
+    shown = {s: np.array([manifest["classes"][n] for n in split["b"]]) for s, split in names.items()}
+    shown["test"][::10] = (shown["test"][::10] + 1) % 10
+    codes = {f"{s}.code": np.eye(10)[of] + random.normal(0, 0.01, (len(of), 10)) for s, of in shown.items()}
+    output = reconstructions("b")
+    job = Job(output, [tmp_path / "r"], tmp_path, manifest, data, 28, CPU, None, lambda: None, "reader", {}, tmp_path)
+
+    def read(**codes):
+        np.savez(tmp_path / "codes.npz", **codes)
+        return probe.statistic(probe.measure(job).counts.sum((0, 1)))
+
+    # of 200 training images there are no 1,000 labels
+    assert read(**codes) == {"probe_50": pytest.approx(0.1), "probe_100": pytest.approx(0.1)}
+    nothing = read(**{name: random.normal(size=of.shape) for name, of in codes.items()})
+    assert all(abs(value - 0.9) < 0.05 for value in nothing.values())  # 2,500 answers each: 0.006 is one standard error
+    assert probe.measure(dataclasses.replace(job, row="identity")).counts is None
+
+
+def test_of_real_images_the_pixels_are_read(tmp_path):
+    """Images whose grey is their class, in ten steps."""
+    names = {"train": {"b": [f"t{i}.png" for i in range(100)]}, "test": {"b": [f"{i}.png" for i in range(20)]}}
+    for split, of in names.items():
+        for i, name in enumerate(of["b"]):
+            image = np.zeros((4, 4), np.uint8)
+            image.flat[i % 10] = 255
+            write_png(tmp_path / split / "b" / name, image)
+    manifest = {"names": names, "classes": {name: i % 10 for split in names.values() for i, name in enumerate(split["b"])}}
+    data, output, row = images_with_classes(), reconstructions("b"), "ground-truth"
+    job = Job(output, [tmp_path], tmp_path, manifest, data, 4, CPU, row, lambda: None, "reader", {}, tmp_path)
+    probe = linear_probe.MEASURE
+    assert probe.statistic(probe.measure(job).counts.sum((0, 1))) == {"probe_50": 0, "probe_100": 0}

@@ -5,11 +5,13 @@ import copy
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from ganrepro.nets import cpu_convolutions
 from ganrepro.nets.blocks import InstanceNorm, batch_norm, initialise
 from ganrepro.nets.discriminators import STRIDED_LAYERS, patch_discriminator
 from ganrepro.nets.generators import UNet, build_generator, resnet
+from ganrepro.nets.linear import Linear, by_onednn
 from ganrepro.seeding import stream
 
 
@@ -372,3 +374,33 @@ def test_convolutions_that_are_computed_otherwise_are_left_to_torch(how):
     image = torch.randn(2, 16, 12, 12)
     expected = layer(image)
     assert torch.allclose(cpu_convolutions.accelerate(layer)(image), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(("n", "inputs", "outputs"), [(1, 1, 1), (5, 17, 3), (64, 100, 1), (33, 130, 70)])
+def test_products_of_onednn_equal_double_precision(n, inputs, outputs):
+    """Values, and gradients of gradients, as of a penalty of slopes; 1e-5 of the largest."""
+    random = torch.Generator().manual_seed(0)
+    given = [torch.randn(size, generator=random, dtype=torch.float64) for size in ((n, inputs), (outputs, inputs), (outputs,))]
+
+    def penalty(linear, dtype):
+        x, weight, bias = (value.to(dtype).requires_grad_() for value in given)
+        values = linear(x, weight, bias)
+        (slope,) = torch.autograd.grad(values.square().sum(), x, create_graph=True)
+        second = torch.autograd.grad(slope.square().mean() + values.sum(), [x, weight, bias])
+        return [value.double() for value in (values, slope, *second)]
+
+    for ours, exact in zip(penalty(by_onednn, torch.float32), penalty(functional.linear, torch.float64), strict=True):
+        assert (ours - exact).abs().max() <= 1e-5 * exact.abs().max()
+
+
+def test_linear_layers_are_torchs_unless_arithmetic_is_portable(monkeypatch):
+    layer, x = Linear(7, 3), torch.randn(4, 7)
+    plain = functional.linear(x, layer.weight, layer.bias)
+    calls = []
+    monkeypatch.setattr("ganrepro.nets.linear.by_onednn", lambda *given: calls.append(given) or plain)
+    assert torch.equal(layer(x), plain) and not calls
+    monkeypatch.setattr("ganrepro.arithmetic.is_set", lambda: True)
+    layer(x)
+    assert len(calls) == 1
+    assert layer(torch.randn(2, 4, 7)).shape == (2, 4, 3) and layer.double()(x.double()).dtype == torch.float64
+    assert len(calls) == 1  # only what oneDNN was measured on

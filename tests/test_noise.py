@@ -701,7 +701,7 @@ def test_images_with_classes_have_their_measures_and_translations_keep_theirs():
     named = {o.name: [m.name for m in measures_of(o, needs)] for o in (SAMPLES, BY_CLASS, BY_CODE, RECONSTRUCTIONS)}
     assert named["samples"] == ["classifier_distance", "class_coverage", "novelty"]
     assert named["samples-by-class"] == ["class_asked"] and named["samples-by-code"] == ["class_of_code"]
-    assert named["reconstructions"] == ["inversion", "nearest_code", "likelihood_bound"]
+    assert named["reconstructions"] == ["inversion", "nearest_code", "linear_probe", "likelihood_bound"]
     without = Needs(images_with_classes(), None, "reader")
     assert [m.name for m in measures_of(SAMPLES, without)] == ["novelty"]
     assert any("there is no reader" in why for why in left_out(SAMPLES, without).values())

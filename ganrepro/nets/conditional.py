@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ganrepro.nets.linear import Linear
 from ganrepro.nets.small import Maxout
 
 
@@ -16,9 +17,9 @@ class Maker(nn.Module):
         super().__init__()
         of_code = max(1, width // 6)
         self.classes = classes
-        self.code, self.label = nn.Linear(code, of_code), nn.Linear(classes, width - of_code)
+        self.code, self.label = Linear(code, of_code), Linear(classes, width - of_code)
         self.image = nn.Sequential(
-            nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, channels * side**2), nn.Tanh(),
+            nn.ReLU(), Linear(width, width), nn.ReLU(), Linear(width, channels * side**2), nn.Tanh(),
             nn.Unflatten(1, (channels, side, side)),
         )  # fmt: skip
 
@@ -36,9 +37,7 @@ class Judge(nn.Module):
         of_label = max(1, round(width * 50 / 240))
         self.classes = classes
         self.image, self.label = Maxout(channels * side**2, width, 5), Maxout(classes, of_label, 5)
-        self.joint = nn.Sequential(
-            nn.Dropout(dropout), Maxout(width + of_label, width, 4), nn.Dropout(dropout), nn.Linear(width, 1)
-        )
+        self.joint = nn.Sequential(nn.Dropout(dropout), Maxout(width + of_label, width, 4), nn.Dropout(dropout), Linear(width, 1))
 
     def forward(self, images: Tensor, label: Tensor) -> Tensor:
         one_hot = functional.one_hot(label, self.classes).to(images.dtype)

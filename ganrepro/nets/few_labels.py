@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
+from ganrepro.nets.linear import Linear
 from ganrepro.nets.small import MinibatchFeatures
 
 NOISE = (0.3, 0.5)  # standard deviation of what is added to the image, and to each layer, in training
@@ -37,11 +38,11 @@ class Reader(nn.Module):
         layers: list[nn.Module] = [nn.Flatten(1), Levels(), GaussianNoise(NOISE[0])]
         for place, (inputs, units) in enumerate(pairwise(widths)):
             layers += [GaussianNoise(NOISE[1])] if place else []
-            layers += [weight_norm(nn.Linear(inputs, units)), nn.ReLU()]
+            layers += [weight_norm(Linear(inputs, units)), nn.ReLU()]
         self.body, self.noise = nn.Sequential(*layers), GaussianNoise(NOISE[1])
         self.beside: nn.Module = MinibatchFeatures(widths[-1]) if minibatch else nn.Identity()
         more = 100 if minibatch else 0
-        self.head = weight_norm(nn.Linear(widths[-1] + more, outputs))
+        self.head = weight_norm(Linear(widths[-1] + more, outputs))
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         features = self.body(images)
@@ -62,9 +63,9 @@ class Maker(nn.Module):
         super().__init__()
         channels, side = shape
         self.body = nn.Sequential(
-            nn.Linear(code, width), nn.BatchNorm1d(width), nn.Softplus(),
-            nn.Linear(width, width), nn.BatchNorm1d(width), nn.Softplus(),
-            weight_norm(nn.Linear(width, channels * side**2)), nn.Sigmoid(), nn.Unflatten(1, (channels, side, side)),
+            Linear(code, width), nn.BatchNorm1d(width), nn.Softplus(),
+            Linear(width, width), nn.BatchNorm1d(width), nn.Softplus(),
+            weight_norm(Linear(width, channels * side**2)), nn.Sigmoid(), nn.Unflatten(1, (channels, side, side)),
         )  # fmt: skip
 
     def forward(self, codes: Tensor) -> Tensor:

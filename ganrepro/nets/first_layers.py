@@ -32,5 +32,5 @@ def reader_features(file: Path, pixels: int) -> nn.Module:
         network = Segmenter(classes, filters)
         network.load_state_dict(state)
     except (KeyError, RuntimeError, TypeError):
-        raise WeightsError(f"{file}: not the segmentation network of a study; `features` needs a reader of our own") from None
+        raise WeightsError(f"{file}: not a segmentation network of `network: fcn`; `features` needs such a reader") from None
     return Enlarged(_FirstLayers(network), pixels).eval()

@@ -12,6 +12,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from ganrepro.nets.linear import Linear
+
 Norm = Callable[[int], nn.Module]
 
 
@@ -37,7 +39,7 @@ class MinibatchFeatures(nn.Module):
     def __init__(self, features: int, kernels: int = 100, dims: int = 5):
         super().__init__()
         self.kernels, self.dims = kernels, dims
-        self.projection = nn.Linear(features, kernels * dims, bias=False)
+        self.projection = Linear(features, kernels * dims, bias=False)
 
     def forward(self, features: Tensor) -> Tensor:
         m = self.projection(features).view(len(features), self.kernels, self.dims)
@@ -95,7 +97,7 @@ class Maxout(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, pieces: int):
         super().__init__()
-        self.linear, self.pieces = nn.Linear(inputs, outputs * pieces), pieces
+        self.linear, self.pieces = Linear(inputs, outputs * pieces), pieces
 
     def forward(self, x: Tensor) -> Tensor:
         return self.linear(x).view(len(x), -1, self.pieces).amax(2)
@@ -112,7 +114,7 @@ def mlp(sizes: list[int], activation: Callable[[], nn.Module], ending: nn.Module
     """Linear layers of these sizes, an activation after each but the last, `ending` after that."""
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise(sizes):
-        layers += [nn.Linear(inputs, outputs), activation()]
+        layers += [Linear(inputs, outputs), activation()]
     return nn.Sequential(*layers[:-1], *([ending] if ending else []))
 
 
@@ -135,8 +137,8 @@ def lucic_generator(
     """
     hidden, wide, start = 16 * filters, 2 * filters, side // 4
     return nn.Sequential(
-        nn.Linear(code, hidden), norm(hidden), slope(),
-        nn.Linear(hidden, wide * start**2), norm(wide * start**2), slope(), nn.Unflatten(1, (wide, start, start)),
+        Linear(code, hidden), norm(hidden), slope(),
+        Linear(hidden, wide * start**2), norm(wide * start**2), slope(), nn.Unflatten(1, (wide, start, start)),
         nn.ConvTranspose2d(wide, filters, 4, 2, 1), norm2d(filters), slope(),
         nn.ConvTranspose2d(filters, channels, 4, 2, 1), nn.Tanh(),
     )  # fmt: skip
@@ -148,7 +150,7 @@ def lucic_features(channels: int, side: int, filters: int, norm: bool) -> tuple[
     layers = nn.Sequential(
         nn.Conv2d(channels, filters, 4, 2, 1), nn.LeakyReLU(0.2),
         nn.Conv2d(filters, wide, 4, 2, 1), *([nn.BatchNorm2d(wide)] if norm else []), nn.LeakyReLU(0.2), nn.Flatten(1),
-        nn.Linear(wide * (side // 4) ** 2, hidden), *([nn.BatchNorm1d(hidden)] if norm else []), nn.LeakyReLU(0.2),
+        Linear(wide * (side // 4) ** 2, hidden), *([nn.BatchNorm1d(hidden)] if norm else []), nn.LeakyReLU(0.2),
     )  # fmt: skip
     return layers, hidden
 
@@ -158,8 +160,8 @@ def autoencoder(code: int, channels: int, side: int, filters: int) -> nn.Sequent
     wide, start = 2 * filters, side // 4
     return nn.Sequential(
         nn.Conv2d(channels, filters, 4, 2, 1), nn.LeakyReLU(0.2),
-        nn.Conv2d(filters, wide, 4, 2, 1), nn.Flatten(1), nn.Linear(wide * start**2, code), nn.LeakyReLU(0.2),
-        nn.Linear(code, wide * start**2), nn.LeakyReLU(0.2), nn.Unflatten(1, (wide, start, start)),
+        nn.Conv2d(filters, wide, 4, 2, 1), nn.Flatten(1), Linear(wide * start**2, code), nn.LeakyReLU(0.2),
+        Linear(code, wide * start**2), nn.LeakyReLU(0.2), nn.Unflatten(1, (wide, start, start)),
         nn.ConvTranspose2d(wide, filters, 4, 2, 1), nn.LeakyReLU(0.2),
         nn.ConvTranspose2d(filters, channels, 4, 2, 1), nn.Tanh(),
     )  # fmt: skip
@@ -179,14 +181,14 @@ def difference_judge(channels: int, side: int, filters: int) -> tuple[nn.Sequent
         nn.Conv2d(channels, filters, 5, 2, 2), nn.LeakyReLU(0.2),
         nn.Conv2d(filters, filters, 5, 2, 2), nn.LeakyReLU(0.2), nn.Flatten(1),
     )  # fmt: skip
-    return layers, nn.Linear(filters * (-(-side // 4)) ** 2, 1)
+    return layers, Linear(filters * (-(-side // 4)) ** 2, 1)
 
 
 def dcgan_generator(code: int, channels: int, side: int, filters: int, norm: Norm, norm2d: Norm) -> nn.Sequential:
     """DCGAN: no hidden linear layer, transposed convolutions with norms and ReLU, tanh (Radford et al., section 3)."""
     start, width = side // 4, 2 * filters
     return nn.Sequential(
-        nn.Linear(code, width * start**2), nn.Unflatten(1, (width, start, start)), norm2d(width), nn.ReLU(),
+        Linear(code, width * start**2), nn.Unflatten(1, (width, start, start)), norm2d(width), nn.ReLU(),
         nn.ConvTranspose2d(width, filters, 4, 2, 1), norm2d(filters), nn.ReLU(),
         nn.ConvTranspose2d(filters, channels, 4, 2, 1), nn.Tanh(),
     )  # fmt: skip
@@ -251,6 +253,6 @@ def adversaries(
         generator = make(code, channels, side, filters, nn.BatchNorm1d, nn.BatchNorm2d)
     features, width = see(channels, side, filters, norm)
     others = MinibatchFeatures(width) if minibatch else None
-    judge = Judge(features, nn.Linear(width + (others.kernels if others else 0), 1), others)
+    judge = Judge(features, Linear(width + (others.kernels if others else 0), 1), others)
     parts = {"generator": generator, "discriminator": judge}
     return {name: initialise(part, random(name), truncated=kind == "lucic") for name, part in parts.items()}

@@ -28,29 +28,34 @@ class UNet(Segmenting):
     """Halves `poolings` times, then doubles as often, each time beside the map of that size on the way down.
 
     padded: convolutions keep the size, by zeros, as in most code in circulation; else none is padded, and what comes from the way
-    down is cropped.  The paper's has 64 filters and 4 poolings: 572 pixels give 388.
+    down is cropped.  The paper's has 64 filters and 4 poolings: 572 pixels give 388.  norms: batch norms, which it has none of.
     Weights: N(0, sqrt(2 / N)), N the values that a unit sees (section 3).
     """
 
     def __init__(
         self, inputs: int, classes: int, filters: int, poolings: int, generator: torch.Generator, padded: bool = False,
-        dropout: float = 0.5,
+        dropout: float = 0.5, norms: bool = False,
     ):  # fmt: skip
         super().__init__()
         widths = [filters * 2**level for level in range(poolings + 1)]
-        self.down = nn.ModuleList(_twice(a, b, padded) for a, b in zip([inputs, *widths[:-1]], widths, strict=True))
+        self.down = nn.ModuleList(_twice(a, b, padded, norms) for a, b in zip([inputs, *widths[:-1]], widths, strict=True))
         self.up = nn.ModuleList(nn.ConvTranspose2d(2 * width, width, 2, 2) for width in reversed(widths[:-1]))
-        self.after = nn.ModuleList(_twice(2 * width, width, padded) for width in reversed(widths[:-1]))
+        self.after = nn.ModuleList(_twice(2 * width, width, padded, norms) for width in reversed(widths[:-1]))
         self.dropout = nn.Dropout(dropout)
         self.classes = nn.Conv2d(filters, classes, 1)
         self.sizes = sizes_of("padded" if padded else "u-net", poolings)
         _he(self, generator)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def way_down(self, x: Tensor) -> list[Tensor]:
+        """The map of each size, the image's first."""
         kept: list[Tensor] = []
         for level, block in enumerate(self.down):
             x = block(functional.max_pool2d(x, 2) if level else x)
             kept.append(x)
+        return kept
+
+    def forward(self, x: Tensor) -> Tensor:
+        kept = self.way_down(x)
         x = self.dropout(kept.pop())  # at the end of the contracting path
         for up, after in zip(self.up, self.after, strict=True):
             x = up(x)
@@ -202,11 +207,11 @@ def turned_back(maps: Tensor, quarter: int, mirrored: bool) -> Tensor:
     return torch.rot90(maps.flip(-1) if mirrored else maps, -quarter, (-2, -1))
 
 
-def _twice(inputs: int, outputs: int, padded: bool) -> nn.Sequential:
-    pad = int(padded)
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, padding=pad), nn.ReLU(), nn.Conv2d(outputs, outputs, 3, padding=pad), nn.ReLU()
-    )
+def _twice(inputs: int, outputs: int, padded: bool, norms: bool) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for channels in (inputs, outputs):
+        layers += [nn.Conv2d(channels, outputs, 3, padding=int(padded)), *[nn.BatchNorm2d(outputs)] * norms, nn.ReLU()]
+    return nn.Sequential(*layers)
 
 
 def _cropped(x: Tensor, like: Tensor) -> Tensor:

@@ -15,6 +15,11 @@ class ReaderSettings(Closed):
     What it learns follows from the dataset: label maps make it a segmentation network, image classes a classifier.
     """
 
+    network: Literal["fcn", "unet"] = Field(
+        "fcn",
+        description="of networks that read label maps: fcn, small, with strides of 4, 8 and 16 as FCN-8s has them; unet, a U-Net "
+        "that sees photos at half the size of the label maps",
+    )
     filters: Width = Field(description="channels of its first layer")
     epochs: Count = Field(description="epochs of its training")
     batch_images: Count = Field(description="images of a step")

@@ -6,9 +6,8 @@ import functools
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-
 from ganrepro.errors import SourceError
+from ganrepro.schema import yaml
 from ganrepro.store.digests import digest
 
 FOLDER = "folder"  # the user's own, which no registry knows
@@ -32,7 +31,7 @@ NOT_HASHED = ("title", "word", "licence", "archives", "mirror_archives", "drawn"
 def registry() -> dict[str, dict[str, Any]]:
     """Every source by name."""
     text = Path(__file__).with_name("registry.yaml").read_text(encoding="utf-8")
-    entries: dict[str, dict[str, Any]] = YAML(typ="safe", pure=True).load(text)
+    entries: dict[str, dict[str, Any]] = yaml.parsed(text)
     return entries
 
 

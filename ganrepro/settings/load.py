@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from ganrepro import methods
@@ -24,6 +23,7 @@ from ganrepro.evaluation.measures.base import Limits, Needs
 from ganrepro.evaluation.readers import KINDS, kind_of
 from ganrepro.methods.base import READER, Method
 from ganrepro.methods.outputs import Output
+from ganrepro.schema import yaml
 from ganrepro.schema.fields import checked_name
 from ganrepro.schema.readers import PublishedReaderSettings, ReaderSettings
 from ganrepro.schema.registry import FOLDER, holds_images, registry
@@ -75,8 +75,7 @@ def papers_beside(path: Path) -> dict[str, tuple[object, str]]:
 
 def _read(path: Path) -> object:
     try:
-        # YAML 1.2, as DVC reads it: 1e-05 is a number and `no` a string, for every tool alike.
-        raw = YAML(typ="safe", pure=True).load(plain(path).read_text(encoding="utf-8"))
+        raw = yaml.parsed(plain(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file; run from the project folder, or give --params (Python: params=)") from None
     except UnicodeDecodeError as error:
@@ -250,8 +249,10 @@ def _study(
             raise ConfigError(
                 f"{where}.reader: '{study.reader}' reads {learnt} alone; choose another, or a dataset of that source"
             )
-    elif reader is not None and reader.pixels is not None and kind_of(data, reader) in ("classifier", "domains"):
-        raise ConfigError(f"readers.{study.reader}.pixels: of networks that read label maps; leave it out for {study.dataset}")
+    elif reader is not None and kind_of(data, reader) in ("classifier", "domains"):
+        for key in sorted({"network", "pixels"} & reader.model_fields_set):
+            place = f"readers.{study.reader}.{key}"
+            raise ConfigError(f"{place}: of networks that read label maps; leave it out for {study.dataset}")
     experiment, place = known(experiments, study.experiment, f"{where}.experiment")
     for row in study.rows or []:
         known(experiment.rows, row, f"{where}.rows")

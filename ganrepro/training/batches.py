@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ganrepro.data.few import chosen_few
 from ganrepro.data.images import ImageError, height_and_width, levels_to_float, load_folder, read_labels, reading_of
 from ganrepro.data.prepare import read_manifest
 from ganrepro.data.spec import Size
@@ -156,14 +157,6 @@ class TrainingImages:
         if not channels_last:
             images = {domain: of.contiguous() for domain, of in images.items()}
         return Batch(images, {domain: of[order[domain]] for domain, of in self.labels.items()}, noise, pools)
-
-
-def chosen_few(labels: Tensor, few: int, seed: int) -> Tensor:
-    """Numbers of the images whose class is known: equally many of each, at random by the seed.  labels: of all, (n,)."""
-    found = torch.unique(labels)
-    places = [(labels == label).nonzero()[:, 0] for label in found]
-    orders = [torch.randperm(len(of), generator=stream(seed, f"few/{int(c)}")) for c, of in zip(found, places, strict=True)]
-    return torch.cat([of[order[: few // len(found)]] for of, order in zip(places, orders, strict=True)])
 
 
 class Loaded(dict[tuple[object, ...], Tensor]):

@@ -29,6 +29,7 @@ from ganrepro.data.images import height_and_width, read_levels, read_rgb
 from ganrepro.data.layouts.base import Place, images
 from ganrepro.data.own import FEWEST, derived_of, entry_of, files_of, notes_of
 from ganrepro.errors import ConfigError, UserError
+from ganrepro.schema import yaml
 from ganrepro.schema.datasets import DatasetSettings
 from ganrepro.schema.fields import checked_name
 from ganrepro.schema.registry import FOLDER
@@ -332,7 +333,7 @@ def _text(file: Path) -> str:
 
 def _raw(text: str) -> Any:
     try:
-        return YAML(typ="safe", pure=True).load(text)
+        return yaml.parsed(text)
     except YAMLError as error:
         reason = " ".join(str(error).split())[:200]
         wanted = "params.yaml: expected sections whose entries begin two spaces in, so that others can be added"
@@ -341,9 +342,9 @@ def _raw(text: str) -> Any:
 
 def _flow(value: Any) -> str:
     """A value in one line of YAML."""
-    yaml, line = YAML(), io.StringIO()
-    yaml.default_flow_style, yaml.width = True, 100_000
-    yaml.dump([value], line)
+    written, line = YAML(), io.StringIO()
+    written.default_flow_style, written.width = True, 100_000
+    written.dump([value], line)
     return line.getvalue().strip()[1:-1]
 
 

@@ -26,6 +26,7 @@ NAMES = (
     "class_asked",
     "class_of_code",
     "nearest_code",
+    "linear_probe",
     "likelihood_bound",
     "own_reading",
 )

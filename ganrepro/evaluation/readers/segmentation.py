@@ -29,7 +29,8 @@ from ganrepro.data.spec import DataSpec, Size
 from ganrepro.evaluation.label_maps import confusion, enlarged, read_truth
 from ganrepro.evaluation.readers.base import Gate, Reader, ReaderError, ReaderKind, Task
 from ganrepro.evaluation.segmentation import rates
-from ganrepro.nets.segmenter import Segmenter
+from ganrepro.nets.segmenter import Segmenter, UNetSegmenter
+from ganrepro.schema.readers import ReaderSettings
 from ganrepro.seeding import reseed, stream
 
 REQUIRED = 0.80  # per-pixel accuracy of real test photos
@@ -50,7 +51,7 @@ class Segmentation(ReaderKind):
         photos = {name: resize(read_rgb(dataset / "train" / task.domain / name), task.pixels) for name in names}
         with torch.random.fork_rng(devices=[]):
             reseed(recipe.seed, "segmenter/weights")
-            network = Segmenter(classes, recipe.filters).to(device)
+            network = build(recipe, classes).to(device)
         optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.learning_rate, weight_decay=1e-4, fused=True)
         steps = len(_batches(torch.arange(len(names)), recipe.batch_images))
         schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -85,19 +86,21 @@ class Segmentation(ReaderKind):
         return network.eval(), rows
 
     def load(self, state: Mapping[str, Tensor], recipe: Any, data: DataSpec) -> Reader:
-        network = Segmenter(len(data.palette), recipe.filters)
+        network = build(recipe, len(data.palette))
         network.load_state_dict(state)
         network.eval()
-
-        def features(x: Tensor) -> Tensor:
-            """The coarsest ones."""
-            return network.sixteenth(network.eighth(network.quarter(x))).mean((2, 3))
-
-        return Reader(network, features=features)
+        return Reader(network, features=lambda x: network.features(x).mean((2, 3)))
 
     def gate(self, reader: Reader, task: Task) -> Gate:
         counts = read_real_photos(reader, task, task.pixels)
         return Gate("per-pixel accuracy", float(rates(counts.sum(0))["pixel_accuracy"]), task.trained.required or REQUIRED)
+
+
+def build(recipe: ReaderSettings, classes: int) -> Segmenter | UNetSegmenter:
+    """The network of a recipe, with weights drawn by its seed."""
+    if recipe.network == "unet":
+        return UNetSegmenter(classes, recipe.filters, stream(recipe.seed, "segmenter/weights"))
+    return Segmenter(classes, recipe.filters)
 
 
 def read_photos(reader: Reader, folder: Path, names: list[str], data: Path, classes: int, device: torch.device) -> np.ndarray:
