@@ -225,8 +225,8 @@ def _see(params: settings.Params) -> None:
     unet: Any = params.studies["unet"].rows["row"].method
     _, words = unet.network_of(unet.outputs()[0])
     whole(build("u-net", 1, 2, 1, 3, 0.0, torch.Generator()), torch.zeros(1, 1, 60, 60), 1)
-    build("window", 1, 2, 1, 3, 0.0, torch.Generator())
-    build("constant", 1, 2, 1, 3, 0.0, torch.Generator())
+    for kind in ("window", "grey", "constant"):
+        build(kind, 1, 2, 1, 3, 0.0, torch.Generator())(torch.zeros(1, 1, 80, 80))
     for change in ({}, {"segmenting": "padded"}, {"turned": False, "colours": ((0, 0, 0), (9, 9, 9), (255, 255, 255))}):
         network = Architecture(**(words | change)).build()
         network.load_state_dict(network.state_dict())
