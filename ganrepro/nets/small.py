@@ -43,8 +43,9 @@ class MinibatchFeatures(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         m = self.projection(features).view(len(features), self.kernels, self.dims)
-        near = torch.exp(-(m[:, None] - m[None]).abs().sum(3))  # (n, n, kernels)
-        return torch.cat([features, near.sum(1) - 1], 1)  # without itself, whose distance is 0
+        m = m.transpose(0, 1)
+        near = torch.exp(-torch.cdist(m, m, p=1.0))  # (kernels, n, n), no difference of two images kept
+        return torch.cat([features, near.sum(2).t() - 1], 1)  # without itself, whose distance is 0
 
 
 class VirtualBatchNorm(nn.Module):
