@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 TESTERS = $(shell $(PYTHON) -c 'import os; print(min(4, 1 + (os.cpu_count() or 1)))')
 unexport PYTHONDONTWRITEBYTECODE  # every job starts Python: they share what the first one compiled
 
-.PHONY: reproduce test setup check docs evidence gpu confirm gc help
+.PHONY: reproduce test setup check docs pages evidence gpu confirm gc help
 
 help:          ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -27,20 +27,27 @@ setup: .venv/.ready  ## virtual environment with pinned dependencies
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else "error: Python 3.11 to 3.13 is needed, $(PYTHON) is %d.%d; use: make PYTHON=python3.12 ..." % v)'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip install --python .venv --quiet -c constraints.txt -e '.[dev,demo,export]' || \
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,demo,export]'  # reads pip's own mirror settings
+	$(BIN)/uv pip install --python .venv --quiet -c constraints.txt -e '.[dev,demo,export,docs]' || \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,demo,export,docs]'  # reads pip's own mirror settings
 	touch $@
 
-check: setup   ## style, types, workflow syntax, spelling, dry run
+check: setup   ## style, types, workflow syntax, spelling, dry run, the book
 	ruff check .
 	ruff format --check .
 	mypy
 	snakefmt --check Snakefile pipeline/rules
 	codespell
 	snakemake -n --quiet all
+	sphinx-build -q -W -c docs . build/book
 
-docs: setup    ## docs/: the reference of all settings, its schema, how far verdicts can be trusted
+docs: setup    ## the book, from docs/ and reports/, on a page of this machine (http://127.0.0.1:8000)
+	sphinx-build -q -W -c docs . build/book
+	python -m http.server --bind 127.0.0.1 --directory build/book 8000
+
+pages: setup   ## pages of docs/ that are made from the code: settings, commands, gallery, how far verdicts can be trusted
 	python -m ganrepro.settings.reference
+	python -m ganrepro.use.reference
+	python -m pipeline.gallery
 	python -m ganrepro.reporting.verdict_errors
 
 gpu: setup     ## eight minutes on a GPU: what it shows, section by section (make gpu REFERENCE=FOLDER)

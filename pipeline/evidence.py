@@ -10,7 +10,7 @@ from ganrepro.plan import paths
 from ganrepro.reporting.current import report_is_current
 from ganrepro.reporting.front_page import update_pages
 from ganrepro.store.files import filling
-from pipeline import claims, stage
+from pipeline import claims, gallery, stage
 
 
 def keep(params: settings.Params, name: str) -> None:
@@ -37,6 +37,7 @@ def main() -> None:
         keep(params, name)
     if claims.write(dataclasses.replace(params, reports={})):  # of what is kept alone
         print(f"updated {claims.PAGE}")
+    gallery.write(params)
 
 
 if __name__ == "__main__":

@@ -313,10 +313,10 @@ def test_no_default_has_changed():
     """
     known = json.loads((ROOT / "tests/defaults.json").read_text(encoding="utf-8"))
     now = reference.defaults()
-    assert now.keys() == known.keys(), "a method is new or gone; for a new one run: make docs"
+    assert now.keys() == known.keys(), "a method is new or gone; for a new one run: make pages"
     for name, own in now.items():
         different = {setting for setting in own | known[name] if own.get(setting, "?") != known[name].get(setting, "?")}
-        assert not different, f"{name}: {different}; for a new setting run: make docs"
+        assert not different, f"{name}: {different}; for a new setting run: make pages"
 
 
 @pytest.mark.parametrize("name", methods.names())
@@ -329,7 +329,7 @@ def test_every_setting_is_described_and_the_defaults_pass_their_own_checks(name)
 def test_the_reference_is_current(tmp_path):
     reference.write(tmp_path)
     for name in ("params.schema.json", "paper.schema.json", "settings.md"):
-        assert (tmp_path / name).read_text("utf-8") == (ROOT / "docs" / name).read_text("utf-8"), "run: make docs"
+        assert (tmp_path / name).read_text("utf-8") == (ROOT / "docs" / name).read_text("utf-8"), "run: make pages"
 
 
 @pytest.mark.parametrize(

@@ -742,7 +742,7 @@ def test_examples_in_docstrings_are_true(monkeypatch):
 @pytest.mark.filterwarnings("ignore")  # of Jupyter's own dependencies
 def test_the_notebook_runs_from_end_to_end(monkeypatch):
     nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
-    notebook = nbformat.read(ROOT / "docs" / "use.ipynb", as_version=4)
+    notebook = nbformat.read(ROOT / "docs" / "notebook.ipynb", as_version=4)
     nbclient.NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(ROOT / "docs")}}).execute()
     told = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
     assert any("image/png" in output.get("data", {}) for output in told)

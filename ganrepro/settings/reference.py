@@ -34,7 +34,7 @@ from ganrepro.settings.models import (
 DOCS = Path("docs")
 PAGE = """# Settings
 
-Made from the code by `make docs`; a test keeps it current. Everything in `params.yaml`, its default and its source.
+Made from the code by `make pages`; a test keeps it current. Everything in `params.yaml`, its default and its source.
 A key that is not listed here is refused. Settings that hold their default are not part of a result's key.
 
 {% for section in sections %}

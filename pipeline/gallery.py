@@ -1,0 +1,21 @@
+"""Kept reports -> docs/gallery.md."""
+
+from __future__ import annotations
+
+from ganrepro import settings
+from ganrepro.plan import paths
+from ganrepro.reporting import gallery
+from pipeline import stage
+
+
+def write(params: settings.Params) -> None:
+    """Writes the page anew."""
+    gallery.write(paths.REPORTS, {study: name for name, study in params.reports.items()})
+
+
+def main() -> None:
+    write(settings.load())
+
+
+if __name__ == "__main__":
+    stage.run(main)
