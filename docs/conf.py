@@ -18,6 +18,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = "ganrepro"
 html_static_path = ["_static"]
 html_css_files = ["book.css"]
+html_js_files = [("filter.js", {"defer": "defer"})]
 html_theme_options = {
     "navbar_align": "left", "show_prev_next": False, "show_toc_level": 2,
     "navigation_with_keys": False, "header_links_before_dropdown": 6,

@@ -1,16 +1,17 @@
-"""Kept reports -> docs/gallery.md."""
+"""Kept reports -> docs/gallery.md and docs/tables.md."""
 
 from __future__ import annotations
 
 from ganrepro import settings
 from ganrepro.plan import paths
-from ganrepro.reporting import gallery
+from ganrepro.reporting import gallery, published
 from pipeline import stage
 
 
 def write(params: settings.Params) -> None:
-    """Writes the page anew."""
+    """Writes the pages anew."""
     gallery.write(paths.REPORTS, {study: name for name, study in params.reports.items()})
+    published.write(params.studies, paths.REPORTS)
 
 
 def main() -> None:

@@ -3,10 +3,11 @@
 import json
 import re
 
+import pandas as pd
 from conftest import ROOT
 
 from ganrepro import settings
-from ganrepro.reporting import gallery
+from ganrepro.reporting import gallery, published
 from ganrepro.use import reference
 
 
@@ -23,6 +24,21 @@ def test_the_gallery_is_current(monkeypatch):
     assert text == gallery.PAGE.read_text(encoding="utf-8"), "run: make pages"
     for picture in re.findall(r"!\[[^\]]*\]\(\.\./([^)]+)\)", text):
         assert (ROOT / picture).stat().st_size > 500, picture
+
+
+def test_the_published_tables_are_current(monkeypatch):
+    """And their numbers those of the kept files: CycleGAN's accuracy on the embedded streets, as in its intervals.csv."""
+    monkeypatch.chdir(ROOT)
+    text = published.published(settings.load().studies, gallery.Path("reports"))
+    assert text == published.PAGE.read_text(encoding="utf-8"), "run: make pages"
+    kept = pd.read_csv("reports/streets-tiny/intervals.csv").set_index(["output", "row", "score"])
+    table = text[text.index("### CycleGAN Table 4") :]
+    head, line = (
+        next(of.split(" | ") for of in table.splitlines() if of.startswith(f"| {name} |")) for name in ("Row", "CycleGAN")
+    )
+    place = next(i for i, name in enumerate(head) if "streets-tiny" in name)
+    mean = kept.loc[("labels2photo", "cyclegan", "pixel_accuracy"), "mean"]
+    assert line[1] == "0.52" and line[place].startswith(f"**{mean:.2f}**")
 
 
 def test_a_gallery_counts_verdicts_and_says_how_to_make_what_is_missing(tmp_path, monkeypatch):

@@ -1,0 +1,64 @@
+"""The published tables, the paper's numbers beside those of every kept study: docs/tables.md."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from ganrepro.evaluation.measures import SCORES
+from ganrepro.reporting.markdown import markdown, plain
+from ganrepro.reporting.tables import cell
+from ganrepro.settings import REFERENCE_ROWS, Study
+from ganrepro.store.files import replacing
+
+PAGE = Path("docs/tables.md")
+HEAD = """# Published tables
+
+The papers' numbers beside ours, of all studies whose report is kept: a column for each, its mean over seeds and 95 % interval.
+The data, sizes and lengths of training differ from the papers' and from one another; what each study is, its report says. Made
+from `reports/` by `make pages`; a test keeps it current.
+"""
+
+
+def published(studies: Mapping[str, Study], reports: Path) -> str:
+    """The page, of the studies with a kept report.  studies: by name, in the order of the columns."""
+    files = {name: reports / name / "intervals.csv" for name in studies}
+    read = {name: pd.read_csv(file) for name, file in files.items() if file.exists()}
+    scores = {name: table for name, table in read.items() if "output" in table}  # others were kept before outputs had names
+    kept = {name: studies[name] for name in scores}
+    parts = [HEAD]
+    for experiment in dict.fromkeys(study.experiment for study in kept.values()):
+        of = {name: study for name, study in kept.items() if study.experiment == experiment}
+        numbers = dict.fromkeys(key for study in of.values() for key, table in study.tables.items() if any(table.rows.values()))
+        parts += [f"## {next(iter(of.values())).heading}\n"] if numbers else []
+        for number in numbers:
+            parts += _table(number, {name: study for name, study in of.items() if number in study.tables}, scores, reports)
+    return "\n".join(parts)
+
+
+def write(studies: Mapping[str, Study], reports: Path) -> None:
+    """Writes PAGE."""
+    with replacing(PAGE) as temporary:
+        temporary.write_text(published(studies, reports), encoding="utf-8")
+
+
+def _table(number: str, studies: Mapping[str, Study], scores: Mapping[str, pd.DataFrame], reports: Path) -> list[str]:
+    """Heading, source, and a table for each score of one published table."""
+    table = next(iter(studies.values())).tables[number]
+    titles = {row: settings.title for study in studies.values() for row, settings in study.rows.items()} | REFERENCE_ROWS
+    rows = list(dict.fromkeys(row for study in studies.values() for row in study.tables[number].rows))
+    parts = [f"### {table.title}\n", *([f"{plain(table.source)}\n"] if table.source else [])]
+    for place, score in enumerate(table.scores or []):
+        heads = [f"[{name}](../{(reports / name).as_posix()}/README.md)" for name in studies]
+        lines = []
+        for row in rows:
+            theirs = next(
+                (study.tables[number].rows[row] for study in studies.values() if study.tables[number].rows.get(row)), []
+            )
+            paper = f"{theirs[place]:.{SCORES[score].digits}f}" if len(theirs) > place else "–"
+            ours = [cell(scores[name], study.tables[number].output, row, score) for name, study in studies.items()]
+            lines.append([plain(titles.get(row, row)), paper, *ours])
+        parts += [f"**{SCORES[score].heading}**\n", markdown(["Row", "paper", *heads], lines), ""]
+    return parts
