@@ -1,5 +1,6 @@
 # Thin names for real commands. `make reproduce` and `make test` need Python 3.11-3.13 and nothing else.
 PYTHON ?= python3
+PORT ?= 8010
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # one more than there are cores, since many tests wait for a disk or a clock
@@ -40,9 +41,9 @@ check: setup   ## style, types, workflow syntax, spelling, dry run, the book
 	snakemake -n --quiet all
 	sphinx-build -q -W -c docs . build/book
 
-docs: setup    ## the book, from docs/ and reports/, on a page of this machine (http://127.0.0.1:8000)
+docs: setup    ## the book, from docs/ and reports/, on a page of this machine (make docs PORT=8010)
 	sphinx-build -q -W -c docs . build/book
-	python -m http.server --bind 127.0.0.1 --directory build/book 8000
+	python -m http.server --bind 127.0.0.1 --directory build/book $(PORT)
 
 pages: setup   ## pages of docs/ that are made from the code: settings, commands, gallery, how far verdicts can be trusted
 	python -m ganrepro.settings.reference

@@ -34,7 +34,7 @@ SCORES = ("pixel_accuracy", "class_iou")
 
 def scores_of(params: settings.Params, study: settings.Study, network: str, epochs: int | None) -> dict[str, float]:
     """Scores of held-out and of as many training photos, parameters, and seconds of a CPU."""
-    folder, recipe = datasets.dataset_dir(params, study.dataset), params.readers[str(study.reader)]
+    folder, recipe = datasets.dataset_dir(params, study.dataset), params.readers.get(study.reader or "")
     if not isinstance(recipe, ReaderSettings) or not study.data.label_maps:
         sys.exit(f"error: {study.name}: its reader is no network that is trained on label maps; name another study")
     if not (folder / "manifest.json").exists():

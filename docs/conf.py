@@ -17,6 +17,7 @@ autodoc_member_order = "bysource"
 html_theme = "pydata_sphinx_theme"
 html_title = "ganrepro"
 html_static_path = ["_static"]
+html_extra_path = ["_extra"]  # an index.html that leads to the book's first page
 html_css_files = ["book.css"]
 html_js_files = [("filter.js", {"defer": "defer"})]
 html_theme_options = {

@@ -26,7 +26,7 @@ from ganrepro.store.files import write_json
 from pipeline import stage, tiny
 
 KEPT = Path(__file__).with_name("portable.json")
-SHAPING = ("torch", "numpy", "pillow", "scipy", "scikit-image")  # libraries whose versions shape results
+SHAPING = ("torch", "numpy", "pillow", "scipy", "scikit-image", "scikit-learn")  # libraries whose versions shape results
 # Networks as wide as a paper's, for which kernels are chosen that tiny ones do not need
 WIDE = ("train/cyclegan", "train/pix2pix")
 WIDTHS: dict[str, Any] = {

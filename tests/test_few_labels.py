@@ -162,6 +162,8 @@ def test_codes_are_read_by_a_machine_that_is_told_few_labels(tmp_path):
 
     # of 200 training images there are no 1,000 labels
     assert read(**codes) == {"probe_50": pytest.approx(0.1), "probe_100": pytest.approx(0.1)}
+    four = probe.statistic(np.array([1.0, 1, 0, 0, 3, 10]))  # of so many classes 100 labels cannot be drawn evenly
+    assert four == {"probe_50": 1, "probe_1000": 0.3}
     nothing = read(**{name: random.normal(size=of.shape) for name, of in codes.items()})
     assert all(abs(value - 0.9) < 0.05 for value in nothing.values())  # 2,500 answers each: 0.006 is one standard error
     assert probe.measure(dataclasses.replace(job, row="identity")).counts is None

@@ -9,6 +9,7 @@ from conftest import PAPERS, RAW, ROOT, parsed
 from ruamel.yaml import YAML
 
 from ganrepro import methods, settings
+from ganrepro.schema import yaml
 from ganrepro.settings import reference
 from ganrepro.store import digests
 
@@ -267,6 +268,18 @@ def test_files_read_as_yaml_1_2_as_dvc_does(tmp_path):
         settings.load(file)
     with pytest.raises(settings.ConfigError, match="no such file"):
         settings.load(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: {path: /data/12:30/x, u: http://x/y, title: What?}", "%YAML 1.1\n---\na: no", "a: no", "a: 1e-05",
+        "a: 010\nb: 0o10",
+        "a: ~\nb: 2001-01-01\nc: .5", "a: " + "[" * 60 + "]" * 60,
+    ],
+)  # fmt: skip
+def test_the_parser_in_c_reads_what_the_other_one_reads(text):
+    assert repr(yaml.parsed(text)) == repr(YAML(typ="safe", pure=True).load(text))
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ PAGE = Path("docs/gallery.md")
 HEAD = """# Gallery of kept studies
 
 Every study whose report is committed, with the first picture of it. All numbers, figures and claims are on its page, and
-everything on a page was made by the pipeline at the commit that is named. Made from `reports/` by `make pages`; a test keeps
-it current.
+everything on a page was made by the pipeline, at the commit that it names (`-dirty`: with edits beside it). Made from `reports/`
+by `make pages`; a test keeps it current.
 """
 FACTS = {"Trained on": "trained on {}", "Training time": "{}", "Git commit": "commits: {}"}  # of a report's provenance
 VERDICTS = ("reproduced", "contradicted", "no such difference", "undecided", "not judged")

@@ -26,7 +26,7 @@ def published(studies: Mapping[str, Study], reports: Path) -> str:
     """The page, of the studies with a kept report.  studies: by name, in the order of the columns."""
     files = {name: reports / name / "intervals.csv" for name in studies}
     read = {name: pd.read_csv(file) for name, file in files.items() if file.exists()}
-    scores = {name: table for name, table in read.items() if "output" in table}  # others were kept before outputs had names
+    scores = {name: table.rename(columns={"direction": "output"}) for name, table in read.items()}  # as older reports call it
     kept = {name: studies[name] for name in scores}
     parts = [HEAD]
     for experiment in dict.fromkeys(study.experiment for study in kept.values()):

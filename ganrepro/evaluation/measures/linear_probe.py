@@ -29,7 +29,7 @@ class LinearProbe(Measure):
     scores = {f"probe_{many}": Score(f"Read wrong, {many:,} labels", better="lower", digits=3) for many in LABELS}
     reading = (
         f"share of test images whose class a linear support vector machine reads wrong by their codes, when it is told the "
-        f"classes of so many training images; mean of {DRAWS} draws. Of real images the pixels stand for codes."
+        f"classes of so many training images; mean of {DRAWS} draws."
     )
 
     section = "What the codes tell"
@@ -57,16 +57,18 @@ class LinearProbe(Measure):
         scale = np.where(spread > 0, spread, 1) * np.sqrt(len(spread))
         codes = [(part - centre) / scale for part in codes]
         truth, right = (torch.tensor([job.manifest["classes"][name] for name in names]) for names in (known, tested))
-        wrong = [
-            np.mean([read_wrong(codes, truth, right, many, draw) for draw in range(DRAWS)], 0)
-            for many in LABELS
-            if many % len(job.data.classes) == 0 and many // len(job.data.classes) <= int(truth.bincount().min())
-        ]
-        return Measured(np.stack([*wrong, np.ones(len(tested))], 1)[None]) if wrong else Measured()
+        classes, fewest = len(job.data.classes), int(truth.bincount().min())
+        counts = np.zeros((len(tested), 2 * len(LABELS)))
+        for i, many in enumerate(LABELS):
+            if many % classes == 0 and many // classes <= fewest:  # equally many of each can be drawn
+                counts[:, 2 * i] = np.mean([read_wrong(codes, truth, right, many, draw) for draw in range(DRAWS)], 0)
+                counts[:, 2 * i + 1] = 1
+        return Measured(counts[None]) if counts.any() else Measured()
 
     def statistic(self, counts: np.ndarray) -> dict[str, np.ndarray]:
-        """counts: (..., labels + 1), shares read wrong and a one."""
-        return {f"probe_{many}": counts[..., i] / counts[..., -1] for i, many in enumerate(LABELS[: counts.shape[-1] - 1])}
+        """counts: (..., 2 x LABELS): for each a share read wrong and a one, or zeros where so many could not be drawn."""
+        read = {many: (counts[..., 2 * i], counts[..., 2 * i + 1]) for i, many in enumerate(LABELS)}
+        return {f"probe_{many}": wrong / images for many, (wrong, images) in read.items() if (images > 0).all()}
 
 
 def read_wrong(codes: list[np.ndarray], truth: torch.Tensor, right: torch.Tensor, many: int, draw: int) -> np.ndarray:
