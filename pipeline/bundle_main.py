@@ -1,7 +1,7 @@
 """Runs a bundled study: python study.zip [--jobs K]. Start it again to go on after a stop.
 
 Unpacks beside itself, runs every job whose inputs are there (K at once), skips what is done, and
-packs the results. Needs PyTorch, NumPy, Pillow, tqdm, filelock, pydantic, scikit-image and torch-fidelity.
+packs the results. Needs PyTorch, NumPy, Pillow, tqdm, filelock, pydantic, scikit-image, scikit-learn and torch-fidelity.
 """
 
 from __future__ import annotations
