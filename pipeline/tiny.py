@@ -33,6 +33,7 @@ from ganrepro.methods.base import READER
 from ganrepro.nets.architecture import Architecture
 from ganrepro.nets.unet import build, whole
 from ganrepro.plan import datasets, paths
+from ganrepro.schema import yaml
 from ganrepro.schema.datasets import DatasetSettings
 from ganrepro.schema.readers import ReaderSettings
 from ganrepro.schema.registry import entry
@@ -68,7 +69,7 @@ FILES = {
 
 def parameters(sizes: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
     """tiny.yaml with a study for each method that its data suit.  sizes: settings that go before SIZES."""
-    raw: dict[str, Any] = YAML(typ="safe", pure=True).load(Path(__file__).with_name("tiny.yaml").read_text(encoding="utf-8"))
+    raw: dict[str, Any] = yaml.parsed(Path(__file__).with_name("tiny.yaml").read_text(encoding="utf-8"))
     for name in methods.names():
         if name in WITHOUT_EXAMPLE:
             continue

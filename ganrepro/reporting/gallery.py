@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from ganrepro.reporting.claims import VERDICTS
 from ganrepro.store.files import read_json, replacing
 
 PAGE = Path("docs/gallery.md")
@@ -16,7 +17,6 @@ everything on a page was made by the pipeline, at the commit that it names (`-di
 by `make pages`; a test keeps it current.
 """
 FACTS = {"Trained on": "trained on {}", "Training time": "{}", "Git commit": "commits: {}"}  # of a report's provenance
-VERDICTS = ("reproduced", "contradicted", "no such difference", "undecided", "not judged")
 
 
 def gallery(reports: Path, made_by: Mapping[str, str]) -> str:
