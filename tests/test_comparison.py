@@ -230,7 +230,7 @@ def test_the_segmenters_first_layers_are_those_of_the_segmenter(tmp_path):
     larger = nn.functional.interpolate(photos := torch.rand(2, 3, 16, 16), (32, 32), mode="bilinear")
     assert torch.allclose(features(photos), network.eighth(network.quarter(larger)), atol=1e-6)
     checkpoints.save(tmp_path / "other.pt", {}, {"network": {"conv1_1.weight": torch.zeros(3)}})
-    with pytest.raises(WeightsError, match="not the segmentation network of a study"):
+    with pytest.raises(WeightsError, match="not a segmentation network of `network: fcn`"):
         reader_features(tmp_path / "other.pt", 32)
     assert torch.equal(Enlarged(nn.Identity(), 8)(torch.ones(1, 3, 4, 4)), torch.ones(1, 3, 8, 8))
 
@@ -446,6 +446,11 @@ def test_unusable_settings_are_named(raw):
         reader="fcn8s",
         rows=["feature-segmenter", "cyclegan"],
     )
+    readers = {**raw["readers"], "small": {**raw["readers"]["small"], "network": "unet"}}
+    with pytest.raises(
+        settings.ConfigError, match=r"readers\.small\.network: row feature-segmenter of study .*needs `network: fcn`"
+    ):
+        settings.parse({**raw, "readers": readers}, PAPERS)
     papers = copy.deepcopy(PAPERS)
     papers["cyclegan"][0]["experiments"]["comparison-bugs"]["tables"]["simgan"]["against"] = "simgam"
     with pytest.raises(settings.ConfigError, match=r"papers/cyclegan.yaml.*against: there is no 'simgam'"):

@@ -264,6 +264,11 @@ def _study(
     needs = Needs(data, None if reader is None else kind_of(data, reader), features)
     for row, made_row in rows.items():
         _check_fit(f"{place}.rows.{row}", made_row.method, needs, where, study.dataset, params)
+        if READER in made_row.method.reads() and isinstance(reader, ReaderSettings) and reader.network != "fcn":
+            raise ConfigError(
+                f"readers.{study.reader}.network: row {row} of study '{name}' compares features of it and needs "
+                f"`network: fcn`, got {reader.network}; choose another reader or other features"
+            )
     _check_settings(where, {key: value for key, value in settings.items() if key in own}, rows)
     for key in own & {*settings}:
         if all(key in chosen[row] or key in study.row_settings.get(row, {}) for row in rows):
