@@ -6,10 +6,10 @@ project_copyright = "MIT"
 extensions = ["myst_nb", "sphinx.ext.autodoc"]
 root_doc = "docs/index"
 include_patterns = [
-    "docs/*.md", "docs/notebook.ipynb", "reports/*/README.md", "reports/claims.md", "README.md", "CONTRIBUTING.md",
-    "CHANGELOG.md", "zoo/README.md", "zoo/*/README.md",
+    "docs/*.md", "docs/*.ipynb", "docs/course/*.ipynb", "reports/*/README.md", "reports/claims.md", "README.md",
+    "CONTRIBUTING.md", "CHANGELOG.md", "zoo/README.md", "zoo/*/README.md",
 ]  # fmt: skip
-nb_execution_mode = "off"  # its outputs are kept, and a test runs it
+nb_execution_mode = "off"  # outputs of notebooks are kept, and tests run them
 myst_heading_anchors = 4
 suppress_warnings = ["myst.header"]  # model cards begin with their table of contents for a hub
 autodoc_typehints = "signature"

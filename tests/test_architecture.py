@@ -182,7 +182,7 @@ def package(tmp_path, monkeypatch):
     monkeypatch.setattr(code, "PACKAGE", place)
 
     def forget():
-        for function in (code._imports, code.code_digest, code.confirmed):
+        for function in (code._imports, code._read_before, code.code_digest, code.confirmed):
             function.cache_clear()
 
     def version(job, path=None, old=None, new=None):
@@ -190,9 +190,12 @@ def package(tmp_path, monkeypatch):
             text = (place / path).read_text()
             assert old in text
             (place / path).write_text(text.replace(old, new, 1))
-        forget()
+            forget()  # what stays as it is, is parsed once
+        code.confirmed.cache_clear()
         return jobs.version(job)
 
+    version.forget = forget
+    forget()
     yield version
     forget()
 
@@ -264,6 +267,34 @@ def test_a_confirmed_edit_keeps_the_version_and_another_does_not(package):
     assert package(CYCLEGAN) == before
     assert jobs.version(CYCLEGAN, "bfloat16") == jobs.version(CYCLEGAN, device="cuda") == after
     assert package(CYCLEGAN, "methods/cyclegan.py", "= dict()", "= dict({})") not in (before, after)
+
+
+def test_what_was_read_of_the_code_is_kept_and_never_trusted_for_another_source(package, monkeypatch):
+    """The same digests from the kept file, from a damaged one and without one; a changed module is read again."""
+    monkeypatch.setattr(code.sys, "dont_write_bytecode", False)
+    file, fresh, read = code.PACKAGE / code.READ, package(CYCLEGAN), code._read
+    assert json.loads(file.read_text())["modules"]["methods.cyclegan"]
+    asked = []
+    monkeypatch.setattr(code, "_read", lambda text: asked.append(text) or read(text))
+    for damage in (
+        None,
+        "{",
+        "[]",
+        '{"reader": "another"}',
+        file.read_text().replace('"methods.cyclegan": [', '"methods.cyclegan": [0, '),
+    ):
+        if damage is not None:
+            file.write_text(damage)
+        asked.clear()
+        package.forget()
+        assert package(CYCLEGAN) == fresh and (asked == []) is (damage is None)
+    asked.clear()
+    changed = package(CYCLEGAN, "methods/cyclegan.py", "torch.Tensor] = {}", "torch.Tensor] = dict()")
+    assert changed != fresh and len(asked) == 1
+    monkeypatch.setattr(code.sys, "dont_write_bytecode", True)
+    file.unlink()
+    package.forget()
+    assert package(CYCLEGAN) == changed and not file.exists()
 
 
 def test_every_confirmed_digest_is_of_a_job_that_there_is():

@@ -1,9 +1,12 @@
 """The book of docs/: pages that are made from the code are current, and nothing that is not there is promised."""
 
+import contextlib
+import io
 import json
 import re
 
 import pandas as pd
+import pytest
 from conftest import ROOT
 
 from ganrepro import settings
@@ -59,3 +62,31 @@ def test_every_page_of_docs_is_in_the_book():
     listed = {line.strip() for file in (ROOT / "docs").glob("*.md") for line in file.read_text(encoding="utf-8").splitlines()}
     pages = {file.stem for file in (ROOT / "docs").glob("*.md")} - {"index"}
     assert pages <= listed, pages - listed
+
+
+COURSE = sorted((ROOT / "docs" / "course").glob("*.ipynb"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", COURSE, ids=lambda page: page.stem)
+def test_a_page_of_the_course_says_what_is_kept_in_it(page, monkeypatch):
+    """All cells run and print the kept words; numbers may be rounded otherwise, and of a long training four steps are enough."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    monkeypatch.chdir(page.parent)
+    cells = [cell for cell in json.loads(page.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
+    said, space = io.StringIO(), {}
+    with contextlib.redirect_stdout(said):
+        for cell in cells:
+            code = re.sub(r"2000, \(0, 1\)$", "4, (0, 1)", "".join(cell["source"]), flags=re.M)
+            exec(compile(code, page.name, "exec"), space)
+    kept = "".join("".join(out.get("text", "")) for cell in cells for out in cell["outputs"])
+    words = [re.sub(r"[\d.,]+(e-\d+)?", "#", text) for text in (said.getvalue(), kept)]
+    assert words[0] == words[1]
+    assert any("image/png" in out.get("data", {}) for cell in cells for out in cell["outputs"]) is (page.stem != "made-pictures")
+
+
+def test_every_page_of_the_course_is_listed():
+    listed = (ROOT / "docs" / "course.md").read_text(encoding="utf-8")
+    assert len(COURSE) == 7 and all(f"(course/{page.name})" in listed and f"\ncourse/{page.stem}\n" in listed for page in COURSE)

@@ -27,7 +27,7 @@ def test_every_section_runs_at_toy_size_from_a_pack(tmp_path):
     """What travels is enough: the pack is run in an empty folder. A study without images is said to have failed."""
     run(ROOT, "-m", "benchmarks.gpu", "--pack", str(tmp_path / "gpu.zip"))
     out = tmp_path / "out"
-    words = [*gpu.USUAL, "tests", "study", "--toy", "--study", "streets-tiny", "--at-once", "2", "--minutes", "30"]
+    words = [*gpu.USUAL, "tests", "study", "--toy", "--study", "streets-tiny", "--at-once", "15", "--minutes", "30"]
     said = run(tmp_path, "gpu.zip", *words, "--out", str(out), ok=False)
     found = {one["section"]: one for one in map(json.loads, (out / "gpu.jsonl").read_text().splitlines())}
     assert list(found) == [*gpu.USUAL, "tests", "study"]

@@ -11,13 +11,16 @@ import ast
 import functools
 import hashlib
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 from ganrepro.store.digests import digest
+from ganrepro.store.files import replacing
 
 PACKAGE = Path(__file__).resolve().parent.parent
 CONFIRMED = "confirmed.json"  # job -> digest -> the version that it equals, and on what that was seen
+READ = "__pycache__/modules.json"  # what was read of each module, kept as Python keeps bytecode: parsing all takes seconds
 VERSION_DIGITS = 16
 # Modules that compute no result: they parse, name, write and log. What they read is hashed as values.
 NOT_HASHED = ("settings", "schema", "store", "plan", "tracking", "errors", "lazy", "provenance")
@@ -52,7 +55,9 @@ def code_digest(*modules: str) -> str:
     Taken over the syntax tree without comments, docstrings and classes of settings, so improving a sentence or adding
     a setting remakes nothing. `NOT_HASHED` and `REGISTRIES` are left out.
     """
-    return digest(sorted((module, _imports(module)[0]) for module in modules_of(*modules)))
+    found = digest(sorted((module, _imports(module)[0]) for module in modules_of(*modules)))
+    _keep_read()
+    return found
 
 
 def modules_of(*modules: str) -> set[str]:
@@ -74,17 +79,66 @@ def _imports(module: str) -> tuple[str, frozenset[str]]:
     path = _file(module)
     if path is None:
         raise FileNotFoundError(f"ganrepro.{module}: no such module")
-    reading = _Reading()
-    reading.statements(ast.parse(path.read_text(encoding="utf-8")).body, ast.Module)
-    used = [entry for entry in reading.imports if entry[-1].split(".")[0] in reading.names]
+    text = path.read_text(encoding="utf-8")
+    source = hashlib.sha256(text.encode()).hexdigest()
+    entry = _read_before().get(module)
+    if entry is None or entry[0] != source:
+        _read_before()[module] = entry = (source, *_read(text))
+        _new.add(module)
     ours = set()
-    for source, name, _ in used:
-        if source.split(".")[0] == "ganrepro":
-            place = source.removeprefix("ganrepro").removeprefix(".")
-            inner = f"{place}.{name}".removeprefix(".")
-            ours.add(inner if _file(inner) else place)
-    text = "\n".join([*reading.words, *sorted(map(str, used))])
-    return hashlib.sha256(text.encode()).hexdigest(), frozenset(ours) - {""}
+    for place, name in entry[2]:
+        inner = f"{place}.{name}".removeprefix(".")
+        ours.add(inner if _file(inner) else place)
+    return entry[1], frozenset(ours) - {""}
+
+
+Entry = tuple[str, str, list[tuple[str, str]]]  # digests of a module's source and of what is hashed; (module, name) that it uses
+_new: set[str] = set()  # modules that the kept file does not know
+
+
+def _read(text: str) -> tuple[str, list[tuple[str, str]]]:
+    """A source's digest without what determines no result, and what it uses of the project, by module and name in it."""
+    reading = _Reading()
+    reading.statements(ast.parse(text).body, ast.Module)
+    used = [entry for entry in reading.imports if entry[-1].split(".")[0] in reading.names]
+    ours = [
+        (source.removeprefix("ganrepro").removeprefix("."), name)
+        for source, name, _ in used
+        if source.split(".")[0] == "ganrepro"
+    ]
+    words = "\n".join([*reading.words, *sorted(map(str, used))])
+    return hashlib.sha256(words.encode()).hexdigest(), ours
+
+
+def _reader() -> str:
+    return hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+
+
+@functools.cache
+def _read_before() -> dict[str, Entry]:
+    """By module, of the kept file; empty where there is none, or one of another reader, or one that is damaged."""
+    try:
+        kept = json.loads((PACKAGE / READ).read_text(encoding="utf-8"))
+        if kept["reader"] != _reader():
+            return {}
+        return {
+            str(module): (str(source), str(read), [(str(place), str(name)) for place, name in used])
+            for module, (source, read, used) in kept["modules"].items()
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _keep_read() -> None:
+    """Adds what is new to the file, where Python may write bytecode."""
+    if not _new or sys.dont_write_bytecode:
+        return
+    _new.clear()
+    try:
+        with replacing(PACKAGE / READ) as file:
+            file.write_text(json.dumps({"reader": _reader(), "modules": _read_before()}), encoding="utf-8")
+    except OSError:  # a folder that is not ours, or a full disk
+        pass
 
 
 class _Reading:
