@@ -2,7 +2,7 @@
 
 project = "ganrepro"
 author = "the authors of ganrepro"
-project_copyright = "MIT"
+project_copyright = "the authors of ganrepro; MIT"
 extensions = ["myst_nb", "sphinx.ext.autodoc"]
 root_doc = "docs/index"
 include_patterns = [
