@@ -6,8 +6,8 @@ project_copyright = "the authors of ganrepro; MIT"
 extensions = ["myst_nb", "sphinx.ext.autodoc"]
 root_doc = "docs/index"
 include_patterns = [
-    "docs/*.md", "docs/*.ipynb", "docs/course/*.ipynb", "reports/*/README.md", "reports/claims.md", "README.md",
-    "CONTRIBUTING.md", "CHANGELOG.md", "zoo/README.md", "zoo/*/README.md",
+    "docs/*.md", "docs/*.ipynb", "docs/course/*.ipynb", "reports/*/README.md", "reports/README.md", "reports/claims.md",
+    "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "zoo/README.md", "zoo/*/README.md",
 ]  # fmt: skip
 nb_execution_mode = "off"  # outputs of notebooks are kept, and tests run them
 myst_heading_anchors = 4

@@ -14,7 +14,7 @@ PAGE = paths.REPORTS / "claims.md"
 
 
 def found(params: settings.Params) -> dict[str, dict[str, Any]]:
-    """By study: what its report says of the claims; a report that was just made goes before the one that was kept."""
+    """By study: what its report says of the claims, its folder, its paper; a report that was just made goes before a kept one."""
     current = {study: paths.report_folder(name) for name, study in params.reports.items()}
     folders = {study: folder for study, folder in current.items() if (folder / "claims.json").exists()}
     for study in params.studies:
@@ -23,10 +23,15 @@ def found(params: settings.Params) -> dict[str, dict[str, Any]]:
     read = {study: read_json(folders[study] / "claims.json") for study in params.studies if study in folders}
     # evidence that an older rule judged is left out until it is made anew
     return {
-        study: study_of_file | {"folder": folders[study].name}
+        study: study_of_file | {"folder": folders[study].name, "paper": paper_of(params, study)}
         for study, study_of_file in read.items()
         if study_of_file.get("schema") == claims.SCHEMA
     }
+
+
+def paper_of(params: settings.Params, study: str) -> str:
+    """Title of the paper whose experiment a study is of."""
+    return next(paper.title for paper in params.papers.values() if params.studies[study].experiment in paper.experiments)
 
 
 def write(params: settings.Params) -> bool:

@@ -1,6 +1,7 @@
 """The book of docs/: pages that are made from the code are current, and nothing that is not there is promised."""
 
 import contextlib
+import dataclasses
 import io
 import json
 import re
@@ -10,8 +11,9 @@ import pytest
 from conftest import ROOT
 
 from ganrepro import settings
-from ganrepro.reporting import gallery, published
+from ganrepro.reporting import gallery, learned, published
 from ganrepro.use import reference
+from pipeline import claims
 
 
 def test_the_page_of_commands_is_current():
@@ -42,6 +44,26 @@ def test_the_published_tables_are_current(monkeypatch):
     place = next(i for i, name in enumerate(head) if "streets-tiny" in name)
     mean = kept.loc[("labels2photo", "cyclegan", "pixel_accuracy"), "mean"]
     assert line[1] == "0.52" and line[place].startswith(f"**{mean:.2f}**")
+
+
+def test_what_we_learned_is_current_and_gives_reasons_for_what_does_not_hold(monkeypatch):
+    """Its counts are those of the kept files, and its reasons name claims that do not hold somewhere, each once."""
+    monkeypatch.chdir(ROOT)
+    params = settings.load()
+    studies = claims.found(dataclasses.replace(params, reports={}))
+    by_paper, reasons = learned.judgements(params, studies), learned.read_reasons(gallery.Path("reports"))
+    text = learned.page(by_paper, reasons)
+    assert text == gallery.Path("reports/README.md").read_text(encoding="utf-8"), "run: make pages"
+    kept = [json.loads(file.read_text())["claims"] for file in gallery.Path("reports").glob("*/claims.json")]
+    verdicts = [claim["verdict"] for of in kept for claim in of]
+    counted = [re.findall(r"\d+", line) for line in text.splitlines() if line.startswith(("| drawn data", "| real pictures"))]
+    assert next(sum(map(int, pair)) for pair in zip(*counted, strict=True)) == verdicts.count("reproduced")
+    assert sum(int(number) for line in counted for number in line) == len(verdicts)
+    unheld = {claim["text"] for of in kept for claim in of if claim["verdict"] != "reproduced"}
+    explained = [text for reason in reasons for text in reason.claims]
+    assert len(explained) == len(set(explained)) and set(explained) <= unheld, set(explained) - unheld
+    figure = gallery.Path("reports/effects.svg").read_text(encoding="utf-8")
+    assert all(f">{name}<" in figure for name in studies if name not in ("digits-losses", "mnist-10k-losses", "digits-remedies"))
 
 
 def test_a_gallery_counts_verdicts_and_says_how_to_make_what_is_missing(tmp_path, monkeypatch):

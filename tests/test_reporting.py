@@ -295,11 +295,13 @@ def test_claims_are_judged_and_printed(tmp_path):
     )
     studies = {"a": {"claims": list(found.values())}, "b": {"claims": [one | {"verdict": "contradicted"}]}}
     for name, study in studies.items():
-        study |= {"study": f"Study {name}", "folder": {"a": "a", "b": "b_report"}[name]}
+        study |= {"study": f"Study {name}", "folder": {"a": "a", "b": "b_report"}[name], "paper": "One paper"}
     whole = claims.page(studies)
     assert "## Study a" in whole and "(a/README.md)" in whole and "(b_report.md)" in whole and "(b_report/claims.svg)" in whole
     assert "`b`, 3 seeds, 2 test images: 0 reproduced, 1 contradicted, 0 no such difference, 0 undecided, 0 not judged." in whole
     assert "| L1 + cGAN beats L1 on class IoU | ✓ | ✗ |" in claims.overview(studies)
+    apart = claims.overview({"a": studies["a"], "b": studies["b"] | {"paper": "Another"}})  # no empty columns of other papers
+    assert "| L1 + cGAN beats L1 on class IoU | ✓ |\n" in apart and "**Another**" in apart
 
 
 def test_figures_are_the_same_bytes_twice(tmp_path):

@@ -1,15 +1,18 @@
-// The table of claims can be filtered by a word and by a verdict. Without scripts the page reads as it is.
+// The tables of claims can be filtered by a word and by a verdict. Without scripts the page reads as it is.
 (function () {
   if (!/reports\/claims\.html$/.test(location.pathname)) return;
-  const table = document.querySelector(".bd-article table");
-  if (!table) return;
-  const rows = [...table.querySelectorAll("tbody tr")];
+  // those of the papers; each study has a table of its own below, with a column of verdicts
+  const tables = [...document.querySelectorAll(".bd-article table")].filter(
+    (table) => !/Verdict/.test(table.tHead.textContent),
+  );
+  if (!tables.length) return;
+  const rows = tables.flatMap((table) => [...table.querySelectorAll("tbody tr")]);
   const box = document.createElement("p");
   box.innerHTML =
     '<label>Claims with <input type="search" placeholder="a word"></label> ' +
     '<label>and a verdict <select><option value="">of any kind</option><option>✓</option><option>✗</option>' +
     "<option>≈</option><option>·</option><option>–</option></select></label> <output></output>";
-  table.before(box);
+  tables[0].before(box);
   const [word, verdict, shown] = ["input", "select", "output"].map((name) => box.querySelector(name));
   function filter() {
     let count = 0;

@@ -200,11 +200,17 @@ def tally(lines: Sequence[Mapping[str, Any]]) -> str:
 
 
 def overview(studies: Mapping[str, Mapping[str, Any]]) -> str:
-    """Markdown matrix of all claims and studies.  studies: name -> content of its claims.json."""
+    """Markdown: for each paper a matrix of its claims and studies.  studies: name -> content of its claims.json, and `paper`."""
+    papers = dict.fromkeys(study["paper"] for study in studies.values())
+    return "\n\n".join(
+        f"**{plain(paper)}**\n\n{_matrix({k: v for k, v in studies.items() if v['paper'] == paper})}" for paper in papers
+    )
+
+
+def _matrix(studies: Mapping[str, Mapping[str, Any]]) -> str:
     heads = [f"{name}<br><sub>{seeds_of(study)}</sub>" for name, study in studies.items()]
-    texts = dict.fromkeys(claim["text"] for study in studies.values() for claim in study["claims"])
     rows = []
-    for text in texts:
+    for text in dict.fromkeys(claim["text"] for study in studies.values() for claim in study["claims"]):
         rows.append([text])
         for study in studies.values():
             rows[-1].append(next((VERDICTS[claim["verdict"]] for claim in study["claims"] if claim["text"] == text), ""))
@@ -218,7 +224,7 @@ def seeds_of(study: Mapping[str, Any]) -> str:
 
 
 def page(studies: Mapping[str, Mapping[str, Any]]) -> str:
-    """The whole of reports/claims.md.  studies: name -> content of its claims.json, and the `folder` of its figures."""
+    """The whole of reports/claims.md.  studies: name -> content of its claims.json, the `folder` of its figures, and `paper`."""
     parts = [
         {
             **study,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from ganrepro.settings import REFERENCE_ROWS, Study, TableSettings
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+from matplotlib.lines import Line2D
 
 WIDE = 10.2  # inches of 96 pixels: a page of text is no wider
 INK = "#7d8590"  # readable on a white and on a dark page
@@ -256,6 +257,56 @@ def verdicts(lines: Sequence[Any], path: Path) -> None:
         axis.patch.set_alpha(0)
         axis.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
         save(figure, path)
+
+
+def forest(panels: Mapping[str, Sequence[tuple[str, Mapping[str, Any]]]], path: Path) -> None:
+    """Claims as in claims.json, each with the name of its study, by the heading of their panel. SVG."""
+    studies = list(dict.fromkeys(study for of in panels.values() for study, _ in of))
+    colours = dict(zip(studies, COLOURS * 3, strict=False))
+    texts = {heading: list(dict.fromkeys(claim["text"] for _, claim in of)) for heading, of in panels.items()}
+    lines = {heading: sum(_tall(of, text) for text in texts[heading]) for heading, of in panels.items()}
+    with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
+        figure, axes = plt.subplots(
+            len(panels), 1, figsize=(WIDE, 0.2 * sum(lines.values()) + 0.7 * len(panels)), layout="constrained", squeeze=False,
+            sharex=True, gridspec_kw={"height_ratios": [lines[heading] + 1.5 for heading in panels]},
+        )  # fmt: skip
+        for axis, (heading, of) in zip(axes.flat, panels.items(), strict=True):
+            top, ticks = 0.0, []
+            for text in texts[heading]:
+                claims = [(study, claim) for study, claim in of if claim["text"] == text]
+                ticks.append(top + (len(claims) - 1) / 2)
+                for y, (study, claim) in enumerate(claims):
+                    settled = claim["verdict"] in ("reproduced", "contradicted", "no such difference")
+                    look = {"color": colours[study], "alpha": 1.0 if settled else 0.55}
+                    if claim["low"] is not None:
+                        axis.plot(
+                            [claim["low"], claim["high"]], [top + y] * 2, linewidth=2.2 if settled else 1.0, zorder=2, **look
+                        )
+                    axis.plot(claim["difference"], top + y, "o" if settled else ".", markersize=6, zorder=3, **look)
+                    if claim["paper"] is not None:
+                        axis.plot(claim["paper"], top + y, "|", color=INK, markersize=9, markeredgewidth=1.6, zorder=1)
+                top += _tall(of, text)
+            axis.axvline(0, color=INK, linewidth=0.8, linestyle=":")
+            axis.set_yticks(ticks, [textwrap.shorten(words(text), 64, placeholder=" …") for text in texts[heading]], fontsize=8)
+            axis.set_ylim(top - 0.5, -1)
+            axis.set_title(textwrap.shorten(words(heading), 90, placeholder=" …"), fontsize=9, color=INK, loc="left")
+            axis.tick_params(labelbottom=True)
+            axis.patch.set_alpha(0)
+        marks = [Line2D([], [], marker="o", color=colour, label=study) for study, colour in colours.items()]
+        marks += [
+            Line2D([], [], marker=".", color=INK, alpha=0.55, linewidth=1.0, label="undecided, or not judged"),
+            Line2D(
+                [], [], marker="|", color=INK, markersize=9, markeredgewidth=1.6, linestyle="", label="the paper's difference"
+            ),
+        ]
+        figure.legend(handles=marks, frameon=False, fontsize=8, loc="outside upper left", ncols=4)
+        axes.flat[-1].set_xlabel("difference of the two rows and its 95 % interval; right of 0: as claimed")
+        save(figure, path)
+
+
+def _tall(of: Sequence[tuple[str, Mapping[str, Any]]], text: str) -> float:
+    """Lines that a claim takes: one for each study, and room below."""
+    return sum(claim["text"] == text for _, claim in of) + 0.5
 
 
 def saturation(results: Results, path: Path) -> None:
