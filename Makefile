@@ -28,8 +28,8 @@ setup: .venv/.ready  ## virtual environment with pinned dependencies
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else "error: Python 3.11 to 3.13 is needed, $(PYTHON) is %d.%d; use: make PYTHON=python3.12 ..." % v)'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip install --python .venv --quiet -c constraints.txt -e '.[dev,demo,export,docs]' || \
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,demo,export,docs]'  # reads pip's own mirror settings
+	$(BIN)/uv pip install --python .venv --quiet -c constraints.txt -e '.[workflow,survey,dev,demo,export,docs]' || \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[workflow,survey,dev,demo,export,docs]'  # reads pip's own mirror settings
 	touch $@
 
 check: setup   ## style, types, workflow syntax, spelling, dry run, the book

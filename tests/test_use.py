@@ -30,7 +30,7 @@ import ganrepro
 from ganrepro import settings
 from ganrepro.data.images import ImageError
 from ganrepro.data.sources import extract
-from ganrepro.errors import UserError, WeightsError
+from ganrepro.errors import EXTRAS, UserError, WeightsError, in_one_line
 from ganrepro.nets.architecture import Architecture
 from ganrepro.nets.published import read_published
 from ganrepro.nets.unet import mirrored
@@ -751,6 +751,51 @@ def test_the_notebook_runs_from_end_to_end(monkeypatch):
     told = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
     assert any("image/png" in output.get("data", {}) for output in told)
     assert any("'class_iou': 0.775" in output.get("text", "") for output in told)
+
+
+WITHOUT = """
+import sys
+from ganrepro.errors import EXTRAS
+sys.modules.update(dict.fromkeys(library for of in EXTRAS.values() for library in of))  # None: as if it were not there
+from ganrepro.use import cli
+cli.main(sys.argv[1:])
+"""
+
+
+def test_using_a_model_needs_no_library_of_an_extra(tmp_path):
+    """What the wheel brings by itself translates and samples; what wants more says which extra."""
+
+    def run(*words):
+        return subprocess.run([sys.executable, "-c", WITHOUT, *map(str, words)], cwd=tmp_path, capture_output=True, text=True)
+
+    zoo = ROOT / "zoo"
+    done = run("translate", zoo / "streets-cyclegan", zoo / "streets-cyclegan/examples/0.png", "--out", "photos")
+    assert done.returncode == 0 and (tmp_path / "photos/0.png").exists(), done.stderr
+    done = run("sample", zoo / "digits-conditions", "--label", "7", "--count", "1", "--out", "sevens")
+    assert done.returncode == 0 and len(list((tmp_path / "sevens").iterdir())) == 1, done.stderr
+    done = run("demo", zoo / "digits-conditions")
+    assert done.returncode == 1 and "pip install 'ganrepro[demo]'" in done.stderr
+
+
+@pytest.mark.parametrize(("name", "extra"), [("fastapi.responses", "survey"), ("mlflow", "workflow"), ("nothing", None)])
+def test_a_missing_library_is_named_with_its_extra(name, extra):
+    def run():
+        raise ModuleNotFoundError("x", name=name)
+
+    expected = (ModuleNotFoundError, "x") if extra is None else (SystemExit, rf"not installed; pip install 'ganrepro\[{extra}\]'")
+    with pytest.raises(expected[0], match=expected[1]):
+        in_one_line(run)
+
+
+def test_the_extras_are_those_of_the_package():
+    """By distribution; the names to import differ from them for four."""
+    import tomllib
+
+    names = {"scikit-image": "skimage", "scikit-learn": "sklearn", "torch-fidelity": "torch_fidelity", "protobuf": "google"}
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    for extra, libraries in EXTRAS.items():
+        listed = [re.match(r"[\w-]+", line)[0] for line in extras[extra]]
+        assert {names.get(name, name) for name in listed} == set(libraries)
 
 
 def test_importing_the_library_waits_for_nothing():
