@@ -455,3 +455,18 @@ def test_every_reader_of_the_parameters_builds():
     for recipe in parsed(RAW).readers.values():
         with torch.device("meta"):
             FCN8s() if isinstance(recipe, PublishedReaderSettings) else Segmenter(8, recipe.filters)
+
+
+def test_images_of_one_job_are_read_once(tmp_path):
+    """And again afterwards: other files may lie there then."""
+    from ganrepro.evaluation import images
+
+    for name, level in (("0.png", 3), ("1.png", 200)):
+        Image.new("L", (8, 8), level).save(tmp_path / name)
+    names = ["0.png", "1.png"]
+    with images.read_once():
+        first = images.load_levels(tmp_path, names, 1)
+        Image.new("L", (8, 8), 90).save(tmp_path / "0.png")
+        assert images.load_levels(tmp_path, names, 1) is first and first[:, 0, 0, 0].tolist() == [3, 200]
+        assert images.load_levels(tmp_path, names[:1], 1)[0, 0, 0, 0] == 90  # another set
+    assert images.load_levels(tmp_path, names, 1)[:, 0, 0, 0].tolist() == [90, 200]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -42,8 +44,23 @@ def read_codes(file: Path, wanted: Mapping[str, int]) -> dict[str, np.ndarray]:
 def load_levels(folder: Path, names: Sequence[str], channels: int, pixels: Size | None = None, depth: int = 8) -> Tensor:
     """Images of one size, uint8 (or, of 16 bits, int32) (n, channels, h, w); or all brought to `pixels`.
 
-    ImageError names one that is missing, or of another size than the first.
+    ImageError names one that is missing, or of another size than the first. Within `read_once` it is not to be written into.
     """
+    return _levels(folder, tuple(names), channels, pixels, depth)
+
+
+@contextlib.contextmanager
+def read_once() -> Iterator[None]:
+    """Within it images that were read are given again, the last four sets of them: the measures of one job ask for the same."""
+    global _levels
+    before, _levels = _levels, functools.lru_cache(maxsize=4)(_load_levels)
+    try:
+        yield
+    finally:
+        _levels = before
+
+
+def _load_levels(folder: Path, names: tuple[str, ...], channels: int, pixels: Size | None, depth: int) -> Tensor:
     images = [load_image(folder / name, Reading(channels, depth), pixels) for name in names]
     for name, image in zip(names, images, strict=True):
         if image.shape != images[0].shape:
@@ -52,6 +69,9 @@ def load_levels(folder: Path, names: Sequence[str], channels: int, pixels: Size 
             )
     # a copy: of one channel `contiguous` would leave the order of axes open, which kernels are chosen by
     return torch.stack(images).permute(0, 3, 1, 2).clone(memory_format=torch.contiguous_format)
+
+
+_levels = _load_levels
 
 
 def asked_class(name: str, classes: int) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ganrepro.evaluation.images import read_once
 from ganrepro.evaluation.measures.base import Job, Measure, Measured
 from ganrepro.store.files import replacing
 
@@ -20,6 +21,11 @@ def score(job: Job, measures: Sequence[Measure], epochs: Mapping[int, Path]) -> 
     those that have any; `by_class`; `images`, how many were counted; `passes`, the scores of each pass alone; `epochs`, those
     of each epoch that was looked back at; `more`, whatever else it knows. A measure that finds nothing is left out.
     """
+    with read_once():
+        return _score(job, measures, epochs)
+
+
+def _score(job: Job, measures: Sequence[Measure], epochs: Mapping[int, Path]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     values: dict[str, Any] = {}
     counts: dict[str, np.ndarray] = {}
     for measure in measures:
