@@ -318,6 +318,19 @@ def test_figures_are_the_same_bytes_twice(tmp_path):
     assert "training steps" in (tmp_path / "a2.svg").read_text() and "reproduced" in (tmp_path / "a3.svg").read_text()
 
 
+def test_a_row_has_one_colour_and_a_panel_shows_all_of_its_curves():
+    for study in PARAMS.studies.values():
+        assert len({plots.colour_of(study, row) for row in study.rows}) == len(study.rows)
+    for reaches, scale in (((1, 1, 2), "linear"), ((1, 0.5, 100), "symlog"), ((), "linear")):
+        figure, axis = plots.plt.subplots()
+        for reach in reaches:
+            axis.plot([0, reach])
+        axis.plot([], [])  # a row without such a loss
+        plots._scaled(axis, "Discriminator, loss on real images", 28)
+        assert axis.get_yscale() == scale and max(map(len, axis.get_title().splitlines())) <= 28
+        plots.plt.close(figure)
+
+
 def test_extremes_are_the_best_and_the_worst_image(results):
     """Two test images, 0.25 and 0.75 right: best and worst; the lines are input, output and truth of the best row."""
     assert pictures.extreme_row(results, "labels2photo") == "cyclegan"  # fifth, with the highest scores

@@ -19,11 +19,16 @@ from ganrepro.settings import REFERENCE_ROWS, Study, TableSettings
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 WIDE = 10.2  # inches of 96 pixels: a page of text is no wider
 INK = "#7d8590"  # readable on a white and on a dark page
-# Okabe and Ito's palette, told apart by colour-blind readers, and three of Tol's where there are more rows
-COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#F0E442", "#882255", "#999933", "#AA4499")
+# Okabe and Ito's palette, told apart by colour-blind readers, and eight of Tol's where there are more rows
+COLOURS = (
+    "#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#F0E442", "#882255", "#999933", "#AA4499", "#44AA99",
+    "#332288", "#117733", "#CC6677", "#661100",
+)  # fmt: skip
+OUT_OF_SCALE = 8  # a panel of losses is logarithmic further out where one of its rows goes so many times as far as most
 STEP, STEPS = 0.1, 200  # of the game x · y
 STYLE: dict[str, Any] = {
     "svg.hashsalt": "ganrepro", "svg.fonttype": "none", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False,
@@ -37,6 +42,27 @@ def panels(study: Study, rows: Iterable[str]) -> dict[str, list[Loss]]:
     for loss in dict.fromkeys(loss for row in rows for loss in study.rows[row].method.losses()):
         by_panel.setdefault(loss.panel, []).append(loss)
     return by_panel
+
+
+def colour_of(study: Study, row: str) -> str:
+    """The colour of a row, the same in all figures of a report."""
+    return COLOURS[list(study.rows).index(row) % len(COLOURS)]
+
+
+def by_epoch(axis: Any) -> None:
+    """Names the axis of epochs, which are whole."""
+    axis.set_xlabel("epoch")
+    axis.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+
+
+def _scaled(axis: Any, heading: str, width: int) -> None:
+    """Its heading, in lines of so many letters; where one curve goes far beyond the others, a scale on which all can be seen."""
+    reaches = sorted(float(np.abs(y).max()) for line in axis.get_lines() if (y := np.asarray(line.get_ydata())).size)
+    middle = reaches[len(reaches) // 2] if reaches else 0.0
+    if middle > 0 and reaches[-1] > OUT_OF_SCALE * middle:
+        axis.set_yscale("symlog", linthresh=10 ** np.ceil(np.log10(middle)))  # a power of ten, which has a tick
+        heading += ", scaled to show all"
+    axis.set_title(textwrap.fill(heading, width), fontsize=9, color=INK)
 
 
 def dash_of(study: Study, row: str, loss: Loss) -> str:
@@ -63,18 +89,19 @@ def losses(results: Results, path: Path) -> None:
             axes = list(part.flat)[: len(headings[names])]
             for axis, (heading, terms) in zip(axes, headings[names].items(), strict=True):
                 axis.set_visible(True)
-                for name, colour in zip(names, COLOURS * 3, strict=False):
+                for name in names:
+                    colour = colour_of(study, name)
                     rows = results.losses[results.losses.row == name]
                     for term in (loss for loss in terms if loss in study.rows[name].method.losses()):
                         dash = dash_of(study, name, term)
-                        by_epoch = rows.groupby("epoch")[term.name]
-                        mean, low, high = by_epoch.mean(), by_epoch.min(), by_epoch.max()
+                        of_epoch = rows.groupby("epoch")[term.name]
+                        mean, low, high = of_epoch.mean(), of_epoch.min(), of_epoch.max()
                         label = words(title(results, name, table)) if dash == "-" else None
                         axis.plot(mean.index, mean, dash, color=colour, linewidth=1.4, label=label)
                         axis.fill_between(mean.index, low, high, color=colour, alpha=0.2, linewidth=0)
-                axis.set_title(heading, fontsize=9, color=INK)
-                axis.set_xlabel("epoch")
+                by_epoch(axis)
                 axis.set_ylim(bottom=min(0, axis.get_ylim()[0]))
+                _scaled(axis, heading, 112 // across)
                 axis.patch.set_alpha(0)
             drawn = {label: h for axis in axes for h, label in zip(*axis.get_legend_handles_labels(), strict=True)}
             handles = {label: drawn[label] for label in (words(title(results, name, table)) for name in names) if label in drawn}
@@ -125,7 +152,8 @@ def classes(results: Results, path: Path) -> None:
             rows = [row for row in table.rows if row in study.rows]
             scores = results.classes.query("output == @table.output").groupby(["row", "class"]).value.mean()
             places, width = np.arange(len(names)), 0.8 / len(rows)
-            for i, (row, colour) in enumerate(zip(rows, COLOURS * 3, strict=False)):
+            for i, row in enumerate(rows):
+                colour = colour_of(study, row)
                 heights = [scores[row, name] for name in names]
                 axis.bar(places - 0.4 + (i + 0.5) * width, heights, width, color=colour, label=words(title(results, row, table)))
             if "ground-truth" in scores:
@@ -207,7 +235,8 @@ def curves(results: Results, path: Path) -> None:
             axis.set_visible(False)
         for axis, drawn in zip(axes.flat, tables, strict=False):
             score = SCORES[str(headline(results, drawn.output))]
-            for row, colour, marker in zip((r for r in drawn.rows if r in study.rows), COLOURS * 3, "osD^vP*" * 3, strict=False):
+            for row, marker in zip((r for r in drawn.rows if r in study.rows), "osD^vP*" * 3, strict=False):
+                colour = colour_of(study, row)
                 scores = results.curves.query("output == @drawn.output and row == @row").sort_values("epoch")
                 steps = scores.epoch * (images_per_epoch(results, row) // study.rows[row].settings.batch_images)
                 axis.plot(steps, scores.value, color=colour, marker=marker, markersize=4, label=words(title(results, row, drawn)))
@@ -322,10 +351,11 @@ def saturation(results: Results, path: Path) -> None:
         for (loss, (values, label)), colour in zip(named.items(), COLOURS, strict=False):
             axes[0, 0].plot(logit, values, color=colour, label=label)
             for axis, row in zip(axes[0, 1:], rows, strict=True):
-                by_epoch = results.losses[results.losses.row == row].groupby("epoch")[f"slope_{loss}"]
-                axis.plot(by_epoch.mean().index, by_epoch.mean(), color=colour, label=label, marker="o", markersize=3)
-                axis.fill_between(by_epoch.mean().index, by_epoch.min(), by_epoch.max(), color=colour, alpha=0.2, linewidth=0)
-                axis.set(xlabel="epoch", ylabel="length of G's gradient", yscale="log")
+                of_epoch = results.losses[results.losses.row == row].groupby("epoch")[f"slope_{loss}"]
+                axis.plot(of_epoch.mean().index, of_epoch.mean(), color=colour, label=label, marker="o", markersize=3)
+                axis.fill_between(of_epoch.mean().index, of_epoch.min(), of_epoch.max(), color=colour, alpha=0.2, linewidth=0)
+                axis.set(ylabel="length of G's gradient", yscale="log")
+                by_epoch(axis)
                 axis.set_title(f"measured: {words(title(results, row))}")
         axes[0, 0].set(title="the losses of one sample", xlabel="logit of D(G(z)), low while D is sure", ylabel="loss of G")
         axes[0, 0].legend(frameon=False)
