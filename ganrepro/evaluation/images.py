@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import functools
 import zipfile
 import zlib
@@ -46,18 +47,17 @@ def load_levels(folder: Path, names: Sequence[str], channels: int, pixels: Size 
 
     ImageError names one that is missing, or of another size than the first. Within `read_once` it is not to be written into.
     """
-    return _levels(folder, tuple(names), channels, pixels, depth)
+    return _levels.get()(folder, tuple(names), channels, pixels, depth)
 
 
 @contextlib.contextmanager
 def read_once() -> Iterator[None]:
     """Within it images that were read are given again, the last four sets of them: the measures of one job ask for the same."""
-    global _levels
-    before, _levels = _levels, functools.lru_cache(maxsize=4)(_load_levels)
+    before = _levels.set(functools.lru_cache(maxsize=4)(_load_levels))
     try:
         yield
     finally:
-        _levels = before
+        _levels.reset(before)
 
 
 def _load_levels(folder: Path, names: tuple[str, ...], channels: int, pixels: Size | None, depth: int) -> Tensor:
@@ -71,7 +71,7 @@ def _load_levels(folder: Path, names: tuple[str, ...], channels: int, pixels: Si
     return torch.stack(images).permute(0, 3, 1, 2).clone(memory_format=torch.contiguous_format)
 
 
-_levels = _load_levels
+_levels = contextvars.ContextVar("levels", default=_load_levels)
 
 
 def asked_class(name: str, classes: int) -> int:
