@@ -1,4 +1,4 @@
-"""Kept reports -> docs/gallery.md, docs/tables.md, reports/README.md."""
+"""Kept reports -> docs/gallery.md, docs/tables.md, docs/seeds.md, reports/README.md."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dataclasses
 
 from ganrepro import settings
 from ganrepro.plan import paths
-from ganrepro.reporting import gallery, learned, published
+from ganrepro.reporting import gallery, learned, published, seeds
 from pipeline import claims, stage
 
 
@@ -14,7 +14,9 @@ def write(params: settings.Params) -> None:
     """Writes the pages anew."""
     gallery.write(paths.REPORTS, {study: name for name, study in params.reports.items()})
     published.write(params.studies, paths.REPORTS)
-    learned.write(params, claims.found(dataclasses.replace(params, reports={})), paths.REPORTS)  # of what is kept alone
+    kept = claims.found(dataclasses.replace(params, reports={}))
+    learned.write(params, kept, paths.REPORTS)
+    seeds.write(kept, paths.REPORTS)
 
 
 def main() -> None:
