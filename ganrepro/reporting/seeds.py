@@ -22,10 +22,11 @@ POWER, MOST = 0.8, 100
 HEAD = f"""# How many seeds each claim needs
 
 From the spread of the kept trainings: how many trainings of either row would show the paper's difference, and half of it, in
-{POWER:.0%} of all studies, where it is really there. Two-sided Welch test at the level that Holm's correction begins with, 0.05 over
-the claims of the study; where the paper prints no difference, {2 * LEAST} stands for it. Spreads of three trainings are themselves
-uncertain by a factor of two, and what test images add is left out, so these are the least numbers to plan with. Distances have
-no scale of the paper's and are not here. Made from `reports/` by `make pages`; how often verdicts err: [verdicts](verdicts.md).
+{POWER:.0%} of all studies, where it is really there. Two-sided Welch test at the level that Holm's correction begins with, 0.05
+over the claims of the study; where the paper prints no difference, {2 * LEAST} stands for it. Spreads of three trainings are
+themselves uncertain by a factor of two, and what test images add is left out, so these are the least numbers to plan with.
+Distances have no scale of the paper's and are not here. Made from `reports/` by `make pages`; how often verdicts err:
+[verdicts](verdicts.md).
 """
 
 
