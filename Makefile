@@ -45,7 +45,7 @@ docs: setup    ## the book, from docs/ and reports/, on a page of this machine (
 	sphinx-build -q -W -c docs . build/book
 	python -m http.server --bind 127.0.0.1 --directory build/book $(PORT)
 
-pages: setup   ## pages of docs/ that are made from the code: settings, commands, gallery, tables, how far verdicts can be trusted
+pages: setup   ## pages that are made from code and reports: settings, commands, gallery, tables, what we learned, seeds, verdicts
 	python -m ganrepro.settings.reference
 	python -m ganrepro.use.reference
 	python -m pipeline.gallery

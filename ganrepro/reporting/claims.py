@@ -217,6 +217,11 @@ def _matrix(studies: Mapping[str, Mapping[str, Any]]) -> str:
     return markdown(["Claim", *heads], rows)
 
 
+def older(study: Mapping[str, Any]) -> bool:
+    """Whether a kept claims.json was judged before rows that have not learned were left out."""
+    return any("collapsed" not in claim for claim in study["claims"])
+
+
 def seeds_of(study: Mapping[str, Any]) -> str:
     """'3 seeds'."""
     seeds = study["claims"][0]["seeds"]
@@ -233,6 +238,7 @@ def page(studies: Mapping[str, Mapping[str, Any]]) -> str:
             "seeds": seeds_of(study),
             "images": study["claims"][0]["images"],
             "tally": tally(study["claims"]),
+            "older": older(study),
             "full": f"{name}/README.md" if study["folder"] == name else f"{study['folder']}.md",
             "table": table(study["claims"]),
         }

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from ganrepro.evaluation.measures import SCORES
 from ganrepro.reporting import plots
-from ganrepro.reporting.claims import VERDICTS, tally
+from ganrepro.reporting.claims import VERDICTS, older, tally
 from ganrepro.reporting.markdown import markdown, plain
 from ganrepro.reporting.templates import render
 from ganrepro.schema.registry import registry
@@ -20,14 +20,16 @@ from ganrepro.settings import Params
 from ganrepro.store.files import replacing
 
 NAME, FIGURE = "README.md", "effects.svg"
+OLDER = "†"
 
 
 class Judgement(NamedTuple):
-    """One claim in one study, as in its claims.json.  drawn: whether the pipeline drew its data."""
+    """One claim in one study, as in its claims.json.  drawn: whether the pipeline drew its data.  older: see `claims.older`."""
 
     study: str
     drawn: bool
     claim: Mapping[str, Any]
+    older: bool
 
 
 class Reason(NamedTuple):
@@ -42,7 +44,7 @@ def judgements(params: Params, studies: Mapping[str, Mapping[str, Any]]) -> dict
     by_paper: dict[str, list[Judgement]] = {}
     for name, study in studies.items():
         drawn = "drawn" in registry()[params.datasets[params.studies[name].dataset].source]
-        by_paper.setdefault(study["paper"], []).extend(Judgement(name, drawn, claim) for claim in study["claims"])
+        by_paper.setdefault(study["paper"], []).extend(Judgement(name, drawn, claim, older(study)) for claim in study["claims"])
     return by_paper
 
 
@@ -56,6 +58,7 @@ def page(by_paper: Mapping[str, Sequence[Judgement]], reasons: Sequence[Reason])
         "learned.md.j2",
         counts=markdown(["Judged on", *(f"{sign} {name}" for name, sign in VERDICTS.items())], lines),
         figure=FIGURE,
+        older=OLDER if any(one.older for one in everything) else "",
         papers=[{"title": plain(title), "tally": tally([one.claim for one in of]), "table": _table(of),
                  "reasons": list(_reasons(of, reasons))} for title, of in by_paper.items()],
     )  # fmt: skip
@@ -94,9 +97,10 @@ def _table(of: Sequence[Judgement]) -> str:
 
 
 def _said(one: Judgement) -> str:
-    """As '✓ +0.21 [streets-tiny](streets-tiny/README.md)'."""
+    """As '✓† +0.21 [streets-tiny](streets-tiny/README.md)'."""
     difference = f"{one.claim['difference']:+.{SCORES[one.claim['score']].digits}f}"
-    return f"{VERDICTS[one.claim['verdict']]} {difference} [{one.study}]({one.study}/README.md)"
+    mark = OLDER if one.older else ""
+    return f"{VERDICTS[one.claim['verdict']]}{mark} {difference} [{one.study}]({one.study}/README.md)"
 
 
 def _reasons(of: Sequence[Judgement], reasons: Sequence[Reason]) -> Iterator[dict[str, str]]:
