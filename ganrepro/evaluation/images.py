@@ -47,7 +47,8 @@ def load_levels(folder: Path, names: Sequence[str], channels: int, pixels: Size 
 
     ImageError names one that is missing, or of another size than the first. Within `read_once` it is not to be written into.
     """
-    return _levels.get()(folder, tuple(names), channels, pixels, depth)
+    read = _levels.get() if len(names) > 1 else _load_levels  # who reads one at a time has a reason: memory
+    return read(folder, tuple(names), channels, pixels, depth)
 
 
 @contextlib.contextmanager

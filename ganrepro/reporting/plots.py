@@ -57,8 +57,9 @@ def by_epoch(axis: Any) -> None:
 
 def _scaled(axis: Any, heading: str, width: int) -> None:
     """Its heading, in lines of so many letters; where one curve goes far beyond the others, a scale on which all can be seen."""
-    reaches = sorted(float(np.abs(y).max()) for line in axis.get_lines() if (y := np.asarray(line.get_ydata())).size)
-    middle = reaches[len(reaches) // 2] if reaches else 0.0
+    values = [np.abs(np.asarray(line.get_ydata(), float)) for line in axis.get_lines()]
+    reaches = sorted(float(known.max()) for of in values if (known := of[np.isfinite(of)]).size)
+    middle = reaches[(len(reaches) - 1) // 2] if reaches else 0.0
     if middle > 0 and reaches[-1] > OUT_OF_SCALE * middle:
         axis.set_yscale("symlog", linthresh=10 ** np.ceil(np.log10(middle)))  # a power of ten, which has a tick
         heading += ", scaled to show all"

@@ -22,11 +22,11 @@ POWER, MOST = 0.8, 100
 HEAD = f"""# How many seeds each claim needs
 
 From the spread of the kept trainings: how many trainings of either row would show the paper's difference, and half of it, in
-{POWER:.0%} of all studies, where it is really there. Two-sided Welch test at the level that Holm's correction begins with, 0.05
-over the claims of the study; where the paper prints no difference, {2 * LEAST} stands for it. Spreads of three trainings are
-themselves uncertain by a factor of two, and what test images add is left out, so these are the least numbers to plan with.
-Distances have no scale of the paper's and are not here. Made from `reports/` by `make pages`; how often verdicts err:
-[verdicts](verdicts.md).
+{POWER:.0%} of all studies, where it is really there; of a claim with a margin, what lies above it. Two-sided Welch test at the
+level that Holm's correction begins with, 0.05 over the claims of the study; where the paper prints no difference, {2 * LEAST}
+stands for it. Spreads of three trainings are themselves uncertain by a factor of two, and what test images add is left out,
+so these are the least numbers to plan with. Distances have no scale of the paper's and are not here. Made from `reports/` by
+`make pages`; how often verdicts err: [verdicts](verdicts.md).
 """
 
 
@@ -77,11 +77,18 @@ def _lines(study: Mapping[str, Any], scores: pd.DataFrame) -> Iterator[list[str]
             continue
         spreads = (float(of[0].std(ddof=1)), float(of[1].std(ddof=1)))
         theirs = 2 * LEAST if claim["paper"] is None else abs(claim["paper"])
-        counts = [needed(spreads, part - claim["margin"], len(study["claims"])) for part in (theirs, theirs / 2)]
+        counts = [_count(spreads, part - claim["margin"], len(study["claims"])) for part in (theirs, theirs / 2)]
         digits = max(3, SCORES[claim["score"]].digits)
         yield [
             plain(claim["text"]),
             f"{spreads[0]:.{digits}f}, {spreads[1]:.{digits}f}",
             f"{theirs:.{digits}f}",
-            *(f"over {MOST}" if count is None else str(count) for count in counts),
+            *counts,
         ]
+
+
+def _count(spreads: tuple[float, float], above: float, claims: int) -> str:
+    if above <= 0:
+        return "none: within the margin"
+    count = needed(spreads, above, claims)
+    return f"over {MOST}" if count is None else str(count)

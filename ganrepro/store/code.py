@@ -111,12 +111,17 @@ def _read(text: str) -> tuple[str, list[tuple[str, str]]]:
 
 
 def _reader() -> str:
-    return hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+    """Who read: this file, under this Python."""
+    return hashlib.sha256(Path(__file__).read_bytes() + str(sys.implementation.cache_tag).encode()).hexdigest()
 
 
 @functools.cache
 def _read_before() -> dict[str, Entry]:
-    """By module, of the kept file; empty where there is none, or one of another reader, or one that is damaged."""
+    """By module; empty where there is no kept file, or one of another reader, or one that is damaged."""
+    return _kept_file()
+
+
+def _kept_file() -> dict[str, Entry]:
     try:
         kept = json.loads((PACKAGE / READ).read_text(encoding="utf-8"))
         if kept["reader"] != _reader():
@@ -130,13 +135,15 @@ def _read_before() -> dict[str, Entry]:
 
 
 def _keep_read() -> None:
-    """Adds what is new to the file, where Python may write bytecode."""
+    """Adds what is new to the file, where Python may write bytecode; modules that are gone leave it."""
     if not _new or sys.dont_write_bytecode:
         return
+    others = {module: entry for module, entry in _kept_file().items() if _file(module)}  # other processes add to it too
+    modules = others | {module: _read_before()[module] for module in _new}
     _new.clear()
     try:
         with replacing(PACKAGE / READ) as file:
-            file.write_text(json.dumps({"reader": _reader(), "modules": _read_before()}), encoding="utf-8")
+            file.write_text(json.dumps({"reader": _reader(), "modules": modules}), encoding="utf-8")
     except OSError:  # a folder that is not ours, or a full disk
         pass
 
