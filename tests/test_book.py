@@ -70,6 +70,18 @@ def test_what_we_learned_is_current_and_gives_reasons_for_what_does_not_hold(mon
     assert shares and all(f">{name}<" in figure for name in shares)
 
 
+def test_what_we_learned_without_kept_claims_or_of_distances_alone(tmp_path):
+    """No page; and a page without a figure and without reasons."""
+    params = settings.load(ROOT / "params.yaml")
+    learned.write(params, {}, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    claim = {"text": "NS beats MM", "score": "classifier_frechet", "verdict": "undecided", "difference": 3.0, "source": "a table"}
+    learned.write(params, {"digits-losses": {"paper": "A paper", "claims": [claim]}}, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["README.md"]
+    text = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "| NS beats MM<br><sub>a table</sub> | ·† +3.00 [digits-losses]" in text and "![" not in text
+
+
 def test_the_seeds_that_claims_need_are_current_and_show_what_they_promise(monkeypatch):
     """Against 4,000 simulated studies of two rows: what is found is enough, and one training less is not (to 0.03)."""
     monkeypatch.chdir(ROOT)

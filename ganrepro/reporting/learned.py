@@ -57,7 +57,7 @@ def page(by_paper: Mapping[str, Sequence[Judgement]], reasons: Sequence[Reason])
     return render(
         "learned.md.j2",
         counts=markdown(["Judged on", *(f"{sign} {name}" for name, sign in VERDICTS.items())], lines),
-        figure=FIGURE,
+        figure=FIGURE if any(map(_share, everything)) else "",
         older=OLDER if any(one.older for one in everything) else "",
         papers=[{"title": plain(title), "tally": tally([one.claim for one in of]), "table": _table(of),
                  "reasons": list(_reasons(of, reasons))} for title, of in by_paper.items()],
@@ -65,24 +65,33 @@ def page(by_paper: Mapping[str, Sequence[Judgement]], reasons: Sequence[Reason])
 
 
 def write(params: Params, studies: Mapping[str, Mapping[str, Any]], reports: Path) -> None:
-    """Writes page and figure."""
+    """Writes page and figure, where there is a kept claim."""
     by_paper = judgements(params, studies)
-    effects(by_paper, reports / FIGURE)
+    if not by_paper:
+        return
+    if any(_share(one) for of in by_paper.values() for one in of):
+        effects(by_paper, reports / FIGURE)
     with replacing(reports / NAME) as temporary:
         temporary.write_text(page(by_paper, read_reasons(reports)), encoding="utf-8")
 
 
 def read_reasons(reports: Path) -> list[Reason]:
-    """Of reports/reasons.yaml: a list of {claims: [text, …], why: sentence}."""
+    """Of reports/reasons.yaml, where there is one: a list of {claims: [text, …], why: sentence}."""
     from ganrepro.schema.yaml import parsed
 
-    return [Reason(entry["claims"], entry["why"]) for entry in parsed((reports / "reasons.yaml").read_text(encoding="utf-8"))]
+    file = reports / "reasons.yaml"
+    entries = parsed(file.read_text(encoding="utf-8")) if file.exists() else []
+    return [Reason(entry["claims"], entry["why"]) for entry in entries]
 
 
 def effects(by_paper: Mapping[str, Sequence[Judgement]], path: Path) -> None:
     """Forest plot of all claims on scores between 0 and 1, a panel for each paper. SVG."""
-    bounded = {title: [one for one in of if SCORES[one.claim["score"]].high is not None] for title, of in by_paper.items()}
-    plots.forest({title: [(one.study, one.claim) for one in of] for title, of in bounded.items() if of}, path)
+    panels = {title: [(one.study, one.claim) for one in of if _share(one)] for title, of in by_paper.items()}
+    plots.forest({title: of for title, of in panels.items() if of}, path)
+
+
+def _share(one: Judgement) -> bool:
+    return SCORES[one.claim["score"]].high is not None
 
 
 def _table(of: Sequence[Judgement]) -> str:
