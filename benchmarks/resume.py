@@ -4,9 +4,11 @@
 
 A small CycleGAN (embedded study's row at 16 x 16, saved after every step) is killed with SIGKILL
 again and again, then finished; its last checkpoint must equal, byte for byte, the one of a run that
-nobody disturbed. Moments are drawn uniformly over a few steps' time, so they fall into steps, into
-writing and into renaming alike. Then the embedded study's own networks are trained for a while as
-the pipeline trains them, and the share of the time that saving takes is printed.
+nobody disturbed. A process is killed some time after one of its first checkpoints: which one, and the
+time, up to two steps long, are drawn, so that kills fall into steps, into writing and into renaming
+alike, and none comes after the end, however fast the machine is. Then the embedded study's own
+networks are trained for a while as the pipeline trains them, and the share of the time that saving
+takes is printed.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +46,10 @@ def images(method: Method[Any]) -> TrainingImages:
     return TrainingImages({"a": a, "b": b}, method.feed(), method.settings, CPU)
 
 
-def train(method: Method[Any], folder: Path, every: float, share: float) -> float:
-    """Trains from what folder/checkpoint.pt holds to folder/end.pt; returns the seconds spent saving."""
+def train(method: Method[Any], folder: Path, every: float, share: float, saved: Callable[[], object] = lambda: None) -> float:
+    """Trains from what folder/checkpoint.pt holds to folder/end.pt; returns the seconds spent saving.
+
+    saved: called after each checkpoint."""
     data = images(method)
     players, progress, path, spent = Players(method, 0, CPU), Progress(), folder / "checkpoint.pt", 0.0
     if path.exists():
@@ -57,22 +62,33 @@ def train(method: Method[Any], folder: Path, every: float, share: float) -> floa
         start = time.monotonic()
         checkpoints.save(path, {}, {"players": players.state(), "progress": vars(progress)})
         spent += time.monotonic() - start
+        saved()
 
     rows = fit(players, data, 0, progress, lambda row: None, keep, every, share)
     checkpoints.save(folder / "end.pt", {}, {"players": players.state(), "rows": rows})
     return spent
 
 
-def run(method: Method[Any], folder: Path, kill_after: float | None) -> int:
-    """One process of `train`, killed after that many seconds (None: never). Returns how it ended, as a shell would say."""
+def run(method: Method[Any], folder: Path, kill: tuple[int, float] | None) -> int:
+    """One process of `train`. Returns how it ended, as a shell would say.
+
+    kill: (checkpoints, seconds): killed so many seconds after it wrote so many checkpoints. None: never.
+    """
+    read, write = os.pipe()
     child = os.fork()  # imports are done; nothing but the training itself is in the child's time
     if child == 0:
-        train(method, folder, 0.0, 1.0)
+        os.close(read)
+        train(method, folder, 0.0, 1.0, lambda: os.write(write, b"."))
         os._exit(0)
-    if kill_after is not None:
-        time.sleep(kill_after)
+    os.close(write)
+    if kill is not None:
+        for _ in range(kill[0]):
+            os.read(read, 1)
+        time.sleep(kill[1])
         os.kill(child, signal.SIGKILL)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    status = os.waitpid(child, 0)[1]
+    os.close(read)
+    return os.waitstatus_to_exitcode(status)
 
 
 def survive(kills: int, folder: Path) -> dict[str, Any]:
@@ -88,10 +104,11 @@ def survive(kills: int, folder: Path) -> dict[str, Any]:
     train(method.with_settings(epoch_images=2, epochs_constant=1, epochs_decay=0), warm, 1e9, 1.0)
     start = time.monotonic()
     run(method, whole, None)
-    seconds, moments, killed = time.monotonic() - start, random.Random(0), 0
+    step, moments, killed = (time.monotonic() - start) / (16 * kills), random.Random(0), 0
     reached: list[int] = []  # step of the last checkpoint after each kill
     for _ in range(kills):
-        killed += run(method, broken, moments.uniform(0.0, max(0.4, 1.6 * seconds / kills))) == -signal.SIGKILL
+        # 9 + 2 steps at most, of 16 for each process: none of them comes to the end
+        killed += run(method, broken, (moments.randint(0, 9), moments.uniform(0.0, 2 * step))) == -signal.SIGKILL
         if (broken / "checkpoint.pt").exists():
             progress = checkpoints.load(broken / "checkpoint.pt")["progress"]
             reached.append((progress["epoch"] - 1) * 4 * kills + progress["step"])

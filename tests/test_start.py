@@ -66,7 +66,7 @@ def stage(project, environment, *words):
 
 
 def until(condition):
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.02)
@@ -83,7 +83,7 @@ def test_a_copy_has_the_folder_environment_files_and_exit_status_of_its_stage(pr
     _, environment = starter
     stages = {word: stage(project, environment, word) for word in ("well", "three", "fails")}  # at once
     for word, process in stages.items():
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=60)
         assert out.split() == ["False", str(project), "given", word]  # loaded by another
         assert process.returncode == {"well": 0, "three": 3, "fails": 1}[word]
         assert err.splitlines()[0] == "to stderr"
@@ -95,7 +95,7 @@ def test_a_copy_has_the_folder_environment_files_and_exit_status_of_its_stage(pr
 def test_without_that_process_a_stage_runs_by_itself(project):
     for environment in (ALONE | {ADDRESS: str(project / "nothing")}, ALONE):
         process = stage(project, environment | {"WORD": "x"}, "well")
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=60)
         assert out.split() == ["True", str(project), "x", "well"] and process.returncode == 0 and "done in" in err
 
 
@@ -104,14 +104,14 @@ def test_a_signal_reaches_the_copy_and_a_killed_stage_takes_it_along(project, st
     process = stage(project, environment, "sleep", "60")
     until((project / "pid").exists)
     process.terminate()
-    process.communicate(timeout=20)
+    process.communicate(timeout=60)
     assert process.returncode == 5 and (project / "terminated").exists()
     (project / "pid").unlink()
     process = stage(project, environment, "sleep", "60")
     until(lambda: (project / "pid").exists() and (project / "pid").read_text())
     number = int((project / "pid").read_text())
     process.kill()
-    process.communicate(timeout=20)
+    process.communicate(timeout=60)
     until(lambda: not alive(number))
     assert not (project / "slept").exists()
 
@@ -123,6 +123,6 @@ def test_it_ends_after_its_last_stage_once_the_workflow_is_gone(project, starter
     process = stage(project, environment, "sleep", "1")
     until((project / "pid").exists)
     os.kill(workflow.pid, signal.SIGKILL)
-    process.communicate(timeout=20)
+    process.communicate(timeout=60)
     assert process.returncode == 0 and (project / "slept").exists()
     until(lambda: not folder.exists())
