@@ -14,9 +14,9 @@ help:          ## this list
 
 reproduce: setup   ## from nothing to reports/cyclegan_ablation.md on the embedded dataset
 	snakemake --cores all reports/cyclegan_ablation.md
-	@cmp -s reports/cyclegan_ablation/scores.csv reports/streets-tiny/scores.csv \
-	&& echo "The table is the kept one, to the last digit." \
-	|| echo "The table is not the kept one (reports/streets-tiny): other settings, code, versions or CPU; python -m pipeline.portable"
+	@grep -qvxFf reports/streets-tiny/scores.csv reports/cyclegan_ablation/scores.csv \
+	&& echo "Scores are not the kept ones (reports/streets-tiny): other settings, code, versions or CPU; python -m pipeline.portable" \
+	|| echo "Each score is among the kept ones (reports/streets-tiny), to the last digit."
 	@echo "Done: reports/cyclegan_ablation.md. To compare the runs: . $(BIN)/activate && mlflow ui"
 
 test: check    ## style, types and the whole test suite, as continuous integration runs it
@@ -54,8 +54,8 @@ pages: setup   ## pages that are made from code and reports: settings, commands,
 gpu: setup     ## eight minutes on a GPU: what it shows, section by section (make gpu REFERENCE=FOLDER)
 	python -m benchmarks.gpu $(if $(REFERENCE),--reference $(REFERENCE))
 
-evidence: setup  ## keep the current report under reports/<study>/, to be committed
-	python -m pipeline.evidence
+evidence: setup  ## keep a report under reports/<study>/, to be committed: the current ones, or make one (STUDY=name SEEDS=10)
+	python -m pipeline.evidence $(if $(STUDY),--study $(STUDY)) $(if $(SEEDS),--seeds $(SEEDS))
 
 confirm: setup  ## after an edit that should change no result: shows it on tiny examples, so that no key moves (BASE=commit)
 	python -m pipeline.confirm $(if $(BASE),--base $(BASE))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from ganrepro import settings
@@ -29,14 +30,18 @@ def found(params: settings.Params) -> dict[str, dict[str, Any]]:
     }
 
 
+def kept(params: settings.Params) -> dict[str, dict[str, Any]]:
+    """The same of kept reports alone."""
+    return found(dataclasses.replace(params, reports={}))
+
+
 def paper_of(params: settings.Params, study: str) -> str:
     """Title of the paper whose experiment a study is of."""
     return next(paper.title for paper in params.papers.values() if params.studies[study].experiment in paper.experiments)
 
 
-def write(params: settings.Params) -> bool:
-    """Writes the page; False where there is nothing to judge."""
-    studies = found(params)
+def write(studies: dict[str, dict[str, Any]]) -> bool:
+    """Writes the page of what `found` or `kept` gave; False where there is nothing to judge."""
     if studies:
         with replacing(PAGE) as temporary:
             temporary.write_text(claims.page(studies), encoding="utf-8")
@@ -44,7 +49,7 @@ def write(params: settings.Params) -> bool:
 
 
 def main() -> None:
-    if not write(settings.load()):
+    if not write(found(settings.load())):
         raise settings.ConfigError("reports: none with claims to judge; run snakemake first")
 
 

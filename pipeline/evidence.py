@@ -1,43 +1,111 @@
-"""Keeps the current reports as evidence: reports/<study>/, small files to be committed."""
+"""Keeps reports as evidence: reports/<study>/, small files to be committed.
+
+    python -m pipeline.evidence                                  # the reports that were just made
+    python -m pipeline.evidence --study streets-tiny --seeds 10  # makes the report first, and trains what is missing
+
+A study is made in a working tree of the last commit, work/evidence/<study>, so that the code can be edited meanwhile, and the
+report names that commit. The tree shares downloads, data, trainings, images and scores with this folder: what is there is not
+made again, and a run that was stopped goes on when it is started again.
+"""
 
 from __future__ import annotations
 
-import dataclasses
+import argparse
+import os
 import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from ruamel.yaml import YAML
 
 from ganrepro import settings
+from ganrepro.errors import UserError
 from ganrepro.plan import paths
 from ganrepro.reporting.current import report_is_current
 from ganrepro.reporting.front_page import update_pages
 from ganrepro.store.files import filling
 from pipeline import claims, gallery, stage
 
+SHARED = ("downloads", "data", "readers", "runs", "images", "scores")
+
 
 def keep(params: settings.Params, name: str) -> None:
     """One report. ConfigError if it is not made from the current parameters."""
-    study = settings.find_study(params, params.reports[name])
     page = paths.report_page(name)
     if not report_is_current(params, name):
         raise settings.ConfigError(f"{page}: not made from the current parameters; run snakemake first")
-    target = paths.report_folder(study.name)
+    target = paths.report_folder(settings.find_study(params, params.reports[name]).name)
     with filling(target) as folder:
         shutil.copytree(paths.report_folder(name), folder, dirs_exist_ok=True)
         (folder / "README.md").write_text(page.read_text(encoding="utf-8").replace(f"({name}/", "("), encoding="utf-8")
-    for kept_page in update_pages(study, target):
-        print(f"updated the table of {kept_page}")
     print(f"kept {target}; commit it")
 
 
-def main() -> None:
-    params = settings.load()
-    pages = [name for name in params.reports if paths.report_page(name).exists()]
-    if not pages:
-        raise settings.ConfigError("reports: none is made; run snakemake first")
-    for name in pages:
-        keep(params, name)
-    if claims.write(dataclasses.replace(params, reports={})):  # of what is kept alone
+def make(study: str, seeds: int | None) -> None:
+    """A study's report, made and kept in its working tree, then copied here."""
+    tree, name = Path("work/evidence") / study, f"{study}_evidence"
+    if not (tree / ".git").exists():
+        _run("git", "worktree", "prune")
+        _run("git", "worktree", "add", "--quiet", "--detach", str(tree))
+    else:
+        commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+        _run("git", "-C", str(tree), "checkout", "--quiet", "--force", "--detach", commit)
+    for shared in map(Path, SHARED):
+        shared.mkdir(exist_ok=True)
+        if not (tree / shared).is_symlink():
+            (tree / shared).symlink_to(shared.resolve())
+    yaml, file = YAML(), tree / "params.yaml"
+    raw = yaml.load(file.read_text(encoding="utf-8"))
+    raw["reports"] = {name: study}
+    if seeds is not None:
+        raw["studies"][study]["seeds"] = list(range(seeds))
+    with file.open("w", encoding="utf-8") as opened:
+        yaml.dump(raw, opened)
+    # the tree's own code; DVC and MLflow know nothing of it
+    own = {"PYTHONPATH": str(tree.resolve()), "GANREPRO_MLFLOW": "off", "DVC_STAGE": "none"}
+    for words in (["snakemake", "--cores", "all", f"reports/{name}.md"], [sys.executable, "-m", "pipeline.evidence"]):
+        _run(*words, folder=tree, environment=own)
+    with filling(paths.report_folder(study)) as folder:
+        shutil.copytree(tree / paths.report_folder(study), folder, dirs_exist_ok=True)
+
+
+def update(params: settings.Params, studies: list[str]) -> None:
+    """The pages that say what kept reports say."""
+    for study in studies:
+        for page in update_pages(params.studies[study], paths.report_folder(study)):
+            print(f"updated the table of {page}")
+    if claims.write(claims.kept(params)):
         print(f"updated {claims.PAGE}")
     gallery.write(params)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--study", help="make this one first (default: keep the reports that were just made)")
+    parser.add_argument("--seeds", type=int, help="train with the seeds from 0 on, so many (default: those of params.yaml)")
+    args = parser.parse_args()
+    params = settings.load()
+    if args.study is not None:
+        settings.find_study(params, args.study)
+        if args.seeds is not None and args.seeds < 1:
+            raise UserError(f"--seeds {args.seeds}: expected a number from 1")
+        make(args.study, args.seeds)
+        update(params, [args.study])
+        return
+    names = [name for name in params.reports if paths.report_page(name).exists()]
+    if not names:
+        raise settings.ConfigError("reports: none is made; run snakemake first")
+    for name in names:
+        keep(params, name)
+    update(params, [params.reports[name] for name in names])
+
+
+def _run(*words: str, folder: Path | None = None, environment: dict[str, str] | None = None) -> None:
+    """A command whose words reach the terminal. UserError where it fails."""
+    done = subprocess.run(words, cwd=folder, env=os.environ | (environment or {}))
+    if done.returncode:
+        raise UserError(f"{' '.join(words)}: ended with status {done.returncode}; what failed stands above")
 
 
 if __name__ == "__main__":

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from ganrepro import settings
 from ganrepro.plan import paths
 from ganrepro.reporting import gallery, learned, published, seeds
@@ -14,7 +12,7 @@ def write(params: settings.Params) -> None:
     """Writes the pages anew."""
     gallery.write(paths.REPORTS, {study: name for name, study in params.reports.items()})
     published.write(params.studies, paths.REPORTS)
-    kept = claims.found(dataclasses.replace(params, reports={}))
+    kept = claims.kept(params)
     learned.write(params, kept, paths.REPORTS)
     seeds.write(kept, paths.REPORTS)
 

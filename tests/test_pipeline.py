@@ -539,6 +539,28 @@ def test_evidence_is_kept_of_a_current_report_alone_and_replaces_as_a_whole(made
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
+def test_evidence_of_more_seeds_is_made_in_a_tree_of_its_own_from_what_is_there(made):
+    """Two seeds where one is trained: the other is trained, of the committed code, and nothing that was there is made anew."""
+    before, code = {path.name for path in (made / "runs/toy").iterdir()}, made / "ganrepro/version.py"
+    text = code.read_text(encoding="utf-8")
+    assert "study: there is no 'tyo'" in stage(made, "evidence", "--study", "tyo")
+    assert "--seeds 0: expected a number from 1" in stage(made, "evidence", "--study", "toy", "--seeds", "0")
+    code.write_text(f"{text}# edited meanwhile\n", encoding="utf-8")
+    stage(made, "evidence", "--study", "toy", "--seeds", "2", ok=True)
+    code.write_text(text, encoding="utf-8")
+    new = {path.name for path in (made / "runs/toy").iterdir()} - before
+    assert sorted(name[:-13] for name in new) == ["cyclegan-s1", "gan-forward-s1"]
+    kept, current = ((folder / "scores.csv").read_text().splitlines() for folder in (made / "reports/toy", made / REPORT_FOLDER))
+    assert set(current) < set(kept) and {line.split(",")[2] for line in kept[1:]} == {"0", "1"}
+    assert "-dirty" not in (made / "reports/toy/README.md").read_text(encoding="utf-8")
+    for folder in ("runs/toy", "images/toy", "scores/toy"):
+        for path in (made / folder).glob("*-s1-*"):
+            shutil.rmtree(path)
+    for folder in (made / "reports/toy", made / "work/evidence"):
+        shutil.rmtree(folder)
+    assert planned(made) == {} and dvc_is_clean(made)
+
+
 def test_one_weight_changed_trains_one_variant_under_either_tool_and_back_trains_none(made):
     names = {p.name for p in (made / "runs/toy").iterdir()}
     edit(made, "cycle_forward: 10}", "cycle_forward: 9}")

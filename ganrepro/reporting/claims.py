@@ -17,6 +17,7 @@ from ganrepro.settings import ClaimSettings, Study
 
 NO_DIFFERENCE = "no such difference"
 VERDICTS = {"reproduced": "✓", "contradicted": "✗", NO_DIFFERENCE: "≈", "undecided": "·", "not judged": "–"}
+SETTLED = list(VERDICTS)[:3]
 FEWEST_SEEDS = 3
 LEAST = 0.02  # half of the difference that is looked for where the paper prints none, of scores between 0 and 1
 SCHEMA = "claims/2"  # of claims.json

@@ -12,6 +12,7 @@ import numpy as np
 
 from ganrepro.evaluation.measures import SCORES
 from ganrepro.methods.base import Loss
+from ganrepro.reporting.claims import SETTLED
 from ganrepro.reporting.current import compared, grids
 from ganrepro.reporting.results import Results, headline, images_per_epoch, intervals, segmented, title
 from ganrepro.settings import REFERENCE_ROWS, Study, TableSettings
@@ -306,7 +307,7 @@ def forest(panels: Mapping[str, Sequence[tuple[str, Mapping[str, Any]]]], path: 
                 claims = [(study, claim) for study, claim in of if claim["text"] == text]
                 ticks.append(top + (len(claims) - 1) / 2)
                 for y, (study, claim) in enumerate(claims):
-                    settled = claim["verdict"] in ("reproduced", "contradicted", "no such difference")
+                    settled = claim["verdict"] in SETTLED
                     look = {"color": colours[study], "alpha": 1.0 if settled else 0.55}
                     if claim["low"] is not None:
                         axis.plot(

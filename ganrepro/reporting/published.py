@@ -24,9 +24,7 @@ from `reports/` by `make pages`; a test keeps it current.
 
 def published(studies: Mapping[str, Study], reports: Path) -> str:
     """The page, of the studies with a kept report.  studies: by name, in the order of the columns."""
-    files = {name: reports / name / "intervals.csv" for name in studies}
-    read = {name: pd.read_csv(file) for name, file in files.items() if file.exists()}
-    scores = {name: table.rename(columns={"direction": "output"}) for name, table in read.items()}  # as older reports call it
+    scores = {name: kept_table(file) for name in studies if (file := reports / name / "intervals.csv").exists()}
     kept = {name: studies[name] for name in scores}
     parts = [HEAD]
     for experiment in dict.fromkeys(study.experiment for study in kept.values()):
@@ -42,6 +40,11 @@ def write(studies: Mapping[str, Study], reports: Path) -> None:
     """Writes PAGE."""
     with replacing(PAGE) as temporary:
         temporary.write_text(published(studies, reports), encoding="utf-8")
+
+
+def kept_table(file: Path) -> pd.DataFrame:
+    """A CSV of a kept report, which may be of another version."""
+    return pd.read_csv(file).rename(columns={"direction": "output"})  # as older reports call it
 
 
 def _table(number: str, studies: Mapping[str, Study], scores: Mapping[str, pd.DataFrame], reports: Path) -> list[str]:

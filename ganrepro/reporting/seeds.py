@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,12 +15,13 @@ from scipy.stats import t as student
 
 from ganrepro.evaluation.intervals import LEVEL
 from ganrepro.evaluation.measures import SCORES
-from ganrepro.reporting.claims import LEAST, seeds_of
+from ganrepro.reporting.claims import LEAST
 from ganrepro.reporting.markdown import markdown, plain
+from ganrepro.reporting.published import kept_table
 from ganrepro.store.files import replacing
 
 PAGE = Path("docs/seeds.md")
-POWER, MOST = 0.8, 100
+POWER, ENOUGH, MOST = 0.8, 10, 100
 HEAD = f"""# How many seeds each claim needs
 
 From the spread of the kept trainings: how many trainings of either row would show the paper's difference, and half of it, in
@@ -27,6 +30,11 @@ level that Holm's correction begins with, 0.05 over the claims of the study; whe
 stands for it. Spreads of three trainings are themselves uncertain by a factor of two, and what test images add is left out,
 so these are the least numbers to plan with. Distances have no scale of the paper's and are not here. Made from `reports/` by
 `make pages`; how often verdicts err: [verdicts](verdicts.md).
+"""
+COSTS = f"""## What {ENOUGH} trainings of each row cost, and what they show
+
+Studies get more seeds in this order: the fewest hours of a core for each claim that {ENOUGH} trainings of a row would show comes
+first. There it stops: a claim that needs more than {ENOUGH} stays undecided, and the tables below say how many it would take.
 """
 
 
@@ -49,14 +57,59 @@ def needed(spreads: tuple[float, float], difference: float, claims: int) -> int 
     return None
 
 
+class Claim(NamedTuple):
+    """words: text, spreads, difference, as the page prints them.  counts: trainings for the paper's difference, and for half of
+    it.  told: the same in words.
+    """
+
+    words: list[str]
+    counts: tuple[int | None, int | None]
+    told: list[str]
+
+
+class Plan(NamedTuple):
+    """One kept study.  minutes: of a core, for one training of each row."""
+
+    name: str
+    title: str
+    seeds: int
+    minutes: float
+    claims: list[Claim]
+
+    def shown(self, part: int) -> int:
+        """How many claims ENOUGH trainings of each row would show.  part: 0 at the paper's difference, 1 at half of it."""
+        return sum(count is not None and count <= ENOUGH for count in (claim.counts[part] for claim in self.claims))
+
+    @property
+    def hours(self) -> float:
+        """Of a core, for the trainings that are missing."""
+        return max(0, ENOUGH - self.seeds) * self.minutes / 60
+
+
 def page(studies: Mapping[str, Mapping[str, Any]], reports: Path) -> str:
     """The whole page.  studies: name -> content of its claims.json."""
-    parts = [HEAD]
-    for name, study in studies.items():
-        if lines := list(_lines(study, pd.read_csv(reports / name / "scores.csv"))):
-            heads = ["Claim", "Spread of both rows", "Difference", "Seeds for it", "Seeds for half of it"]
-            place = f"[{name}](../{(reports / name).as_posix()}/README.md)"
-            parts += [f"## {plain(study['study'])}\n\n{place}, kept with {seeds_of(study)}.\n", markdown(heads, lines), ""]
+    plans = [plan for name, study in studies.items() if (plan := _plan(name, study, reports)).claims]
+    plans.sort(key=lambda plan: plan.hours / max(1, plan.shown(0)))
+    lines = [
+        [
+            _link(plan, reports), str(plan.seeds), f"{plan.minutes:.0f} min", f"{plan.hours:.1f} h",
+            *(f"{plan.shown(part)} of {len(plan.claims)}" for part in (0, 1)),
+        ]
+        for plan in plans
+    ]  # fmt: skip
+    heads = [
+        "Study",
+        "Seeds kept",
+        "A seed of all rows",
+        f"From there to {ENOUGH}",
+        "Claims shown then",
+        "at half the difference",
+    ]
+    parts = [HEAD, COSTS, markdown(heads, lines), ""]
+    for plan in plans:
+        heads = ["Claim", "Spread of both rows", "Difference", "Seeds for it", "Seeds for half of it"]
+        table = markdown(heads, [[*claim.words, *claim.told] for claim in plan.claims])
+        parts += [f"## {plain(plan.title)}\n", f"{_link(plan, reports)}, kept with {plan.seeds} seeds.\n", table, ""]
     return "\n".join(parts)
 
 
@@ -66,8 +119,18 @@ def write(studies: Mapping[str, Mapping[str, Any]], reports: Path) -> None:
         temporary.write_text(page(studies, reports), encoding="utf-8")
 
 
-def _lines(study: Mapping[str, Any], scores: pd.DataFrame) -> Iterator[list[str]]:
-    scores = scores.rename(columns={"direction": "output"})  # as older reports call it
+def _plan(name: str, study: Mapping[str, Any], reports: Path) -> Plan:
+    seeds, folder = int(study["claims"][0]["seeds"]), reports / name
+    minutes = re.search(r"^\| Training time \| ([\d.]+) min", (folder / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    each = float(minutes[1]) / seeds if minutes else math.nan
+    return Plan(name, study["study"], seeds, each, list(_claims(study, kept_table(folder / "scores.csv"))))
+
+
+def _link(plan: Plan, reports: Path) -> str:
+    return f"[{plan.name}](../{(reports / plan.name).as_posix()}/README.md)"
+
+
+def _claims(study: Mapping[str, Any], scores: pd.DataFrame) -> Iterator[Claim]:
     for claim in study["claims"]:
         of = [
             scores[(scores.output == claim["output"]) & (scores.row == row)][claim["score"]].to_numpy(float)
@@ -77,18 +140,14 @@ def _lines(study: Mapping[str, Any], scores: pd.DataFrame) -> Iterator[list[str]
             continue
         spreads = (float(of[0].std(ddof=1)), float(of[1].std(ddof=1)))
         theirs = 2 * LEAST if claim["paper"] is None else abs(claim["paper"])
-        counts = [_count(spreads, part - claim["margin"], len(study["claims"])) for part in (theirs, theirs / 2)]
+        above = (theirs - claim["margin"], theirs / 2 - claim["margin"])
+        whole, half = (needed(spreads, part, len(study["claims"])) for part in above)
         digits = max(3, SCORES[claim["score"]].digits)
-        yield [
-            plain(claim["text"]),
-            f"{spreads[0]:.{digits}f}, {spreads[1]:.{digits}f}",
-            f"{theirs:.{digits}f}",
-            *counts,
-        ]
-
-
-def _count(spreads: tuple[float, float], above: float, claims: int) -> str:
-    if above <= 0:
-        return "none: within the margin"
-    count = needed(spreads, above, claims)
-    return f"over {MOST}" if count is None else str(count)
+        yield Claim(
+            [plain(claim["text"]), f"{spreads[0]:.{digits}f}, {spreads[1]:.{digits}f}", f"{theirs:.{digits}f}"],
+            (whole, half),
+            [
+                "none: within the margin" if part <= 0 else f"over {MOST}" if count is None else str(count)
+                for part, count in zip(above, (whole, half), strict=True)
+            ],
+        )

@@ -115,13 +115,8 @@ def _reader() -> str:
     return hashlib.sha256(Path(__file__).read_bytes() + str(sys.implementation.cache_tag).encode()).hexdigest()
 
 
-@functools.cache
-def _read_before() -> dict[str, Entry]:
-    """By module; empty where there is no kept file, or one of another reader, or one that is damaged."""
-    return _kept_file()
-
-
 def _kept_file() -> dict[str, Entry]:
+    """By module; empty where there is no kept file, or one of another reader, or one that is damaged."""
     try:
         kept = json.loads((PACKAGE / READ).read_text(encoding="utf-8"))
         if kept["reader"] != _reader():
@@ -132,6 +127,9 @@ def _kept_file() -> dict[str, Entry]:
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
+
+
+_read_before = functools.cache(_kept_file)  # of this process: what it reads itself is added
 
 
 def _keep_read() -> None:
