@@ -184,6 +184,7 @@ def package(tmp_path, monkeypatch):
     def forget():
         for function in (code._imports, code._read_before, code.code_digest, code.confirmed):
             function.cache_clear()
+        code._new.clear()
 
     def version(job, path=None, old=None, new=None):
         if path is not None:
