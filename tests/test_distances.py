@@ -88,6 +88,7 @@ def test_fid_equals_torch_fidelity(weights):
     assert (more["made"], more["real"], more["features"]) == (12, 12, 2048)
 
 
+@pytest.mark.slow
 def test_the_resize_of_pytorch_fid_gives_its_features(weights):
     from pytorch_fid.inception import InceptionV3
 
@@ -104,6 +105,7 @@ def test_the_resize_of_pytorch_fid_gives_its_features(weights):
     assert np.abs(found - expected).max() <= 1e-4 * np.abs(expected).max()
 
 
+@pytest.mark.slow
 def test_unpaired_photos_are_compared_whatever_their_names(weights, tmp_path):
     """Translations bear the names of their inputs, real photos their own; the ground truth is training photos."""
     names = {"test": {"a": ["zebra1.png", "zebra2.png"], "b": [f"horse{i}.png" for i in range(3)]}, "train": {"b": []}}
@@ -374,6 +376,7 @@ def test_a_published_network_is_read_back_with_its_settings_also_where_they_are_
 # --- distances in the features of a trunk -----------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_perceptual_distance_is_that_of_the_package_lpips(tmp_path):
     """With the same VGG-16 (its weights at random) and the package's own heads; to 1e-5."""
     import importlib.util
@@ -406,6 +409,7 @@ def test_the_perceptual_distance_is_that_of_the_package_lpips(tmp_path):
         read_heads(tmp_path)
 
 
+@pytest.mark.slow
 def test_heds_trunk_is_the_beginning_of_hed_and_measures_pairs(tmp_path):
     """Its features are those before HED's side outputs; both measures through the files that are downloaded."""
     import importlib.util

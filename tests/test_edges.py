@@ -52,6 +52,7 @@ def write_caffemodel(path, network, legacy=False, leave=lambda name: False, chan
     path.write_bytes(message.SerializeToString())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("legacy", [False, True])
 def test_a_caffemodel_comes_back_to_the_bit(tmp_path, network, legacy):
     write_caffemodel(tmp_path / "hed.caffemodel", network, legacy)
@@ -63,6 +64,7 @@ def test_a_caffemodel_comes_back_to_the_bit(tmp_path, network, legacy):
     assert torch.equal(loaded.layers["upsample_4"].weight, bilinear_kernel(4))
 
 
+@pytest.mark.slow
 def test_biases_of_deconvolutions_are_read_over_where_they_are_zero(tmp_path, network):
     """The published prototxt has no `bias_term: false`: such a layer may carry one more blob."""
     caffe = HED(caffe=True)
@@ -116,6 +118,7 @@ def test_the_wire_format_is_protobufs_own(tmp_path):
     assert list(found) == ["x"] and np.array_equal(found["x"][0], np.arange(6).reshape(2, 3))
 
 
+@pytest.mark.slow
 def test_bad_caffemodels_name_the_layer(tmp_path, network):
     path = tmp_path / "hed.caffemodel"
     write_caffemodel(path, network, leave=lambda name: name == "conv3_2")
@@ -254,6 +257,7 @@ def test_edges_are_black_on_white_and_photos_of_any_kind_work(network, monkeypat
     assert detector.strength(Image.new("RGB", (48, 16))).shape == (8, 24)
 
 
+@pytest.mark.slow
 def test_any_photo_folder_becomes_edges_and_photos(tmp_path, network):
     """Photos alone, of several sizes, in one folder: a tenth is for testing; side a holds their edges.
 

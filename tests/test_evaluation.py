@@ -31,6 +31,7 @@ PALETTE = {"a": [255, 0, 0], "b": [0, 255, 0], "c": [0, 0, 255]}
 DATA = spec_of({"domains": {"a": "label maps", "b": "photos"}, "palette": PALETTE})
 
 
+@pytest.mark.slow
 def test_confusion_equals_scikit_learn_on_a_thousand_random_maps():
     rng = np.random.default_rng(0)
     for _ in range(250):
@@ -128,6 +129,7 @@ def test_a_difference_is_welchs_and_what_rows_share_falls_out():
     assert np.isnan(intervals.difference(estimate(a, images=9), estimate(b)).error)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("images", [10, 20, 60])
 def test_a_mean_over_classes_holds_its_truth_however_rare_a_class_is(images):
     """Eight classes of 60 images, one in few of them, areas and accuracies that differ from image to image.

@@ -82,6 +82,7 @@ def files(run):
     return {path.name: path.read_bytes() for path in run.folder.iterdir() if path.name != "timing.json"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shorter", ["short", "flat"])
 def test_a_longer_schedule_goes_on_from_a_shorter_one_and_ends_in_the_same_bytes(project, capsys, shorter):
     """Of all files: weights, moments, pools, losses, the generators looked back at, the strip."""
@@ -97,6 +98,7 @@ def test_a_longer_schedule_goes_on_from_a_shorter_one_and_ends_in_the_same_bytes
     assert files(again) == expected
 
 
+@pytest.mark.slow
 def test_only_equal_and_shorter_trainings_are_gone_on_from(project, capsys):
     """Not of another seed, of other settings, or one whose constant phase is longer."""
     long = trained(project, "long")
@@ -135,6 +137,7 @@ def test_a_training_begins_with_the_weights_of_another(project, capsys):
     assert first.folder not in superseded.superseded(project)
 
 
+@pytest.mark.slow
 def test_a_published_generator_and_an_exported_one_begin_a_training(project):
     """To the bit the weights of the file, in the first generator."""
     study = RAW["studies"]["short"] | {"generator_filters": 4, "network_flavour": "pytorch", "generator_blocks": 6}
@@ -192,6 +195,7 @@ def test_a_file_that_is_not_there_is_one_line(tmp_path, monkeypatch):
             paths.started_from(paths.trained(params, params.studies["short"]))
 
 
+@pytest.mark.slow
 def test_images_are_made_by_the_running_mean_of_the_weights(project):
     """Against its recursion, to 1e-6; and through the stages: the images are those of the means."""
     run = paths.find_run(project, "short", "mean", 0)
@@ -220,6 +224,7 @@ def test_images_are_made_by_the_running_mean_of_the_weights(project):
     assert files_of and all(files_of[p.name] != p.read_bytes() for p in Path("plain/labels2photo").iterdir())
 
 
+@pytest.mark.slow
 def test_an_unfinished_training_translates_and_says_how_far_it_is(project, monkeypatch, capsys):
     """Killed in its second epoch: the picture is that of the saved weights."""
     run = paths.find_run(project, "long", "row", 0)
@@ -242,6 +247,7 @@ def test_an_unfinished_training_translates_and_says_how_far_it_is(project, monke
     assert all(torch.equal(value, saved[name]) for name, value in network.state_dict().items())
 
 
+@pytest.mark.slow
 def test_a_report_can_be_made_of_what_there_is_and_opens_in_a_browser(project, monkeypatch, capsys):
     """One of four trainings and the reference rows: a page that says so, whose table has this row alone."""
     opened = []

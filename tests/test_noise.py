@@ -574,6 +574,7 @@ def scores_of(name, one):
     return {k: float(v) for k, v in MEASURES[name].statistic(measured.counts.sum((0, 1))).items()}
 
 
+@pytest.mark.slow
 def test_a_generator_stuck_on_one_digit_is_caught(prepared, tmp_path):
     test = prepared.folder / "test" / "b"
     every = [test / name for name in prepared.manifest["names"]["test"]["b"]]
@@ -597,6 +598,7 @@ def test_a_generator_stuck_on_one_digit_is_caught(prepared, tmp_path):
     assert scores_of("novelty", whole)["novelty"] == pytest.approx(1, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_what_is_asked_for_is_counted_by_the_number_of_the_sample(prepared, tmp_path):
     """Samples in turn of the classes 0 to 9, and the same with classes 1 to 9 and 0: none as asked, but a perfect code."""
     test, labels = prepared.folder / "test" / "b", prepared.manifest["classes"]
@@ -629,6 +631,7 @@ def test_nearest_is_scikit_learns():
     assert np.array_equal(found[0], places[:, 0]) and np.allclose(found[1], distances[:, 0], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_codes_of_an_encoder_are_compared_by_their_neighbours(prepared, tmp_path):
     """Codes that are the class itself: all right; the same for every digit: as many as share the first one's class."""
     labels, names = prepared.manifest["classes"], prepared.manifest["names"]
@@ -645,6 +648,7 @@ def test_codes_of_an_encoder_are_compared_by_their_neighbours(prepared, tmp_path
     assert MEASURES["likelihood_bound"].measure(one).counts is None
 
 
+@pytest.mark.slow
 def test_a_classifier_is_trusted_by_what_it_reads_of_held_out_images(prepared):
     """The gate is a count: of the knowing reader all, of one that always says 0 a tenth."""
     recipe = ReaderSettings(filters=1, epochs=1, batch_images=500, learning_rate=1e-6, pixels=None, seed=0)

@@ -40,7 +40,8 @@ REPORT, REPORT_FOLDER = paths.report_page("cyclegan_ablation"), paths.report_fol
 def shell(folder, *command, ok=True, **environment):
     """What a command says. The workflows of all tests start their stages from one process."""
     start.begin(str(ROOT))
-    environment = ENVIRONMENT | {start.ADDRESS: os.environ.get(start.ADDRESS, "")} | environment
+    path = os.pathsep.join([tools.programs(), ENVIRONMENT["PATH"]])
+    environment = ENVIRONMENT | {start.ADDRESS: os.environ.get(start.ADDRESS, ""), "PATH": path} | environment
     result = tools.run(command, folder, environment)
     assert (result.returncode == 0) is ok, result.stdout[-6000:]
     return result.stdout

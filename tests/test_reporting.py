@@ -113,6 +113,7 @@ def made_up(study, tmp_path, seeds=(0, 1, 2), floor=-0.1):
     )
 
 
+@pytest.mark.slow
 def test_a_page_of_pairs_has_every_table_with_its_own_rows(tmp_path):
     study = PARAMS.studies["streets-pairs"]
     results = made_up(study, tmp_path)
@@ -304,6 +305,7 @@ def test_claims_are_judged_and_printed(tmp_path):
     assert "| L1 + cGAN beats L1 on class IoU | ✓ |\n" in apart and "**Another**" in apart
 
 
+@pytest.mark.slow
 def test_figures_are_the_same_bytes_twice(tmp_path):
     study = PARAMS.studies["streets-pairs"]
     results = made_up(study, tmp_path)
@@ -368,6 +370,7 @@ def test_paper_values_are_those_of_the_protocol():
     assert STUDY.tables["photo2labels"].rows["cycle-alone"] == [0.10, 0.05, 0.02]
 
 
+@pytest.mark.slow
 def test_titles_of_any_kind_break_neither_page_nor_figure(results, tmp_path, monkeypatch):
     """A dollar is no mathematics, a bar no column, a tag no tag."""
     odd = r"L_1 $\frac{a|b} <script>alert(1)</script> 5 $ & more"
@@ -444,6 +447,7 @@ def test_grid_shows_input_rows_and_truth_in_order(results):
         assert abs(int(shown[0]) - 30 * rows.index(row)) <= 4, row  # 255 colours
 
 
+@pytest.mark.slow
 def test_losses_figure_is_the_same_bytes_twice(results, tmp_path):
     for name in ("a.svg", "b.svg"):
         plots.losses(results, tmp_path / name)
@@ -490,6 +494,7 @@ def rows(count):
     return [{"epoch": e, "cycle_forward": 1.0 / e} for e in range(1, count + 1)]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of MLflow's own dependencies
 def test_a_resumed_run_is_continued_and_no_epoch_logged_twice(mlflow, tmp_path):
     def log(count):
@@ -575,6 +580,7 @@ def test_a_password_in_the_address_is_not_printed(monkeypatch, capsys):
     assert "MLflow is away" in said and "secret" not in said
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_a_relative_database_address_works(monkeypatch, tmp_path):
     monkeypatch.delenv("GANREPRO_MLFLOW", raising=False)

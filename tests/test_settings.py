@@ -254,6 +254,37 @@ def test_unet_needs_a_power_of_two(raw):
     expect(raw, "studies.streets-tiny.crop_pixels: generator 'unet' needs a power of two from 16, got 60")
 
 
+def test_what_was_parsed_is_kept_and_read_from_there_alone_where_it_is_whole(tmp_path, monkeypatch):
+    """A second process parses nothing; a damaged file is as none; dates, which cannot be kept, are parsed each time."""
+    kept, asked, parse = tmp_path / "yaml.marshal", [], yaml._parsed
+    monkeypatch.setattr(yaml, "KEPT", kept)
+    monkeypatch.setattr(yaml.sys, "dont_write_bytecode", False)
+    monkeypatch.setattr(yaml, "_parsed", lambda text: asked.append(text) or parse(text))
+    text, dated = "a: [1, 1e-05, no, null, {b: text}]\nc: &c {d: 0.5}\ne: *c\n", "a: 2026-01-31\n"
+
+    def read_again(text):
+        yaml._kept.cache_clear()
+        asked.clear()
+        return yaml.parsed(text)
+
+    first = read_again(text)
+    assert first == {"a": [1, 1e-05, "no", None, {"b": "text"}], "c": {"d": 0.5}, "e": {"d": 0.5}} and asked == [text]
+    first["a"].clear()  # who changes what it got changes nobody else's
+    assert read_again(text)["a"][0] == 1 and asked == []
+    assert yaml.parsed(text)["a"][0] == 1
+    for damage in (b"", kept.read_bytes()[:-1], b"x" * 40):
+        kept.write_bytes(damage)
+        assert read_again(text)["a"][0] == 1 and asked == [text]
+    assert [str(read_again(dated)["a"]), len(asked)] == ["2026-01-31", 1] and len(read_again(dated)) == len(asked) == 1
+    for number in range(yaml.MOST_KEPT):
+        yaml.parsed(f"a: {number}")
+    assert len(yaml._read()) == yaml.MOST_KEPT
+    monkeypatch.setattr(yaml.sys, "dont_write_bytecode", True)
+    kept.unlink()
+    assert read_again(text)["a"][0] == 1 and not kept.exists()
+    yaml._kept.cache_clear()
+
+
 def test_files_read_as_yaml_1_2_as_dvc_does(tmp_path):
     text = (ROOT / "params.yaml").read_text(encoding="utf-8")
     file = tmp_path / "params.yaml"
@@ -289,7 +320,7 @@ def test_the_parser_in_c_reads_what_the_other_one_reads(text):
         (b"a: 2001-99-99", "not readable"),
         (b"a: !!int x", "not readable"),
         (b"a: " + b"1" * 5000, "not readable"),
-        (b"[" * 5000, "nested too deeply"),
+        pytest.param(b"[" * 2100, "nested too deeply", marks=pytest.mark.slow),
         (
             b"a: &a [1]\nb: &b [*a, *a]\nc: &c [*b, *b]\n" + b"d: [*c, " * 30 + b"1" + b"]" * 30,
             "aliases expanded, or one inside itself",

@@ -370,6 +370,7 @@ def test_the_rate_of_one_small_case_by_hand():
     assert (none.participants, none.trials, none.excluded) == (0, 0, 2) and np.isnan(none.rate)
 
 
+@pytest.mark.slow
 def test_rates_are_the_published_tools_on_the_same_file(tmp_path):
     """Mean and deviation of the replicates, within Monte Carlo error (3,000 and 10,000 replicates): 0.004."""
     random = np.random.default_rng(3)
@@ -437,6 +438,7 @@ def test_the_papers_numbers_are_of_rows_that_there_are():
         assert {"cogan", "bigan", "simgan", "cyclegan"} <= set(parsed(RAW).studies[study].rows)
 
 
+@pytest.mark.slow
 def test_serving_to_others_needs_links(monkeypatch, tmp_path, images, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(design, "images_of", lambda *what: images)
@@ -578,6 +580,7 @@ def test_every_row_stands_in_every_place_equally_often():
         design.draw_lineups(names, ["cogan"], chosen, np.random.default_rng(0))
 
 
+@pytest.mark.slow
 def test_people_choose_the_best_of_all_rows(images, store, tmp_path):
     """Simulated people alone: thirty who see CycleGAN's as the best in three of four questions; the page has their shares."""
     with TestClient(best.app(images, CHOSEN, store, "Words.", False, "A study", hosts=["testserver"])) as client:

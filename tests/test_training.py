@@ -571,6 +571,7 @@ def test_windows_are_fetched_once_each(monkeypatch):
 # --- several trainings in one process -------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_trainings_in_turn_end_in_the_bytes_of_each_alone():
     """Rows of two methods and two seeds, dropout among them, a step of each after the other."""
     chosen = [("streets-tiny", "cyclegan", 0), ("streets-pairs", "l1-cgan", 0), ("streets-pairs", "l1-cgan", 1)]
@@ -609,6 +610,7 @@ def test_a_training_that_stops_leaves_the_others_going():
 # --- resume -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("row", "generator"), [("cyclegan", "resnet"), ("cycle-alone", "resnet"), ("gan-forward", "unet")])
 def test_resuming_from_any_step_ends_in_the_same_bytes(tmp_path, row, generator):
     method = method_of("streets-tiny", row, generator=generator)  # the U-Net draws dropout noise
@@ -701,6 +703,7 @@ def test_loading_a_checkpoint_runs_no_pickled_code(tmp_path):
     assert not (tmp_path / "executed").exists()
 
 
+@pytest.mark.slow
 def test_a_full_disk_keeps_the_previous_checkpoint(tmp_path):
     """A real limit on file size, in a child process: write() fails as on a full disk."""
     path = tmp_path / "checkpoint.pt"
@@ -729,6 +732,7 @@ def test_frozen_biases_stay_zero_through_training():
 # --- devices ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_of_several_gpus_each_process_takes_one_that_is_free(tmp_path, monkeypatch):
     """As far as a CPU can show: torch says that there are two; locks are those of two processes."""
     from ganrepro import devices

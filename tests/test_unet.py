@@ -82,6 +82,7 @@ def by_hand(side, poolings):
     return side if side > 0 else None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "shape", "tiles"),
     [("u-net", (96, 96), (1, 30, 64)), ("u-net", (75, 118), (1, 30, 64)), ("window", (48, 41), (7, 30))],
@@ -315,6 +316,7 @@ def test_maps_turn_with_the_image():
         assert not torch.allclose(probabilities(net, image.flip(-1), False), found.flip(-1), atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["u-net", "padded", "window", "grey", "constant"])
 def test_a_network_that_segments_is_a_model_to_use(kind, tmp_path):
     """Read back from its folder it makes the same label maps, of photos larger than any tile too; no graph holds it."""

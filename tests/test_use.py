@@ -570,6 +570,7 @@ def test_a_folder_without_dropout_stays_without_it(tmp_path):
     assert a_model(UNET).noisy and "off; its scores were made with it on" in (tmp_path / "calm/README.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_model_that_makes_no_numbers_passes_nowhere(tmp_path, monkeypatch):
     """One weight that is NaN: no export, no translation, of a large photo neither; nothing is left behind."""
     model = a_model()
@@ -687,7 +688,10 @@ ZOO = {path.parent: json.loads(path.read_text()) for path in sorted((ROOT / "zoo
 TRANSLATORS = [place for place, config in ZOO.items() if config["schema"] == "ganrepro-model/1"]
 
 
-@pytest.mark.parametrize("place", TRANSLATORS, ids=[place.name for place in TRANSLATORS])
+@pytest.mark.parametrize(
+    "place",
+    [pytest.param(place, id=place.name, marks=[pytest.mark.slow] if "unet" in place.name else []) for place in TRANSLATORS],
+)
 def test_the_zoo_translates_as_recorded(place):
     """Within one level of what was recorded, which another CPU may round otherwise."""
     model = load(place)
@@ -762,6 +766,7 @@ cli.main(sys.argv[1:])
 """
 
 
+@pytest.mark.slow
 def test_using_a_model_needs_no_library_of_an_extra(tmp_path):
     """What the wheel brings by itself translates and samples; what wants more says which extra."""
 
@@ -1146,6 +1151,7 @@ def test_a_log_commands_no_terminal(tmp_path):
     assert "\x1b" not in job.error and "\x07" not in job.error and job.error.endswith("gone")
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_nothing_of_an_export(tmp_path, monkeypatch):
     def full(program, path):
         Path(path).write_bytes(b"half")

@@ -1,10 +1,15 @@
 """Commands as a user types them, in processes that start as copies of one that has loaded what takes long to load."""
 
+import atexit
+import contextlib
 import functools
 import json
 import multiprocessing
 import os
 import runpy
+import shutil
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -37,6 +42,53 @@ def run(command, folder, environment):
         return subprocess.CompletedProcess(command, copy.exitcode, output.read())
 
 
+# what DVC and other programs find as `snakemake`: it asks for a copy and waits for it
+ASKING = """#!{python} -IS
+import json, os, socket, sys
+with socket.socket(socket.AF_UNIX) as to:
+    to.connect({address!r})
+    socket.send_fds(to, [json.dumps([sys.argv[1:], os.getcwd(), dict(os.environ)]).encode()], [0, 1, 2])
+    sys.exit(to.recv(1)[0])
+"""
+
+
+@functools.cache
+def programs():
+    """A folder with such a `snakemake`, to be first of PATH."""
+    place = Path(tempfile.mkdtemp(prefix="ganrepro-tools-"))
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    program, address = place / "snakemake", str(place / "asked")
+    program.write_text(ASKING.format(python=sys.executable, address=address))
+    program.chmod(0o700)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(address)
+        listener.listen(64)
+        COPIES.Process(target=answer, args=(listener, path()), daemon=True).start()
+    return str(place)
+
+
+def answer(listener, places):
+    """Makes a copy of this process for whoever asks, and says how it ended."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who wait
+    while True:
+        asked, _ = listener.accept()
+        if os.fork():
+            asked.close()
+            continue
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        message, files, _, _ = socket.recv_fds(asked, 1 << 20, 3)
+        words, folder, environment = json.loads(message)
+        if not (copy := os.fork()):
+            listener.close()
+            asked.close()
+            become(["snakemake", *words], folder, environment, files, places)
+            os._exit(0)
+        code = os.waitstatus_to_exitcode(os.waitpid(copy, 0)[1])
+        with contextlib.suppress(OSError):  # who asked may be gone
+            asked.send(bytes([code if code >= 0 else 128 - code]))
+        os._exit(0)
+
+
 @functools.cache
 def path():
     """Where a new Python looks for modules, without the place of the program."""
@@ -45,11 +97,10 @@ def path():
 
 
 def become(command, folder, environment, output, places):
-    """Runs the program in this process, which is a copy."""
-    for standard, opened in (
-        (0, os.open(os.devnull, os.O_RDONLY)),
-        *((n, os.open(output, os.O_WRONLY | os.O_APPEND)) for n in (1, 2)),
-    ):
+    """Runs the program in this process, which is a copy.  output: a file's name, or the three standard files."""
+    if isinstance(output, str):
+        output = [os.open(os.devnull, os.O_RDONLY), *(os.open(output, os.O_WRONLY | os.O_APPEND) for _ in range(2))]
+    for standard, opened in enumerate(output):
         os.dup2(opened, standard)
     os.chdir(folder)
     os.environ.clear()

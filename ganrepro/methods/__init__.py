@@ -13,9 +13,10 @@ from ganrepro.methods.base import Method, ScheduleSettings
 SHARED = ("__init__", "adversarial", "base", "each_target", "encodes", "noise", "one_way", "outputs", "several", "translation")
 
 
-def names() -> list[str]:
+@functools.cache
+def names() -> tuple[str, ...]:
     """Every method, as params.yaml names it."""
-    return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in SHARED)
+    return tuple(sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in SHARED))
 
 
 @functools.cache

@@ -22,7 +22,7 @@ def number(mean: float, low: float, high: float, digits: int = 2) -> str:
 
 def cell(scores: pd.DataFrame, output: str, row: str, score: str) -> str:
     """Mean over seeds and 95 % interval.  found: as from `intervals`."""
-    line = scores.query("output == @output and row == @row and score == @score")
+    line = scores[(scores.output == output) & (scores.row == row) & (scores.score == score)]
     if line.empty:
         return "–"
     mean, low, high = (float(value) for value in line[["mean", "low", "high"]].to_numpy()[0])
