@@ -77,6 +77,11 @@ def one_run(study, row, seed):
     return paths.Run(PARAMS, STUDIES[study], row, seed)
 
 
+def same_runs(runs):
+    """These runs, as `run_of` gives them."""
+    return [one_run(run.study.name, run.row, run.seed) for run in runs]
+
+
 def source_of(wildcards):
     """What a dataset is prepared from: the downloaded source, and weights where edges are to be found."""
     return [

@@ -13,12 +13,12 @@ for NAME, STUDY in ((name, STUDIES[study]) for name, study in PARAMS.reports.ite
             newer_if_stale(NAME),
             [
                 f"{run.scores}/{file}"
-                for run in paths.runs(PARAMS, STUDY)
+                for run in same_runs(paths.runs(PARAMS, STUDY))
                 for file in ("metrics.json", "counts.npz")
             ],
             [
                 f"{run.folder}/{file}"
-                for run in paths.trained(PARAMS, STUDY)
+                for run in same_runs(paths.trained(PARAMS, STUDY))
                 for file in ("history.csv", "timing.json")
             ],
             (
