@@ -30,7 +30,8 @@ from types import MappingProxyType
 from typing import Any
 
 ADDRESS = "GANREPRO_START"  # the process's socket, in a folder that its owner alone can enter
-COMMON, OPTIMISERS = ["torch", "pydantic", "ruamel.yaml", "PIL.Image"], "torch._dynamo"
+PYDANTIC = ["pydantic.main", "pydantic.types", "pydantic.json_schema"]  # which loads its parts when they are asked for
+COMMON, OPTIMISERS = ["torch", *PYDANTIC, "ruamel.yaml", "PIL.Image"], "torch._dynamo"
 MLFLOW = ["mlflow.tracking", "mlflow.store.tracking.sqlalchemy_store"]  # its database takes longer than the rest of it
 LIBRARIES = {
     "prepare": COMMON,

@@ -77,11 +77,6 @@ def one_run(study, row, seed):
     return paths.Run(PARAMS, STUDIES[study], row, seed)
 
 
-def same_runs(runs):
-    """These runs, as `run_of` gives them."""
-    return [one_run(run.study.name, run.row, run.seed) for run in runs]
-
-
 def source_of(wildcards):
     """What a dataset is prepared from: the downloaded source, and weights where edges are to be found."""
     return [
@@ -150,6 +145,35 @@ def measured_with(wildcards):
     return [ancient(file) for file in needed]
 
 
+def made_of(name):
+    """A function that gives what a report is made of, so that it is worked out for those alone that are asked for."""
+
+    def files(_wildcards):
+        study = STUDIES[PARAMS.reports[name]]
+        runs = [one_run(study.name, r.row, r.seed) for r in paths.runs(PARAMS, study)]
+        return [
+            *newer_if_stale(name),
+            *(
+                f"{run.scores}/{file}"
+                for run in runs
+                for file in ("metrics.json", "counts.npz")
+            ),
+            *(
+                f"{run.folder}/{file}"
+                for run in runs
+                if not run.reference
+                for file in ("history.csv", "timing.json")
+            ),
+            *(
+                [f"{paths.reader_dir(PARAMS, study)}/reader.json"]
+                if paths.read(PARAMS, study)
+                else []
+            ),
+        ]
+
+    return files
+
+
 def newer_if_stale(name):
     """A file that is newer than a report's page, where that is of another state of the parameters or the code.
 
@@ -157,4 +181,4 @@ def newer_if_stale(name):
     system's temporary folder and goes with this process: reading the workflow changes nothing here.
     """
     made = paths.report_page(name).is_file()
-    return NOW.name if made and not current.report_is_current(PARAMS, name) else []
+    return [NOW.name] if made and not current.report_is_current(PARAMS, name) else []

@@ -10,22 +10,7 @@ for NAME, STUDY in ((name, STUDIES[study]) for name, study in PARAMS.reports.ite
         name:
             settings.rule_name(NAME)
         input:
-            newer_if_stale(NAME),
-            [
-                f"{run.scores}/{file}"
-                for run in same_runs(paths.runs(PARAMS, STUDY))
-                for file in ("metrics.json", "counts.npz")
-            ],
-            [
-                f"{run.folder}/{file}"
-                for run in same_runs(paths.trained(PARAMS, STUDY))
-                for file in ("history.csv", "timing.json")
-            ],
-            (
-                [f"{paths.reader_dir(PARAMS, STUDY)}/reader.json"]
-                if paths.read(PARAMS, STUDY)
-                else []
-            ),
+            made_of(NAME),
         # `update`: Snakemake removes outputs before a job; so marked, a report that fails leaves the old one
         output:
             update(
