@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import httpx
 import numpy as np
@@ -33,7 +33,7 @@ from ganrepro.settings import SurveySettings
 from ganrepro.survey import answers, best, design
 from ganrepro.survey.design import Images, StudyError, Trial
 from ganrepro.survey.server import app
-from ganrepro.survey.store import Store
+from ganrepro.survey.store import SCHEMA, Store
 from ganrepro.use import cli
 
 ROWS = ["cogan", "cyclegan", "simgan"]
@@ -133,17 +133,35 @@ def test_a_session_from_consent_to_thanks(client, store, tmp_path):
         fake = next(side for side, value in sides.items() if value == of_row)
         right = number != 4
         chosen = fake if right else {"left": "right", "right": "left"}[fake]
-        told = client.post(f"/sessions/{session['id']}/answers", json=answer(number, chosen))
+        told = client.post(
+            f"/sessions/{session['id']}/answers", json=answer(number, chosen) | ({"shown_pixels": 171.5} if number else {})
+        )
         assert told.json() == ({"right": right} if number < 2 else {})  # feedback in practice alone
     done = client.post(f"/sessions/{session['id']}/finish", json={"colour_vision": "normal", "comments": "fine"})
     assert done.json() == {"right": 0.75}
     kept = store.answers()
     assert len(kept) == 6 and all(one["finished"] for one in kept)
     assert [one["chosen"] == one["real_side"] for one in kept] == [False] * 4 + [True, False]
+    assert [one["shown_pixels"] for one in kept] == [None] + [171.5] * 5
     answers.write_csv(kept, tmp_path / "a.csv")
     with (tmp_path / "a.csv").open(newline="") as file:
         (line,) = csv.DictReader(file)
     assert line["Answer.comments"] == "fine" and line["Answer.colour_vision"] == "normal"
+
+
+def test_answers_of_before_the_width_was_measured_are_kept_and_more_are_taken(tmp_path):
+    """A file as earlier versions made it."""
+    file = tmp_path / "x.sqlite"
+    with closing(sqlite3.connect(file)) as db, db:
+        db.executescript(SCHEMA.replace("answered TEXT NOT NULL, shown_pixels REAL,", "answered TEXT NOT NULL,"))
+        db.execute("INSERT INTO sessions (id, number, row, began) VALUES ('a', 0, 'row', 'then')")
+        db.executemany("INSERT INTO trials VALUES ('a', ?, 0, '0.png', '0.png', 'left')", [(0,), (1,)])
+        db.execute("INSERT INTO answers VALUES ('a', 0, 'right', 1000, 1000, 5, 'then')")
+    with closing(Store(file)) as store:
+        store.answer("a", 1, "left", (1000, 1000, 256.0), 5.0)
+        assert [(one["chosen"], one["shown_pixels"]) for one in store.answers()] == [("right", None), ("left", 256.0)]
+    with closing(Store(file)) as again:
+        assert len(again.answers()) == 2
 
 
 def test_a_browser_may_run_the_pages_one_script_and_nothing_else(client):
@@ -202,14 +220,14 @@ def test_a_token_is_good_for_one_session_which_goes_on(images, store):
 
 def test_a_full_disk_is_told_and_what_was_saved_stays(images, store):
     session = store.begin(ROWS, lambda n: design.draw(images.names, CHOSEN, np.random.default_rng(n)), 2, None)
-    store.answer(session.id, 0, "left", (1000, 1000), 1.0)
+    store.answer(session.id, 0, "left", (1000, 1000, 256), 1.0)
     (pages,) = store._db.execute("PRAGMA page_count").fetchone()
     store._db.execute(f"PRAGMA max_page_count = {pages}")  # as a disk without room
     with pytest.raises(StudyError, match=r"not saved .*full.* nothing that was saved is lost"):
         for n in range(200):
             store.begin(ROWS, lambda n: design.draw(images.names, CHOSEN, np.random.default_rng(n)), 2, None)
     store._db.execute("PRAGMA max_page_count = 1000000")
-    store.answer(session.id, 1, "left", (1000, 1000), 1.0)
+    store.answer(session.id, 1, "left", (1000, 1000, None), 1.0)
     assert [one["number"] for one in store.answers()] == [0, 1]
 
 
@@ -427,6 +445,11 @@ def test_the_page_prints_numbers_of_people_and_never_invents_any():
     assert "25 participants, 25 of them to the end" in text and "26.8 ± 2.8" in text and "SimGAN" not in text
     rate = answers.fooled(found, 1000, 50)["cyclegan"]
     assert f"**{100 * rate.rate:.1f}** ± {100 * rate.deviation:.1f}" in text and "| 13 | 156 | 0 |" in text
+    assert "Fewer than 5 people" not in text and "measured on the pages" not in text
+    measured = [one | {"shown_pixels": 171.4 if one["session"] == 3 else 256.0} for one in found if one["session"] < 16]
+    text = page([Answered("x", shown, titles, measured, FOOLED)])  # 12 of one row, 4 of the other
+    assert "Fewer than 5 people judged some of these rows" in text
+    assert "sent at 256 pixels and measured on the pages 171 to 256, in the middle 256 pixels wide" in text
 
 
 def test_the_papers_numbers_are_of_rows_that_there_are():

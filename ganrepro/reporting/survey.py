@@ -9,6 +9,8 @@ from ganrepro.reporting.markdown import markdown, plain
 from ganrepro.reporting.templates import render
 from ganrepro.survey.answers import REPLICATES, Fooled, better, chosen, fooled, off
 
+FEW = 5  # people: of fewer a bootstrap draws the same ones again and again, and its intervals are too narrow
+
 
 class Answered(NamedTuple):
     """A study and its answers.  shown: what the store kept of it.  titles: of its rows.  answers: one line each.
@@ -26,7 +28,7 @@ class Answered(NamedTuple):
 
 def page(studies: Sequence[Answered]) -> str:
     """The whole Markdown page."""
-    return render("survey.md.j2", studies=[_part(study) for study in studies], replicates=f"{REPLICATES:,}")
+    return render("survey.md.j2", studies=[_part(study) for study in studies], replicates=f"{REPLICATES:,}", few=FEW)
 
 
 def _best(study: Answered) -> dict[str, Any]:
@@ -52,6 +54,7 @@ def _best(study: Answered) -> dict[str, Any]:
         "finished": sum(bool(answer["finished"]) for answer in sessions.values()),
         "vision": sum(answer["colour_vision"] == "deficient" for answer in sessions.values()),
         "settings": study.shown["settings"],
+        "few": _few(rates),
         "chance": f"{100 / len(rows):.0f}" if rows else "",
         "table": markdown(heads, lines) if lines else "",
         "pairs": markdown(["P(row is chosen more often than column)", *names.values()], pairs) if len(rows) > 1 else "",
@@ -79,6 +82,8 @@ def _part(study: Answered) -> dict[str, Any]:
         "finished": sum(bool(answer["finished"]) for answer in sessions.values()),
         "vision": vision,
         "settings": settings,
+        "sizes": _sizes(study.answers),
+        "few": _few(main),
         "tolerance_ms": study.tolerance_ms,
         "left_out": [
             f"participant {answer['session'] + 1}, trial {answer['number'] + 1}"
@@ -88,6 +93,17 @@ def _part(study: Answered) -> dict[str, Any]:
         "table": markdown(heads, lines) if lines else "",
         "pairs": markdown(["P(row fools more often than column)", *names.values()], pairs) if len(rows) > 1 else "",
     }
+
+
+def _sizes(answers: Sequence[Mapping[str, Any]]) -> str:
+    """As '171 to 256, in the middle 256': widths on the pages; '' where none was measured."""
+    widths = sorted(round(answer["shown_pixels"]) for answer in answers if answer.get("shown_pixels"))
+    return f"{widths[0]} to {widths[-1]}, in the middle {widths[len(widths) // 2]}" if widths else ""
+
+
+def _few(rates: Mapping[str, Fooled]) -> bool:
+    """Whether there is a row that fewer people judged than an interval can be drawn from."""
+    return any(0 < rate.participants < FEW for rate in rates.values())
 
 
 def way_of(shown: Mapping[str, Any]) -> str:

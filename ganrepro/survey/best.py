@@ -68,7 +68,7 @@ def app(
     @api.post("/sessions/{name}/answers")
     def answer(name: str, what: Choice) -> dict[str, Any]:
         row = _row(store.trial(name, what.number).fake, what.place)
-        store.answer(name, what.number, row, (0.0, 0.0), what.took)
+        store.answer(name, what.number, row, (0.0, 0.0, None), what.took)
         return {}
 
     return api

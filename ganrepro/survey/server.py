@@ -30,6 +30,7 @@ from ganrepro.survey.store import NotSaved, Session, Store
 
 LOOPBACK = "127.0.0.1"
 MOST_BYTES = 16_000  # of a request: an answer has some hundred, comments have 2,000 characters
+Width = Annotated[float, Field(ge=0, le=100_000, allow_inf_nan=False)]
 Milliseconds = Annotated[float, Field(ge=0, le=86_400_000, allow_inf_nan=False)]
 
 
@@ -41,13 +42,17 @@ class Begin(BaseModel):
 
 
 class Answer(BaseModel):
-    """chosen: the side that was taken for fake.  shown_left, shown_right: milliseconds that the images stood, as measured."""
+    """chosen: the side that was taken for fake.  shown_left, shown_right: milliseconds that the images stood, as measured.
+
+    shown_pixels: their width on the page, in CSS pixels; a narrow screen shows them smaller than they are sent.
+    """
 
     model_config = ConfigDict(extra="forbid")
     number: Annotated[int, Field(ge=0, lt=10_000)]
     chosen: Literal["left", "right"]
     shown_left: Milliseconds
     shown_right: Milliseconds
+    shown_pixels: Width | None = None
     took: Milliseconds
 
 
@@ -158,7 +163,8 @@ def app(
     @api.post("/sessions/{name}/answers")
     def answer(name: str, what: Answer) -> dict[str, Any]:
         practice = what.number < store.session(name).practice
-        right = store.answer(name, what.number, what.chosen, (what.shown_left, what.shown_right), what.took)
+        shown = (what.shown_left, what.shown_right, what.shown_pixels)
+        right = store.answer(name, what.number, what.chosen, shown, what.took)
         return {"right": right} if practice else {}  # no feedback in the main part
 
     return api

@@ -26,7 +26,7 @@ CREATE TABLE IF NOT EXISTS trials (
     real_side TEXT NOT NULL, PRIMARY KEY (session, number));
 CREATE TABLE IF NOT EXISTS answers (
     session TEXT NOT NULL, number INTEGER NOT NULL, chosen TEXT NOT NULL, shown_left REAL, shown_right REAL, took REAL,
-    answered TEXT NOT NULL, PRIMARY KEY (session, number));
+    answered TEXT NOT NULL, shown_pixels REAL, PRIMARY KEY (session, number));
 """
 
 
@@ -74,6 +74,8 @@ class Store:
             for line in ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL"):
                 self._db.execute(line)
             self._db.executescript(SCHEMA)
+            if "shown_pixels" not in [column[1] for column in self._db.execute("PRAGMA table_info(answers)")]:  # an older file
+                self._db.execute("ALTER TABLE answers ADD COLUMN shown_pixels REAL")
         except (sqlite3.Error, OSError) as error:
             raise StudyError(f"{path}: no database of answers ({error}); move it away, or name another study") from None
 
@@ -195,10 +197,10 @@ class Store:
             raise StudyError("there is no such trial in this session")
         return Trial(*line)
 
-    def answer(self, name: str, number: int, chosen: str, shown: tuple[float, float], took: float) -> bool:
+    def answer(self, name: str, number: int, chosen: str, shown: tuple[float, float, float | None], took: float) -> bool:
         """Takes the answer to the next trial, `chosen` being the side taken for fake; whether it was right.
 
-        shown: milliseconds that the left and the right image stood; took: from the buttons to the answer.
+        shown: milliseconds that the left and the right image stood, and their width; took: milliseconds from the buttons on.
         """
         with self._change() as db:
             session = self._session(db, name)
@@ -209,7 +211,9 @@ class Store:
             line = db.execute("SELECT real_side FROM trials WHERE session = ? AND number = ?", (name, number)).fetchone()
             if line is None:
                 raise StudyError("this session has no trial left")
-            db.execute("INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?)", (name, number, chosen, *shown, took, _now()))
+            left, right, pixels = shown
+            line_of_answer = (name, number, chosen, left, right, took, _now(), pixels)
+            db.execute("INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?)", line_of_answer)
         return bool(chosen != line[0])
 
     def finish(self, name: str, colour_vision: str, comments: str) -> float:
@@ -234,7 +238,8 @@ class Store:
         with self._look() as db:
             lines = db.execute(
                 "SELECT s.number AS session, s.row, s.finished IS NOT NULL AS finished, s.colour_vision, s.comments, "
-                "t.number, t.practice, t.real, t.fake, t.real_side, a.chosen, a.shown_left, a.shown_right, a.took "
+                "t.number, t.practice, t.real, t.fake, t.real_side, a.chosen, a.shown_left, a.shown_right, a.took, "
+                "a.shown_pixels "
                 "FROM answers a JOIN trials t USING (session, number) JOIN sessions s ON s.id = a.session "
                 "ORDER BY s.number, t.number"
             )
@@ -252,13 +257,16 @@ class Store:
             return dict(db.execute("SELECT row, COUNT(*) FROM sessions GROUP BY row").fetchall())
 
 
+MEASURED = ("shown_left", "shown_right", "took", "shown_pixels")
+
+
 def _is_answer(answer: dict[str, Any]) -> bool:
     texts = all(isinstance(answer[name], str) for name in ("row", "real", "fake"))
     if answer["real_side"] == "":  # one of several rows was chosen
         sides = answer["chosen"] in str(answer["fake"]).split(SEPARATOR)
     else:
         sides = all(answer[name] in ("left", "right") for name in ("real_side", "chosen"))
-    times = all(isinstance(answer[name], (int, float, type(None))) for name in ("shown_left", "shown_right", "took"))
+    times = all(isinstance(answer[name], (int, float, type(None))) for name in MEASURED)
     return texts and sides and times and all(isinstance(answer[name], int) for name in ("session", "number", "practice"))
 
 
