@@ -895,7 +895,7 @@ def test_a_generator_logged_to_mlflow_loads_and_translates(tmp_path, folder, mon
                 told,
                 "key",
             )
-        row.columns(["labels2photo/class_iou"])
+        row.columns(["class_iou/labels2photo"])
         run.close()
         found = mlflow.tracking.MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
         ended.append([found.get_run(one.run_id).info.end_time for one in (run, row)])
@@ -908,7 +908,7 @@ def test_a_generator_logged_to_mlflow_loads_and_translates(tmp_path, folder, mon
     link = f"#/experiments/{experiment.experiment_id}/runs?viewStateShareKey=scores"
     assert experiment.tags["mlflow.note.content"] == f"A study [Table of scores]({link})"
     view = json.loads(experiment.tags["mlflow.sharedViewState.scores"])
-    assert view["name"] == "Scores" and json.loads(view["state"]) == {"selectedColumns": ["metrics.`labels2photo/class_iou`"]}
+    assert view["name"] == "Scores" and json.loads(view["state"]) == {"selectedColumns": ["metrics.`class_iou/labels2photo`"]}
     (kept,) = mlflow.search_logged_models([experiment.experiment_id], output_format="list")
     assert kept.source_run_id == row.run_id  # the line of MLflow's table that shows it
     assert kept.name == "L1  70 70"

@@ -38,11 +38,15 @@ def mirror(results: Results, folder: Path) -> None:
 
 
 def by_name(results: Results, row: str, seed: int | None = None) -> dict[str, float]:
-    """The scores of a row as 'OUTPUT/SCORE', mean over its seeds, or of one seed; of features their name behind it."""
+    """The scores of a row as 'SCORE/OUTPUT', mean over its seeds, or of one seed; of features their name behind the score.
+
+    The score comes first: narrow columns and titles of charts show the beginning of a name, and MLflow puts those of one score
+    beside one another.
+    """
     lines = results.scores.query("row == @row" if seed is None else "row == @row and seed == @seed")
     values = {}
     for (output, score), value in lines.groupby(["output", "score"], sort=False).value.mean().items():
         measure = results.measure_of(output, score)
         of = results.more.get((output, row, measure.name), {}).get("of") if measure else None
-        values[f"{output}/{score}{f'_{of}' if of else ''}"] = float(value)
+        values[f"{score}{f'_{of}' if of else ''}/{output}"] = float(value)
     return values

@@ -52,7 +52,7 @@ def note(study: Study) -> str:
     kept = paths.report_folder(study.name) / "README.md"
     return (
         f"**{study.title}** (`{study.name}`): {len(study.rows)} rows of {study.heading}, a run for each, below it one for each "
-        f"seed. Losses by epoch; scores as `OUTPUT/SCORE`."
+        f"seed. Losses by epoch; scores as `SCORE/OUTPUT`."
     ) + (f" Kept report: `{kept}`." if kept.exists() else "")
 
 
