@@ -1,0 +1,20 @@
+# The project in an environment of its own, where Docker is and the right Python is not:
+#
+#   docker build --tag ganrepro .
+#   docker run --rm --volume ganrepro:/home/runner/project ganrepro             # make reproduce; results stay in the volume
+#   docker run --rm --volume ganrepro:/home/runner/project ganrepro make test
+FROM python:3.12-slim-bookworm
+
+# Debian's own security updates are wanted, so that no version is pinned
+# hadolint ignore=DL3008
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends git make \
+ && rm -rf /var/lib/apt/lists/* \
+ && useradd --create-home --uid 1000 runner
+
+USER 1000
+WORKDIR /home/runner/project
+COPY --chown=1000 . .
+RUN make setup
+
+CMD ["make", "reproduce"]
