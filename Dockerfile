@@ -3,6 +3,8 @@
 #   docker build --tag ganrepro .
 #   docker run --rm --volume ganrepro:/home/runner/project ganrepro             # make reproduce; results stay in the volume
 #   docker run --rm --volume ganrepro:/home/runner/project ganrepro make test
+#
+# The volume has the code of the image that it was first used with: after another build, docker volume rm ganrepro.
 FROM python:3.12-slim-bookworm
 
 # Debian's own security updates are wanted, so that no version is pinned
@@ -10,7 +12,8 @@ FROM python:3.12-slim-bookworm
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends git make \
  && rm -rf /var/lib/apt/lists/* \
- && useradd --create-home --uid 1000 runner
+ && useradd --create-home --uid 1000 runner \
+ && install --directory --owner 1000 --group 1000 /home/runner/project
 
 USER 1000
 WORKDIR /home/runner/project

@@ -14,9 +14,9 @@ help:          ## this list
 
 reproduce: setup   ## from nothing to reports/cyclegan_ablation.md on the embedded dataset
 	snakemake --cores all reports/cyclegan_ablation.md
-	@grep -qvxFf reports/streets-tiny/scores.csv reports/cyclegan_ablation/scores.csv \
-	&& echo "Scores are not the kept ones (reports/streets-tiny): other settings, code, versions or CPU; python -m pipeline.portable" \
-	|| echo "Each score is among the kept ones (reports/streets-tiny), to the last digit."
+	@grep -qvxFf reports/streets-tiny/scores.csv reports/cyclegan_ablation/scores.csv; if [ $$? -eq 1 ]; \
+	then echo "Each score is among the kept ones (reports/streets-tiny), to the last digit."; \
+	else echo "Scores are not the kept ones (reports/streets-tiny): other settings, code, versions or CPU; python -m pipeline.portable"; fi
 	@echo "Done: reports/cyclegan_ablation.md. To compare the runs: . $(BIN)/activate && mlflow ui"
 
 test: check    ## style, types and the whole test suite, as continuous integration runs it

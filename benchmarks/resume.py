@@ -78,7 +78,7 @@ def run(method: Method[Any], folder: Path, kill: tuple[int, float] | None) -> in
     child = os.fork()  # imports are done; nothing but the training itself is in the child's time
     if child == 0:
         os.close(read)
-        train(method, folder, 0.0, 1.0, lambda: os.write(write, b"."))
+        train(method, folder, 0.0, 1.0, (lambda: os.write(write, b".")) if kill else lambda: None)
         os._exit(0)
     os.close(write)
     if kill is not None:
@@ -107,8 +107,8 @@ def survive(kills: int, folder: Path) -> dict[str, Any]:
     step, moments, killed = (time.monotonic() - start) / (16 * kills), random.Random(0), 0
     reached: list[int] = []  # step of the last checkpoint after each kill
     for _ in range(kills):
-        # 9 + 2 steps at most, of 16 for each process: none of them comes to the end
-        killed += run(method, broken, (moments.randint(0, 9), moments.uniform(0.0, 2 * step))) == -signal.SIGKILL
+        # 13 + 2 steps at most, of 16 for each process: none of them comes to the end
+        killed += run(method, broken, (moments.randint(4, 13), moments.uniform(0.0, 2 * step))) == -signal.SIGKILL
         if (broken / "checkpoint.pt").exists():
             progress = checkpoints.load(broken / "checkpoint.pt")["progress"]
             reached.append((progress["epoch"] - 1) * 4 * kills + progress["step"])

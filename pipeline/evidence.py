@@ -17,6 +17,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from filelock import FileLock, Timeout
 from ruamel.yaml import YAML
 
 from ganrepro import settings
@@ -44,13 +45,13 @@ def keep(params: settings.Params, name: str) -> None:
 
 def make(study: str, seeds: int | None) -> None:
     """A study's report, made and kept in its working tree, then copied here."""
-    tree, name = Path("work/evidence") / study, f"{study}_evidence"
-    if not (tree / ".git").exists():
-        _run("git", "worktree", "prune")
-        _run("git", "worktree", "add", "--quiet", "--detach", str(tree))
-    else:
-        commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+    if _said("git", "status", "--porcelain", "--", "params.yaml", "papers"):
+        raise UserError("params.yaml or papers/: edited since the last commit, of which evidence is made; commit first")
+    tree, name, commit = Path("work/evidence") / study, f"{study}_evidence", _said("git", "rev-parse", "HEAD")
+    if (tree / ".git").exists():
         _run("git", "-C", str(tree), "checkout", "--quiet", "--force", "--detach", commit)
+    else:
+        _run("git", "worktree", "add", "--quiet", "--force", "--detach", str(tree))
     for shared in map(Path, SHARED):
         shared.mkdir(exist_ok=True)
         if not (tree / shared).is_symlink():
@@ -90,15 +91,30 @@ def main() -> None:
         settings.find_study(params, args.study)
         if args.seeds is not None and args.seeds < 1:
             raise UserError(f"--seeds {args.seeds}: expected a number from 1")
-        make(args.study, args.seeds)
+        Path("work").mkdir(exist_ok=True)
+        try:
+            with FileLock(Path("work", f"evidence-of-{args.study}.lock"), blocking=False):
+                make(args.study, args.seeds)
+        except Timeout:
+            raise UserError(f"{args.study}: its evidence is being made by another process; wait for it") from None
         update(params, [args.study])
         return
+    if args.seeds is not None:
+        raise UserError("--seeds: of a study; name it with --study")
     names = [name for name in params.reports if paths.report_page(name).exists()]
     if not names:
         raise settings.ConfigError("reports: none is made; run snakemake first")
     for name in names:
         keep(params, name)
     update(params, [params.reports[name] for name in names])
+
+
+def _said(*words: str) -> str:
+    """What a command prints. UserError where it fails."""
+    done = subprocess.run(words, capture_output=True, text=True)
+    if done.returncode:
+        raise UserError(f"{' '.join(words)}: {' '.join(done.stderr.split())[:300]}")
+    return done.stdout.strip()
 
 
 def _run(*words: str, folder: Path | None = None, environment: dict[str, str] | None = None) -> None:

@@ -254,6 +254,14 @@ def test_unet_needs_a_power_of_two(raw):
     expect(raw, "studies.streets-tiny.crop_pixels: generator 'unet' needs a power of two from 16, got 60")
 
 
+@pytest.mark.parametrize(("study", "key"), [("stargan-lights", "critic_steps"), ("few-labels-codes", "width")])
+def test_a_setting_that_no_row_takes_is_refused_whatever_other_rows_lack(study, key):
+    raw = copy.deepcopy(RAW)
+    raw["studies"][study][key] = None
+    with pytest.raises(settings.ConfigError, match=rf"studies.{study}.{key}: expected a whole number, got None"):
+        parsed(raw)
+
+
 def test_what_was_parsed_is_kept_and_read_from_there_alone_where_it_is_whole(tmp_path, monkeypatch):
     """A second process parses nothing; a damaged file is as none; dates, which cannot be kept, are parsed each time."""
     kept, asked, parse = tmp_path / "yaml.marshal", [], yaml._parsed

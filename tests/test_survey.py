@@ -445,11 +445,11 @@ def test_the_page_prints_numbers_of_people_and_never_invents_any():
     assert "25 participants, 25 of them to the end" in text and "26.8 ± 2.8" in text and "SimGAN" not in text
     rate = answers.fooled(found, 1000, 50)["cyclegan"]
     assert f"**{100 * rate.rate:.1f}** ± {100 * rate.deviation:.1f}" in text and "| 13 | 156 | 0 |" in text
-    assert "Fewer than 5 people" not in text and "measured on the pages" not in text
+    assert "Fewer than 5 people" not in text and "CSS pixels" not in text
     measured = [one | {"shown_pixels": 171.4 if one["session"] == 3 else 256.0} for one in found if one["session"] < 16]
     text = page([Answered("x", shown, titles, measured, FOOLED)])  # 12 of one row, 4 of the other
     assert "Fewer than 5 people judged some of these rows" in text
-    assert "sent at 256 pixels and measured on the pages 171 to 256, in the middle 256 pixels wide" in text
+    assert "sent at 256 pixels and on the pages 171 to 256 CSS pixels wide, in the middle 256." in text
 
 
 def test_the_papers_numbers_are_of_rows_that_there_are():

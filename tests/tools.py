@@ -5,8 +5,10 @@ import contextlib
 import functools
 import json
 import multiprocessing
+import multiprocessing.connection
 import os
 import runpy
+import shlex
 import shutil
 import signal
 import socket
@@ -43,12 +45,16 @@ def run(command, folder, environment):
 
 
 # what DVC and other programs find as `snakemake`: it asks for a copy and waits for it
-ASKING = """#!{python} -IS
+ASKING = """#!/bin/sh
+exec {python} -ISc '
 import json, os, socket, sys
 with socket.socket(socket.AF_UNIX) as to:
-    to.connect({address!r})
-    socket.send_fds(to, [json.dumps([sys.argv[1:], os.getcwd(), dict(os.environ)]).encode()], [0, 1, 2])
+    to.connect("{address}")
+    socket.send_fds(to, [b"?"], [0, 1, 2])
+    to.sendall(json.dumps([sys.argv[1:], os.getcwd(), dict(os.environ)]).encode())
+    to.shutdown(socket.SHUT_WR)
     sys.exit(to.recv(1)[0])
+' "$@"
 """
 
 
@@ -58,7 +64,7 @@ def programs():
     place = Path(tempfile.mkdtemp(prefix="ganrepro-tools-"))
     atexit.register(shutil.rmtree, place, ignore_errors=True)
     program, address = place / "snakemake", str(place / "asked")
-    program.write_text(ASKING.format(python=sys.executable, address=address))
+    program.write_text(ASKING.format(python=shlex.quote(sys.executable), address=address))
     program.chmod(0o700)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
@@ -68,16 +74,18 @@ def programs():
 
 
 def answer(listener, places):
-    """Makes a copy of this process for whoever asks, and says how it ended."""
+    """Makes a copy of this process for whoever asks, and says how it ended; ends with the process that began it."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who wait
-    while True:
+    gone = multiprocessing.parent_process().sentinel
+    while gone not in multiprocessing.connection.wait([listener, gone]):
         asked, _ = listener.accept()
         if os.fork():
             asked.close()
             continue
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        message, files, _, _ = socket.recv_fds(asked, 1 << 20, 3)
-        words, folder, environment = json.loads(message)
+        _, files, _, _ = socket.recv_fds(asked, 1, 3)
+        with asked.makefile("rb") as message:
+            words, folder, environment = json.load(message)
         if not (copy := os.fork()):
             listener.close()
             asked.close()

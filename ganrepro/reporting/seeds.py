@@ -15,7 +15,7 @@ from scipy.stats import t as student
 
 from ganrepro.evaluation.intervals import LEVEL
 from ganrepro.evaluation.measures import SCORES
-from ganrepro.reporting.claims import LEAST
+from ganrepro.reporting.claims import LEAST, SETTLED
 from ganrepro.reporting.markdown import markdown, plain
 from ganrepro.reporting.published import kept_table
 from ganrepro.store.files import replacing
@@ -34,7 +34,8 @@ so these are the least numbers to plan with. Distances have no scale of the pape
 COSTS = f"""## What {ENOUGH} trainings of each row cost, and what they show
 
 Studies get more seeds in this order: the fewest hours of a core for each claim that {ENOUGH} trainings of a row would show comes
-first. There it stops: a claim that needs more than {ENOUGH} stays undecided, and the tables below say how many it would take.
+first; of claims that have a verdict nothing more is asked. It stops at {ENOUGH}: what is undecided then stays so, and the tables
+below say how many it would take. Fewer than that may settle a claim, where rows differ by more than in the paper.
 """
 
 
@@ -59,9 +60,10 @@ def needed(spreads: tuple[float, float], difference: float, claims: int) -> int 
 
 class Claim(NamedTuple):
     """words: text, spreads, difference, as the page prints them.  counts: trainings for the paper's difference, and for half of
-    it.  told: the same in words.
+    it.  told: the same in words.  settled: whether it has a verdict already.
     """
 
+    settled: bool
     words: list[str]
     counts: tuple[int | None, int | None]
     told: list[str]
@@ -77,8 +79,9 @@ class Plan(NamedTuple):
     claims: list[Claim]
 
     def shown(self, part: int) -> int:
-        """How many claims ENOUGH trainings of each row would show.  part: 0 at the paper's difference, 1 at half of it."""
-        return sum(count is not None and count <= ENOUGH for count in (claim.counts[part] for claim in self.claims))
+        """How many claims without a verdict ENOUGH trainings of each row show.  part: 0 the paper's difference, 1 half of it."""
+        counts = [claim.counts[part] for claim in self.claims if not claim.settled]
+        return sum(count is not None and count <= ENOUGH for count in counts)
 
     @property
     def hours(self) -> float:
@@ -89,11 +92,12 @@ class Plan(NamedTuple):
 def page(studies: Mapping[str, Mapping[str, Any]], reports: Path) -> str:
     """The whole page.  studies: name -> content of its claims.json."""
     plans = [plan for name, study in studies.items() if (plan := _plan(name, study, reports)).claims]
-    plans.sort(key=lambda plan: plan.hours / max(1, plan.shown(0)))
+    plans.sort(key=lambda plan: plan.hours / plan.shown(0) if plan.shown(0) else math.inf)
     lines = [
         [
             _link(plan, reports), str(plan.seeds), f"{plan.minutes:.0f} min", f"{plan.hours:.1f} h",
-            *(f"{plan.shown(part)} of {len(plan.claims)}" for part in (0, 1)),
+            f"{sum(claim.settled for claim in plan.claims)} of {len(plan.claims)}",
+            *(f"{plan.shown(part)} more" for part in (0, 1)),
         ]
         for plan in plans
     ]  # fmt: skip
@@ -102,8 +106,9 @@ def page(studies: Mapping[str, Mapping[str, Any]], reports: Path) -> str:
         "Seeds kept",
         "A seed of all rows",
         f"From there to {ENOUGH}",
-        "Claims shown then",
-        "at half the difference",
+        "Have a verdict now",
+        "Then",
+        "At half of it",
     ]
     parts = [HEAD, COSTS, markdown(heads, lines), ""]
     for plan in plans:
@@ -144,6 +149,7 @@ def _claims(study: Mapping[str, Any], scores: pd.DataFrame) -> Iterator[Claim]:
         whole, half = (needed(spreads, part, len(study["claims"])) for part in above)
         digits = max(3, SCORES[claim["score"]].digits)
         yield Claim(
+            claim["verdict"] in SETTLED,
             [plain(claim["text"]), f"{spreads[0]:.{digits}f}, {spreads[1]:.{digits}f}", f"{theirs:.{digits}f}"],
             (whole, half),
             [

@@ -96,9 +96,12 @@ def _part(study: Answered) -> dict[str, Any]:
 
 
 def _sizes(answers: Sequence[Mapping[str, Any]]) -> str:
-    """As '171 to 256, in the middle 256': widths on the pages; '' where none was measured."""
-    widths = sorted(round(answer["shown_pixels"]) for answer in answers if answer.get("shown_pixels"))
-    return f"{widths[0]} to {widths[-1]}, in the middle {widths[len(widths) // 2]}" if widths else ""
+    """As '171 to 256 CSS pixels wide, in the middle 256': on the pages of the main part; '' where it was not measured."""
+    widths = sorted(round(one["shown_pixels"]) for one in answers if one.get("shown_pixels") and not one["practice"])
+    if not widths:
+        return ""
+    middle = f" to {widths[-1]} CSS pixels wide, in the middle {widths[len(widths) // 2]}"
+    return f"{widths[0]}{middle if widths[0] < widths[-1] else ' CSS pixels wide'}"
 
 
 def _few(rates: Mapping[str, Fooled]) -> bool:

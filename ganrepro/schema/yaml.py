@@ -17,8 +17,9 @@ from ganrepro.store.files import replacing
 
 SHALLOW = 2000  # levels, about, that the parser in C is trusted with: its stack is nobody's to check
 # What was parsed, as Python keeps bytecode: every stage reads the same ten files, which takes a fifth of a second.
-KEPT, MOST_KEPT = Path(__file__).parent / "__pycache__" / "yaml.marshal", 64
-READER = f"{ruamel.yaml.__version__} {sys.implementation.cache_tag} {SHALLOW}"
+KEPT = Path(__file__).parent / "__pycache__" / f"yaml.{sys.implementation.cache_tag}.marshal"
+MOST_KEPT = 64
+READER = f"{ruamel.yaml.__version__} {hashlib.sha256(Path(__file__).read_bytes()).hexdigest()}"
 
 
 def parsed(text: str) -> Any:

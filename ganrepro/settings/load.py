@@ -372,9 +372,10 @@ def _check_settings(where: str, own: Mapping[str, Any], rows: Mapping[str, Row])
                 used = ", ".join(sorted({row.method.name for row in rows.values()}))
                 raise ConfigError(f"{where}.{key}: no row has it; it is a setting of {', '.join(others)}, the rows are of {used}")
             raise unknown(key, [*OWN, *sorted(fields)], where)
-        if any(type(taken := getattr(row.settings, key, None)) is type(value) and taken == value for row in rows.values()):
-            continue
         having = [model for model in models if key in model.model_fields]
+        taken = [getattr(row.settings, key) for row in rows.values() if type(row.settings) in having]
+        if any(type(one) is type(value) and one == value for one in taken):  # a row has it: nothing to ask
+            continue
         failed = [error for model in having if (error := refused(model, key, value, where))]
         if len(failed) == len(having):
             raise failed[0]

@@ -74,8 +74,10 @@ class Store:
             for line in ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL"):
                 self._db.execute(line)
             self._db.executescript(SCHEMA)
-            if "shown_pixels" not in [column[1] for column in self._db.execute("PRAGMA table_info(answers)")]:  # an older file
+            self._db.execute("BEGIN IMMEDIATE")  # of two that open an older file one adds to it
+            if "shown_pixels" not in [column[1] for column in self._db.execute("PRAGMA table_info(answers)")]:
                 self._db.execute("ALTER TABLE answers ADD COLUMN shown_pixels REAL")
+            self._db.execute("COMMIT")
         except (sqlite3.Error, OSError) as error:
             raise StudyError(f"{path}: no database of answers ({error}); move it away, or name another study") from None
 
@@ -211,9 +213,10 @@ class Store:
             line = db.execute("SELECT real_side FROM trials WHERE session = ? AND number = ?", (name, number)).fetchone()
             if line is None:
                 raise StudyError("this session has no trial left")
-            left, right, pixels = shown
-            line_of_answer = (name, number, chosen, left, right, took, _now(), pixels)
-            db.execute("INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?)", line_of_answer)
+            db.execute(
+                "INSERT INTO answers (session, number, chosen, shown_left, shown_right, shown_pixels, took, answered) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (name, number, chosen, *shown, took, _now()),
+            )  # fmt: skip
         return bool(chosen != line[0])
 
     def finish(self, name: str, colour_vision: str, comments: str) -> float:
