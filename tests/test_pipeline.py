@@ -561,6 +561,11 @@ def test_evidence_of_more_seeds_is_made_in_a_tree_of_its_own_from_what_is_there(
     kept, current = ((folder / "scores.csv").read_text().splitlines() for folder in (made / "reports/toy", made / REPORT_FOLDER))
     assert set(current) < set(kept) and {line.split(",")[2] for line in kept[1:]} == {"0", "1"}
     assert "-dirty" not in (made / "reports/toy/README.md").read_text(encoding="utf-8")
+    listed = [tools.run([sys.executable, "-m", "pipeline.gc"], made, ENVIRONMENT).stdout]  # nobody answers what it asks
+    shutil.move(made / "work/evidence", made / "work/elsewhere")
+    listed.append(tools.run([sys.executable, "-m", "pipeline.gc"], made, ENVIRONMENT).stdout)
+    assert ["runs/toy/cyclegan-s1-" in said for said in listed] == [False, True], listed
+    shutil.move(made / "work/elsewhere", made / "work/evidence")
     for folder in ("runs/toy", "images/toy", "scores/toy"):
         for path in (made / folder).glob("*-s1-*"):
             shutil.rmtree(path)
