@@ -27,7 +27,8 @@ ROOT = Path(__file__).resolve().parent.parent
 os.environ.setdefault("GANREPRO_MLFLOW", "off")  # tests that want MLflow say so
 os.environ.pop("GANREPRO_MIRROR", None)
 torch.set_num_threads(1)
-KEPT = tempfile.TemporaryDirectory(prefix="ganrepro-tests-")  # what every test of this process may use
+KEPT = tempfile.TemporaryDirectory(prefix="ganrepro-tests-", ignore_cleanup_errors=True)  # for every test of this process
+os.environ["TMPDIR"] = KEPT.name  # of the programs that tests start, some of which are killed before they clean up
 
 
 def read_yaml(path: Path) -> Any:
