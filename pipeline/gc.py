@@ -14,7 +14,8 @@ from pipeline import stage
 def main() -> None:
     folders = superseded(settings.load())
     for params in Path("work/evidence").glob("*/params.yaml"):  # studies with more seeds, being made
-        folders = [folder for folder in folders if folder in superseded(settings.load(params))]
+        of_no_study = {*superseded(settings.load(params))}
+        folders = [folder for folder in folders if folder in of_no_study]
     if not folders:
         print("nothing is superseded")
         return

@@ -44,11 +44,17 @@ def _study(page: Path, made_by: Mapping[str, str]) -> str:
     if counts := _counts(page.parent / "claims.json"):
         said.append(f"claims: {counts}")
     for name, words in FACTS.items():
-        if of := re.search(rf"^\| {name} \| (.+) \|$", text, re.MULTILINE):
-            said.append(words.format(of[1]))
+        if of := fact(text, name):
+            said.append(words.format(of))
     if study in made_by:
         said.append(f"make it anew: `snakemake --cores all reports/{made_by[study]}.md`")
     return "\n".join([*lines, "; ".join(said) + ".", ""])
+
+
+def fact(page: str, name: str) -> str:
+    """What a report's page says of where it comes from, as '17.0 min in all, 0 resumed' of 'Training time'; '' where nothing."""
+    found = re.search(rf"^\| {name} \| (.+) \|$", page, re.MULTILINE)
+    return found[1] if found else ""
 
 
 def _counts(file: Path) -> str:

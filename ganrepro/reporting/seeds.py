@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +15,7 @@ from scipy.stats import t as student
 from ganrepro.evaluation.intervals import LEVEL
 from ganrepro.evaluation.measures import SCORES
 from ganrepro.reporting.claims import LEAST, SETTLED
+from ganrepro.reporting.gallery import fact
 from ganrepro.reporting.markdown import markdown, plain
 from ganrepro.reporting.published import kept_table
 from ganrepro.store.files import replacing
@@ -126,8 +126,8 @@ def write(studies: Mapping[str, Mapping[str, Any]], reports: Path) -> None:
 
 def _plan(name: str, study: Mapping[str, Any], reports: Path) -> Plan:
     seeds, folder = int(study["claims"][0]["seeds"]), reports / name
-    minutes = re.search(r"^\| Training time \| ([\d.]+) min", (folder / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
-    each = float(minutes[1]) / seeds if minutes else math.nan
+    minutes = fact((folder / "README.md").read_text(encoding="utf-8"), "Training time").partition(" min")[0]
+    each = float(minutes) / seeds if minutes else math.nan
     return Plan(name, study["study"], seeds, each, list(_claims(study, kept_table(folder / "scores.csv"))))
 
 
