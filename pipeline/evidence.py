@@ -65,7 +65,9 @@ def make(study: str, seeds: int | None) -> None:
         yaml.dump(raw, opened)
     # the tree's own code; DVC and MLflow know nothing of it
     own = {"PYTHONPATH": str(tree.resolve()), "GANREPRO_MLFLOW": "off", "DVC_STAGE": "none"}
-    for words in (["snakemake", "--cores", "all", f"reports/{name}.md"], [sys.executable, "-m", "pipeline.evidence"]):
+    # nobody else works in the tree (main's lock), so a lock of Snakemake's there was left by a machine that stopped
+    snakemake = ["snakemake", "--nolock", "--cores", "all", f"reports/{name}.md"]
+    for words in (snakemake, [sys.executable, "-m", "pipeline.evidence"]):
         _run(*words, folder=tree, environment=own)
     with filling(paths.report_folder(study)) as folder:
         shutil.copytree(tree / paths.report_folder(study), folder, dirs_exist_ok=True)

@@ -561,6 +561,13 @@ def test_evidence_of_more_seeds_is_made_in_a_tree_of_its_own_from_what_is_there(
     kept, current = ((folder / "scores.csv").read_text().splitlines() for folder in (made / "reports/toy", made / REPORT_FOLDER))
     assert set(current) < set(kept) and {line.split(",")[2] for line in kept[1:]} == {"0", "1"}
     assert "-dirty" not in (made / "reports/toy/README.md").read_text(encoding="utf-8")
+    tree = made / "work/evidence/toy"
+    (tree / ".snakemake/locks").mkdir(exist_ok=True)
+    for kind in ("input", "output"):  # what Snakemake leaves in a folder where a machine stopped
+        (tree / f".snakemake/locks/0.{kind}.lock").write_text("reports/toy_evidence.md\n")
+    (tree / "reports/toy_evidence.md").unlink()
+    stage(made, "evidence", "--study", "toy", "--seeds", "2", ok=True)
+    assert (tree / "reports/toy_evidence.md").exists()
     listed = [tools.run([sys.executable, "-m", "pipeline.gc"], made, ENVIRONMENT).stdout]  # nobody answers what it asks
     shutil.move(made / "work/evidence", made / "work/elsewhere")
     listed.append(tools.run([sys.executable, "-m", "pipeline.gc"], made, ENVIRONMENT).stdout)
