@@ -27,12 +27,12 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from ganrepro import arithmetic, process, provenance
+from ganrepro import arithmetic, provenance
 from ganrepro.errors import UserError
 from ganrepro.plan import code
 from ganrepro.store.code import CONFIRMED, PACKAGE, VERSION_DIGITS, code_digest, confirmed, modules_of
 from ganrepro.store.files import write_json
-from pipeline import stage, tiny
+from pipeline import stage
 
 PRECISION = "float32"  # of the tiny examples
 KEY = re.compile(r"(?<=constant)-[0-9a-f]{12}-\d+")  # in the name of a file, of its code
@@ -153,6 +153,8 @@ def watch(files: Sequence[str], executed: set[tuple[str, int]]) -> None:
 
 def sign(jobs: Sequence[str], before: dict[str, str]) -> None:
     """Maps the present digests of some jobs to their versions before."""
+    from ganrepro import process  # with torch, as below, which the comparison itself needs for nothing
+
     known, own = confirmed(), digests()
     how = {
         "precision": PRECISION, "device": "cpu", "instructions": process.instructions(),
@@ -226,6 +228,8 @@ def main() -> None:
     if args.versions:
         print(json.dumps(versions()))
     elif args.make:
+        from pipeline import tiny
+
         wanted = {(file, int(line)) for file, _, line in (text.rpartition(":") for text in args.watch)}
         executed: set[tuple[str, int]] = set()
         watch([*{file for file, _ in wanted}], executed)

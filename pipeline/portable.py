@@ -13,6 +13,7 @@ import contextlib
 import hashlib
 import io
 import json
+import os
 import sys
 import tempfile
 import zipfile
@@ -72,6 +73,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="keep what this machine gives")
     args = parser.parse_args()
     arithmetic.ensure("portable")
+    os.environ["GANREPRO_MLFLOW"] = "off"
     with tempfile.TemporaryDirectory(prefix="ganrepro-portable-") as scratch, contextlib.redirect_stderr(io.StringIO()):
         made = digests(Path(scratch))  # without the bars of its stages
     kept = json.loads(KEPT.read_text(encoding="utf-8")) if KEPT.exists() else {"versions": {}, "cpus": [], "digests": {}}

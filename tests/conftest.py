@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import os
+import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,6 +28,9 @@ ROOT = Path(__file__).resolve().parent.parent
 os.environ.setdefault("GANREPRO_MLFLOW", "off")  # tests that want MLflow say so
 os.environ.pop("GANREPRO_MIRROR", None)
 torch.set_num_threads(1)
+MEMORY, ENOUGH = Path("/dev/shm"), 4_000_000_000
+if "TMPDIR" not in os.environ and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ENOUGH:
+    tempfile.tempdir = str(MEMORY)  # tests write and remove a hundred thousand small files; the whole suite fills 1.5 GB
 KEPT = tempfile.TemporaryDirectory(prefix="ganrepro-tests-", ignore_cleanup_errors=True)  # for every test of this process
 os.environ["TMPDIR"] = KEPT.name  # of the programs that tests start, some of which are killed before they clean up
 

@@ -34,8 +34,8 @@ def test_an_edit_that_changes_no_byte_keeps_every_key_and_another_moves_its_own_
         done = subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True)
         return done.returncode, done.stdout + done.stderr
 
-    def edit(old, new):
-        file = tmp_path / "ganrepro/methods/pix2pix.py"
+    def edit(method, old, new):
+        file = tmp_path / f"ganrepro/methods/{method}.py"
         text = file.read_text(encoding="utf-8")
         assert old in text
         file.write_text(text.replace(old, new), encoding="utf-8")
@@ -46,26 +46,21 @@ def test_an_edit_that_changes_no_byte_keeps_every_key_and_another_moves_its_own_
     for words in ("init -q -b main", "config user.name t", "config user.email t@example.org", "add -A", "commit -qm first"):
         assert run("git", *words.split())[0] == 0
     before = keys()
-    edit("given", "entered")  # the name of a variable
+    edit("pix2pix", "given", "entered")  # the name of a variable
+    edit("bigan", "dict.fromkeys(terms, 0.5)", "dict.fromkeys(terms, 0.4)")
     moved = before - keys()
-    assert moved and {method for method, _ in moved} == {"pix2pix"}
-    assert len(moved) == sum(method == "pix2pix" for method, _ in before)
+    assert {method for method, _ in moved} == {"pix2pix", "bigan"}
+    assert len(moved) == sum(method in ("pix2pix", "bigan") for method, _ in before)
     code, told = run(sys.executable, "-m", "pipeline.confirm")
-    assert code == 0 and "equal to the byte, and signed: train/pix2pix" in told, told
-    assert keys() == before
+    assert code == 1 and "equal to the byte, and signed: train/pix2pix\n" in told, told
+    assert "not signed: train/bigan (" in told and " differs); its results will be made anew" in told, told
+    assert {method for method, _ in before - keys()} == {"bigan"}
     ((_, entry),) = json.loads((tmp_path / "ganrepro/confirmed.json").read_text())["train/pix2pix"].items()
     assert [(one["precision"], one["device"]) for one in entry["signed"]] == [("float32", "cpu")]
     assert entry["signed"][0]["instructions"] and entry["signed"][0]["torch"]
-    assert "nothing that has a key differs from HEAD" in run(sys.executable, "-m", "pipeline.confirm")[1]
-    edit("dict.fromkeys(terms, 0.5)", "dict.fromkeys(terms, 0.4)")
-    code, told = run(sys.executable, "-m", "pipeline.confirm")
-    assert (
-        code == 1
-        and "not signed: train/pix2pix (" in told
-        and " differs); its" in told
-        and "its results will be made anew" in told
-    ), told
-    assert {method for method, _ in before - keys()} == {"pix2pix"}
+    edit("bigan", "dict.fromkeys(terms, 0.4)", "dict.fromkeys(terms, 0.5)")
+    assert keys() == before
+    assert run(sys.executable, "-m", "pipeline.confirm") == (0, "nothing that has a key differs from HEAD\n")
     assert run("git", "worktree", "list")[1].count("\n") == 1  # nothing is left behind
 
 

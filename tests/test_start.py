@@ -18,8 +18,9 @@ ALONE = {name: value for name, value in os.environ.items() if name != ADDRESS}
 # stands for torch: who loaded it
 TORCH = "import os\nLOADED_BY = os.getpid()\n"
 STAGE = """
-import os, signal, sys, time
+import atexit, os, signal, sys, threading, time
 import torch
+atexit.register(print, "at exit")
 print(torch.LOADED_BY == os.getpid(), os.getcwd(), os.environ.get("WORD"), *sys.argv[1:], flush=True)
 print("to stderr", file=sys.stderr, flush=True)
 if "sleep" in sys.argv:
@@ -27,6 +28,10 @@ if "sleep" in sys.argv:
     open("pid", "w").write(str(os.getpid()))
     time.sleep(float(sys.argv[-1]))
     open("slept", "w").close()
+if sys.argv[1] == "thread":
+    threading.Thread(target=lambda: (time.sleep(0.3), print("in a thread"))).start()
+if sys.argv[1] == "raises":
+    raise ValueError("as raised")
 if sys.argv[1] in ("fails", "three"):
     sys.exit({"fails": "error: as told", "three": 3}[sys.argv[1]])
 """
@@ -81,22 +86,24 @@ def alive(number: int) -> bool:
 
 def test_a_copy_has_the_folder_environment_files_and_exit_status_of_its_stage(project, starter):
     _, environment = starter
-    stages = {word: stage(project, environment, word) for word in ("well", "three", "fails")}  # at once
-    for word, process in stages.items():
-        out, err = process.communicate(timeout=60)
-        assert out.split() == ["False", str(project), "given", word]  # loaded by another
-        assert process.returncode == {"well": 0, "three": 3, "fails": 1}[word]
+    statuses = {"well": 0, "thread": 0, "three": 3, "fails": 1, "raises": 1}
+    stages = {word: stage(project, environment, word) for word in statuses}  # at once
+    said = {word: process.communicate(timeout=60) for word, process in stages.items()}
+    for word, (out, err) in said.items():
+        thread = ["in a thread"] * (word == "thread")
+        assert out.splitlines() == [f"False {project} given {word}", *thread, "at exit"]  # loaded by another
+        assert stages[word].returncode == statuses[word]
         assert err.splitlines()[0] == "to stderr"
-        last = err.splitlines()[-1]
-        assert last.startswith("done in 0 s") if word == "well" else "done" not in err
-    assert "error: as told" in err
+        assert err.splitlines()[-1].startswith("done in 0 s") if statuses[word] == 0 else "done" not in err
+    assert said["fails"][1].splitlines()[-1] == "error: as told"
+    assert said["raises"][1].splitlines()[-1] == "ValueError: as raised" and "Traceback" in said["raises"][1]
 
 
 def test_without_that_process_a_stage_runs_by_itself(project):
     for environment in (ALONE | {ADDRESS: str(project / "nothing")}, ALONE):
         process = stage(project, environment | {"WORD": "x"}, "well")
         out, err = process.communicate(timeout=60)
-        assert out.split() == ["True", str(project), "x", "well"] and process.returncode == 0 and "done in" in err
+        assert out.splitlines() == [f"True {project} x well", "at exit"] and process.returncode == 0 and "done in" in err
 
 
 def test_a_signal_reaches_the_copy_and_a_killed_stage_takes_it_along(project, starter):
