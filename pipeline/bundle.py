@@ -64,7 +64,9 @@ def plan_of(params: Params, study: Study) -> dict[str, object]:
     data = datasets.dataset_dir(params, study.dataset)
     names = read_manifest(data)["names"]["test"]
     pictures = sorted({name for of in names.values() for name in [*of[:6], *shown(of)]})
-    return {"data": str(data), "jobs": jobs(params, study), "shown": [f"/{n}" for n in pictures], "returned": RETURNED}
+    shown_names = [f"/{name}" for name in pictures]
+    plan = {"data": str(data), "jobs": jobs(params, study), "shown": shown_names, "returned": RETURNED}
+    return plan | {"arithmetic": params.arithmetic}
 
 
 def make(params: Params, study: Study, path: Path) -> None:

@@ -19,11 +19,14 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+from ganrepro.arithmetic import PORTABLE
 from ganrepro.data.packed import unpack
+from pipeline import start
 
 
 def work(folder: Path, plan: dict[str, Any], limit: int, until: float = math.inf) -> list[str]:
     """Runs the jobs, until then at most (of time.monotonic); returns what was not made."""
+    start.begin(str(folder), PORTABLE if plan["arithmetic"] == "portable" else {})
     environment = os.environ | {"GANREPRO_MLFLOW": "off"}
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH", "")]))
     running: dict[str, subprocess.Popen[bytes]] = {}
@@ -42,7 +45,7 @@ def work(folder: Path, plan: dict[str, Any], limit: int, until: float = math.inf
             return failed + [job["makes"] for job in todo if job["makes"] not in failed]
         for job in ready[: limit - len(running)]:
             log = folder / "logs" / f"{job['module']}-{len(list((folder / 'logs').glob('*')))}.log"
-            command = [sys.executable, "-m", f"pipeline.{job['module']}", *job["words"]]
+            command = [sys.executable, "-m", "pipeline.start", job["module"], *job["words"]]
             with log.open("wb") as file:
                 running[job["makes"]] = subprocess.Popen(command, cwd=folder, env=environment, stderr=file)
         if not running:

