@@ -31,10 +31,8 @@ torch.set_num_threads(1)
 MEMORY, ENOUGH = Path("/dev/shm"), 4_000_000_000
 if "TMPDIR" not in os.environ and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ENOUGH:
     tempfile.tempdir = str(MEMORY)  # tests write and remove a hundred thousand small files; the whole suite fills 1.5 GB
-# Of all tests of this process and of the programs that they start, some of which are killed before they clean up; it is
-# removed at the end (to look at what a test left, give --basetemp)
-KEPT = tempfile.TemporaryDirectory(prefix="ganrepro-tests-", ignore_cleanup_errors=True)
-os.environ["TMPDIR"] = tempfile.tempdir = KEPT.name
+KEPT = tempfile.TemporaryDirectory(prefix="ganrepro-tests-", ignore_cleanup_errors=True)  # for every test of this process
+os.environ["TMPDIR"] = KEPT.name  # of the programs that tests start, some of which are killed before they clean up
 
 
 def read_yaml(path: Path) -> Any:

@@ -3,6 +3,7 @@ import os
 import random
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -424,8 +425,9 @@ def test_reduced_precision_is_of_the_passes_only(precision):
         pytest.param("digits-losses", "ns", Ways(compiled=True), marks=pytest.mark.slow),  # few layers: each is compiled in C++
     ],
 )
-def test_ways_to_compute_a_step_make_the_same_step(study, row, ways):
+def test_ways_to_compute_a_step_make_the_same_step(study, row, ways, tmp_path, monkeypatch):
     """Four steps without dropout: losses within 1e-4 of themselves, of which rounding is what is left."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # where a compiler keeps what it made
     losses, method = [], method_of(study, row)
     for way in (Ways(), ways):
         engine, seen = begun(method, Players(method, 0, CPU, way)), set()
