@@ -64,9 +64,13 @@ def plan_of(params: Params, study: Study) -> dict[str, object]:
     data = datasets.dataset_dir(params, study.dataset)
     names = read_manifest(data)["names"]["test"]
     pictures = sorted({name for of in names.values() for name in [*of[:6], *shown(of)]})
-    shown_names = [f"/{name}" for name in pictures]
-    plan = {"data": str(data), "jobs": jobs(params, study), "shown": shown_names, "returned": RETURNED}
-    return plan | {"arithmetic": params.arithmetic}
+    return {
+        "data": str(data),
+        "arithmetic": params.arithmetic,
+        "jobs": jobs(params, study),
+        "shown": [f"/{name}" for name in pictures],
+        "returned": RETURNED,
+    }
 
 
 def make(params: Params, study: Study, path: Path) -> None:

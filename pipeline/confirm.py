@@ -153,7 +153,9 @@ def watch(files: Sequence[str], executed: set[tuple[str, int]]) -> None:
 
 def sign(jobs: Sequence[str], before: dict[str, str]) -> None:
     """Maps the present digests of some jobs to their versions before."""
-    from ganrepro import process  # with torch, as below, which the comparison itself needs for nothing
+    if not jobs:
+        return
+    from ganrepro import process  # which loads torch; not needed to compare
 
     known, own = confirmed(), digests()
     how = {
@@ -228,7 +230,7 @@ def main() -> None:
     if args.versions:
         print(json.dumps(versions()))
     elif args.make:
-        from pipeline import tiny
+        from pipeline import tiny  # likewise
 
         wanted = {(file, int(line)) for file, _, line in (text.rpartition(":") for text in args.watch)}
         executed: set[tuple[str, int]] = set()

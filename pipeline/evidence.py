@@ -11,13 +11,13 @@ made again, and a run that was stopped goes on when it is started again.
 from __future__ import annotations
 
 import argparse
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-from filelock import FileLock, Timeout
 from ruamel.yaml import YAML
 
 from ganrepro import settings
@@ -43,8 +43,8 @@ def keep(params: settings.Params, name: str) -> None:
     print(f"kept {target}; commit it")
 
 
-def make(study: str, seeds: int | None) -> None:
-    """A study's report, made and kept in its working tree, then copied here."""
+def make(study: str, seeds: int | None, lock: int) -> None:
+    """A study's report, made and kept in its working tree, then copied here.  lock: see `_run`."""
     if _said("git", "status", "--porcelain", "--", "params.yaml", "papers"):
         raise UserError("params.yaml or papers/: edited since the last commit, of which evidence is made; commit first")
     tree, name, commit = Path("work/evidence") / study, f"{study}_evidence", _said("git", "rev-parse", "HEAD")
@@ -65,10 +65,13 @@ def make(study: str, seeds: int | None) -> None:
         yaml.dump(raw, opened)
     # the tree's own code; DVC and MLflow know nothing of it
     own = {"PYTHONPATH": str(tree.resolve()), "GANREPRO_MLFLOW": "off", "DVC_STAGE": "none"}
-    # nobody else works in the tree (main's lock), so a lock of Snakemake's there was left by a machine that stopped
-    snakemake = ["snakemake", "--nolock", "--cores", "all", f"reports/{name}.md"]
-    for words in (snakemake, [sys.executable, "-m", "pipeline.evidence"]):
-        _run(*words, folder=tree, environment=own)
+    # nobody else works in this tree, so a lock of Snakemake's was left there by one that was killed
+    for words in (
+        ["snakemake", "--unlock"],
+        ["snakemake", "--cores", "all", f"reports/{name}.md"],
+        [sys.executable, "-m", "pipeline.evidence"],
+    ):
+        _run(*words, lock=lock, folder=tree, environment=own)
     with filling(paths.report_folder(study)) as folder:
         shutil.copytree(tree / paths.report_folder(study), folder, dirs_exist_ok=True)
 
@@ -94,11 +97,12 @@ def main() -> None:
         if args.seeds is not None and args.seeds < 1:
             raise UserError(f"--seeds {args.seeds}: expected a number from 1")
         Path("work").mkdir(exist_ok=True)
-        try:
-            with FileLock(Path("work", f"evidence-of-{args.study}.lock"), blocking=False):
-                make(args.study, args.seeds)
-        except Timeout:
-            raise UserError(f"{args.study}: its evidence is being made by another process; wait for it") from None
+        with Path("work", f"evidence-of-{args.study}.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UserError(f"{args.study}: its evidence is being made by another process; wait for it") from None
+            make(args.study, args.seeds, lock.fileno())
         update(params, [args.study])
         return
     if args.seeds is not None:
@@ -119,9 +123,13 @@ def _said(*words: str) -> str:
     return done.stdout.strip()
 
 
-def _run(*words: str, folder: Path | None = None, environment: dict[str, str] | None = None) -> None:
-    """A command whose words reach the terminal. UserError where it fails."""
-    done = subprocess.run(words, cwd=folder, env=os.environ | (environment or {}))
+def _run(*words: str, lock: int | None = None, folder: Path | None = None, environment: dict[str, str] | None = None) -> None:
+    """A command whose words reach the terminal. UserError where it fails.
+
+    lock: descriptor of a file whose lock the command is to hold too, should it outlive this process.
+    """
+    held = () if lock is None else (lock,)
+    done = subprocess.run(words, cwd=folder, env=os.environ | (environment or {}), pass_fds=held)
     if done.returncode:
         raise UserError(f"{' '.join(words)}: ended with status {done.returncode}; what failed stands above")
 

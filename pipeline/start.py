@@ -1,9 +1,9 @@
 """Starts a stage: `python -m pipeline.start train --study ... `, as a copy of a process that has loaded its libraries.
 
-Loading torch, what its optimisers need and MLflow takes ten seconds of a CPU, and the main job has 51 stages. So a workflow
-keeps one process beside it that loads each library at its first use and copies itself (fork) for every stage. It loads no
-code of this project, so an edit is seen by the next stage, and it computes nothing. Where there is none (a stage started by
-hand, a node of a cluster), the stage runs in this process.
+Loading torch, what its optimisers need and MLflow takes ten seconds of a CPU, and the main job has 51 stages. So a workflow or
+a bundle keeps one process beside it that loads each library at its first use and copies itself (fork) for every stage. It
+loads no code of this project, so an edit is seen by the next stage, and it computes nothing. Where there is none (a stage
+started by hand, a node of a cluster, a system other than Linux), the stage runs in this process.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import gc
 import importlib
 import json
 import os
-import resource
 import runpy
 import selectors
 import shutil
@@ -92,15 +91,23 @@ def _run(words: list[str]) -> None:
     """A stage, in this process."""
     sys.argv, started = words, time.monotonic()
     runpy.run_module(f"pipeline.{words[0]}", run_name="__main__", alter_sys=True)
-    spent, memory = time.monotonic() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     # `ganrepro watch` reads this line
-    print(f"done in {spent:.0f} s, {time.process_time():.0f} s of a CPU, {memory / 1e6:.1f} GB of memory", file=sys.stderr)
+    print(f"done in {time.monotonic() - started:.0f} s, {time.process_time():.0f} s of a CPU{_memory()}", file=sys.stderr)
+
+
+def _memory() -> str:
+    if sys.platform != "linux":  # others count in other units, or not at all
+        return ""
+    import resource
+
+    return f", {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.1f} GB of memory"
 
 
 def _run_and_leave(words: list[str]) -> NoReturn:
-    """A stage, and the end of this process, as an interpreter ends but for one thing: libraries are not taken apart.
+    """Runs a stage and ends this process: threads, handlers at exit and output as usual, but modules are not torn down.
 
-    In a copy that takes half a second of a CPU, since each page of memory that is touched is copied first.
+    In a copy tearing them down takes half a second of a CPU, since each page of memory that is touched is copied first. A file
+    that a stage left open is not written to its end.
     """
     code: Any = 1
     try:
@@ -108,16 +115,23 @@ def _run_and_leave(words: list[str]) -> NoReturn:
         code = 0
     except SystemExit as left:
         code = left.code
+    except KeyboardInterrupt:
+        code = 128 + signal.SIGINT
     except BaseException:
         traceback.print_exc()
     if code is not None and not isinstance(code, int):
         print(code, file=sys.stderr)
         code = 1
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # there is nothing left to stop
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError):  # who reads it may be gone
+        try:
             stream.flush()
+        except BrokenPipeError:  # nobody reads it any more
+            pass
+        except OSError:
+            code = code or 120  # as Python says it
     os._exit((code or 0) & 255)
 
 
@@ -142,7 +156,7 @@ def _copied(address: str, words: list[str]) -> int | None:
 
 def _listen(number: int) -> list[str]:
     """Copies this process for each request; a copy returns with the words of its stage. It is killed when who asked for it is."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    at_interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
     woken, waker = socket.socketpair()
     waker.setblocking(False)
     signal.set_wakeup_fd(waker.fileno())
@@ -173,6 +187,7 @@ def _listen(number: int) -> list[str]:
                     copy = os.fork()
                     if copy == 0:
                         _become(request, files)
+                        signal.signal(signal.SIGINT, at_interrupt)
                         return request["words"]
                     for descriptor in files:
                         os.close(descriptor)
@@ -216,7 +231,6 @@ def _become(request: Mapping[str, Any], files: Sequence[int]) -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)  # its workflow counts it as ended when that process ends
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     for standard, given in enumerate(files):
         os.dup2(given, standard)
         os.close(given)

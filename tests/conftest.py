@@ -28,9 +28,17 @@ ROOT = Path(__file__).resolve().parent.parent
 os.environ.setdefault("GANREPRO_MLFLOW", "off")  # tests that want MLflow say so
 os.environ.pop("GANREPRO_MIRROR", None)
 torch.set_num_threads(1)
-MEMORY, ENOUGH = Path("/dev/shm"), 4_000_000_000
-if "TMPDIR" not in os.environ and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ENOUGH:
-    tempfile.tempdir = str(MEMORY)  # tests write and remove a hundred thousand small files; the whole suite fills 1.5 GB
+
+
+def _in_memory(place: Path, enough: int = 4_000_000_000) -> bool:
+    """Whether tests can write to this folder of memory, and run what they write there. The whole suite fills 1.5 GB."""
+    if not os.access(place, os.W_OK) or os.statvfs(place).f_flag & os.ST_NOEXEC:
+        return False
+    return min(shutil.disk_usage(place).free, os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")) > enough
+
+
+if "TMPDIR" not in os.environ and _in_memory(Path("/dev/shm")):
+    tempfile.tempdir = "/dev/shm"  # tests write and remove a hundred thousand small files
 KEPT = tempfile.TemporaryDirectory(prefix="ganrepro-tests-", ignore_cleanup_errors=True)  # for every test of this process
 os.environ["TMPDIR"] = KEPT.name  # of the programs that tests start, some of which are killed before they clean up
 

@@ -1,6 +1,7 @@
 """What Snakemake, DVC and MLflow make, again and after a change, on a tiny configuration."""
 
 import argparse
+import fcntl
 import hashlib
 import io
 import json
@@ -22,11 +23,11 @@ from filelock import FileLock
 from ruamel.yaml import YAML
 
 from benchmarks import gpu
-from ganrepro import settings
+from ganrepro import arithmetic, settings
 from ganrepro.errors import UserError
 from ganrepro.plan import paths
 from ganrepro.reporting.results import collect
-from pipeline import start
+from pipeline import bundle_main, evidence, start
 
 pytestmark = pytest.mark.slow
 
@@ -309,12 +310,21 @@ def test_a_bundled_study_runs_without_the_workflow_tools_and_its_results_fit_in(
     for name in ("snakemake", "dvc", "mlflow", "pandas", "h5py"):
         (barred / f"{name}.py").write_text("raise ImportError('not on this machine')")
     command = [sys.executable, "study.zip", "--jobs", "2"]
-    environment = ENVIRONMENT | {"PYTHONPATH": str(barred), "GANREPRO_SAVE_SECONDS": "0"}
+    starts = tmp_path / "starts"  # where the process lies that its stages are copied from
+    starts.mkdir()
+    environment = ENVIRONMENT | {"PYTHONPATH": str(barred), "GANREPRO_SAVE_SECONDS": "0", "TMPDIR": str(starts)}
     with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, start_new_session=True) as process:
         assert b"done" in process.stdout.readline()
+        (killed,) = starts.glob("ganrepro-*/start")
         os.killpg(process.pid, signal.SIGKILL)
     ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stdout + ended.stderr
+    for _ in range(500):
+        if list(starts.glob("ganrepro-*/start")) == [killed]:
+            break
+        time.sleep(0.02)
+    else:
+        pytest.fail(f"left behind: {list(starts.iterdir())}")
     fresh = tmp_path / "fresh"
     fresh.mkdir()
     project(fresh)
@@ -541,6 +551,25 @@ def test_evidence_is_kept_of_a_current_report_alone_and_replaces_as_a_whole(made
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
+def test_a_workflow_that_outlives_the_making_of_evidence_holds_its_lock(tmp_path):
+    with (tmp_path / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        evidence._run("sh", "-c", "sleep 60 & echo $! > pid", lock=lock.fileno(), folder=tmp_path)
+    with (tmp_path / "lock").open("w") as again:
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(again, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+        fcntl.flock(again, fcntl.LOCK_EX)
+
+
+def test_a_bundle_starts_its_stages_in_its_own_arithmetic(tmp_path, monkeypatch):
+    begun = []
+    monkeypatch.setattr(start, "begin", lambda *asked: begun.append(asked))
+    for name in ("portable", "usual"):
+        assert bundle_main.work(tmp_path, {"jobs": [], "arithmetic": name}, 1) == []
+    assert begun == [(str(tmp_path), arithmetic.PORTABLE), (str(tmp_path), {})]
+
+
 def test_evidence_of_more_seeds_is_made_in_a_tree_of_its_own_from_what_is_there(made):
     """Two seeds where one is trained: the other is trained, of the committed code, and nothing that was there is made anew."""
     before, code = {path.name for path in (made / "runs/toy").iterdir()}, made / "ganrepro/version.py"
@@ -649,7 +678,7 @@ def test_a_workflow_killed_at_every_stage_continues_and_ends_with_its_report(tmp
     signs = ("logs/prepare/*.log", "work/cyclegan-*/checkpoint.pt", "logs/generate/toy/cyclegan-*.log", "logs/evaluate/toy/*.log")
     for sign in signs:
         environment = ENVIRONMENT | {"GANREPRO_SAVE_SECONDS": "0.2"}
-        if not sign.startswith("work"):  # which is killed with the process that starts its stages: it has one of its own
+        if "prepare" in sign or "evaluate" in sign:  # others have a process of their own that starts their stages
             environment[start.ADDRESS] = os.environ.get(start.ADDRESS, "")
         process = subprocess.Popen(
             ["snakemake", "--cores", "2"], cwd=tmp_path, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,

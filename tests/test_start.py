@@ -14,7 +14,7 @@ from pipeline.start import ADDRESS
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="stages are copied on Linux alone")
 
-ALONE = {name: value for name, value in os.environ.items() if name != ADDRESS}
+ALONE = {name: value for name, value in os.environ.items() if name not in (ADDRESS, "PYTHONUNBUFFERED")}
 # stands for torch: who loaded it
 TORCH = "import os\nLOADED_BY = os.getpid()\n"
 STAGE = """
@@ -30,6 +30,8 @@ if "sleep" in sys.argv:
     open("slept", "w").close()
 if sys.argv[1] == "thread":
     threading.Thread(target=lambda: (time.sleep(0.3), print("in a thread"))).start()
+if sys.argv[1] == "interrupted":
+    raise KeyboardInterrupt
 if sys.argv[1] == "raises":
     raise ValueError("as raised")
 if sys.argv[1] in ("fails", "three"):
@@ -86,7 +88,7 @@ def alive(number: int) -> bool:
 
 def test_a_copy_has_the_folder_environment_files_and_exit_status_of_its_stage(project, starter):
     _, environment = starter
-    statuses = {"well": 0, "thread": 0, "three": 3, "fails": 1, "raises": 1}
+    statuses = {"well": 0, "thread": 0, "three": 3, "fails": 1, "raises": 1, "interrupted": 130}
     stages = {word: stage(project, environment, word) for word in statuses}  # at once
     said = {word: process.communicate(timeout=60) for word, process in stages.items()}
     for word, (out, err) in said.items():

@@ -427,7 +427,8 @@ def test_reduced_precision_is_of_the_passes_only(precision):
 )
 def test_ways_to_compute_a_step_make_the_same_step(study, row, ways, tmp_path, monkeypatch):
     """Four steps without dropout: losses within 1e-4 of themselves, of which rounding is what is left."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # where a compiler keeps what it made
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # where a compiler keeps what it made: some of it, and the rest
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     losses, method = [], method_of(study, row)
     for way in (Ways(), ways):
         engine, seen = begun(method, Players(method, 0, CPU, way)), set()
@@ -440,7 +441,8 @@ def test_ways_to_compute_a_step_make_the_same_step(study, row, ways, tmp_path, m
         for step in range(4):
             engine.step(number(0, f"noise/{step}"))
         losses.append(engine.so_far())
-        assert (2 in seen) is way.one_batch or ways.compiled
+        if not ways.compiled:
+            assert (2 in seen) is way.one_batch
         assert all((network._compiled_call_impl is not None) is way.compiled for network in engine.players.networks.values())
     assert torch.allclose(*losses, rtol=1e-4, atol=1e-5)
 

@@ -47,7 +47,7 @@ class Metrics(Record):
 class TrainingTime(Record):
     """timing.json of a training."""
 
-    seconds: Seconds
+    seconds: Seconds  # on a CPU those that it computed, for each thread; else by the clock, as in trainings of before
     resumed: Count
     commit: str
     device: str
