@@ -40,6 +40,7 @@ def _in_memory(place: Path, enough: int = 4_000_000_000) -> bool:
 if "TMPDIR" not in os.environ and _in_memory(Path("/dev/shm")):
     tempfile.tempdir = "/dev/shm"  # tests write and remove a hundred thousand small files
 KEPT = tempfile.TemporaryDirectory(prefix="ganrepro-tests-", ignore_cleanup_errors=True)  # for every test of this process
+os.environ["TORCHINDUCTOR_CACHE_DIR"] = f"{KEPT.name}/compiled"  # which torch makes when it is loaded
 os.environ["TMPDIR"] = KEPT.name  # of the programs that tests start, some of which are killed before they clean up
 
 
