@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import zipfile
 from pathlib import Path
@@ -310,21 +311,21 @@ def test_a_bundled_study_runs_without_the_workflow_tools_and_its_results_fit_in(
     for name in ("snakemake", "dvc", "mlflow", "pandas", "h5py"):
         (barred / f"{name}.py").write_text("raise ImportError('not on this machine')")
     command = [sys.executable, "study.zip", "--jobs", "2"]
-    starts = tmp_path / "starts"  # where the process lies that its stages are copied from
-    starts.mkdir()
-    environment = ENVIRONMENT | {"PYTHONPATH": str(barred), "GANREPRO_SAVE_SECONDS": "0", "TMPDIR": str(starts)}
-    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, start_new_session=True) as process:
-        assert b"done" in process.stdout.readline()
-        (killed,) = starts.glob("ganrepro-*/start")
-        os.killpg(process.pid, signal.SIGKILL)
-    ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    for _ in range(500):
-        if list(starts.glob("ganrepro-*/start")) == [killed]:
-            break
-        time.sleep(0.02)
-    else:
-        pytest.fail(f"left behind: {list(starts.iterdir())}")
+    with tempfile.TemporaryDirectory() as place:  # of the process that stages are copied from; a socket's name must be short
+        starts = Path(place)
+        environment = ENVIRONMENT | {"PYTHONPATH": str(barred), "GANREPRO_SAVE_SECONDS": "0", "TMPDIR": place}
+        with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, start_new_session=True) as process:
+            assert b"done" in process.stdout.readline()
+            (killed,) = starts.glob("ganrepro-*/start")
+            os.killpg(process.pid, signal.SIGKILL)
+        ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        for _ in range(500):  # it ends after its caller
+            if list(starts.glob("ganrepro-*/start")) == [killed]:
+                break
+            time.sleep(0.02)
+        else:
+            pytest.fail(f"left behind: {list(starts.iterdir())}")
     fresh = tmp_path / "fresh"
     fresh.mkdir()
     project(fresh)
