@@ -81,7 +81,8 @@ def parameters(sizes: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any
         if "tile_pixels" in fields:  # of methods that segment
             dataset, small = "sections", small | {"load_pixels": 32, "crop_pixels": 32}
         if "domain" in fields:  # of methods that start from noise
-            dataset, small = "digits", small | {"load_pixels": 28, "crop_pixels": 28}
+            small |= {"load_pixels": 28, "crop_pixels": 28}
+            dataset = "digits-ink" if "exemplars" in fields else "digits"  # classes of two attributes
         slug = name.replace("_", "-")
         raw["experiments"][slug] = {"rows": {"row": {"title": name}}}
         for study, method in ((SEEN, "pix2pix"), (f"{SEEN}-begun", "pix2pix"), (f"{SEEN}-cycle", "cyclegan")):

@@ -52,6 +52,9 @@ RAW = read_yaml(ROOT / "params.yaml")
 PAPERS = {file.stem: (read_yaml(file), f"papers/{file.name}") for file in sorted((ROOT / "papers").glob("*.yaml"))}
 PALETTE = {"sky": [0, 0, 200], "road": [100, 100, 100], "car": [200, 0, 0]}
 LABELS_AND_PHOTOS = spec_of({"domains": {"a": "label maps", "b": "photos"}, "palette": PALETTE})
+TWO_ATTRIBUTES = spec_of(
+    {"domains": {"b": {"channels": 1}}, "classes": [f"{digit}+{ink}" for digit in "012" for ink in ("light", "dark")]}
+)
 UNPAIRED = spec_of({"domains": {"a": {}, "b": {}}, "paired": False})
 FORWARD, BACKWARD = (translation(LABELS_AND_PHOTOS, *way) for way in ("ab", "ba"))  # labels2photo, photo2labels
 SAMPLES, BY_CLASS, BY_CODE, RECONSTRUCTIONS = (
@@ -73,7 +76,10 @@ def images_with_classes(classes: int = 10, channels: int = 1) -> DataSpec:
 
 def data_for(name: str) -> DataSpec:
     """Something that suits a method."""
-    return images_with_classes() if "domain" in methods.settings_of(name).model_fields else LABELS_AND_PHOTOS
+    fields = methods.settings_of(name).model_fields
+    if "exemplars" in fields:
+        return TWO_ATTRIBUTES
+    return images_with_classes() if "domain" in fields else LABELS_AND_PHOTOS
 
 
 def method_of(name: str, data: DataSpec | None = None, **changes: Any) -> Method[Any]:

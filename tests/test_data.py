@@ -387,6 +387,7 @@ OTHERS = {
     "camvid",
     "bsds500",
     "digits",
+    "digits-ink",
     "mnist",
     "mnist-10k",
     "fashion-mnist",

@@ -26,6 +26,7 @@ from ganrepro.evaluation.readers import kind_of
 from ganrepro.methods.base import READER, Method, epochs
 from ganrepro.methods.outputs import Output
 from ganrepro.plan import code, datasets
+from ganrepro.schema.fields import MAKING
 from ganrepro.schema.readers import PublishedReaderSettings
 from ganrepro.schema.registry import feature_sources, registry_digest
 from ganrepro.settings import REFERENCE_ROWS, Params, Study, find_study, known, starts
@@ -122,13 +123,19 @@ class Run:
             files[START] = self.start.key if isinstance(self.start, Run) else sha256(self.start)
         return {
             "method": method.name,
-            "settings": {name: value for name, value in changed(method.settings).items() if name != START},
+            "settings": {name: value for name, value in changed(method.settings).items() if name not in {START, *self.making}},
             "seed": self.seed,
             "dataset": datasets.dataset_key(self.params, self.study.dataset),
             "code": code.version(f"train/{method.name}", method.settings.precision, self.params.device),
             **datasets.arithmetic(self.params),
             **({"files": files} if files else {}),
         }
+
+    @cached_property
+    def making(self) -> dict[str, Any]:
+        """Its settings that shape what is made and no training, those that differ from their defaults."""
+        settings, fields = self.method.settings, type(self.method.settings).model_fields
+        return {name: value for name, value in changed(settings).items() if MAKING in fields[name].metadata}
 
     @cached_property
     def key(self) -> str:
@@ -167,7 +174,7 @@ class Run:
             specs = {output: run.spec for output, run in self.untrained.items()}
             made_of: list[object] = [self.row, study.pixels, datasets.dataset_key(params, study.dataset), specs]
         else:
-            made_of = [self.spec, study.test_passes, self.looks_back]
+            made_of = [self.spec, study.test_passes, self.looks_back, *([self.making] if self.making else [])]
         outputs = [[o.name, o.source, o.target, o.asked, o.values, o.picture] for o in self.outputs]
         return key_of("images", made_of, outputs, code.version("images", device=params.device))
 

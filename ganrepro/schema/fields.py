@@ -22,6 +22,9 @@ Filters = Annotated[int, Field(gt=0, le=512)]  # channels of a layer of which ot
 Level = Annotated[int, Field(ge=0, le=255)]
 Colour = Annotated[list[Level], Field(min_length=3, max_length=3)]
 
+# Marks a setting of a method that shapes what is made with trained networks and no training: `Annotated[Few, MAKING]`.
+MAKING = "making"
+
 # Names of folders that something else than a study, a report or a dataset owns.
 RESERVED = ("all", "archives", "bsds500", "claims", "features", "readers", "survey")
 
