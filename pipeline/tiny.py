@@ -82,7 +82,9 @@ def parameters(sizes: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any
             dataset, small = "sections", small | {"load_pixels": 32, "crop_pixels": 32}
         if "domain" in fields:  # of methods that start from noise
             small |= {"load_pixels": 28, "crop_pixels": 28}
-            dataset = "digits-ink" if "exemplars" in fields else "digits"  # classes of two attributes
+            dataset = "digits-frame" if "exemplars" in fields else "ring" if "together" in fields else "digits"
+            if dataset == "ring":
+                small |= {"load_pixels": 16, "crop_pixels": 16}
         slug = name.replace("_", "-")
         raw["experiments"][slug] = {"rows": {"row": {"title": name}}}
         for study, method in ((SEEN, "pix2pix"), (f"{SEEN}-begun", "pix2pix"), (f"{SEEN}-cycle", "cyclegan")):

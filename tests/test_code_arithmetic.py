@@ -94,7 +94,7 @@ def test_rows_that_differ_in_what_is_made_share_their_trainings(raw):
     params = parsed(raw)
     study = params.studies["digits-arithmetic"]
     of = {row: paths.Run(params, study, row, 0) for row in study.rows}
-    assert len({run.key for run in of.values()}) == 1 and len({run.images_key for run in of.values()}) == len(of) == 4
+    assert len({run.key for run in of.values()}) == 1 and len({run.images_key for run in of.values()}) == len(of) == 5
     assert of["one"].record["settings"] == of["three"].record["settings"]
     raw["studies"]["digits-arithmetic"]["filters"] = 8
     changed = parsed(raw)
@@ -112,17 +112,24 @@ def test_classes_that_do_not_combine_two_attributes_are_refused(classes, raw):
         parsed(raw)
 
 
-def test_digits_in_two_inks_are_negatives_and_have_both_attributes(tmp_path):
-    manifests = {}
-    for source in ("digits", "digits-ink"):
-        (tmp_path / source).mkdir()
-        wanted = DatasetSettings(source=source, pixels=32, train_images=40, test_images=20)
-        manifests[source] = prepare(wanted, None, tmp_path / source)
-    names = manifests["digits-ink"]["names"]["train"]["b"]
-    classes = [manifests["digits-ink"]["classes"][name] for name in names]
-    assert np.bincount(classes).tolist() == [2] * 20
-    for name, image_class in zip(names, classes, strict=True):
-        light = np.asarray(Image.open(tmp_path / "digits/train/b" / name))
-        here = np.asarray(Image.open(tmp_path / "digits-ink/train/b" / name))
-        assert np.array_equal(here, 255 - light if image_class % 2 else light)
-        assert image_class // 2 == manifests["digits"]["classes"][name]
+@pytest.mark.parametrize("source", ["digits-frame", "digits-ink"])
+def test_drawn_digits_combine_two_attributes(source, tmp_path):
+    """Inside the frame each is the digit of that number, or its negative; all classes equally often."""
+    for name in ("digits", source):
+        (tmp_path / name).mkdir()
+        wanted = DatasetSettings(source=name, pixels=32, train_images=80, test_images=20)
+        manifest = prepare(wanted, None, tmp_path / name)
+    names = manifest["names"]["train"]["b"]
+    classes = [manifest["classes"][name] for name in names]
+    count = 20 if source == "digits-frame" else 4
+    assert np.bincount(classes).tolist() == [80 // count] * count
+    for number, (name, image_class) in enumerate(zip(names, classes, strict=True)):
+        plain = np.asarray(Image.open(tmp_path / "digits/train/b" / name))
+        here = np.asarray(Image.open(tmp_path / source / "train/b" / name))
+        inverted, framed = (False, image_class % 2) if source == "digits-frame" else divmod(image_class, 2)
+        here = 255 - here if inverted else here
+        assert np.array_equal(here[2:-2, 2:-2], plain[2:-2, 2:-2])
+        border = np.concatenate([here[:2].ravel(), here[-2:].ravel(), here[:, :2].ravel(), here[:, -2:].ravel()])
+        assert (border == (200 if framed else 0)).all()
+        if source == "digits-frame":
+            assert image_class // 2 == number % 10

@@ -12,6 +12,7 @@ from conftest import RAW, ROOT, method_of, parsed
 from PIL import Image
 from scipy.stats import t as student
 
+from ganrepro.data.images import write_png
 from ganrepro.errors import UserError
 from ganrepro.evaluation.intervals import Difference, Estimate, p_smaller
 from ganrepro.evaluation.measures import MEASURES
@@ -22,6 +23,7 @@ from ganrepro.reporting import results as results_of
 from ganrepro.reporting.current import deviations_of
 from ganrepro.reporting.deviations import deviations
 from ganrepro.reporting.results import HEAD, Results, collapsed_trainings, intervals, segmented, summary, unlearned
+from ganrepro.reporting.sheet import sheet, worded
 from ganrepro.schema.records import MakingTime, Manifest, Metrics, ReaderRecord, TrainingTime, read_record
 from ganrepro.settings import REFERENCE_ROWS
 from ganrepro.store.files import replace_section
@@ -429,7 +431,7 @@ def test_moments_are_those_that_were_looked_back_at_from_left_to_right(results):
             for way in ("labels2photo", "photo2labels"):
                 (folder / f"epoch-{epoch}" / way).mkdir(parents=True)
                 Image.new("RGB", (8, 8), (0, 60 * (number + 1), 0)).save(folder / f"epoch-{epoch}" / way / "0.png")
-    canvas = np.asarray(pictures.moments_of(results).convert("RGB"))
+    canvas = np.asarray(pictures.moments_of(results).convert("RGBA"))
     assert canvas.shape[1] == 5 * 100 - 4 and canvas.shape[0] == 22 + 10 * 100 - 4
     line = [int(canvas[22 + 48, x * 100 + 48][1]) for x in range(5)]
     assert [round(level / 60) for level in line[1:4]] == [1, 2, 3] and line[4] < 40
@@ -445,6 +447,22 @@ def test_grid_shows_input_rows_and_truth_in_order(results):
     for x, row in enumerate(order):
         shown = canvas[22 + 48, x * 100 + 48]
         assert abs(int(shown[0]) - 30 * rows.index(row)) <= 4, row  # 255 colours
+
+
+@pytest.mark.parametrize("colours", [256, None])
+def test_a_grid_lies_on_white_and_on_dark_pages(colours, tmp_path):
+    """Paper is transparent, words are ink all over and images are solid, their colours kept; written and read again."""
+    red, label_map = Image.new("RGB", (40, 20), (200, 0, 0)), Image.new("RGB", (32, 32), (0, 120, 60))
+    write_png(tmp_path / "grid.png", sheet(["Wide", "Square"], [[red, label_map], [worded("Words", 32), red]], 32, colours))
+    with Image.open(tmp_path / "grid.png") as image:
+        canvas = np.asarray(image.convert("RGBA"))
+    assert canvas.shape == (22 + 36 + 32, 36 + 32, 4)
+    assert tuple(canvas[22 + 16, 16]) == (200, 0, 0, 255) and tuple(canvas[22 + 16, 36 + 16]) == (0, 120, 60, 255)
+    paper = [canvas[22:, 32:36], canvas[54:58], canvas[22:28, :32]]  # gaps, and above a wide image in its square
+    assert not any(part[..., 3].any() for part in paper)
+    for part in (canvas[:22], canvas[58:, :32]):  # titles, and words in a square
+        assert part[..., 3].max() == 255 and (part[..., 3] == 0).mean() > 0.3
+        assert (part[..., :3] == (0x7D, 0x85, 0x90)).all()
 
 
 @pytest.mark.slow

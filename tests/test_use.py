@@ -886,6 +886,8 @@ def test_a_generator_logged_to_mlflow_loads_and_translates(tmp_path, folder, mon
     for _ in range(2):
         row = tracking.start("exp", "CycleGAN", "row", {}, {}, note="A study")
         run = tracking.start("exp", "CycleGAN, seed 0", "key", {}, {}, row, note="A study")
+        run.scores({"class_iou/labels2photo": 0.5})
+        run.looks("#E69F00", "00 cyclegan")
         if not run.has_model("key"):
             run.model(
                 "L1: 70/70",
@@ -894,6 +896,7 @@ def test_a_generator_logged_to_mlflow_loads_and_translates(tmp_path, folder, mon
                 np.zeros((2, 3, 16, 16), np.float32),
                 told,
                 "key",
+                tracking.DatasetName("streets", "0123456789", "data/streets"),
             )
         row.columns(["class_iou/labels2photo"])
         run.close()
@@ -908,10 +911,15 @@ def test_a_generator_logged_to_mlflow_loads_and_translates(tmp_path, folder, mon
     link = f"#/experiments/{experiment.experiment_id}/runs?viewStateShareKey=scores"
     assert experiment.tags["mlflow.note.content"] == f"A study [Table of scores]({link})"
     view = json.loads(experiment.tags["mlflow.sharedViewState.scores"])
-    assert view["name"] == "Scores" and json.loads(view["state"]) == {"selectedColumns": ["metrics.`class_iou/labels2photo`"]}
+    state = {"selectedColumns": ["metrics.`class_iou/labels2photo`"], "orderByKey": "tags.`ganrepro.place`", "orderByAsc": True}
+    assert view["name"] == "Scores" and json.loads(view["state"]) == state
+    tags = found.get_run(run.run_id).data.tags
+    assert tags["mlflow.runColor"] == "#E69F00" and tags["ganrepro.place"] == "00 cyclegan"
     (kept,) = mlflow.search_logged_models([experiment.experiment_id], output_format="list")
     assert kept.source_run_id == row.run_id  # the line of MLflow's table that shows it
     assert kept.name == "L1  70 70"
+    shown = [(m.key, m.value, m.dataset_name, m.dataset_digest) for m in kept.metrics]
+    assert shown == [("class_iou/labels2photo", 0.5, "streets", "0123456789")]
     x = (torch.rand(2, 3, 10, 14) * 2 - 1).numpy()
     served = mlflow.pyfunc.load_model(kept.model_uri)
     assert np.allclose(served.predict(x), model(torch.from_numpy(x)).numpy(), atol=1e-6)
@@ -951,7 +959,7 @@ def test_the_doctor_says_what_there_is_and_no_secret(tmp_path, monkeypatch, caps
         "libraries",
         "torch",
         "example.org/mlflow",
-        "10 reports",
+        "12 reports",
         "0 of 15 trainings, no page yet",
         "1 result folders",
     ):

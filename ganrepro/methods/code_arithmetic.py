@@ -12,7 +12,7 @@ A mean of k codes, each U(-1, 1), is shorter than a code by the root of k, a sum
 exemplars they cancel, and sums are as long as codes. `rescaled` brings sums of other numbers of exemplars to that length too.
 
 DEVIATION(arithmetic-chosen): samples are chosen by a classifier; the paper's were by people.
-DEVIATION(arithmetic-data): digits in two inks, of 28 pixels; the paper has faces of 64.
+DEVIATION(arithmetic-data): drawn digits of 28 pixels, plain and framed; the paper has faces of 64.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from ganrepro.methods.base import Adam, Batch, Feed, Loss, Player, Players, Rand
 from ganrepro.methods.outputs import Output
 from ganrepro.schema.fields import MAKING, Few
 
-POOL, CHOSEN = 4000, 20  # codes; about a tenth of those of a class, where there are twenty
+POOL, CHOSEN = 2000, 10  # codes; about a tenth of those of a class, where there are twenty
 ACROSS, NEAR = 10, 0.25  # images in a row of the picture; noise on a sum's code, as in the paper's figure 7
 PICTURE = "sums-picture"
 
@@ -79,11 +79,10 @@ class CodeArithmetic(Adversarial[Settings]):
 
     def networks(self, random: Random) -> dict[str, torch.nn.Module]:
         from ganrepro.nets.classifier import Classifier
+        from ganrepro.nets.fresh import fresh
 
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(torch.randint(2**62, (), generator=random("classifier"), device="cpu")))
-            reader = Classifier(self.settings.filters, self.shape[0], len(self.data.classes))
-        return super().networks(random) | {"classifier": reader}
+        sizes = self.settings.filters, self.shape[0], len(self.data.classes)
+        return super().networks(random) | {"classifier": fresh(lambda: Classifier(*sizes), random("classifier"))}
 
     def players(self) -> dict[str, Player]:
         return super().players() | {"classifier": Player(("classifier",), Adam(0.001))}

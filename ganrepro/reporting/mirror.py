@@ -9,6 +9,7 @@ from ganrepro.data.images import write_png
 from ganrepro.plan import paths
 from ganrepro.reporting import pictures
 from ganrepro.reporting.current import grids
+from ganrepro.reporting.plots import colour_of
 from ganrepro.reporting.results import Results, history
 from ganrepro.tracking.runs import start_row, start_run
 
@@ -16,19 +17,21 @@ from ganrepro.tracking.runs import start_row, start_run
 def mirror(results: Results, folder: Path) -> None:
     """All runs of a study.  folder: of its report."""
     study, columns = results.study, dict[str, None]()
-    for row in study.rows:
+    for place, row in enumerate(study.rows):
         for seed in paths.seeds_of(study, row):
             training = paths.Run(results.params, study, row, seed)
             run = start_run(training)
             for epoch in history(training.folder):
                 run.epoch(epoch)
             run.scores(by_name(results, row, seed))
+            run.looks(colour_of(study, row), f"{place:02d} {row}, seed {seed:03d}")
             with tempfile.TemporaryDirectory() as scratch:
                 write_png(Path(scratch) / "samples.png", pictures.samples(results, row, seed))
                 run.artifact(Path(scratch) / "samples.png")
             run.close()
         parent = start_row(paths.Run(results.params, study, row, study.seeds[0]))
         parent.scores(by_name(results, row))
+        parent.looks(colour_of(study, row), f"{place:02d} {row}")
         columns |= dict.fromkeys(by_name(results, row))
         for table in grids(study):
             if row in study.tables[table].rows:

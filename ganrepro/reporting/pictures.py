@@ -15,7 +15,7 @@ from ganrepro.methods.outputs import Output
 from ganrepro.plan import datasets
 from ganrepro.reporting.current import copied, moments, renderings, sampled, shown
 from ganrepro.reporting.results import Results, headline, segmented, title
-from ganrepro.reporting.sheet import INK, sheet, square, worded
+from ganrepro.reporting.sheet import INK, paper, sheet, square, worded
 from ganrepro.settings import ALL, REFERENCE_ROWS, TableSettings
 
 SIDE = 44  # pixels of a small image in a picture
@@ -54,7 +54,7 @@ def _every_target(results: Results, table: TableSettings) -> Image.Image:
     lines = {title(results, row, table): results.images[row, study.seeds[0]] for row in trained}
     lines |= {"Truth": results.images["ground-truth", 0]} if study.data.paired else {}
     few = shown(results.manifest["names"]["test"][str(source)], max(1, ACROSS // (1 + len(outputs))))
-    given, blank = results.images[study.untouched, 0] / outputs[0].name, Image.new("RGB", (96, 96), "white")
+    given, blank = results.images[study.untouched, 0] / outputs[0].name, paper(96, 96)
     pictures: list[list[Path | Image.Image]] = []
     for number, (words, folder) in enumerate(lines.items()):
         pictures.append([worded(words, 96)])
@@ -198,7 +198,7 @@ def samples(results: Results, row: str, seed: int, images: int = 6) -> Image.Ima
         above = [results.images[results.study.untouched, 0]]
         lines += [[place / output.name / name for name in names] for place in (*above, folder)]
     side = 96
-    canvas = Image.new("RGB", (side * max(map(len, lines)), side * len(lines)), "white")
+    canvas = paper(side * max(map(len, lines)), side * len(lines))
     for y, line in enumerate(lines):
         for x, path in enumerate(line):
             canvas.paste(square(path, side), (x * side, y * side))
@@ -226,7 +226,7 @@ def _levels(file: Path, mode: str, side: Size) -> np.ndarray:
 
 
 def _mosaic(lines: Sequence[Sequence[Path]]) -> Image.Image:
-    canvas = Image.new("RGB", (max(map(len, lines)) * SIDE, len(lines) * SIDE), "white")
+    canvas = paper(max(map(len, lines)) * SIDE, len(lines) * SIDE)
     for y, line in enumerate(lines):
         for x, file in enumerate(line):
             canvas.paste(square(file, SIDE), (x * SIDE, y * SIDE))
@@ -236,7 +236,7 @@ def _mosaic(lines: Sequence[Sequence[Path]]) -> Image.Image:
 def _strips(lines: Mapping[str, Sequence[Path]]) -> Image.Image:
     """Lines of small images behind their names."""
     images, font = _mosaic(list(lines.values())), ImageFont.load_default(12)
-    canvas = Image.new("RGB", (images.width + LABEL, images.height), "white")
+    canvas = paper(images.width + LABEL, images.height)
     canvas.paste(images, (LABEL, 0))
     for y, name in enumerate(lines):
         text = "\n".join(textwrap.wrap(name, 22))

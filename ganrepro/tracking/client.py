@@ -24,10 +24,12 @@ from ganrepro.version import __version__
 
 KEY, PARENT, MODEL = "ganrepro.key", "mlflow.parentRunId", "ganrepro.model"
 NOTE = "mlflow.note.content"
+COLOUR, PLACE = "mlflow.runColor", "ganrepro.place"  # of a run in charts (MLflow's own name for it), and in the table
 VIEW = "mlflow.sharedViewState."  # a saved view of an experiment's table (MLflow's page keeps them so; tried with 3.17)
 # that it is of trainings, not of language models; which view opens is up to the page's own switch (MLflow 3.17)
 KIND = {"mlflow.experimentKind": "custom_model_development"}
 FLUSH_SECONDS = 5.0
+DIGEST = 36  # characters that MLflow keeps of a dataset's digest
 _away = False  # once a call has failed, this process does not wait for another
 
 
@@ -35,6 +37,14 @@ def tracking_uri() -> str:
     """MLFLOW_TRACKING_URI, or an SQLite file in the project folder (the main one for `dvc exp run --temp`)."""
     root = str(Path.cwd()).split(f"{os.sep}.dvc{os.sep}tmp{os.sep}exps")[0]
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path(root) / 'mlflow.db'}"
+
+
+class DatasetName(NamedTuple):
+    """What MLflow shows of a dataset. source: its folder."""
+
+    name: str
+    digest: str
+    source: str
 
 
 class Tracker:
@@ -100,7 +110,8 @@ class Tracker:
             return
         with self._surviving():
             experiment = self._client.get_experiment(self._client.get_run(self._run).info.experiment_id)
-            state = json.dumps({"selectedColumns": [f"metrics.`{name}`" for name in names]})
+            order = {"orderByKey": f"tags.`{PLACE}`", "orderByAsc": True}
+            state = json.dumps({"selectedColumns": [f"metrics.`{name}`" for name in names], **order})
             kept = json.loads(experiment.tags.get(VIEW + "scores", '{"state": "{}"}'))["state"]
             if kept != state and kept.startswith("{"):
                 now = int(time.time() * 1000)
@@ -110,6 +121,16 @@ class Tracker:
             note = experiment.tags.get(NOTE, "")
             if link not in note:
                 self._client.set_experiment_tag(experiment.experiment_id, NOTE, f"{note} [Table of scores]({link})".strip())
+
+    def looks(self, colour: str, place: str) -> None:
+        """The run's colour in charts, and a word by which the saved view orders runs."""
+        if self._client is None:
+            return
+        with self._surviving():
+            known = self._client.get_run(self._run).data.tags
+            for tag, value in ((COLOUR, colour), (PLACE, place)):
+                if tag not in known:  # a colour that somebody chose in MLflow's page stays theirs
+                    self._client.set_tag(self._run, tag, value)
 
     def artifact(self, path: Path) -> None:
         """A file, replaced where it exists."""
@@ -121,7 +142,7 @@ class Tracker:
         """A picture of a moment, among those of that name, which MLflow shows by epoch.  image: of PIL."""
         if self._client is not None:
             with self._surviving():
-                self._client.log_image(self._run, image.convert("RGB"), key=name, step=epoch)
+                self._client.log_image(self._run, image, key=name, step=epoch)
 
     def has_model(self, key: str) -> bool:
         """Whether MLflow has the model of that key already; also where it is off or away."""
@@ -131,11 +152,11 @@ class Tracker:
             return bool(self._client.get_run(self._run).data.tags.get(MODEL) == key)
         return True
 
-    def model(self, name: str, folder: Path, code: Path, example: Any, description: str, key: str) -> None:
+    def model(self, name: str, folder: Path, code: Path, example: Any, description: str, key: str, dataset: DatasetName) -> None:
         """An exported generator as an MLflow model of this run's parent, where it has one, and an output of this run.
 
         name: as MLflow lists it.  code: file that defines the model; it finds the folder as artifact 'folder'.  example: two
-        images, an array.
+        images, an array.  dataset: that the run's scores are of; the model's page shows both.
         """
         if self._client is None:
             return
@@ -158,6 +179,10 @@ class Tracker:
                     pip_requirements=["torch", "safetensors", "pillow"], tags={KEY: key},
                     metadata={"description": description, "made_by": f"ganrepro {__version__}"},
                 )  # fmt: skip
+            for score, value in self._client.get_run(self._run).data.metrics.items():
+                if "/" in score:
+                    of = {"dataset_name": dataset.name, "dataset_digest": dataset.digest[:DIGEST], "model_id": logged.model_id}
+                    self._client.log_metric(self._run, score, value, step=0, **of)
             if self._parent is not None:
                 self._client.log_outputs(self._run, [LoggedModelOutput(logged.model_id, 0)])
             self._client.set_tag(self._run, MODEL, key)
@@ -217,14 +242,6 @@ def _say(error: Exception) -> None:
     print(f"MLflow is away ({reason}): going on without; the report stage records what is missing", file=sys.stderr)
 
 
-class DatasetName(NamedTuple):
-    """What MLflow shows of a dataset. source: its folder."""
-
-    name: str
-    digest: str
-    source: str
-
-
 def start(
     experiment: str,
     name: str,
@@ -279,7 +296,7 @@ def start(
                 run_id = client.create_run(experiment_id, run_name=name, tags=all_tags).info.run_id
                 client.log_batch(run_id, params=[Param(k, str(v)) for k, v in params.items()])
                 if dataset is not None:
-                    data = Dataset(dataset.name, dataset.digest[:36], source_type="dvc", source=dataset.source)
+                    data = Dataset(dataset.name, dataset.digest[:DIGEST], source_type="dvc", source=dataset.source)
                     client.log_inputs(run_id, [DatasetInput(data, tags=[])])
                 logged, finished = set(), False
         return Tracker(client, run_id, logged, finished, parent.run_id if parent is not None else None)

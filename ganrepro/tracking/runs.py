@@ -23,13 +23,13 @@ def start_run(run: paths.Run) -> client.Tracker:
         "rule": "train",
         "mlflow.source.git.commit": git_commit(),
         "mlflow.source.name": "pipeline.train",
-        "data.digest": _dataset(run).digest,
+        "data.digest": dataset_of(run).digest,
         "launcher": "dvc" if "DVC_STAGE" in os.environ else "snakemake",
     }
     parent = start_row(run)
     settings = _settings(run.method, run.study.dataset) | {"seed": run.seed}
     title = f"{run.study.rows[run.row].title}, seed {run.seed}"
-    return client.start(experiment(run), title, run.folder.name, settings, tags, parent, _dataset(run), note(run.study))
+    return client.start(experiment(run), title, run.folder.name, settings, tags, parent, dataset_of(run), note(run.study))
 
 
 def start_row(run: paths.Run) -> client.Tracker:
@@ -39,10 +39,11 @@ def start_row(run: paths.Run) -> client.Tracker:
     tags |= {"mlflow.source.git.commit": git_commit(), "data.key": datasets.dataset_key(run.params, run.study.dataset)}
     settings = _settings(run.method, run.study.dataset)
     title, key = run.study.rows[run.row].title, f"{run.row}-{key_of(spec)}"
-    return client.start(experiment(run), title, key, settings, tags, dataset=_dataset(run), note=note(run.study))
+    return client.start(experiment(run), title, key, settings, tags, dataset=dataset_of(run), note=note(run.study))
 
 
-def _dataset(run: paths.Run) -> client.DatasetName:
+def dataset_of(run: paths.Run) -> client.DatasetName:
+    """What MLflow shows of the data of a run."""
     data = datasets.dataset_dir(run.params, run.study.dataset)
     return client.DatasetName(run.study.dataset, read_manifest(data)["digest"], str(data))
 

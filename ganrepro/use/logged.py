@@ -11,7 +11,7 @@ import numpy as np
 from ganrepro.plan import paths
 from ganrepro.settings import Params, Study
 from ganrepro.tracking import client
-from ganrepro.tracking.runs import start_run
+from ganrepro.tracking.runs import dataset_of, start_run
 from ganrepro.use import export
 from ganrepro.use.translator import Translator, of_row
 
@@ -41,7 +41,7 @@ def _log(run: paths.Run, tracker: client.Tracker, most: float) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "generator"
         export.to_folder(model, folder)
-        tracker.model(model.title, folder, SERVED, example(model), description(model), run.key)
+        tracker.model(model.title, folder, SERVED, example(model), description(model), run.key, dataset_of(run))
 
 
 def example(model: Translator) -> np.ndarray:
