@@ -302,7 +302,7 @@ def test_files_read_as_yaml_1_2_as_dvc_does(tmp_path):
     file.write_text("a: [1", encoding="utf-8")
     with pytest.raises(settings.ConfigError, match="not readable"):
         settings.load(file)
-    file.write_text(text.replace("    pixels: 128 ", "    pixels: 64\n    pixels: 128 "), encoding="utf-8")
+    file.write_text(text.replace("    load_pixels: 72\n", "    load_pixels: 64\n    load_pixels: 72\n"), encoding="utf-8")
     with pytest.raises(settings.ConfigError, match="duplicate key"):
         settings.load(file)
     with pytest.raises(settings.ConfigError, match="no such file"):
