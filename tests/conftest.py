@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tools
 import torch
 from ruamel.yaml import YAML
 
@@ -23,6 +24,7 @@ from ganrepro.methods.outputs import translation
 from ganrepro.nets.architecture import Architecture
 from ganrepro.nets.segmenter import Segmenter
 from ganrepro.store import checkpoints
+from pipeline import start
 
 ROOT = Path(__file__).resolve().parent.parent
 os.environ.setdefault("GANREPRO_MLFLOW", "off")  # tests that want MLflow say so
@@ -85,6 +87,13 @@ def data_for(name: str) -> DataSpec:
 def method_of(name: str, data: DataSpec | None = None, **changes: Any) -> Method[Any]:
     """A method with some settings, on data that suit it unless others are given."""
     return methods.find(name)(methods.settings_of(name)(**changes), data or data_for(name))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """On several cores (-n): what programs and stages are copied from is loaded once, for all processes."""
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        start.begin(str(ROOT))
+        os.environ[tools.SHARED] = tools.programs()
 
 
 @pytest.hookimpl(tryfirst=True)

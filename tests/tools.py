@@ -17,6 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+SHARED = "GANREPRO_TEST_TOOLS"  # environment: what `programs` gave whoever started this process
 COPIES = multiprocessing.get_context("forkserver")
 COPIES.set_forkserver_preload(
     ["snakemake.cli", "snakemake.api", "dvc.cli", "dvc.repo", "torch", "pandas", "pydantic", "mlflow.tracking"]
@@ -37,11 +38,18 @@ def run(command, folder, environment):
             stdin=subprocess.DEVNULL,
             text=True,
         )
-    with tempfile.NamedTemporaryFile("r+", encoding="utf-8", errors="replace") as output:
-        copy = COPIES.Process(target=become, args=(command, folder, environment, output.name, path()))
-        copy.start()
-        copy.join()
-        return subprocess.CompletedProcess(command, copy.exitcode, output.read())
+    with (
+        tempfile.NamedTemporaryFile("r+", encoding="utf-8", errors="replace") as output,
+        open(os.devnull, "rb") as nothing,
+        socket.socket(socket.AF_UNIX) as to,
+    ):
+        to.connect(str(Path(programs()) / "asked"))
+        socket.send_fds(to, [b"?"], [nothing.fileno(), output.fileno(), output.fileno()])
+        to.sendall(json.dumps([command, folder, environment]).encode())
+        to.shutdown(socket.SHUT_WR)
+        code = to.recv(1)[0]
+        output.seek(0)
+        return subprocess.CompletedProcess(command, code, output.read())
 
 
 # what DVC and other programs find as `snakemake`: it asks for a copy and waits for it
@@ -51,7 +59,7 @@ import json, os, socket, sys
 with socket.socket(socket.AF_UNIX) as to:
     to.connect("{address}")
     socket.send_fds(to, [b"?"], [0, 1, 2])
-    to.sendall(json.dumps([sys.argv[1:], os.getcwd(), dict(os.environ)]).encode())
+    to.sendall(json.dumps([["snakemake", *sys.argv[1:]], os.getcwd(), dict(os.environ)]).encode())
     to.shutdown(socket.SHUT_WR)
     sys.exit(to.recv(1)[0])
 ' "$@"
@@ -60,7 +68,9 @@ with socket.socket(socket.AF_UNIX) as to:
 
 @functools.cache
 def programs():
-    """A folder with such a `snakemake`, to be first of PATH."""
+    """A folder with such a `snakemake`, to be first of PATH, and a socket for copies; all processes of xdist have one."""
+    if SHARED in os.environ:
+        return os.environ[SHARED]
     place = Path(tempfile.mkdtemp(prefix="ganrepro-tools-"))
     atexit.register(shutil.rmtree, place, ignore_errors=True)
     program, address = place / "snakemake", str(place / "asked")
@@ -89,7 +99,7 @@ def answer(listener, places):
         if not (copy := os.fork()):
             listener.close()
             asked.close()
-            become(["snakemake", *words], folder, environment, files, places)
+            become(words, folder, environment, files, places)
             os._exit(0)
         code = os.waitstatus_to_exitcode(os.waitpid(copy, 0)[1])
         with contextlib.suppress(OSError):  # who asked may be gone
@@ -105,9 +115,7 @@ def path():
 
 
 def become(command, folder, environment, output, places):
-    """Runs the program in this process, which is a copy.  output: a file's name, or the three standard files."""
-    if isinstance(output, str):
-        output = [os.open(os.devnull, os.O_RDONLY), *(os.open(output, os.O_WRONLY | os.O_APPEND) for _ in range(2))]
+    """Runs the program in this process, which is a copy.  output: the three standard files."""
     for standard, opened in enumerate(output):
         os.dup2(opened, standard)
     os.chdir(folder)
