@@ -66,6 +66,8 @@ FILES = {
     },
 }
 
+NOISY = {"code_arithmetic": "digits-frame", "points_gan": "ring"}  # data of methods from noise that no other data suit
+
 
 def parameters(sizes: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
     """tiny.yaml with a study for each method that its data suit.  sizes: settings that go before SIZES."""
@@ -81,10 +83,9 @@ def parameters(sizes: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any
         if "tile_pixels" in fields:  # of methods that segment
             dataset, small = "sections", small | {"load_pixels": 32, "crop_pixels": 32}
         if "domain" in fields:  # of methods that start from noise
-            small |= {"load_pixels": 28, "crop_pixels": 28}
-            dataset = "digits-frame" if "exemplars" in fields else "ring" if "together" in fields else "digits"
-            if dataset == "ring":
-                small |= {"load_pixels": 16, "crop_pixels": 16}
+            dataset = NOISY.get(name, "digits")
+            pixels = raw["datasets"][dataset]["pixels"]
+            small |= {"load_pixels": pixels, "crop_pixels": pixels}
         slug = name.replace("_", "-")
         raw["experiments"][slug] = {"rows": {"row": {"title": name}}}
         for study, method in ((SEEN, "pix2pix"), (f"{SEEN}-begun", "pix2pix"), (f"{SEEN}-cycle", "cyclegan")):

@@ -18,6 +18,7 @@ from ruamel.yaml import YAML
 
 from ganrepro import methods, settings
 from ganrepro.data.spec import DataSpec, spec_of
+from ganrepro.data.spots import SHOWS
 from ganrepro.methods import outputs
 from ganrepro.methods.base import READER, Method
 from ganrepro.methods.outputs import translation
@@ -55,8 +56,9 @@ PAPERS = {file.stem: (read_yaml(file), f"papers/{file.name}") for file in sorted
 PALETTE = {"sky": [0, 0, 200], "road": [100, 100, 100], "car": [200, 0, 0]}
 LABELS_AND_PHOTOS = spec_of({"domains": {"a": "label maps", "b": "photos"}, "palette": PALETTE})
 TWO_ATTRIBUTES = spec_of(
-    {"domains": {"b": {"channels": 1}}, "classes": [f"{digit}+{ink}" for digit in "012" for ink in ("light", "dark")]}
+    {"domains": {"b": {"channels": 1}}, "classes": [f"{digit}.{ink}" for digit in "012" for ink in ("light", "dark")]}
 )
+POINTS = spec_of({"domains": {"b": {"channels": 1, "attributes": SHOWS}}, "classes": ["1", "2", "3"]})
 UNPAIRED = spec_of({"domains": {"a": {}, "b": {}}, "paired": False})
 FORWARD, BACKWARD = (translation(LABELS_AND_PHOTOS, *way) for way in ("ab", "ba"))  # labels2photo, photo2labels
 SAMPLES, BY_CLASS, BY_CODE, RECONSTRUCTIONS = (
@@ -78,10 +80,9 @@ def images_with_classes(classes: int = 10, channels: int = 1) -> DataSpec:
 
 def data_for(name: str) -> DataSpec:
     """Something that suits a method."""
-    fields = methods.settings_of(name).model_fields
-    if "exemplars" in fields:
-        return TWO_ATTRIBUTES
-    return images_with_classes() if "domain" in fields else LABELS_AND_PHOTOS
+    own = {"code_arithmetic": TWO_ATTRIBUTES, "points_gan": POINTS}
+    usual = images_with_classes() if "domain" in methods.settings_of(name).model_fields else LABELS_AND_PHOTOS
+    return own.get(name, usual)
 
 
 def method_of(name: str, data: DataSpec | None = None, **changes: Any) -> Method[Any]:

@@ -104,6 +104,7 @@ def made_up(study, tmp_path, seeds=(0, 1, 2), floor=-0.1):
         by_image={at: np.array([0.25, 0.75]) for at in estimates},
         losses=pd.DataFrame(losses),
         timing=timing,
+        first={row: row for row in study.rows},
         pace=dict.fromkeys(timing, 0.04),
         versions=dict.fromkeys(timing, MACHINE["versions"]),
         collapsed=collapsed_trainings(PARAMS, study, table),

@@ -886,8 +886,9 @@ def test_a_generator_logged_to_mlflow_loads_and_translates(tmp_path, folder, mon
     for _ in range(2):
         row = tracking.start("exp", "CycleGAN", "row", {}, {}, note="A study")
         run = tracking.start("exp", "CycleGAN, seed 0", "key", {}, {}, row, note="A study")
-        run.scores({"class_iou/labels2photo": 0.5})
-        run.looks("#E69F00", "00 cyclegan")
+        run.scores({"class_iou/labels2photo": 0.5, "class_iou/photo2labels": 0.25})
+        run.looks("#000000", "01 cyclegan")
+        run.looks("#E69F00", "00 cyclegan")  # the row was moved
         if not run.has_model("key"):
             run.model(
                 "L1: 70/70",
@@ -896,6 +897,7 @@ def test_a_generator_logged_to_mlflow_loads_and_translates(tmp_path, folder, mon
                 np.zeros((2, 3, 16, 16), np.float32),
                 told,
                 "key",
+                "labels2photo",
                 tracking.DatasetName("streets", "0123456789", "data/streets"),
             )
         row.columns(["class_iou/labels2photo"])
@@ -915,6 +917,9 @@ def test_a_generator_logged_to_mlflow_loads_and_translates(tmp_path, folder, mon
     assert view["name"] == "Scores" and json.loads(view["state"]) == state
     tags = found.get_run(run.run_id).data.tags
     assert tags["mlflow.runColor"] == "#E69F00" and tags["ganrepro.place"] == "00 cyclegan"
+    found.set_tag(run.run_id, "mlflow.runColor", "#123456")  # as somebody chose in MLflow's page
+    run.looks("#E69F00", "00 cyclegan")
+    assert found.get_run(run.run_id).data.tags["mlflow.runColor"] == "#123456"
     (kept,) = mlflow.search_logged_models([experiment.experiment_id], output_format="list")
     assert kept.source_run_id == row.run_id  # the line of MLflow's table that shows it
     assert kept.name == "L1  70 70"

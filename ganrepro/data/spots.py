@@ -11,12 +11,22 @@ if TYPE_CHECKING:
     import numpy as np
 
 HALF = 1.8
+SHOWS = {"shows": "spot"}  # what the registry says of a domain of such pictures (`attributes`)
 SPOT = 1.0  # standard deviation of a spot, in pixels
 
 
 def places(side: int) -> list[float]:
     """Where the pixels of a line or column lie."""
     return [(pixel + 0.5) * (2 * HALF / side) - HALF for pixel in range(side)]
+
+
+def read(levels: np.ndarray) -> np.ndarray:
+    """Where spots lie, their centres of mass: levels (n, side, side) -> (n, 2). A black picture has its spot in the middle."""
+    import numpy as np
+
+    light, at = levels.astype(np.float64), np.array(places(levels.shape[-1]))
+    sums = [light.sum(axis) for axis in (1, 2)]
+    return np.stack([(of * at).sum(1) / np.maximum(of.sum(1), 1e-6) for of in sums], 1)
 
 
 def draw(point: np.ndarray, side: int) -> np.ndarray:

@@ -105,9 +105,18 @@ def interval(estimate: Estimate) -> tuple[float, float]:
     return estimate.mean - reach, estimate.mean + reach
 
 
-def difference(better: Estimate, than: Estimate) -> Difference:
-    """Of two rows of a study, paired by their test images. The error is NaN where too few images tell the score."""
+def difference(better: Estimate, than: Estimate, same: bool = False) -> Difference:
+    """Of two rows of a study, paired by their test images. The error is NaN where too few images tell the score.
+
+    same: both rows use the same trainings, seed by seed, so that these are paired too.
+    """
     images = float((better.drawn - than.drawn).var(ddof=1))
+    known = min(better.images, than.images) >= FEWEST_IMAGES
+    if same:
+        apart, count = better.trainings - than.trainings, len(better.trainings)
+        part = float(apart.var(ddof=1)) / count if count > 1 else 0.0
+        error = float(np.sqrt(part + images)) if known else float("nan")
+        return Difference(better.mean - than.mean, error, min([better.images, than.images, *([count] if count > 1 else [])]) - 1)
     parts = [e.trainings.var(ddof=1) / len(e.trainings) if len(e.trainings) > 1 else 0.0 for e in (better, than)]
     least = min(len(e.trainings) for e in (better, than)) - 1
     freedom: float = min(better.images, than.images) - 1
@@ -116,7 +125,6 @@ def difference(better: Estimate, than: Estimate) -> Difference:
         squares = sum(part**2 / (len(e.trainings) - 1) for part, e in zip(parts, (better, than), strict=True))
         welch = sum(parts) ** 2 / squares if squares > 0 else least
         freedom = min(freedom, max(least, min(most, welch)))
-    known = min(better.images, than.images) >= FEWEST_IMAGES
     return Difference(better.mean - than.mean, float(np.sqrt(sum(parts) + images)) if known else float("nan"), freedom)
 
 

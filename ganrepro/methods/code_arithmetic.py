@@ -1,8 +1,8 @@
 """Sums of codes: a DCGAN whose codes are averaged, added and subtracted (Radford et al., arXiv:1511.06434, section 6.3.2).
 
-Of images whose classes combine two attributes, 'man+glasses' say, another class follows from three by their codes:
+Of images whose classes combine two attributes, 'man.glasses' say, another class follows from three by their codes:
 
-    z(woman+glasses) = z(man+glasses) - z(man+plain) + z(woman+plain)
+    z(woman.glasses) = z(man.glasses) - z(man.plain) + z(woman.plain)
 
 each the mean of the codes of a few samples (`exemplars`; three in the paper). The paper's authors chose these samples by eye and
 judged the sum by eye. Here a classifier that learns beside the game, and takes no part in it, chooses: for every image
@@ -12,7 +12,7 @@ A mean of k codes, each U(-1, 1), is shorter than a code by the root of k, a sum
 exemplars they cancel, and sums are as long as codes. `rescaled` brings sums of other numbers of exemplars to that length too.
 
 DEVIATION(arithmetic-chosen): samples are chosen by a classifier; the paper's were by people.
-DEVIATION(arithmetic-data): drawn digits of 28 pixels, plain and framed; the paper has faces of 64.
+DEVIATION(arithmetic-data): DCGAN's networks for 28 pixels; the paper has faces of 64.
 """
 
 from __future__ import annotations
@@ -30,17 +30,18 @@ from ganrepro.methods import dcgan
 from ganrepro.methods.adversarial import Adversarial
 from ganrepro.methods.base import Adam, Batch, Feed, Loss, Player, Players, Random, Uniform
 from ganrepro.methods.outputs import Output
-from ganrepro.schema.fields import MAKING, Few
+from ganrepro.schema.fields import MAKING
 
-POOL, CHOSEN = 2000, 10  # codes; about a tenth of those of a class, where there are twenty
+POOL, CHOSEN = 3000, 30  # codes; a fifth of those of a class, where there are twenty
 ACROSS, NEAR = 10, 0.25  # images in a row of the picture; noise on a sum's code, as in the paper's figure 7
-PICTURE = "sums-picture"
 
 
 class Settings(dcgan.Settings):
     """Those of DCGAN, and what is done with the codes."""
 
-    exemplars: Annotated[Few, MAKING] = Field(3, description="codes of each class that a sum takes the mean of")
+    exemplars: Annotated[int, Field(gt=0, le=CHOSEN // 2), MAKING] = Field(
+        3, description="codes of each class that a sum takes the mean of"
+    )
     rescaled: Annotated[bool, MAKING] = Field(False, description="sums are brought to the length that codes have")
     single: Annotated[bool, MAKING] = Field(
         False, description="instead of sums, means of codes of the very class that is asked for: what no arithmetic gives"
@@ -57,22 +58,23 @@ class CodeArithmetic(Adversarial[Settings]):
     @property
     def attributes(self) -> tuple[tuple[str, ...], ...]:
         """The values of each attribute that the classes combine; () where they do not, or not in order."""
-        parts = [name.split("+") for name in self.data.classes]
+        parts = [name.split(".") for name in self.data.classes]
         values = tuple(tuple(dict.fromkeys(of)) for of in zip(*parts, strict=False))
         return values if parts == [list(of) for of in itertools.product(*values)] else ()
 
     def check(self) -> None:
         super().check()
-        if len(self.attributes) != 2:
-            raise UnfitData("needs classes of two attributes, named as in man+glasses, and all their combinations")
+        if len(self.attributes) != 2 or min(map(len, self.attributes)) < 2:
+            raise UnfitData("needs classes of two attributes, two values each at least, named as in man.glasses, all combined")
 
     def feed(self) -> Feed:
         return replace(super().feed(), labels=True)
 
     def outputs(self) -> tuple[Output, ...]:
         sums = Output("sums", None, self.domain, "Sums of codes", "class", len(self.data.classes))
-        title = "In each row: the codes' means A, B and C, the sum A - B + C, and six codes near it"
-        return *super().outputs(), sums, Output(PICTURE, None, self.domain, title, "class", len(self.data.classes), picture=True)
+        title = "In each row: the means A, B and C, the sum A - B + C, and six codes near it"
+        picture = Output("sums-picture", None, self.domain, title, "class", len(self.data.classes), picture=True)
+        return *super().outputs(), sums, *(() if self.settings.single else (picture,))
 
     def losses(self) -> tuple[Loss, ...]:
         return *super().losses(), Loss("classes", "Classifier")
@@ -118,7 +120,7 @@ class CodeArithmetic(Adversarial[Settings]):
         return pool[sure.topk(CHOSEN, 0).indices.T]
 
     def _code(self, chosen: torch.Tensor, asked: int, random: torch.Generator) -> torch.Tensor:
-        """The codes A, B, C and the last, from which an image of class `asked` is made: (4, code_size)."""
+        """A, B, C and A - B + C, the code of an image of class `asked`, (4, code_size); of `single` that code alone."""
         s, attributes = self.settings, self.attributes
         first, second = divmod(asked, len(attributes[1]))
         others = [_another(place, len(values), random) for place, values in zip((first, second), attributes, strict=True)]
@@ -130,7 +132,7 @@ class CodeArithmetic(Adversarial[Settings]):
         z = means[0] if s.single else means[0] - means[1] + means[2]
         if s.rescaled:
             z = z * (s.code_size / 3) ** 0.5 / z.norm()  # a number of U(-1, 1) has the variance 1/3
-        return torch.stack([*(means * 3)[:3], z])
+        return torch.stack([z] if s.single else [*means, z])
 
     def _row(self, chosen: torch.Tensor, asked: int, random: torch.Generator) -> torch.Tensor:
         """Codes of a row of the picture: (ACROSS, code_size)."""

@@ -2,14 +2,14 @@
 
 The game is non-saturating. D judges a point, or
 
-- packed: `together` points at once, all real or all made (Lin et al., arXiv:1712.04086, section 3): equal points betray G;
+- packed: `together` points at once, all real or all made (Lin et al., arXiv:1712.04086, section 3): equal points give G away;
 - with minibatch discrimination: a point, and how near it is to the others of its batch (Salimans et al., arXiv:1606.03498,
   section 3.2);
 - unrolled: G goes down its loss against the D that there will be after some more steps of D, through which its gradients flow
   (Metz et al., arXiv:1611.02163, section 2.3). D itself makes one step.
 
 DEVIATION(points-networks): perceptrons of two hidden layers of 64 units and Adam for all; the papers' toy networks are wider.
-DEVIATION(points-uneven): G learns at twice D's rate, so that the plain game collapses at this size.
+DEVIATION(points-uneven): G learns at twice D's rate, chosen so that the plain game collapses at this size.
 DEVIATION(points-unrolled): D's further steps are plain gradient steps, on the step's real points and new made ones; the rate is a
 choice of ours.
 """
@@ -17,11 +17,10 @@ choice of ours.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 
 from pydantic import Field, model_validator
 
-from ganrepro.data.spots import SPOT, places
+from ganrepro.data.spots import HALF, SHOWS, SPOT
 from ganrepro.errors import UnfitData
 from ganrepro.lazy import torch
 from ganrepro.methods.base import Adam, Batch, Feed, Loss, Normal, Player, Players, Random
@@ -32,7 +31,7 @@ from ganrepro.schema.fields import Count, CountOfTwo, CountOrZero, Few, Pixels, 
 
 
 class Settings(AdamSettings):
-    """Choices of ours, at which a training takes seconds."""
+    """Choices of ours, at which a training takes half a minute. The pictures only show points: networks see two numbers each."""
 
     load_pixels: Pixels = Field(16, description="images are read at this size")
     crop_pixels: Pixels = Field(16, description="the same: no jitter")
@@ -43,7 +42,7 @@ class Settings(AdamSettings):
     width: Width = Field(64, description="units of the hidden layers")
     learning_rate: Positive = Field(0.001, description="of G")
     discriminator_learning_rate: Positive = Field(0.0005, description="of D")
-    together: Few = Field(1, description="points that D judges at once (packing)")
+    together: Few = Field(1, description="packing: so many points that D judges as one input, all real or all made")
     minibatch_discrimination: bool = Field(False, description="D sees how near a point is to the others of its batch")
     unrolled: CountOrZero = Field(0, description="further steps of D that G looks ahead")
     unrolled_rate: Positive = Field(0.02, description="learning rate of these")
@@ -63,8 +62,8 @@ class PointsGAN(FromNoise[Settings]):
 
     def check(self) -> None:
         super().check()
-        if self.shape[0] != 1:
-            raise UnfitData("needs grey pictures of one spot each, as `ring` and `grid` have; these have colours")
+        if self.data.domains[self.domain].attributes != SHOWS:
+            raise UnfitData("needs pictures that show a point as a spot, as the datasets ring and grid")
 
     def feed(self) -> Feed:
         s = self.settings
@@ -94,20 +93,22 @@ class PointsGAN(FromNoise[Settings]):
     def step(self, players: Players, batch: Batch) -> dict[str, torch.Tensor]:
         s, judge, make = self.settings, players.networks["discriminator"], players.networks["generator"]
         real = points_of(batch.images[self.domain])
-        players.turn("generator")
-        fake = make(batch.noise["z"])
         players.turn("discriminator")
-        terms = _game(judge, real, fake.detach())
+        terms = _game(judge, real, make(batch.noise["z"]))
         losses = players.update("discriminator", dict.fromkeys(terms, 1.0), terms)
         players.turn("generator")
         weights = {name: weight.detach().requires_grad_() for name, weight in judge.named_parameters()}
-        ahead = partial(torch.func.functional_call, judge)
+
+        def ahead(points: torch.Tensor) -> torch.Tensor:
+            said: torch.Tensor = torch.func.functional_call(judge, weights, (points,))
+            return said
+
         for further in range(s.unrolled):
-            terms = _game(partial(_with, ahead, weights), real, make(batch.noise["ahead"][:, further]))
+            terms = _game(ahead, real, make(batch.noise["ahead"][:, further]))
             total = torch.stack([term.mean() for term in terms.values()]).sum()
             slopes = torch.autograd.grad(total, list(weights.values()), create_graph=True)
             weights = {name: weights[name] - s.unrolled_rate * slope for name, slope in zip(weights, slopes, strict=True)}
-        term = LOSSES["non-saturating"].generator(_with(ahead, weights, make(batch.noise["g"])))
+        term = LOSSES["non-saturating"].generator(ahead(make(batch.noise["g"])))
         return losses | players.update("generator", {"generator": 1.0}, {"generator": term})
 
     def generate(
@@ -122,20 +123,21 @@ def _game(judge: Callable[[torch.Tensor], torch.Tensor], real: torch.Tensor, fak
     return {"real": loss.real(judge(real)), "fake": loss.fake(judge(fake))}
 
 
-def _with(ahead: Callable[..., torch.Tensor], weights: Mapping[str, torch.Tensor], points: torch.Tensor) -> torch.Tensor:
-    """What a network says with other weights."""
-    return ahead(weights, (points,))
-
-
 def points_of(images: torch.Tensor) -> torch.Tensor:
-    """The centre of mass of each picture: (n, 1, side, side) in [-1, 1] -> (n, 2)."""
-    light, at = (images[:, 0] + 1) / 2, torch.tensor(places(images.shape[-1]), dtype=images.dtype, device=images.device)
-    along, down = ((light.sum(axis)).clamp_min(1e-6) for axis in (1, 2))  # of a black picture: somewhere
-    return torch.stack([(along * at).sum(1) / along.sum(1), (down * at).sum(1) / down.sum(1)], 1)
+    """Where spots lie, their centres of mass: (n, 1, side, side) in [-1, 1] -> (n, 2)."""
+    light, at = (images[:, 0] + 1) / 2, _places(images)
+    sums = [light.sum(axis) for axis in (1, 2)]
+    return torch.stack([(of * at).sum(1) / of.sum(1).clamp_min(1e-6) for of in sums], 1)  # of a black picture: the middle
 
 
 def pictures_of(points: torch.Tensor, side: int) -> torch.Tensor:
     """Points (n, 2) as spots, (n, 1, side, side) in [-1, 1]; black where a point lies outside."""
-    at = torch.tensor(places(side), dtype=points.dtype, device=points.device)
-    near = (-(((at - points[:, :, None]) / ((at[1] - at[0]) * SPOT)) ** 2) / 2).exp()  # (n, 2, side)
+    at = _places(points.new_empty(side))
+    near = (-(((at - points[:, :, None]) * (side / (2 * HALF * SPOT))) ** 2) / 2).exp()  # (n, 2, side)
     return 2 * (near[:, 1, :, None] * near[:, 0, None, :])[:, None] - 1
+
+
+def _places(like: torch.Tensor) -> torch.Tensor:
+    """Where the pixels of a line or column lie, `data.spots.places`, made on the device: a recorded step copies nothing to it."""
+    side = like.shape[-1]
+    return (torch.arange(side, dtype=like.dtype, device=like.device) + 0.5) * (2 * HALF / side) - HALF

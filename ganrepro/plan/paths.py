@@ -246,6 +246,12 @@ def find_run(params: Params, study: str, row: str, seed: int) -> Run:
     return Run(params, study_of_run, row, seed)
 
 
+def first_of_each(params: Params, study: Study) -> dict[str, str]:
+    """Of every row the first one of its study that has the same trainings: itself, unless they differ in what is made alone."""
+    first: dict[str, str] = {}
+    return {row: first.setdefault(Run(params, study, row, seeds_of(study, row)[0]).key, row) for row in study.rows}
+
+
 def trained(params: Params, study: Study) -> list[Run]:
     """Every training of a study; a row of somebody else's weights once, whatever the number of seeds."""
     return [Run(params, study, row, seed) for row in study.rows for seed in seeds_of(study, row)]

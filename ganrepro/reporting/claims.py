@@ -27,9 +27,10 @@ RULE = (
     "claim says so. It is **reproduced** where the difference lies above the margin (0 where none is named) and "
     "**contradicted** where it lies below, in either case only if that could not be chance: trainings and test images are "
     "both taken as drawn at random (Student's t over the trainings, joined with a bootstrap over images that both rows "
-    "share; of a Fréchet distance, a jackknife of each row), and Holm's correction keeps one wrong verdict in all the "
-    "claims of a study below one in twenty. There is **no such difference** here where, by the same rule, it is smaller "
-    "than half of the paper's (than 0.02 where the paper prints none). Otherwise it is **undecided**. It is **not judged** "
+    "share; of a Fréchet distance, a jackknife of each row; rows that use the same trainings are paired by them), and Holm's "
+    "correction keeps one wrong verdict in all the claims of a study below one in twenty. There is **no such difference** here "
+    "where, by the same rule, it is smaller than half of the paper's "
+    "(than 0.02 where the paper prints none). Otherwise it is **undecided**. It is **not judged** "
     "with fewer than three trainings of each row, where a row has not learned (unless the paper reports it as a failure), "
     "where the network that reads the images failed its gate, or where a class occurs in too few test images. The interval "
     "printed is of the one difference alone. How often the rule errs, and what it can see: docs/verdicts.md."
@@ -105,7 +106,8 @@ def judged(results: Results) -> list[dict[str, Any]]:
 
 def _question(results: Results, claim: ClaimSettings) -> Question:
     better, than = (results.estimates[claim.output, row][claim.score] for row in _higher_first(claim))
-    measured, paper, score = difference(better, than), published(results.study, claim), SCORES[claim.score]
+    measured = difference(better, than, results.same_trainings(claim.better, claim.than))
+    paper, score = published(results.study, claim), SCORES[claim.score]
     # a distance has no scale that the paper's shares: its networks, images and sizes are others
     bounded = score.low is not None and score.high is not None
     least = None if not bounded else LEAST if paper is None else abs(paper) / 2

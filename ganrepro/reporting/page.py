@@ -276,7 +276,7 @@ KERNELS = {
 
 def footer(params: Params, results: Results) -> dict[str, str]:
     """What the report was made from; the key decides whether it is still current."""
-    study, timing = results.study, list(results.timing.values())
+    study, timing = results.study, [of for (row, _), of in results.timing.items() if results.first[row] == row]
     rows = {name: [row.method.name, row.settings.model_dump()] for name, row in study.rows.items()}
     reader = params.readers[study.reader].model_dump() if study.reader else None
     used = [study.name, rows, study.seeds, params.datasets[study.dataset].model_dump(), reader]

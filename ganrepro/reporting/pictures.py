@@ -87,7 +87,7 @@ def over_training(results: Results) -> Image.Image:
     """The same four samples of every row after epochs 1, 2, 4, 8 and so on, and at the end, from left to right."""
     lines: dict[str, list[Path]] = {}
     (output,) = sampled(results.study)
-    for row in (r for r, settings in results.study.rows.items() if output in settings.method.outputs()):
+    for row in _apart(results, output):
         lines[title(results, row)] = [file for place in _moments(results, row) for file in _files(place / output.name, 4)]
     return _strips(lines)
 
@@ -138,7 +138,7 @@ def neighbours(results: Results) -> Image.Image:
     side = results.study.size
     known = np.stack([_levels(file, mode, side) for file in files])
     squares, lines = np.square(known).sum(1), dict[str, list[Path]]()
-    for row in (r for r, settings in results.study.rows.items() if output in settings.method.outputs()):
+    for row in _apart(results, output):
         generated = _files(_folder(results, row) / output.name)
         lines[title(results, row)] = generated
         nearest = [files[int((squares - 2 * known @ _levels(file, mode, side)).argmin())] for file in generated]
@@ -203,6 +203,12 @@ def samples(results: Results, row: str, seed: int, images: int = 6) -> Image.Ima
         for x, path in enumerate(line):
             canvas.paste(square(path, side), (x * side, y * side))
     return canvas
+
+
+def _apart(results: Results, output: Output) -> list[str]:
+    """Rows that make an output, each training once."""
+    rows = results.study.rows.items()
+    return [row for row, settings in rows if output in settings.method.outputs() and results.first[row] == row]
 
 
 def _folder(results: Results, row: str) -> Path:

@@ -39,10 +39,11 @@ class Results:
     each class of pixels the `value` of the measure's headline.    curves: for each epoch that was looked back at, the last
     included, the headline's `value`. more[output, row, measure]: what else a measure knows, of the first seed.
     estimates[output, row][score]: of each training and of images drawn again.  by_image[output, row]: the score that ranks
-    single images, mean over seeds, (images,).   losses: one line per row, seed and epoch.    timing: by (row, seed).    pace:
-    seconds that an image took to be made, by (row, seed).   versions: of the libraries that each training ran with, by (row,
-    seed).  collapsed[output, row]: which trainings collapsed, by the rule in params.yaml.  failed: why a row cannot have learned,
-    by what its losses tell; rows that can are left out.  manifest: the dataset's.    images: folder of images by (row, seed).
+    single images, mean over seeds, (images,).   losses: one line per training and epoch.    timing: by (row, seed).    first: of
+    each row the first that uses the same trainings.    pace: seconds that an image took to be made, by (row, seed).    versions:
+    of the libraries that each training ran with, by (row, seed).  collapsed[output, row]: which trainings collapsed, by the rule
+    in params.yaml.  failed: why a row cannot have learned, by what its losses tell; rows that can are left out.  manifest: the
+    dataset's.    images: folder of images by (row, seed).
     gate: how well the reader reads real test images; None where none reads.    reader: what it is called.
     """
 
@@ -57,6 +58,7 @@ class Results:
     by_image: dict[tuple[str, str], np.ndarray]
     losses: pd.DataFrame
     timing: dict[tuple[str, int], dict[str, Any]]
+    first: dict[str, str]
     pace: dict[tuple[str, int], float]
     versions: dict[tuple[str, int], dict[str, str]]
     collapsed: dict[tuple[str, str], list[bool]]
@@ -65,6 +67,10 @@ class Results:
     images: dict[tuple[str, int], Path]
     gate: Gate | None
     reader: str
+
+    def same_trainings(self, row: str, other: str) -> bool:
+        """Whether two rows use the same trainings, and differ in what is made with them."""
+        return row in self.first and self.first[row] == self.first.get(other)
 
     @property
     def measures(self) -> dict[str, list[Measure]]:
@@ -153,6 +159,7 @@ def collect(params: Params, study: Study) -> Results:
             raise UserError(f"{run.folder / 'history.csv'}: damaged (not one line for each epoch); {_again(run.folder)}")
         losses += [{"row": run.row, "seed": run.seed} | row for row in rows]
     scores += _pool(study, counts, valued, more)
+    first = paths.first_of_each(params, study)
     estimates_of = {at: _estimates(by_measure) for at, by_measure in counts.items()}
     for at, by_score in valued.items():
         for score, pairs in by_score.items():
@@ -172,8 +179,9 @@ def collect(params: Params, study: Study) -> Results:
         more=more,
         estimates=estimates_of,
         by_image={at: by for at, by_measure in counts.items() if (by := _by_image(by_measure)) is not None},
-        losses=pd.DataFrame(losses),
+        losses=pd.DataFrame([line for line in losses if first[str(line["row"])] == line["row"]]),
         timing=timing,
+        first=first,
         pace=pace,
         versions=versions,
         collapsed=collapsed_trainings(params, study, table),

@@ -75,7 +75,7 @@ def of_differences(results: Results, table: TableSettings) -> str:
             if score not in own:
                 cells.append("–")
                 continue
-            measured = difference(own[score], base[score])
+            measured = difference(own[score], base[score], results.same_trainings(row, str(table.against)))
             about = reach(measured)
             bounds = f" <sub>{measured.mean - about:+.3f} to {measured.mean + about:+.3f}</sub>" if math.isfinite(about) else ""
             cells.append(f"**{measured.mean:+.3f}**{bounds}")

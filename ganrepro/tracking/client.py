@@ -25,6 +25,7 @@ from ganrepro.version import __version__
 KEY, PARENT, MODEL = "ganrepro.key", "mlflow.parentRunId", "ganrepro.model"
 NOTE = "mlflow.note.content"
 COLOUR, PLACE = "mlflow.runColor", "ganrepro.place"  # of a run in charts (MLflow's own name for it), and in the table
+OURS = "ganrepro.colour"  # the colour that a run was given last
 VIEW = "mlflow.sharedViewState."  # a saved view of an experiment's table (MLflow's page keeps them so; tried with 3.17)
 # that it is of trainings, not of language models; which view opens is up to the page's own switch (MLflow 3.17)
 KIND = {"mlflow.experimentKind": "custom_model_development"}
@@ -128,8 +129,11 @@ class Tracker:
             return
         with self._surviving():
             known = self._client.get_run(self._run).data.tags
-            for tag, value in ((COLOUR, colour), (PLACE, place)):
-                if tag not in known:  # a colour that somebody chose in MLflow's page stays theirs
+            wanted = {PLACE: place, OURS: colour}
+            if known.get(COLOUR) == known.get(OURS):  # one that somebody chose in MLflow's page stays theirs
+                wanted[COLOUR] = colour
+            for tag, value in wanted.items():
+                if known.get(tag) != value:
                     self._client.set_tag(self._run, tag, value)
 
     def artifact(self, path: Path) -> None:
@@ -152,11 +156,13 @@ class Tracker:
             return bool(self._client.get_run(self._run).data.tags.get(MODEL) == key)
         return True
 
-    def model(self, name: str, folder: Path, code: Path, example: Any, description: str, key: str, dataset: DatasetName) -> None:
+    def model(
+        self, name: str, folder: Path, code: Path, example: Any, description: str, key: str, output: str, dataset: DatasetName
+    ) -> None:
         """An exported generator as an MLflow model of this run's parent, where it has one, and an output of this run.
 
         name: as MLflow lists it.  code: file that defines the model; it finds the folder as artifact 'folder'.  example: two
-        images, an array.  dataset: that the run's scores are of; the model's page shows both.
+        images, an array.  output, dataset: what it makes, and of which data; its page shows the scores of that.
         """
         if self._client is None:
             return
@@ -180,7 +186,7 @@ class Tracker:
                     metadata={"description": description, "made_by": f"ganrepro {__version__}"},
                 )  # fmt: skip
             for score, value in self._client.get_run(self._run).data.metrics.items():
-                if "/" in score:
+                if score.endswith(f"/{output}"):
                     of = {"dataset_name": dataset.name, "dataset_digest": dataset.digest[:DIGEST], "model_id": logged.model_id}
                     self._client.log_metric(self._run, score, value, step=0, **of)
             if self._parent is not None:

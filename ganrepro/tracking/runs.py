@@ -29,7 +29,9 @@ def start_run(run: paths.Run) -> client.Tracker:
     parent = start_row(run)
     settings = _settings(run.method, run.study.dataset) | {"seed": run.seed}
     title = f"{run.study.rows[run.row].title}, seed {run.seed}"
-    return client.start(experiment(run), title, run.folder.name, settings, tags, parent, dataset_of(run), note(run.study))
+    return client.start(
+        experiment(run), title, run.folder.name + _making(run), settings, tags, parent, dataset_of(run), note(run.study)
+    )
 
 
 def start_row(run: paths.Run) -> client.Tracker:
@@ -38,8 +40,13 @@ def start_row(run: paths.Run) -> client.Tracker:
     tags = {"study": run.study.name, "row": run.row, "rule": "report", "mlflow.source.name": "pipeline.report"}
     tags |= {"mlflow.source.git.commit": git_commit(), "data.key": datasets.dataset_key(run.params, run.study.dataset)}
     settings = _settings(run.method, run.study.dataset)
-    title, key = run.study.rows[run.row].title, f"{run.row}-{key_of(spec)}"
+    title, key = run.study.rows[run.row].title, f"{run.row}-{key_of(spec)}{_making(run)}"
     return client.start(experiment(run), title, key, settings, tags, dataset=dataset_of(run), note=note(run.study))
+
+
+def _making(run: paths.Run) -> str:
+    """Part of a key: settings that shape what is made and no training, where a row has any."""
+    return f"-{key_of(run.making)}" if run.making else ""
 
 
 def dataset_of(run: paths.Run) -> client.DatasetName:

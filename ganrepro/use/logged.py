@@ -41,7 +41,9 @@ def _log(run: paths.Run, tracker: client.Tracker, most: float) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "generator"
         export.to_folder(model, folder)
-        tracker.model(model.title, folder, SERVED, example(model), description(model), run.key, dataset_of(run))
+        tracker.model(
+            model.title, folder, SERVED, example(model), description(model), run.key, run.outputs[0].name, dataset_of(run)
+        )
 
 
 def example(model: Translator) -> np.ndarray:

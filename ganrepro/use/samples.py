@@ -77,7 +77,7 @@ class Sampler:
     @property
     def _output(self) -> Output:
         """What it makes: by the class that is asked for, where it can."""
-        outputs = [output for output in self.method.outputs() if output.source is None and not output.picture]
+        outputs = sampled(self.method)
         return next((output for output in outputs if output.asked == "class"), outputs[0])
 
     def __call__(self, count: int, seed: int = 0, label: int | None = None) -> Iterator[Image.Image]:
@@ -109,8 +109,12 @@ def of_row(run: paths.Run, name: str) -> Sampler:
     """The generator of a trained row."""
     weights = weights_of(run)
     networks = load_networks(run.method, weights, run.seed, torch.device("cpu"))
-    outputs = [output for output in run.outputs if output.source is None and not output.picture]
-    return Sampler(name, run.method, networks, run.study.rows[run.row].title, known_of(run, reversed(outputs)))
+    return Sampler(name, run.method, networks, run.study.rows[run.row].title, known_of(run, reversed(sampled(run.method))))
+
+
+def sampled(method: Method[Any]) -> list[Output]:
+    """What a method makes of random codes as they are; what it computes of several codes is for reports alone."""
+    return [output for output in method.outputs() if output.source is None and output.name.startswith("samples")]
 
 
 def read_folder(folder: Path) -> Sampler:

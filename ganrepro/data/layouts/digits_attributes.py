@@ -1,4 +1,4 @@
-"""Drawn digits whose classes combine two attributes: which digit it is, light on dark or dark on light, with a frame or plain."""
+"""Drawn digits whose classes combine two attributes: which digit it is, light on dark or dark on light, plain or with a frame."""
 
 from __future__ import annotations
 
@@ -24,10 +24,12 @@ def items(place: Place) -> Iterator[Item]:
 
 
 def _read(number: int, margin: int, attributes: Sequence[str]) -> Picture:
-    of = {"digit": number % 10, "frame": number // 10 % 2, "ink": number // 20 % 2 if "ink" in attributes else 0}
-    image = padded(draw(number), margin)
-    if of["frame"]:
-        ImageDraw.Draw(image).rectangle((0, 0, *(side - 1 for side in image.size)), outline=LEVEL, width=FRAME)
     first, second = attributes
-    inked = ImageOps.invert(image) if of["ink"] else image
-    return Picture({"b": inked}, image_class=of[first] * VALUES[second] + of[second])
+    number, image_class = divmod(number, VALUES[first] * VALUES[second])
+    of = dict(zip(attributes, divmod(image_class, VALUES[second]), strict=True))
+    if "digit" not in of:  # each digit in turn
+        number, of["digit"] = divmod(number, VALUES["digit"])
+    image = padded(draw(10 * number + of["digit"]), margin)  # whose digit is the last figure of its number
+    if of.get("frame"):
+        ImageDraw.Draw(image).rectangle((0, 0, *(side - 1 for side in image.size)), outline=LEVEL, width=FRAME)
+    return Picture({"b": ImageOps.invert(image) if of.get("ink") else image}, image_class=image_class)

@@ -1,7 +1,7 @@
 """Points near the places of a ring or a grid, drawn as spots (ganrepro/data/spots.py); the place is the class.
 
-The smallest data on which a generator collapses visibly: eight Gaussians on a ring (Metz et al., arXiv:1611.02163, section 3.1),
-twenty-five on a grid (Lin et al., arXiv:1712.04086, section 4.1). Theirs are narrower than what a picture of 16 pixels shows.
+The smallest data on which a generator collapses visibly: eight Gaussians on a ring (Metz et al., arXiv:1611.02163),
+twenty-five on a grid (Lin et al., arXiv:1712.04086). Theirs are narrower than what a picture of 16 pixels shows.
 """
 
 from __future__ import annotations

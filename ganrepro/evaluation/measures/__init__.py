@@ -22,6 +22,7 @@ NAMES = (
     "variety",
     "classifier_distance",
     "class_coverage",
+    "places_hit",
     "novelty",
     "class_asked",
     "class_of_code",
