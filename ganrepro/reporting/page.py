@@ -13,6 +13,7 @@ from typing import Any
 
 from ganrepro import provenance
 from ganrepro.data.images import write_png
+from ganrepro.data.spots import SHOWS
 from ganrepro.evaluation.intervals import FEWEST_IMAGES, REPLICATES
 from ganrepro.evaluation.measures import MEASURES, left_out
 from ganrepro.methods.base import Feed, epochs
@@ -206,6 +207,7 @@ def _figures(params: Params, results: Results) -> Context:
             f"{plain(title(results, row))}, {' and '.join(o.title for o in outputs)}"
             for row, outputs in moments(params, results.study).items()
         ),
+        "clouds": any(results.study.data.domains[output.target].attributes == SHOWS for output in sampled(results.study)),
         "above": f"{results.study.limits.above:g}",
         "classes": f"{100 * results.study.limits.classes:g} %",
     }

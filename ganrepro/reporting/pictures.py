@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ganrepro.data.images import read_rgb, resize
 from ganrepro.data.spec import Size
+from ganrepro.data.spots import SHOWS
 from ganrepro.methods.outputs import Output
 from ganrepro.plan import datasets
 from ganrepro.reporting.current import copied, moments, renderings, sampled, shown
@@ -20,6 +21,7 @@ from ganrepro.settings import ALL, REFERENCE_ROWS, TableSettings
 
 SIDE = 44  # pixels of a small image in a picture
 ACROSS, LABEL = 10, 150  # small images in a line; pixels for its name
+CLOUD = 400  # points of a picture that shows many
 
 
 def grid(results: Results, table: TableSettings) -> Image.Image:
@@ -84,12 +86,31 @@ def picture(results: Results, row: str, output: Output) -> Image.Image:
 
 
 def over_training(results: Results) -> Image.Image:
-    """The same four samples of every row after epochs 1, 2, 4, 8 and so on, and at the end, from left to right."""
+    """The same four samples of every row after epochs 1, 2, 4, 8 and so on, and at the end, from left to right.
+
+    Where samples show a point each, all of them on one picture.
+    """
     lines: dict[str, list[Path]] = {}
     (output,) = sampled(results.study)
+    if results.study.data.domains[output.target].attributes == SHOWS:
+        return _clouds(results, output)
     for row in _apart(results, output):
         lines[title(results, row)] = [file for place in _moments(results, row) for file in _files(place / output.name, 4)]
     return _strips(lines)
+
+
+def _clouds(results: Results, output: Output) -> Image.Image:
+    """Many points of every row in one picture for each moment of its training, beside real ones: where all are in one place."""
+
+    def cloud(folder: Path) -> Image.Image:
+        points = [np.asarray(read_rgb(file)) for file in _files(folder / output.name, CLOUD)]
+        return Image.fromarray(np.max(points, 0))
+
+    rows = _apart(results, output)
+    places, real = {row: _moments(results, row) for row in rows}, cloud(results.images["ground-truth", 0])
+    epochs = [f"Epoch {place.name.removeprefix('epoch-')}" for place in max(places.values(), key=len)[:-1]]
+    lines = [[worded(title(results, row), 96), *map(cloud, places[row]), real] for row in rows]
+    return sheet(["", *epochs, "End", "Real"], lines, 96)
 
 
 def moments_of(results: Results) -> Image.Image:
