@@ -66,7 +66,7 @@ FILES = {
     },
 }
 
-NOISY = {"code_arithmetic": "digits-frame", "points_gan": "ring"}  # data of methods from noise that no other data suit
+NOISY = {"code_arithmetic": "digits-attributes", "points_gan": "spots"}  # data of methods from noise that no other data suit
 
 
 def parameters(sizes: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
