@@ -1,9 +1,13 @@
 """The book of docs/: pages that are made from the code are current, and nothing that is not there is promised."""
 
 import contextlib
+import importlib.util
 import io
 import json
 import re
+import shlex
+import subprocess
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,7 +18,7 @@ from scipy import stats
 from ganrepro import settings
 from ganrepro.evaluation.measures import SCORES
 from ganrepro.reporting import gallery, learned, published, seeds
-from ganrepro.use import reference
+from ganrepro.use import cli, reference
 from pipeline import claims
 
 
@@ -156,3 +160,58 @@ def test_a_page_of_the_course_says_what_is_kept_in_it(page, monkeypatch):
 def test_every_page_of_the_course_is_listed():
     listed = (ROOT / "docs" / "course.md").read_text(encoding="utf-8")
     assert len(COURSE) == 7 and all(f"(course/{page.name})" in listed and f"\ncourse/{page.stem}\n" in listed for page in COURSE)
+
+
+# --- commands that pages print ------------------------------------------------------------------------
+
+PRINTED = [Path("README.md"), Path("CONTRIBUTING.md"), *sorted(Path("docs").glob("*.md"))]
+# What is no command of this project, or begins with what another one left
+OTHERS = {". .venv/bin/activate", "mlflow ui", "pre-commit install", "python study.zip --jobs 4"}
+
+# of lines that the page adds to params.yaml
+EXAMPLES = {f"reports/{name}.md" for name in ("NAME", "sketches_report", "paired_lsgan", "mine_report")}
+
+
+def printed():
+    """Every line of a block of shell on a page, without its comment."""
+    for page in PRINTED:
+        for block in re.findall(r"```sh\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.S):
+            for line in block.splitlines():
+                words = shlex.split(line, comments=True)
+                if words:
+                    yield page, words
+
+
+def test_every_command_on_a_page_is_one(capsys):
+    """As it is printed: what the command line reads, a target of make, a module, a report that DVC makes."""
+    makes = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
+    reports, parser = settings.load(ROOT / "params.yaml").reports, cli.parser()
+    for page, (*words,) in printed():
+        while "=" in words[0]:  # environment
+            words.pop(0)
+        program, *rest = words
+        where = f"{page}: {shlex.join(words)}"
+        if " ".join(words) in OTHERS or program == "snakemake":
+            continue
+        if program == "ganrepro":
+            try:
+                parser.parse_args(rest)
+            except SystemExit:
+                pytest.fail(f"{where}\n{capsys.readouterr().err}")
+        elif program == "make":
+            assert rest[0] in makes, where
+        elif program == "dvc":
+            assert rest[0] == "repro" and rest[1].removeprefix("report@") in reports, where
+        else:
+            assert (program, rest[0]) == ("python", "-m") and importlib.util.find_spec(rest[1]), where
+
+
+@pytest.mark.slow
+def test_what_pages_ask_snakemake_for_can_be_made():
+    """All of it in one dry run, in sentences too."""
+    texts = [(ROOT / page).read_text(encoding="utf-8") for page in PRINTED]
+    targets = {target for text in texts for target in re.findall(r"snakemake [^`\n]*?(reports/[\w./-]+)", text)} - EXAMPLES
+    assert {"reports/cyclegan_ablation.md", "reports/survey.md"} < targets
+    command = ["snakemake", "-n", "--quiet", "all", "--", *sorted(targets)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
