@@ -50,7 +50,7 @@ FOUND = "FOUND "  # begins a line that a section found
 # What tells kinds of methods apart whose steps are recorded otherwise
 KINDS = (
     *("penalty", "generator_norm", "minibatch_discrimination", "clip", "historical_averaging", "feature_matching"),
-    *("stale_discriminator", "optimiser", "generator", "bottleneck_norm"),
+    *("stale_discriminator", "optimiser", "generator", "bottleneck_norm", "unrolled", "together"),
 )
 
 
