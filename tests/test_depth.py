@@ -156,7 +156,7 @@ def test_any_depth_and_channels_train_score_translate_and_export(tmp_path, monke
     assert translated.shape == (24, 24, b[0]) and translated.dtype == (np.uint16 if a[1] == np.uint16 else np.uint8)
     if kind == np.uint16:  # finer than what it is given
         assert load("s/l1").translates().levels(np.zeros((16, 16, a[0]), np.uint8)).dtype == np.uint16
-    shown = np.asarray(square(made[0], 16)).astype(float)
+    shown = np.asarray(square(made[0], 16).convert("RGB")).astype(float)
     wanted = levels.astype(float) / np.iinfo(kind).max * 255
     assert b[0] == 4 or np.abs(shown - wanted).max() < 2  # as pages show it
     cli.main(["export", "s/l1", "--out", "exported"])

@@ -499,7 +499,8 @@ def test_noise_needs_digits_and_translation_two_domains(raw):
     raw["studies"]["digits-losses"]["dataset"] = "streets"
     raw["studies"]["digits-conditions"]["dataset"] = "streets"
     told = (
-        r"digits-conditions.dataset: 'streets' does not suit .*cgan \(conditional_gan\), which needs the classes.*digits, mnist"
+        r"digits-conditions.dataset: 'streets' does not suit .*cgan \(conditional_gan\), which needs the classes.*"
+        r"digits, digits-frame.*mnist"
     )
     with pytest.raises(settings.ConfigError, match=told):
         parsed(raw)

@@ -50,7 +50,7 @@ def images(method, count=5, window=None, device=CPU):
         shape = (count, method.settings.load_pixels, method.settings.load_pixels, 3)
         return torch.randint(0, 256, shape, generator=torch.Generator().manual_seed(seed)).byte()
 
-    labels = {"b": torch.arange(count) % 10} if method.feed().labels or method.feed().few else None
+    labels = {"b": torch.arange(count) % len(method.data.classes)} if method.feed().labels or method.feed().few else None
     sources = {"a": draw(1), "b": draw(2)}
     feed = method.feed()
     of = {domain: sources[domain][..., : method.data.channels(domain)] for domain in feed.domains}
@@ -205,7 +205,9 @@ def test_a_streamed_dataset_gives_the_same_images(start):
 
 @pytest.mark.parametrize(("study", "row"), EXPERIMENTS)
 def test_one_step_moves_every_player_and_returns_exactly_its_losses(study, row):
-    changes = {"bottleneck_norm": False} if "bottleneck_norm" in PARAMS.studies[study].rows[row].settings.model_dump() else {}
+    values = PARAMS.studies[study].rows[row].settings.model_dump()
+    changes = {"bottleneck_norm": False} if "bottleneck_norm" in values else {}
+    changes |= {"together": 2} if values.get("together", 1) > 1 else {}  # of batches of two
     method = method_of(study, row, **changes)
     engine = begun(method)
     players = engine.players
