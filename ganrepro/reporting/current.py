@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from ganrepro.data import layouts
 from ganrepro.data.own import entry_of
+from ganrepro.data.spots import SHOWS
 from ganrepro.errors import SourceError
 from ganrepro.evaluation.readers import KINDS
 from ganrepro.methods.outputs import Output
@@ -54,6 +55,11 @@ def pictures(study: Study) -> list[tuple[str, Output]]:
 def sampled(study: Study) -> list[Output]:
     """Plain samples from noise."""
     return [output for output in study.outputs if output.source is None and not output.asked and not output.picture]
+
+
+def points(study: Study) -> bool:
+    """Whether plain samples show a point each, so that many of them fit on one picture."""
+    return any(study.data.domains[output.target].attributes == SHOWS for output in sampled(study))
 
 
 def moments(params: Params, study: Study) -> dict[str, list[Output]]:

@@ -13,14 +13,24 @@ from typing import Any
 
 from ganrepro import provenance
 from ganrepro.data.images import write_png
-from ganrepro.data.spots import SHOWS
 from ganrepro.evaluation.intervals import FEWEST_IMAGES, REPLICATES
 from ganrepro.evaluation.measures import MEASURES, left_out
 from ganrepro.methods.base import Feed, epochs
 from ganrepro.methods.outputs import Output
 from ganrepro.plan import paths
 from ganrepro.reporting import claims, pictures, plots, tables
-from ganrepro.reporting.current import compared, copied, deviations_of, figures, grids, moments, renderings, report_key, sampled
+from ganrepro.reporting.current import (
+    compared,
+    copied,
+    deviations_of,
+    figures,
+    grids,
+    moments,
+    points,
+    renderings,
+    report_key,
+    sampled,
+)
 from ganrepro.reporting.current import pictures as pictured
 from ganrepro.reporting.markdown import in_words, markdown, plain
 from ganrepro.reporting.results import (
@@ -207,7 +217,7 @@ def _figures(params: Params, results: Results) -> Context:
             f"{plain(title(results, row))}, {' and '.join(o.title for o in outputs)}"
             for row, outputs in moments(params, results.study).items()
         ),
-        "clouds": any(results.study.data.domains[output.target].attributes == SHOWS for output in sampled(results.study)),
+        "cloud": pictures.CLOUD if points(results.study) else 0,
         "above": f"{results.study.limits.above:g}",
         "classes": f"{100 * results.study.limits.classes:g} %",
     }

@@ -11,10 +11,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ganrepro.data.images import read_rgb, resize
 from ganrepro.data.spec import Size
-from ganrepro.data.spots import SHOWS
 from ganrepro.methods.outputs import Output
 from ganrepro.plan import datasets
-from ganrepro.reporting.current import copied, moments, renderings, sampled, shown
+from ganrepro.reporting.current import copied, moments, points, renderings, sampled, shown
 from ganrepro.reporting.results import Results, headline, segmented, title
 from ganrepro.reporting.sheet import INK, paper, sheet, square, worded
 from ganrepro.settings import ALL, REFERENCE_ROWS, TableSettings
@@ -92,7 +91,7 @@ def over_training(results: Results) -> Image.Image:
     """
     lines: dict[str, list[Path]] = {}
     (output,) = sampled(results.study)
-    if results.study.data.domains[output.target].attributes == SHOWS:
+    if points(results.study):
         return _clouds(results, output)
     for row in _apart(results, output):
         lines[title(results, row)] = [file for place in _moments(results, row) for file in _files(place / output.name, 4)]
@@ -103,14 +102,12 @@ def _clouds(results: Results, output: Output) -> Image.Image:
     """Many points of every row in one picture for each moment of its training, beside real ones: where all are in one place."""
 
     def cloud(folder: Path) -> Image.Image:
-        points = [np.asarray(read_rgb(file)) for file in _files(folder / output.name, CLOUD)]
-        return Image.fromarray(np.max(points, 0))
+        return Image.fromarray(np.max([np.asarray(read_rgb(file)) for file in _files(folder / output.name, CLOUD)], 0))
 
     rows = _apart(results, output)
     places, real = {row: _moments(results, row) for row in rows}, cloud(results.images["ground-truth", 0])
-    epochs = [f"Epoch {place.name.removeprefix('epoch-')}" for place in max(places.values(), key=len)[:-1]]
     lines = [[worded(title(results, row), 96), *map(cloud, places[row]), real] for row in rows]
-    return sheet(["", *epochs, "End", "Real"], lines, 96)
+    return sheet(["", *_named(max(places.values(), key=len)), "Real"], lines, 96)
 
 
 def moments_of(results: Results) -> Image.Image:
@@ -124,14 +121,18 @@ def moments_of(results: Results) -> Image.Image:
             for name in shown(results.manifest["names"]["test"][str(output.source)], max(1, 4 // len(rows))):
                 source = results.images[study.untouched, 0] / output.name / name
                 lines.append([source, *(place / output.name / name for place in places)])
-    epochs = [f"Epoch {place.name.removeprefix('epoch-')}" for place in longest[:-1]]
-    return sheet(["Input", *epochs, "End"], lines, 96)
+    return sheet(["Input", *_named(longest)], lines, 96)
 
 
 def _moments(results: Results, row: str) -> list[Path]:
     """Where the images of a row lie that were made over its training, the last ones at the end."""
     folder = _folder(results, row)
     return [*sorted(folder.glob("epoch-*"), key=lambda place: int(place.name.removeprefix("epoch-"))), folder]
+
+
+def _named(places: Sequence[Path]) -> list[str]:
+    """Titles of such moments."""
+    return [*(f"Epoch {place.name.removeprefix('epoch-')}" for place in places[:-1]), "End"]
 
 
 def nearest(results: Results) -> Image.Image:
