@@ -48,10 +48,10 @@ def judged(discriminator, shown, target):
 
 
 @pytest.mark.parametrize("name", ["simgan", "pix2pix_lsgan", "feature_gan"])
-@pytest.mark.parametrize("way", ["ab", "ba"])
-def test_a_step_of_one_way_equals_the_plain_formulas(name, way):
+@pytest.mark.parametrize(("way", "identity"), [("ab", 0.0), ("ba", 3.0)])
+def test_a_step_of_one_way_equals_the_plain_formulas(name, way, identity):
     """Discriminator first, on the present fake (the pool is empty yet), then the generator against what it has become; 2e-6."""
-    method = method_of(name, domains=[*way], learning_rate=1e-3, content_weight=7.0)
+    method = method_of(name, domains=[*way], learning_rate=1e-3, content_weight=7.0, identity_weight=identity)
     plain = players_of(method).networks
     engine = begun(method)
     engine.step()
@@ -72,8 +72,11 @@ def test_a_step_of_one_way_equals_the_plain_formulas(name, way):
         "feature_gan": lambda: (plain["features"](fake) - plain["features"](given)).abs().mean(),
     }[name]()
     stepped = engine.players.networks["d"]
-    compare_with_formulas(engine.players, plain, {(generator,): judged(stepped, seen(fake), 1) + 7 * content}, 1e-3)
+    same = (plain[generator](wanted) - wanted).abs().mean()
+    total = judged(stepped, seen(fake), 1) + 7 * content + identity * same
+    compare_with_formulas(engine.players, plain, {(generator,): total}, 1e-3)
     logged = dict(zip(engine.losses, engine.so_far()[0].tolist(), strict=True))
+    assert logged.get("identity") == (pytest.approx(same.item(), abs=1e-6) if identity else None)
     assert logged["content"] == pytest.approx(content.item(), abs=1e-6)
     assert method.feed().paired is (name == "pix2pix_lsgan")
 

@@ -58,14 +58,15 @@ def batch_of(method, count, seed=0):
 @pytest.mark.parametrize("kind", ["one-of-n", "binary"])
 def test_stargans_losses_are_the_papers_equations(kind):
     """Equations 1 to 6, written out with torch's own losses; tolerance: rounding (1e-5)."""
-    method = tiny(method_of("stargan", THREE), classification=kind, critic_steps=2)
+    method = tiny(method_of("stargan", THREE), classification=kind, critic_steps=2, identity_weight=4 * (kind == "binary"))
     players, batch, seen = caught(method), batch_of(method, 2), []
     make, judge = players.networks["generator"], players.networks["discriminator"]
     judge.register_forward_hook(lambda module, given, out: seen.append(given[0].detach()))
     torch.manual_seed(3)
     losses = method.step(players, batch)
     assert players.weights["discriminator"] == {"real": 1, "fake": 1, "domain_real": 1, "penalty": 10}
-    assert players.weights["generator"] == {"adversarial": 1, "domain_fake": 1, "reconstruction": 10}
+    weights = {"adversarial": 1, "domain_fake": 1, "reconstruction": 10} | ({"identity": 4} if kind == "binary" else {})
+    assert players.weights["generator"] == weights
     assert len(players.terms["discriminator"]) == 2 and len(players.terms["generator"]) == 1
 
     def classified(logits, classes):
@@ -96,6 +97,8 @@ def test_stargans_losses_are_the_papers_equations(kind):
     assert torch.allclose(terms["adversarial"], -of_fake.mean(), atol=1e-5)
     assert torch.allclose(terms["domain_fake"], classified(read_fake, wanted), atol=1e-5)
     assert torch.allclose(terms["reconstruction"], (back - real).abs().mean(), atol=1e-5)
+    same = make(real, functional.one_hot(own, 3).float())
+    assert kind != "binary" or torch.allclose(terms["identity"], (same - real).abs().mean(), atol=1e-5)
     assert {*losses} == {loss.name for loss in method.losses()}
 
 

@@ -1,9 +1,11 @@
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -278,17 +280,18 @@ def test_a_cycle_step_equals_the_plain_formulas(identity):
     assert not identity or logged["identity_a"] + logged["identity_b"] == pytest.approx(same.item(), abs=1e-6)
 
 
-@pytest.mark.parametrize("row", ["l1-cgan", "l1-gan"])
-def test_a_paired_step_equals_the_plain_formulas(row):
+@pytest.mark.parametrize(("row", "identity"), [("l1-cgan", {}), ("l1-gan", {}), ("l1-gan", {"identity": 5})])
+def test_a_paired_step_equals_the_plain_formulas(row, identity):
     """pix2pix: the discriminator first, then the generator against the discriminator it has become; 2e-6."""
-    method = method_of("streets-pairs", row, engine="plain", bottleneck_norm=False, learning_rate=1e-3)
+    terms = {"adversarial": 1, "l1": 100} | identity
+    method = method_of("streets-pairs", row, engine="plain", bottleneck_norm=False, learning_rate=1e-3, terms=terms)
     plain = players_of(method).networks
     engine = begun(method)
     engine.step(number(0, "noise"))
     batch = first_batch(method)
     a, b = batch["a"], batch["b"]
     reseed(0, "noise")  # the same dropout
-    fake = plain["g_ab"](a)
+    fake, same = plain["g_ab"](a), plain["g_ab"](b) if identity else b
 
     def judge(discriminator, shown, label):
         logits = discriminator(torch.cat([a, shown], 1) if row == "l1-cgan" else shown)
@@ -297,9 +300,9 @@ def test_a_paired_step_equals_the_plain_formulas(row):
     d = plain["d_b"]
     compare_with_formulas(engine.players, plain, {("d_b",): 0.5 * (judge(d, b, 1) + judge(d, fake.detach(), 0))}, 1e-3)
     stepped = engine.players.networks["d_b"]  # its weights moved before the generator's turn
-    loss = judge(stepped, fake, 1) + 100 * (fake - b).abs().mean()
+    loss = judge(stepped, fake, 1) + 100 * (fake - b).abs().mean() + 5 * (same - b).abs().mean()
     compare_with_formulas(engine.players, plain, {("g_ab",): loss}, 1e-3)
-    assert engine.losses == ["discriminator_real", "discriminator_fake", "adversarial", "l1"]
+    assert engine.losses == ["discriminator_real", "discriminator_fake", "adversarial", "l1", *identity]
 
 
 def test_photo_to_labels_is_the_same_method_with_the_sides_swapped():
@@ -348,14 +351,21 @@ def test_dropout_makes_passes_differ_and_seeds_make_them_repeat(tmp_path):
 
 def test_a_method_that_wants_what_the_data_has_not_says_so():
     method, classes = method_of("streets-pairs", "l1"), method_of("digits-conditions", "cgan")
+    depth = {"b": replace(LABELS_AND_PHOTOS.domains["b"], channels=1)}
+    grey = replace(LABELS_AND_PHOTOS, domains=LABELS_AND_PHOTOS.domains | depth)
+    same = "compares images of its target with themselves (identity loss), and the domains differ in channels"
     for one, data, told in (
+        (method.with_settings(terms={"l1": 100, "identity": 5}), grey, same),
+        (method_of("streets-tiny", "cyclegan", terms={"adversarial": 1, "identity": 5}), grey, same),
+        (method_of("streets-comparison", "simgan", identity_weight=5), grey, same),
         (method, UNPAIRED, "needs pairs, and the images of the dataset form none"),
         (method, classes.data, "translates between two domains; the dataset has b alone"),
         (classes, LABELS_AND_PHOTOS, "needs the classes of the images, and the dataset has none"),
         (method.with_settings(domains=["a", "c"]), UNPAIRED, "needs a domain 'c'; the dataset has a, b"),
     ):
-        with pytest.raises(UnfitData, match=told):
+        with pytest.raises(UnfitData, match=re.escape(told)):
             type(one)(one.settings, data).check()
+    type(method)(method.settings, grey).check()
 
 
 def test_discriminators_see_the_pool_not_the_latest_fake():

@@ -15,7 +15,6 @@ from typing import Literal
 
 from pydantic import Field
 
-from ganrepro.errors import UnfitData
 from ganrepro.lazy import torch
 from ganrepro.methods.base import Batch, Feed, Loss, Player, Players, Pool, Random
 from ganrepro.methods.outputs import Output
@@ -53,10 +52,9 @@ class CycleGAN(TranslationMethod[Settings]):
         adversarial = "adversarial" in self.settings.terms
         return Feed(self.both, pools={domain: Pool(pool, (domain,)) for domain in self.both} if adversarial else {})
 
-    def check(self) -> None:
-        super().check()
-        if "identity" in self.settings.terms and len({self.data.channels(domain) for domain in self.both}) > 1:
-            raise UnfitData("compares images of its target with themselves (term 'identity'), and the domains differ in channels")
+    @property
+    def keeps_target(self) -> bool:
+        return "identity" in self.settings.terms
 
     def outputs(self) -> tuple[Output, ...]:
         return self.forward(), self.backward()
@@ -64,7 +62,7 @@ class CycleGAN(TranslationMethod[Settings]):
     def losses(self) -> tuple[Loss, ...]:
         terms = self.settings.terms
         cycles = [Loss(name, "Cycle loss") for name in ("cycle_forward", "cycle_backward") if name in terms]
-        if "identity" in terms:
+        if self.keeps_target:
             cycles += [Loss(f"identity_{domain}", "Identity loss") for domain in (self.target, self.source)]
         if "adversarial" not in terms:
             return tuple(cycles)
@@ -105,7 +103,7 @@ class CycleGAN(TranslationMethod[Settings]):
             terms["cycle_forward"] = l1(g_ba(fake[b]), real[a])
         if "cycle_backward" in weights:
             terms["cycle_backward"] = l1(g_ab(fake[a]), real[b])
-        if "identity" in weights:
+        if self.keeps_target:
             terms[f"identity_{b}"] = l1(g_ab(real[b]), real[b])
             terms[f"identity_{a}"] = l1(g_ba(real[a]), real[a])
         by_loss = {f"{term}_{domain}": term for term in ("adversarial", "identity") for domain in (a, b)}

@@ -26,6 +26,7 @@ from ganrepro.methods.outputs import Output
 from ganrepro.methods.translation import TranslationMethod, TranslationSettings
 from ganrepro.objectives.adversarial import least_squares
 from ganrepro.objectives.given_gradient import given_gradient
+from ganrepro.objectives.reconstruction import l1
 from ganrepro.schema.fields import CountOrZero, Pixels, Weight
 
 
@@ -38,13 +39,16 @@ class OneWaySettings(TranslationSettings):
     content_weight: Weight = Field(
         10, description="weight of the loss beside the adversarial one (the published code's default); 0: a plain GAN"
     )
+    identity_weight: Weight = Field(
+        0, description="of a loss by which images of the target are left as they are (CycleGAN 5.2), no part of these rows"
+    )
 
 
 S = TypeVar("S", bound=OneWaySettings)
 
 
 class OneWay(TranslationMethod[S]):
-    """Losses: of the discriminator on real and generated images, 'adversarial' and 'content' of the generator.
+    """Losses: of the discriminator on real and generated images, 'adversarial', 'content' and 'identity' of the generator.
 
     paired: images form pairs, and the discriminator sees both sides.  stale: the generator is judged by the pass that
     the discriminator learnt from, in which it saw an image of the pool instead of the present one.
@@ -57,6 +61,10 @@ class OneWay(TranslationMethod[S]):
     def stale(self) -> bool:
         """A mistake of the published code, where a method has it as a setting."""
         return False
+
+    @property
+    def keeps_target(self) -> bool:
+        return self.settings.identity_weight > 0
 
     @property
     def seen(self) -> tuple[str, ...]:
@@ -74,12 +82,14 @@ class OneWay(TranslationMethod[S]):
         return (self.forward(),)
 
     def losses(self) -> tuple[Loss, ...]:
-        losses = (
+        losses: tuple[Loss, ...] = (
             Loss("adversarial", "Generator, adversarial loss"),
             Loss("discriminator_real", "Discriminator, loss on real images"),
             Loss("discriminator_fake", "Discriminator, loss on fakes"),
         )
-        return (*losses, Loss("content", self.content_panel)) if self.settings.content_weight else losses
+        if self.settings.content_weight:
+            losses = (*losses, Loss("content", self.content_panel))
+        return (*losses, Loss("identity", "Identity loss")) if self.keeps_target else losses
 
     def networks(self, random: Random) -> dict[str, torch.nn.Module]:
         (generator,) = self.generators()
@@ -119,4 +129,7 @@ class OneWay(TranslationMethod[S]):
         weights = {"adversarial": 1.0}
         if self.settings.content_weight:
             terms["content"], weights["content"] = self.content(players, given, fake, wanted), self.settings.content_weight
+        if self.keeps_target:
+            kept = players.networks[generator](wanted)
+            terms["identity"], weights["identity"] = l1(kept, wanted), self.settings.identity_weight
         return losses | players.update("generator", weights, terms)

@@ -18,7 +18,7 @@ from ganrepro.objectives.adversarial import log_loss
 from ganrepro.objectives.reconstruction import l1
 from ganrepro.schema.fields import CountOrZero, Positive
 
-Term = Literal["adversarial", "l1"]
+Term = Literal["adversarial", "l1", "identity"]
 
 
 class Settings(TranslationSettings):
@@ -37,15 +37,20 @@ class Settings(TranslationSettings):
     terms: dict[Term, Positive] = Field(
         {"adversarial": 1, "l1": 100},
         min_length=1,
-        description="weight of each loss term; an absent one is not computed. Without 'adversarial' there is no discriminator",
+        description="weight of each loss term; an absent one is not computed. Without 'adversarial' there is no discriminator. "
+        "identity: the generator leaves images of its target as they are (CycleGAN 5.2), no part of the paper",
     )
 
 
 class Pix2Pix(TranslationMethod[Settings]):
-    """Terms: 'adversarial' (log loss, non-saturating) and 'l1'. All norms use the batch's statistics."""
+    """Terms: 'adversarial' (log loss, non-saturating), 'l1' and 'identity'. All norms use the batch's statistics."""
 
     title = "pix2pix"
     paper = "arXiv:1611.07004"
+
+    @property
+    def keeps_target(self) -> bool:
+        return "identity" in self.settings.terms
 
     def feed(self) -> Feed:
         return Feed(self.both, paired=True)
@@ -59,8 +64,9 @@ class Pix2Pix(TranslationMethod[Settings]):
             Loss("discriminator_fake", "Discriminator, loss on fakes"),
             Loss("adversarial", "Generator, adversarial loss"),
         ]
-        terms = self.settings.terms
-        return *(losses if "adversarial" in terms else ()), *([Loss("l1", "L1 loss")] if "l1" in terms else ())
+        terms, panels = self.settings.terms, {"l1": "L1 loss", "identity": "Identity loss"}
+        kept = [Loss(name, panel) for name, panel in panels.items() if name in terms]
+        return *(losses if "adversarial" in terms else ()), *kept
 
     def networks(self, random: Random) -> dict[str, torch.nn.Module]:
         (generator,) = self.generators()
@@ -100,4 +106,6 @@ class Pix2Pix(TranslationMethod[Settings]):
             terms["adversarial"] = judge(fake, True)
         if "l1" in weights:
             terms["l1"] = l1(fake, wanted)
+        if self.keeps_target:
+            terms["identity"] = l1(players.networks[generator](wanted), wanted)
         return losses | players.update("generator", {name: weights[name] for name in terms}, terms)  # type: ignore[index]

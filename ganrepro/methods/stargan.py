@@ -48,6 +48,9 @@ class Settings(SeveralDomainsSettings):
     )
     domain_weight: Weight = Field(1, description="of the attributes' losses (lambda_cls, section 4)")
     reconstruction_weight: Weight = Field(10, description="of the way back to the input (lambda_rec)")
+    identity_weight: Weight = Field(
+        0, description="of a loss by which images that are asked for their own domain stay as they are (CycleGAN 5.2)"
+    )
     penalty_weight: Positive = Field(10, description="of the critic's slope (lambda_gp)")
     critic_steps: Count = Field(5, description="steps of the discriminator before one of the generator")
     learning_rate: Positive = Field(0.0001, description="of Adam")
@@ -101,6 +104,7 @@ class StarGAN(WithLabels[Settings]):
             *(Loss("real", critic), Loss("fake", critic), Loss("penalty", "Penalty, unweighted")),
             *(Loss("domain_real", "Attributes read"), Loss("domain_fake", "Attributes read")),
             *(Loss("adversarial", "Generator, adversarial loss"), Loss("reconstruction", "Reconstruction loss")),
+            *([Loss("identity", "Identity loss")] if self.settings.identity_weight else []),
         )
 
     def networks(self, random: Random) -> dict[str, torch.nn.Module]:
@@ -159,9 +163,10 @@ class StarGAN(WithLabels[Settings]):
             "domain_fake": self.misread(read, wanted, s.classification == "binary"),
             "reconstruction": l1(make(fake, labels), real),
         }
-        return players.update(
-            "generator", {"adversarial": 1.0, "domain_fake": s.domain_weight, "reconstruction": s.reconstruction_weight}, terms
-        )
+        weights = {"adversarial": 1.0, "domain_fake": s.domain_weight, "reconstruction": s.reconstruction_weight}
+        if s.identity_weight:
+            terms["identity"], weights["identity"] = l1(make(real, labels), real), s.identity_weight
+        return players.update("generator", weights, terms)
 
     @staticmethod
     def slope(judge: torch.nn.Module, real: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:

@@ -134,8 +134,15 @@ class TranslationMethod(BetweenDomains[S]):
 
     any_shape = True
 
+    @property
+    def keeps_target(self) -> bool:
+        """Whether generators learn to leave images of their target as they are: CycleGAN's identity loss (section 5.2)."""
+        return False
+
     def check(self) -> None:
         super().check()
+        if self.keeps_target and len({self.data.channels(domain) for domain in self.both}) > 1:
+            raise UnfitData("compares images of its target with themselves (identity loss), and the domains differ in channels")
         s, size = self.settings, self.size
         step = max(FEWEST_UNET, s.crop_pixels // FEWER_HALVINGS)
         if isinstance(size, tuple) and s.generator != "resnet" and max(size) % step:
