@@ -17,6 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import tifffile
 from ruamel.yaml import YAML
 
 from ganrepro import arithmetic, methods, settings
@@ -88,7 +89,8 @@ def parameters(sizes: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any
             small |= {"load_pixels": pixels, "crop_pixels": pixels}
         slug = name.replace("_", "-")
         raw["experiments"][slug] = {"rows": {"row": {"title": name}}}
-        for study, method in ((SEEN, "pix2pix"), (f"{SEEN}-begun", "pix2pix"), (f"{SEEN}-cycle", "cyclegan")):
+        seen = {"": "pix2pix", "-begun": "pix2pix", "-bands": "pix2pix", "-cycle": "cyclegan"}
+        for study, method in ((f"{SEEN}{what}", method) for what, method in seen.items()):
             if name == method:
                 raw["studies"][study] = small | raw["studies"][study]
         raw["studies"][slug] = small | {
@@ -144,6 +146,16 @@ def _write_sources(drawn: DatasetSettings) -> None:
         for number in range(8):
             levels = (torch.arange(30 * 50 * channels) * (number + 37)) % most
             write_png(Path(f"own/deep/{side}/{number}.png"), levels.view(30, 50, channels).to(dtype).numpy())
+    for number in range(8):  # of more channels, as TIFF and as one below the other
+        six = ((torch.arange(30 * 50 * 6) * (number + 41)) % 256).view(30, 50, 6).byte()
+        for side, channels, planes in (("a", 6, "contig"), ("b", 5, "separate")):
+            file, bands = Path(f"own/bands/{side}/{number}.tif"), six[..., :channels]
+            file.parent.mkdir(parents=True, exist_ok=True)
+            if number % 2:
+                write_png(file.with_suffix(".png"), bands.numpy())
+                continue
+            planar = bands if planes == "contig" else bands.permute(2, 0, 1)
+            tifffile.imwrite(file, planar.contiguous().numpy(), photometric="minisblack", planarconfig=planes)
     pictures = [read_rgb(file) for file in sorted(Path("drawn/train/b").glob("*.png"))]
     names = [
         f"{sign}{'-' + skin if skin else ''}-200d-1f6{n}" for n in range(80, 100) for sign in ("1f468", "1f469") for skin in SKINS
@@ -212,6 +224,7 @@ def _see(params: settings.Params) -> None:
         _stage(prepare.main, "--dataset", name, out=datasets.dataset_dir(params, name))
     own.data_spec(DatasetSettings(source="folder", path="own/nowhere", pixels=32))
     levels_of(resize(read_rgb("own/deep/a/0.png"), 9, "lua"))
+    read_rgb("own/bands/a/0.tif")
     for measure in MEASURES.values():
         measure.note({"of": "hed", "features": 512, "unit": 1})
         Measure.columns(measure, {})

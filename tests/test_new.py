@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+import tifffile
 from conftest import RAW, ROOT, parsed
 from PIL import Image
 from ruamel.yaml import YAML
@@ -250,6 +251,13 @@ def test_opacity_and_depth_are_seen_and_kept(tmp_path):
         for number in range(6):
             (tmp_path / side).mkdir(exist_ok=True)
             write_png(tmp_path / side / f"{number}.png", random.integers(0, np.iinfo(kind).max, shape, kind))
-    folders = {side: str(tmp_path / side) for side in "ab"}
-    looked = new.look(DatasetSettings(source="folder", folders=folders, paired=True, pixels=16))
+    for number in range(6):
+        (tmp_path / "c").mkdir(exist_ok=True)
+        levels = random.integers(0, 255, (9, 12, 7), np.uint8)
+        tifffile.imwrite(tmp_path / f"c/{number}.tif", levels, photometric="minisblack", planarconfig="contig")
+    folders = {side: str(tmp_path / side) for side in "abc"}
+    first = {side: folders[side] for side in "ab"}
+    looked = new.look(DatasetSettings(source="folder", folders=first, paired=True, pixels=16))
     assert (looked.channels, looked.depth, looked.shape, looked.values) == ({"a": 4, "b": 1}, 16, [5, 4], None)
+    seven = new.look(DatasetSettings(source="folder", folders={"a": folders["c"], "b": folders["b"]}, paired=True, pixels=16))
+    assert (seven.channels, seven.values, seven.sizes) == ({"a": 7, "b": 1}, None, "12 × 9 (12)")

@@ -1,6 +1,7 @@
 """The only crossing between uint8 images on disk and float tensors in memory.
 
-On disk: uint8 RGB (or grey) PNG. In memory: uint8, or float32 NCHW in [-1, 1].
+On disk: uint8 RGB (or grey) PNG; of more than four channels a grey one, a channel below the other, whose text says how many.
+In memory: uint8, or float32 NCHW in [-1, 1].
 
 DEVIATION(bicubic-resize): images are resized by Pillow's bicubic filter, as in the PyTorch reference. `resize: lua` is the
 Lua code's image.scale: linear with corners aligned where it enlarges, the mean over areas where it shrinks; its
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from ganrepro.data.spec import DataSpec, Size
 from ganrepro.errors import UserError
@@ -26,12 +27,15 @@ from ganrepro.store.files import plain, replacing
 # Value of a label-map pixel that is not scored.
 VOID = 255
 ORIENTATION = 0x0112  # EXIF
+SAMPLES = 277  # of a pixel, a tag of TIFF
+BANDS = "ganrepro-bands"  # the text of a PNG that says how many images lie below one another in it, each a channel
+MOST_NAMED = 4  # channels that have a meaning of their own: grey, colour, opacity
 Values = tuple[float, float]  # of an image's numbers: black, white
-AnyImage = Image.Image | np.ndarray  # grey or colour of 8 bits; or levels (h, w, channels) of 16, or with opacity
+AnyImage = Image.Image | np.ndarray  # grey or colour of 8 bits; or levels (h, w, channels) of 16, or of four and more channels
 
 
 class Reading(NamedTuple):
-    """How images are read.  channels: 1, 3 or 4.  depth: bits, 8 or 16.  values: as in `read_rgb`."""
+    """How images are read.  channels: 1, 3, 4 or more.  depth: bits, 8 or 16.  values: as in `read_rgb`."""
 
     channels: int = 3
     depth: int = 8
@@ -70,29 +74,48 @@ def to_uint8(values: torch.Tensor) -> torch.Tensor:
 def read_rgb(path: str | Path, values: Values | None = None) -> Image.Image:
     """Any image as 8-bit RGB, upright: see `read_levels`.
 
-    values: of its channels, what becomes black and what becomes white; None: 0 and the most that 8 or 16 bits hold. ImageError
-    names an unreadable file, and one whose numbers have no range of their own where none is given.
+    values: of its channels, what becomes black and what becomes white; None: 0 and the most that 8 or 16 bits hold. Of more than
+    four channels the first three are taken. ImageError names an unreadable file, and one whose numbers have no range of their own
+    where none is given.
     """
-    opened = _opened(Path(path))
+    return _as_rgb(_opened(Path(path)), path, values)
+
+
+def _as_rgb(opened: AnyImage, path: str | Path, values: Values | None) -> Image.Image:
     if isinstance(opened, Image.Image) and values is None:
         return opened.convert("RGB")
     levels = _levels(opened)
+    levels = levels if levels.shape[-1] <= MOST_NAMED else levels[..., :3]
     levels = scaled(levels, values or range_of(levels, path))
     return Image.fromarray(levels.squeeze(-1) if levels.shape[-1] == 1 else levels).convert("RGB")
 
 
 def read_image(path: str | Path, reading: Reading) -> AnyImage:
-    """An image with as many channels and bits as are wanted, upright: what it has is converted as in `with_channels`."""
+    """An image with as many channels and bits as are wanted, upright: what it has is converted as in `with_channels`.
+
+    ImageError where that cannot be done: one of more than four channels has to have as many as are wanted.
+    """
     channels, depth, values = reading
-    if depth == 8 and channels != 4:
-        return read_rgb(path, values).convert("L" if channels == 1 else "RGB")
-    levels = read_levels(path, channels == 4)
+    opened = _opened(Path(path), channels == 4)
+    have = opened.shape[-1] if isinstance(opened, np.ndarray) else len(opened.getbands())
+    if have != channels and max(have, channels) > MOST_NAMED:
+        raise ImageError(
+            f"{path}: expected {channels} channels, got {have}; set `channels: {have}` of the dataset, or save it anew"
+        )
+    if depth == 8 and channels in (1, 3):
+        return _as_rgb(opened, path, values).convert("L" if channels == 1 else "RGB")
+    levels = _levels(opened)
     return with_channels(scaled(levels, values or range_of(levels, path), depth), channels)
 
 
 def with_channels(levels: np.ndarray, channels: int) -> np.ndarray:
-    """Levels (h, w, c) with 1, 3 or 4 channels: grey is repeated, colour becomes its luminance (ITU-R 601), opacity is full."""
+    """Levels (h, w, c) with 1, 3 or 4 channels: grey is repeated, colour becomes its luminance (ITU-R 601), opacity is full.
+
+    More than four stay as they are.
+    """
     have, most = levels.shape[-1], np.iinfo(levels.dtype).max
+    if channels > MOST_NAMED:
+        return levels
     opaque = levels[..., 3:] if have == 4 else np.full_like(levels[..., :1], most)
     colours = levels[..., :3]
     if channels == 1 and have > 1:
@@ -103,7 +126,7 @@ def with_channels(levels: np.ndarray, channels: int) -> np.ndarray:
 
 
 def read_levels(path: str | Path, opacity: bool = False) -> np.ndarray:
-    """An image as its file has it, upright: (h, w, 1) or RGB (h, w, 3); uint8, uint16, or int32 and float32 of any range.
+    """An image as its file has it, upright: (h, w, 1), RGB (h, w, 3) or more; uint8, uint16, or int32 and float32 of any range.
 
     Palettes are expanded, transparency is put on white (or kept as a fourth channel where there is any, if opacity is wanted),
     CMYK is converted, an EXIF rotation is applied; of several pages or frames the first is read. ImageError names an unreadable
@@ -113,10 +136,14 @@ def read_levels(path: str | Path, opacity: bool = False) -> np.ndarray:
 
 
 def _opened(path: Path, opacity: bool = False) -> Image.Image | np.ndarray:
-    """An image of 8 bits, grey or RGB (or RGBA); or the levels of one of more bits."""
+    """An image of 8 bits, grey or RGB (or RGBA); or the levels of one of more bits, or of more than four channels."""
     turned, single = 1, None
     try:
         with warnings.catch_warnings(action="ignore", category=UserWarning), Image.open(plain(path)) as file:
+            if file.format == "PNG" and BANDS in file.info:
+                return _unstacked(path, file)
+            if file.format == "TIFF" and file.tag_v2.get(SAMPLES, 1) > MOST_NAMED:  # type: ignore[attr-defined]
+                return _bands(path)
             if not _is_deep(path, file):
                 file.load()
                 return _of_8_bits(ImageOps.exif_transpose(file), opacity)
@@ -143,6 +170,8 @@ def _deep_levels(path: Path, single: np.ndarray | None, turned: int, opacity: bo
     if single is None and not cv2.haveImageReader(str(path)):
         raise ImageError(f"{path}: not a readable image; replace or remove it")
     levels = single if single is not None else cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if levels is None and path.suffix.lower() in (".tif", ".tiff") and (bands := _bands(path)).shape[-1] > MOST_NAMED:
+        return bands  # which neither Pillow nor OpenCV reads
     if levels is None or levels.dtype not in (np.uint16, np.int16, np.int32, np.float32, np.float64):
         raise ImageError(f"{path}: not readable with all its bits; save it as PNG or TIFF, upright")
     levels = levels[..., None] if levels.ndim == 2 else levels
@@ -153,10 +182,43 @@ def _deep_levels(path: Path, single: np.ndarray | None, turned: int, opacity: bo
         share = levels[..., -1:].astype(np.float64) / most
         levels = levels[..., :-1] * share + most * (1 - share)
         levels = levels.round().astype(np.uint16) if most == 65535 else levels
+    return _plain_numbers(path, _upright(levels, turned))
+
+
+def _plain_numbers(path: Path, levels: np.ndarray) -> np.ndarray:
+    """As uint8, uint16, int32 or float32. ImageError where some are not finite."""
     if not np.isfinite(levels).all():
         raise ImageError(f"{path}: holds numbers that are not finite; replace or remove it")
-    kind = np.uint16 if levels.dtype == np.uint16 else np.float32 if levels.dtype.kind == "f" else np.int32
-    return np.ascontiguousarray(_upright(levels, turned).astype(kind))
+    as_they_are = levels.dtype in (np.uint8, np.uint16)
+    kind = levels.dtype if as_they_are else np.float32 if levels.dtype.kind == "f" else np.int32
+    return np.ascontiguousarray(levels.astype(kind))
+
+
+def _bands(path: Path) -> np.ndarray:
+    """A TIFF of any number of channels, (h, w, channels); of several pages the first."""
+    import tifffile  # here alone
+
+    try:
+        with tifffile.TiffFile(path) as file:
+            page = file.pages.first
+            levels, axes = page.asarray(), page.axes
+    except Exception as error:  # whatever is wrong with a file, or a compression that needs another library
+        raise ImageError(f"{path}: not a readable image ({error}); replace or remove it") from None
+    levels = levels[..., None] if axes == "YX" else np.moveaxis(levels, 0, -1) if axes == "SYX" else levels
+    if axes not in ("YX", "YXS", "SYX") or not (levels.dtype.kind == "f" or np.can_cast(levels.dtype, np.int32)):
+        raise ImageError(f"{path}: expected an image of channels, got {levels.dtype} of the axes {axes}; save it as a plain TIFF")
+    return _plain_numbers(path, levels)
+
+
+def _unstacked(path: Path, file: Image.Image) -> np.ndarray:
+    """A PNG whose channels lie below one another, (h, w, channels)."""
+    told = file.info[BANDS]
+    file.load()
+    levels = np.asarray(file)
+    if not told.isdecimal() or not MOST_NAMED < int(told) <= len(levels) or len(levels) % int(told) or levels.ndim != 2:
+        said = f"says that {told[:20]!r} channels lie below one another in it, which cannot be"
+        raise ImageError(f"{path}: {said}; replace or remove it")
+    return np.ascontiguousarray(np.moveaxis(levels.reshape(int(told), -1, levels.shape[1]), 0, -1))
 
 
 def _levels(opened: Image.Image | np.ndarray) -> np.ndarray:
@@ -291,14 +353,18 @@ def linear_weights(source: int, target: int) -> np.ndarray:
 def write_png(path: Path, pixels: np.ndarray | Image.Image) -> None:
     """A PNG under a temporary name, then renamed, so that no half-written image is ever seen.
 
-    pixels: an image; or levels, uint8 (h, w) or (h, w, 3 or 4), or uint16 (h, w, 1, 3 or 4).
+    pixels: an image; or levels, uint8 (h, w) or (h, w, 3 or 4), or uint16 (h, w, 1, 3 or 4); or either of more channels.
     """
-    if isinstance(pixels, np.ndarray) and pixels.dtype == np.uint16:
+    text = PngImagePlugin.PngInfo()
+    if isinstance(pixels, np.ndarray) and pixels.ndim == 3 and pixels.shape[-1] > MOST_NAMED:
+        text.add_text(BANDS, str(pixels.shape[-1]))
+        pixels = np.ascontiguousarray(np.moveaxis(pixels, -1, 0).reshape(-1, pixels.shape[1]))
+    elif isinstance(pixels, np.ndarray) and pixels.dtype == np.uint16:
         _write_deep(path, pixels)
         return
     image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", compress_level=4)
+    image.save(buffer, "PNG", compress_level=4, pnginfo=text)
     with replacing(path) as temporary:
         temporary.write_bytes(buffer.getvalue())
 
@@ -318,7 +384,7 @@ def as_tensor(image: Image.Image) -> torch.Tensor:
 
 
 def as_array(levels: torch.Tensor) -> np.ndarray:
-    """Levels (channels, h, w) -> uint8 (h, w, 3 or 4) or (h, w), or uint16 (h, w, channels), as `write_png` takes it."""
+    """Levels (channels, h, w) -> uint8 (h, w, 3 or more) or (h, w), or uint16 (h, w, channels), as `write_png` takes it."""
     array: np.ndarray = levels.permute(1, 2, 0).contiguous().cpu().numpy()
     return array.astype(np.uint16) if array.dtype == np.int32 else array.squeeze(-1) if array.shape[-1] == 1 else array
 

@@ -38,7 +38,7 @@ class Domain:
     """Images of one kind.
 
     title: as in '240 photos'.  word: as in 'Labels → photo'.  slug: as in 'labels2photo'.  kind: what they show, as far as it is
-    known.  channels: 1, 3, or 4, of which the last is opacity.  palette: of label maps, class -> [r, g, b] in the
+    known.  channels: 1, 3, 4, of which the last is opacity, or more.  palette: of label maps, class -> [r, g, b] in the
     order of the classes.  attributes: what its images have in common that those of other domains may lack, as in {light: night}.
     """
 

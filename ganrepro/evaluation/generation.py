@@ -192,6 +192,6 @@ def reference(
         (folder / output.name).mkdir(parents=True, exist_ok=True)
         for name in names[domain]:
             file, reading = test / domain / name, reading_of(data, domain)
-            usual = reading.depth == 8 and reading.channels != 4
+            usual = reading.depth == 8 and reading.channels in (1, 3)
             image = resize(read_rgb(file), size) if usual else load_image(file, reading, size).permute(2, 0, 1)
             write_png(folder / output.name / name, as_array(image) if isinstance(image, torch.Tensor) else image)

@@ -126,10 +126,8 @@ class OneWay(TranslationMethod[S]):
             terms = {"adversarial": given_gradient(judged, fake, slope)}
         else:
             terms = {"adversarial": least_squares(players.networks["d"](seen(fake)), True)}
-        weights = {"adversarial": 1.0}
         if self.settings.content_weight:
-            terms["content"], weights["content"] = self.content(players, given, fake, wanted), self.settings.content_weight
-        if self.keeps_target:
-            kept = players.networks[generator](wanted)
-            terms["identity"], weights["identity"] = l1(kept, wanted), self.settings.identity_weight
-        return losses | players.update("generator", weights, terms)
+            terms["content"] = self.content(players, given, fake, wanted)
+        terms |= {"identity": l1(players.networks[generator](wanted), wanted)} if self.keeps_target else {}
+        weights = {"adversarial": 1.0, "content": self.settings.content_weight, "identity": self.settings.identity_weight}
+        return losses | players.update("generator", {name: weights[name] for name in terms}, terms)

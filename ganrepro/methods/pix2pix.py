@@ -106,6 +106,5 @@ class Pix2Pix(TranslationMethod[Settings]):
             terms["adversarial"] = judge(fake, True)
         if "l1" in weights:
             terms["l1"] = l1(fake, wanted)
-        if self.keeps_target:
-            terms["identity"] = l1(players.networks[generator](wanted), wanted)
+        terms |= {"identity": l1(players.networks[generator](wanted), wanted)} if self.keeps_target else {}
         return losses | players.update("generator", {name: weights[name] for name in terms}, terms)  # type: ignore[index]

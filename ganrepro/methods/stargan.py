@@ -163,10 +163,12 @@ class StarGAN(WithLabels[Settings]):
             "domain_fake": self.misread(read, wanted, s.classification == "binary"),
             "reconstruction": l1(make(fake, labels), real),
         }
-        weights = {"adversarial": 1.0, "domain_fake": s.domain_weight, "reconstruction": s.reconstruction_weight}
-        if s.identity_weight:
-            terms["identity"], weights["identity"] = l1(make(real, labels), real), s.identity_weight
-        return players.update("generator", weights, terms)
+        terms |= {"identity": l1(make(real, labels), real)} if s.identity_weight else {}
+        weights = {
+            "adversarial": 1.0, "domain_fake": s.domain_weight, "reconstruction": s.reconstruction_weight,
+            "identity": s.identity_weight,
+        }  # fmt: skip
+        return players.update("generator", {name: weights[name] for name in terms}, terms)
 
     @staticmethod
     def slope(judge: torch.nn.Module, real: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:

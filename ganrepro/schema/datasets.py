@@ -7,13 +7,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from ganrepro.schema.fields import Closed, Colour, Name, Pixels
+from ganrepro.schema.fields import Channels, Closed, Colour, Name, Pixels
 from ganrepro.schema.registry import FOLDER, is_drawn
 
 Range = Annotated[list[Annotated[float, Field(allow_inf_nan=False)]], Field(min_length=2, max_length=2)]
 
 
-Channels = Literal[1, 3, 4]
 Shape = Annotated[list[Annotated[int, Field(gt=0, le=64)]], Field(min_length=2, max_length=2)]
 Place = Annotated[str, Field(min_length=1, pattern="^[^\\x00]*$")]
 
@@ -68,7 +67,9 @@ class DatasetSettings(Closed):
         "AtoB", description="AtoB: A (or the left half) is domain a; BtoA: B (or the right)"
     )
     channels: Channels | dict[Name, Channels] = Field(
-        3, description="1: grey images, 3: colour images, 4: with their opacity as the fourth; of all domains or of each"
+        3,
+        description="1: grey images, 3: colour images, 4: with their opacity as the fourth, 5 to 64: so many channels, of TIFF; "
+        "of all domains or of each",
     )
     depth: Literal[8, 16] = Field(
         8, description="bits of a level: 16 keeps what 8 would round, of images of 16 bits, or of floating point with `values`"

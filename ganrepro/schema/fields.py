@@ -19,6 +19,7 @@ Few = Annotated[int, Field(gt=0, le=100)]  # steps of one player for each of ano
 Pixels = Annotated[int, Field(gt=0, le=8192)]
 Width = Annotated[int, Field(gt=0, le=4096)]  # channels of a layer
 Filters = Annotated[int, Field(gt=0, le=512)]  # channels of a layer of which others have several times as many
+Channels = Annotated[int, Field(ge=1, le=64), AfterValidator(lambda count: known_channels(count))]  # of an image
 Level = Annotated[int, Field(ge=0, le=255)]
 Colour = Annotated[list[Level], Field(min_length=3, max_length=3)]
 
@@ -33,6 +34,13 @@ class Closed(BaseModel):
     """A group of settings: unknown keys are refused, values are checked as they are, nothing changes afterwards."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+def known_channels(count: int) -> int:
+    """ValueError for two, which may be anything: grey and its opacity, or two measurements."""
+    if count == 2:
+        raise ValueError("expected 1 (grey), 3 (colour), 4 (colour and opacity) or more, got 2")
+    return count
 
 
 def checked_name(name: str) -> str:

@@ -136,8 +136,7 @@ def translate(args: argparse.Namespace) -> None:
                 if args.native and min(levels.shape[:2]) > 2 * model.pixels and model.name not in warned:
                     warned.add(model.name)
                     bar.write(FAR.format(photo=photo, model=model.name, side=min(levels.shape[:2]), pixels=model.pixels))
-                files.write(folder / name, translated)
-                pictures.append((translated, folder / name))
+                pictures.append((translated, files.write(folder / name, translated)))
                 bar.update()
             page.add(str(name), pictures)
     if page.rows:
@@ -255,6 +254,8 @@ def demo(args: argparse.Namespace) -> None:
     noise = [model.samples() for model in loaded if model.translator is None]
     if noise and models:
         raise UserError("demo: models that start from noise have a page of their own; show them by themselves")
+    if many := next((model for model in models if not model.pictured), None):
+        raise UserError(f"{many.name}: takes or makes images of more than four channels, which no page shows; use translate")
     every = [every_target(name, args.params) for name in args.models]
     targets = {to: [of[to] for of in every] for to in every[0] if all(to in of for of in every)}
 

@@ -12,6 +12,7 @@ import importlib.util
 import math
 import shutil
 import warnings
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -21,7 +22,18 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from ganrepro.data.images import as_tensor, read_rgb, resize, to_float, write_png
+from ganrepro.data.images import (
+    MOST_NAMED,
+    Reading,
+    as_tensor,
+    height_and_width,
+    levels_to_float,
+    load_image,
+    read_rgb,
+    resize,
+    to_float,
+    write_png,
+)
 from ganrepro.reporting.current import shown
 from ganrepro.reporting.markdown import in_words, quoted
 from ganrepro.reporting.templates import render
@@ -124,7 +136,7 @@ def to_folder(model: Translator, path: Path, examples: Sequence[Path] = ()) -> N
     """
     from ganrepro.use import files
 
-    pictures = [read_rgb(picture) for picture, _ in files.find(list(examples))] if examples else []
+    pictures = [read_rgb(picture) for picture, _ in files.find(list(examples))] if examples and model.pictured else []
     pictures = pictures or (example_pictures(model) if model.about.get("drawn") or "folder" in model.about else [])
     with filling(path) as folder:
         write(folder, config(model), model.network.state_dict(), card(model))
@@ -143,7 +155,8 @@ def card(model: Translator) -> str:
     return render(
         "model_card.md.j2", model=model, about=about, scores=scores_of(model.about), version=__version__,
         parameters=sum(p.numel() for p in model.network.parameters()), title=quoted(model.title), source=source, target=target,
-        palette=quoted(model.palette), size=in_words(model.size), channels={1: "grey", 3: "RGB", 4: "RGB and opacity"},
+        palette=quoted(model.palette), size=in_words(model.size),
+        channels=defaultdict(lambda: "in the order of its training images", {1: "grey", 3: "RGB", 4: "RGB and opacity"}),
     )  # fmt: skip
 
 
@@ -259,7 +272,9 @@ def real_images(model: Translator, photos: Sequence[Path], most: int = 10) -> li
     """Images (c, h, w) in [-1, 1] of the model's source: those named, else its examples, else test images of its study."""
     from ganrepro.use import files
 
-    chosen = [path for path, _ in files.find(list(photos))] if photos else _sources(model)
+    chosen, channels = [path for path, _ in files.find(list(photos))] if photos else _sources(model), model.architecture.inputs
+    if channels > MOST_NAMED:
+        return _bands(model, chosen[:most])
     pictures: list[Image.Image]
     if chosen:
         pictures = [read_rgb(path) for path in chosen[:most]]
@@ -267,13 +282,23 @@ def real_images(model: Translator, photos: Sequence[Path], most: int = 10) -> li
         random = np.random.default_rng(0)
         side = max(model.pixels, model.architecture.multiple)
         pictures = [Image.fromarray(random.integers(0, 256, (side, side, 3), np.uint8)) for _ in range(3)]
-    mode = {1: "L", 3: "RGB", 4: "RGBA"}[model.architecture.inputs]
+    mode = {1: "L", 3: "RGB", 4: "RGBA"}[channels]
     return [to_float(as_tensor(resize(picture.convert(mode), model.size))) for picture in pictures]
+
+
+def _bands(model: Translator, files: Sequence[Path]) -> list[Tensor]:
+    """Images of more than four channels; noise where there are no files."""
+    channels, size = model.architecture.inputs, model.size
+    if not files:
+        random = torch.Generator().manual_seed(0)
+        return [torch.rand(channels, *height_and_width(size), generator=random) * 2 - 1 for _ in range(3)]
+    reading = Reading(channels, model.depth, model.values)
+    return [levels_to_float(load_image(file, reading, size).permute(2, 0, 1), model.depth) for file in files]
 
 
 def example_pictures(model: Translator, most: int = 4) -> list[Image.Image]:
     """Pictures of the model's source: its own examples, or test images of its study; none where there are none."""
-    return [read_rgb(path) for path in _sources(model)[:most]]
+    return [read_rgb(path) for path in _sources(model)[:most]] if model.pictured else []
 
 
 def _sources(model: Translator) -> list[Path]:

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, 
 from ganrepro.data.spec import DataSpec, Domain
 from ganrepro.evaluation.measures import SCORES
 from ganrepro.nets import unet_sizes
+from ganrepro.schema.fields import Channels
 from ganrepro.store.files import plain, sha256
 from ganrepro.use.rows import ModelError
 
@@ -62,8 +63,8 @@ class _Architecture(_Strict):
 
     generator: Literal["resnet", "unet", "encoder-decoder", "stargan", "segmenting"]
     filters: Annotated[int, Field(ge=1, le=1024)]
-    inputs: Literal[1, 3, 4] = 3
-    outputs: Literal[1, 3, 4] = 3
+    inputs: Channels = 3
+    outputs: Channels = 3
     blocks: Annotated[int, Field(ge=0, le=64)] = 0
     pixels: Pixels = 256
     flavour: Literal["lua", "pytorch"] = "lua"
@@ -101,7 +102,7 @@ class _Domain(_Strict):
     word: Text
     slug: DomainName
     kind: Literal["photos", "label maps", "edges", "images"]
-    channels: Literal[1, 3, 4]
+    channels: Channels
     palette: Annotated[list[tuple[Text, tuple[Level, Level, Level]]], Field(max_length=255)]
     attributes: Annotated[dict[DomainName, DomainName], Field(max_length=64)] = {}
 

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from ganrepro.data.images import ImageError, read_levels
+from ganrepro.data.images import MOST_NAMED, ImageError, read_levels
 from ganrepro.data.spec import IMAGE_SUFFIXES
 from ganrepro.store.files import plain, replacing
 
@@ -25,7 +25,7 @@ def read(path: Path, opacity: bool = False) -> np.ndarray:
     except UnidentifiedImageError as error:
         if path.suffix.lower() not in (".tif", ".tiff"):
             raise ImageError(f"{path}: not a readable image ({error}); replace or remove it") from None
-        height, width, _ = read_levels(path).shape  # colour in floating point, which Pillow does not know
+        height, width, _ = read_levels(path).shape  # colour in floating point, or many channels, which Pillow does not know
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ImageError(f"{path}: not a readable image ({error}); replace or remove it") from None
     if width * height > MOST_PIXELS:
@@ -34,14 +34,25 @@ def read(path: Path, opacity: bool = False) -> np.ndarray:
         return read_levels(path, opacity)
 
 
-def write(path: Path, levels: np.ndarray) -> None:
-    """A PNG of the same bits, under a temporary name first. ImageError where it cannot be written."""
+def write(path: Path, levels: np.ndarray) -> Path:
+    """A PNG of the same bits (a TIFF of more than four channels), under a temporary name first; returns its place.
+
+    ImageError where it cannot be written.
+    """
+    if levels.shape[-1] > MOST_NAMED:
+        import tifffile
+
+        path = path.with_suffix(".tif")
+        with replacing(path) as temporary:
+            tifffile.imwrite(temporary, levels, photometric="minisblack", planarconfig="contig")
+        return path
     channels = levels[..., [2, 1, 0, 3][: levels.shape[-1]]] if levels.shape[-1] > 1 else levels  # OpenCV has BGR
     done, content = cv2.imencode(".png", np.ascontiguousarray(channels))
     if not done:
         raise ImageError(f"{path}: cannot be written as PNG")
     with replacing(path) as temporary:
         temporary.write_bytes(content.tobytes())
+    return path
 
 
 def _is_photo(name: Path, path: Path) -> bool:

@@ -18,14 +18,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from ganrepro import settings
 from ganrepro.arithmetic import PORTABLE
 from ganrepro.data import layouts
-from ganrepro.data.images import height_and_width, read_levels, read_rgb
+from ganrepro.data.images import MOST_NAMED, height_and_width, read_levels, read_rgb
 from ganrepro.data.layouts.base import Place, images
 from ganrepro.data.own import FEWEST, derived_of, entry_of, files_of, notes_of
 from ganrepro.errors import ConfigError, UserError
@@ -182,7 +182,7 @@ def look(dataset: DatasetSettings) -> Looked:
     files = files_of(dataset)
     sizes: Counter[str] = Counter()
     ratios: list[float] = []
-    deep, counted = 0, dict[str, Counter[str]]()
+    deep, counted = 0, dict[str, Counter[str | int]]()
     count = dict.fromkeys([*entry.get("folders", entry.get("classes", ()))], 0)
     for name, _ in files:
         place = Path(name).parent.name or "."
@@ -190,18 +190,20 @@ def look(dataset: DatasetSettings) -> Looked:
     for name, path in files:
         kinds = counted.setdefault(Path(name).parent.name or ".", Counter())
         kinds["all"] += 1
-        try:
-            with Image.open(plain(path)) as image:
-                width, height = ImageOps.exif_transpose(image).size
-                sizes[f"{width} × {height}"] += 1
-                ratios.append(width / height / (2 if entry["layout"] == "side-by-side" else 1))
-                kinds["grey"] += image.mode in ("1", "L", "I", "F") or image.mode.startswith("I;16")
-                kinds["opacity"] += image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
-                deep += image.mode in ("I", "F")
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-            deep += path.suffix.lower() in (".tif", ".tiff")  # colour in floating point, which Pillow does not know
         levels = read_levels(path)  # says what is wrong with it
+        height, width = levels.shape[:2]
+        sizes[f"{width} × {height}"] += 1
+        ratios.append(width / height / (2 if entry["layout"] == "side-by-side" else 1))
+        deep += levels.dtype not in (np.uint8, np.uint16)
         kinds["deep"] += levels.dtype != np.uint8
+        kinds[levels.shape[-1]] += levels.shape[-1] > MOST_NAMED
+        # a TIFF that Pillow does not know is neither
+        with (
+            contextlib.suppress(OSError, SyntaxError, ValueError, Image.DecompressionBombError),
+            Image.open(plain(path)) as image,
+        ):
+            kinds["grey"] += image.mode in ("1", "L", "I", "F") or image.mode.startswith("I;16")
+            kinds["opacity"] += image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
     if not files or min(count.values()) < 2 * FEWEST:
         where = ", ".join(path for path in [dataset.path, *(dataset.folders or {}).values()] if path)
         had = ", ".join(f"{number} in {place}" for place, number in count.items()) or "none"
@@ -211,13 +213,20 @@ def look(dataset: DatasetSettings) -> Looked:
     for _ in layouts.find(entry["layout"]).items(Place(root, dataset, entry)):
         pass  # says what is wrong with their names
     common = ", ".join(f"{size} ({number})" for size, number in sizes.most_common(3)) + (", …" if len(sizes) > 3 else "")
-    channels = {name: 1 if of["grey"] == of["all"] else 4 if of["opacity"] == of["all"] else 3 for name, of in counted.items()}
+    channels = {name: _channels(of) for name, of in counted.items()}
     of_all = next(iter(channels.values())) if len({*channels.values()}) == 1 else channels
     if "folders" not in entry and isinstance(of_all, dict):  # classes of one domain
         of_all = 3
     depth = 16 if any(of["deep"] == of["all"] for of in counted.values()) else 8
     shape = shape_of(ratios, not (dataset.paired or entry["layout"] == "side-by-side" or derived_of(dataset)))
     return Looked(dict(count), common, of_all, depth, "auto" if deep else None, shape, notes_of(dataset))
+
+
+def _channels(counted: Counter[str | int]) -> int:
+    """Of pictures of which so many have what; where they differ, preparation says of which."""
+    if many := next((count for count in counted if isinstance(count, int) and counted[count]), None):
+        return many
+    return 1 if counted["grey"] == counted["all"] else 4 if counted["opacity"] == counted["all"] else 3
 
 
 def shape_of(ratios: Sequence[float], fine: bool) -> list[int] | None:

@@ -10,6 +10,7 @@ from urllib.parse import quote
 import numpy as np
 from PIL import Image
 
+from ganrepro.data.images import MOST_NAMED, scaled
 from ganrepro.reporting.templates import render
 
 THUMBNAIL = 256  # pixels of the longer side
@@ -45,10 +46,13 @@ class Sheet:
 
 
 def _thumbnail(levels: np.ndarray) -> Image.Image:
-    """Of every so many pixels first: enough for its size."""
+    """Of every so many pixels first: enough for its size. Of more than four channels the first three."""
     step = max(1, max(levels.shape[:2]) // (4 * THUMBNAIL))
     few = levels[::step, ::step]
-    few = (few // 257).astype(np.uint8) if few.dtype == np.uint16 else few
+    few = few[..., :3] if few.shape[-1] > MOST_NAMED else few
+    if few.dtype != np.uint8:  # of 16 bits as of 8; other numbers from the least to the most
+        low, high = (0.0, 65535.0) if few.dtype == np.uint16 else (float(few.min()), float(few.max()))
+        few = scaled(few, (low, max(high, low + 1e-6)))
     image = Image.fromarray(np.ascontiguousarray(few.squeeze(-1) if few.shape[-1] == 1 else few))
     image.thumbnail((THUMBNAIL, THUMBNAIL))
     return image

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ganrepro.data.images import Values, levels_of, range_of, scaled
+from ganrepro.data.images import MOST_NAMED, Values, levels_of, range_of, scaled
 from ganrepro.data.spec import DataSpec, Size
 from ganrepro.methods.imported import Imported
 from ganrepro.methods.outputs import Output
@@ -83,6 +83,11 @@ class Translator:
     def opacity(self) -> bool:
         """Whether it takes the opacity of images as their fourth channel."""
         return self.architecture.inputs == 4
+
+    @property
+    def pictured(self) -> bool:
+        """Whether a page can show what it takes and makes, which are of one, three or four channels."""
+        return max(self.architecture.inputs, self.architecture.outputs) <= MOST_NAMED
 
     @property
     def noisy(self) -> bool:
@@ -183,6 +188,8 @@ def forth(model: Translator, levels: np.ndarray, black: float, white: float) -> 
     values = values.clamp_(-1, 1)
     if values.shape[0] == model.architecture.inputs:
         return values
+    if max(values.shape[0], model.architecture.inputs) > MOST_NAMED:
+        raise ModelError(f"expected an image of {model.architecture.inputs} channels, got one of {values.shape[0]}")
     if values.shape[0] == 4:  # onto white, as where images are read
         share = (values[3:] + 1) / 2
         values = values[:3] * share + (1 - share)

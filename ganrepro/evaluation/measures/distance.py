@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ganrepro.data.spec import DataSpec
-from ganrepro.evaluation.measures.base import OWN_FEATURES, Job, Measure, Measured, Needs, Score
+from ganrepro.evaluation.measures.base import MORE_CHANNELS, NAMED_CHANNELS, OWN_FEATURES, Job, Measure, Measured, Needs, Score
 from ganrepro.evaluation.readers import KINDS
 from ganrepro.methods.outputs import Output
 from ganrepro.schema.registry import TRUNKS
@@ -27,6 +27,8 @@ class Distance(Measure):
         return not output.renders_input and output.asked is None and data.domains[output.target].kind != "label maps"
 
     def lacks(self, output: Output, needs: Needs) -> str:
+        if needs.data.channels(output.target) > NAMED_CHANNELS:
+            return MORE_CHANNELS
         if needs.features != OWN_FEATURES:
             return ""
         if needs.reader and KINDS[needs.reader] and output.target == needs.data.readable:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ganrepro.data.spec import DataSpec
-from ganrepro.evaluation.measures.base import Job, Measure, Measured, Needs, Score
+from ganrepro.evaluation.measures.base import MORE_CHANNELS, NAMED_CHANNELS, Job, Measure, Measured, Needs, Score
 from ganrepro.methods.outputs import Output
 from ganrepro.schema.registry import TRUNKS
 
@@ -22,6 +22,8 @@ class Perceptual(Measure):
         return data.paired and output.translates and output.target != data.label_maps
 
     def lacks(self, output: Output, needs: Needs) -> str:
+        if needs.data.channels(output.target) > NAMED_CHANNELS:
+            return MORE_CHANNELS
         return "" if needs.features in TRUNKS else "that needs `features: hed` (56 MB), or `features: vgg`, which makes LPIPS"
 
     def uses_features(self, needs: Needs) -> bool:
