@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+import tifffile
 from conftest import ROOT
 from PIL import Image
 from ruamel.yaml import YAML
@@ -39,6 +40,7 @@ KINDS = {
     "edges": ({"edges": "canny"}, PAIRS),
     "labelled": ({"palette": COLOURS}, UNPAIRED | {"reader": "tiny"}),
     "grey": ({"channels": 1}, UNPAIRED),
+    "bands": ({"folders": {"a": "own/bands/a", "b": "own/bands/b"}, "paired": True, "channels": {"a": 6, "b": 5}}, PAIRS),
     "classes": ({"layout": "classes"}, NOISE),
     "domains": ({"layout": "domains"}, UNPAIRED | {"domains": ["winter", "summer"]}),
     "several": ({"layout": "domains"}, SEVERAL),
@@ -78,6 +80,10 @@ def draw(place):
                 photo(place / f"several/{split}/{name}/{name}{i}.jpg", random)
             for name in ("cat", "dog"):
                 photo(place / f"classes/{split}/{name}/{i}.png", random)
+            for side, channels in (("a", 6), ("b", 5)):
+                (place / "bands" / side).mkdir(parents=True, exist_ok=True)
+                levels = random.integers(0, 256, (24, 24, channels), np.uint8)
+                tifffile.imwrite(place / f"bands/{side}/{split}{i}.tif", levels, photometric="minisblack", planarconfig="contig")
             (place / "unpaired/trainA/.DS_Store").write_text("of the system")
 
 
@@ -93,7 +99,10 @@ def made(tmp_path_factory):
         "reports": {f"of_{name}": name for name in KINDS},
         "features": "reader",
         "arithmetic": "usual",
-        "datasets": {n: {"source": "folder", "path": f"own/{n}", "pixels": 16} | told for n, (told, _) in KINDS.items()},
+        "datasets": {
+            n: {"source": "folder", "pixels": 16} | ({} if "folders" in told else {"path": f"own/{n}"}) | told
+            for n, (told, _) in KINDS.items()
+        },
         "readers": {"tiny": {"filters": 4, "epochs": 1, "batch_images": 2, "learning_rate": 0.01}},
         "experiments": {name: {"title": f"Own {name}", "rows": {"one": {"title": "One"}}} for name in KINDS},
         "studies": {n: {"title": n, "dataset": n, "experiment": n, "seeds": [0]} | told for n, (_, told) in KINDS.items()},
@@ -149,6 +158,21 @@ def test_images_of_one_channel(made):
     (image,) = list((made / "images/grey").glob("one-*/a2b/0.png"))
     with Image.open(image) as picture:
         assert picture.mode == "L"
+
+
+def test_images_of_more_than_four_channels(made, tmp_path):
+    page = page_of(made, "bands")
+    assert "| Row | PSNR, dB | SSIM | Mean error |" in page and re.search(r"\| Ground truth \| \*\*100\.0\*\* \| \*\*1\.00", page)
+    assert "| Identity" not in page  # six channels are no translation into five
+    assert (
+        "Fréchet distance and Kernel distance and Inception Score needs images" in page.replace("*", "") or "at most four" in page
+    )
+    with Image.open(next((made / "images/bands").glob("one-*/a2b/*.png"))) as stack:
+        assert stack.size == (16, 5 * 16)
+    shell(made, "ganrepro", "translate", "bands/one", "own/bands/a", "--out", str(tmp_path / "out"))
+    assert tifffile.imread(next((tmp_path / "out").glob("*.tif"))).shape == (24, 24, 5)
+    said = shell(made, "ganrepro", "translate", "bands/one", "own/bands/b", "--out", str(tmp_path / "x"), ok=False)
+    assert "expected an image of 6 channels, got one of 5" in said and "Traceback" not in said
 
 
 def test_images_with_classes(made):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ganrepro.evaluation.images import read_once
-from ganrepro.evaluation.measures.base import Job, Measure, Measured
+from ganrepro.evaluation.measures.base import IDENTITY, NAMED_CHANNELS, Job, Measure, Measured
 from ganrepro.store.files import replacing
 
 
@@ -28,7 +28,7 @@ def score(job: Job, measures: Sequence[Measure], epochs: Mapping[int, Path]) -> 
 def _score(job: Job, measures: Sequence[Measure], epochs: Mapping[int, Path]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     values: dict[str, Any] = {}
     counts: dict[str, np.ndarray] = {}
-    for measure in measures:
+    for measure in measures if _comparable(job) else ():
         measured = measure.measure(job)
         if measured.counts is None and not measured.values:
             continue
@@ -47,6 +47,13 @@ def _score(job: Job, measures: Sequence[Measure], epochs: Mapping[int, Path]) ->
             result["epochs"] = {str(epoch): _scores(measure, measure.measure(then)) for epoch, then in jobs.items()}
         values[measure.name] = result
     return values, counts
+
+
+def _comparable(job: Job) -> bool:
+    """Whether images can be set beside those of their target: untouched inputs of more than four channels need as many."""
+    source = job.output.source if job.row == IDENTITY else None
+    channels = job.channels, job.data.channels(source or job.output.target)
+    return channels[0] == channels[1] or max(channels) <= NAMED_CHANNELS
 
 
 def _scores(measure: Measure, measured: Measured) -> dict[str, float]:
