@@ -216,6 +216,7 @@ def test_images_and_masks_become_a_study_of_unet(tmp_path, monkeypatch, capsys):
     assert written["datasets"]["mine"]["palette"] == {"background": [0, 0, 0], "object": [200, 200, 200]}
     study = parsed(written).studies["mine"]
     assert [row.method.name for row in study.rows.values()] == ["unet"] and not study.reader
+    assert study.title == f"mine, {written['studies']['mine']['crop_pixels']} pixels on the shorter side"  # of 4 : 3
     (tmp_path / "masks/0.png").unlink()
     with pytest.raises(SystemExit, match="images have no partner of their name"):
         cli.main(["new", "other", "--images", "cells", "--masks", "masks"])

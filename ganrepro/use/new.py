@@ -398,6 +398,8 @@ def new(args: Any) -> str:
         study = study_of(name, kind, size, images)
         if args.domains:
             study["domains"] = list(given["folders"])[:2]
+        if shape:  # no squares
+            study["title"] = f"{name}, {study['crop_pixels']} pixels on the shorter side"
         dataset = given | extra | {"pixels": study["load_pixels"]}
         chosen = dataset, study
         raw = _raw(written(_text(file), name, dataset, study, report))
