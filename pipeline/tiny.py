@@ -146,16 +146,16 @@ def _write_sources(drawn: DatasetSettings) -> None:
         for number in range(8):
             levels = (torch.arange(30 * 50 * channels) * (number + 37)) % most
             write_png(Path(f"own/deep/{side}/{number}.png"), levels.view(30, 50, channels).to(dtype).numpy())
+    beside: dict[str, dict[str, Any]] = {"a": {"photometric": "minisblack"}, "b": {"photometric": "rgb", "extrasamples": (0, 0)}}
     for number in range(8):  # of more channels, as TIFF and as one below the other
         six = ((torch.arange(30 * 50 * 6) * (number + 41)) % 256).view(30, 50, 6).byte()
-        for side, channels, planes in (("a", 6, "contig"), ("b", 5, "separate")):
+        for side, channels in (("a", 6), ("b", 5)):
             file, bands = Path(f"own/bands/{side}/{number}.tif"), six[..., :channels]
             file.parent.mkdir(parents=True, exist_ok=True)
             if number % 2:
                 write_png(file.with_suffix(".png"), bands.numpy())
-                continue
-            planar = bands if planes == "contig" else bands.permute(2, 0, 1)
-            tifffile.imwrite(file, planar.contiguous().numpy(), photometric="minisblack", planarconfig=planes)
+            else:
+                tifffile.imwrite(file, bands.numpy(), planarconfig="contig", **beside[side])
     pictures = [read_rgb(file) for file in sorted(Path("drawn/train/b").glob("*.png"))]
     names = [
         f"{sign}{'-' + skin if skin else ''}-200d-1f6{n}" for n in range(80, 100) for sign in ("1f468", "1f469") for skin in SKINS

@@ -216,8 +216,9 @@ def _unstacked(path: Path, file: Image.Image) -> np.ndarray:
     file.load()
     levels = np.asarray(file)
     if not told.isdecimal() or not MOST_NAMED < int(told) <= len(levels) or len(levels) % int(told) or levels.ndim != 2:
-        said = f"says that {told[:20]!r} channels lie below one another in it, which cannot be"
-        raise ImageError(f"{path}: {said}; replace or remove it")
+        raise ImageError(
+            f"{path}: says that {told[:20]!r} channels lie below one another in it, which cannot be; replace or remove it"
+        )
     return np.ascontiguousarray(np.moveaxis(levels.reshape(int(told), -1, levels.shape[1]), 0, -1))
 
 
