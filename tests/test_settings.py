@@ -421,3 +421,9 @@ def test_what_names_hold_breaks_no_line(raw):
         }  # fmt: skip
         with pytest.raises(settings.ConfigError, match="datasets.mine: .*" + said):
             parsed(raw)
+
+
+def test_a_parameter_file_without_its_papers_says_so(tmp_path):
+    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    with pytest.raises(settings.ConfigError, match="there is no 'cyclegan-ablation', nor a folder papers/ beside the file"):
+        settings.load(tmp_path / "params.yaml")

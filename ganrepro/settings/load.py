@@ -253,6 +253,10 @@ def _study(
         for key in sorted({"network", "pixels"} & reader.model_fields_set):
             place = f"readers.{study.reader}.{key}"
             raise ConfigError(f"{place}: of networks that read label maps; leave it out for {study.dataset}")
+    if study.experiment not in experiments and not params.papers:
+        raise ConfigError(
+            f"{where}.experiment: there is no '{study.experiment}', nor a folder {PAPERS}/ beside the file, which may have it"
+        )
     experiment, place = known(experiments, study.experiment, f"{where}.experiment")
     for row in study.rows or []:
         known(experiment.rows, row, f"{where}.rows")
