@@ -215,3 +215,23 @@ def test_what_pages_ask_snakemake_for_can_be_made():
     command = ["snakemake", "-n", "--quiet", "all", "--", *sorted(targets)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+# Kept before code was moved, and not made anew yet. This list only shrinks.
+OLDER = {
+    "camvid-64", "camvid-comparison-64", "camvid-pairs", "facades-edges", "facades-pairs", "streets-bugs", "streets-comparison",
+    "streets-engines",
+}  # fmt: skip
+
+
+def test_kept_pages_cite_code_and_studies_that_are_there():
+    """Files in backticks, and links below the page's folder or to docs/."""
+    params, gone = settings.load(ROOT / "params.yaml"), set()
+    for page in sorted(ROOT.glob("reports/*/README.md")):
+        text = page.read_text(encoding="utf-8")
+        files = re.findall(r"`((?:ganrepro|pipeline|docs)/[\w/.-]+)`", text) + re.findall(r"(?<![\w(/])docs/\w+\.md", text)
+        gone |= {page.parent.name for file in files if not (ROOT / file).exists()}
+        for link in re.findall(r"\]\((?!https?:|#)([^)]+)\)", text):
+            assert (page.parent / link.split("#")[0]).exists(), (page, link)
+        assert page.parent.name in params.studies or page.parent.name == "bsds500"
+    assert gone == OLDER
