@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 from ganrepro import settings
 from ganrepro.plan import datasets, paths
 from ganrepro.reporting.current import report_is_current
+
+PATIENCE = 5.0  # seconds, after which one is told what is waited for
 
 
 def complete_stages() -> list[str]:
@@ -46,11 +49,17 @@ def main() -> None:
     if not Path(".dvc").is_dir() or not (stages := complete_stages()):
         return
     Path("readers").mkdir(exist_ok=True)  # where nothing reads: DVC wants an output that is declared
+    said = "All is made. DVC keeps copies of what is new, which can take minutes; Ctrl-C, and `dvc commit -f` does it later"
+    waiting = threading.Timer(PATIENCE, print, [said], {"file": sys.stderr, "flush": True})
+    waiting.daemon = True
+    waiting.start()
     try:
         commit(stages)
-    except Exception as error:  # whatever DVC meets, what Snakemake made is there
+    except (Exception, KeyboardInterrupt) as error:  # whatever DVC meets, what Snakemake made is there
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         print(f"DVC did not record this run ({reason}); `dvc commit -f` does it later", file=sys.stderr)
+    finally:
+        waiting.cancel()
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import zipfile
 from pathlib import Path
@@ -28,7 +29,7 @@ from ganrepro import arithmetic, settings
 from ganrepro.errors import UserError
 from ganrepro.plan import paths
 from ganrepro.reporting.results import collect
-from pipeline import bundle_main, evidence, start
+from pipeline import bundle_main, dvc_commit, evidence, start
 
 pytestmark = pytest.mark.slow
 
@@ -783,3 +784,21 @@ def test_errors_are_one_line_and_exit_is_not_zero(tmp_path):
     (tmp_path / REPORT).rmdir()
     said = shell(tmp_path, "snakemake", "-n", "--config", "seed=1", ok=False)
     assert "settings live in params.yaml" in said and "Traceback" not in said
+
+
+def test_one_is_told_what_dvc_is_waited_for_and_may_stop_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".dvc").mkdir()
+    monkeypatch.setattr(dvc_commit, "complete_stages", lambda: ["data"])
+    told = threading.Event()
+    monkeypatch.setattr(dvc_commit, "PATIENCE", 0.0)
+    monkeypatch.setattr("builtins.print", lambda *words, **how: (sys.stderr.write(f"{words[0]}\n"), told.set()))
+
+    def interrupted(stages):
+        assert told.wait(60)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(dvc_commit, "commit", interrupted)
+    dvc_commit.main()
+    said = capsys.readouterr().err.splitlines()
+    assert said[0].startswith("All is made. DVC keeps copies") and "did not record this run (KeyboardInterrupt)" in said[1]
