@@ -18,7 +18,6 @@ from ruamel.yaml import YAML
 
 from ganrepro import methods, settings
 from ganrepro.data.spec import DataSpec, spec_of
-from ganrepro.data.spots import SHOWS
 from ganrepro.methods import outputs
 from ganrepro.methods.base import READER, Method
 from ganrepro.methods.outputs import translation
@@ -58,7 +57,7 @@ LABELS_AND_PHOTOS = spec_of({"domains": {"a": "label maps", "b": "photos"}, "pal
 TWO_ATTRIBUTES = spec_of(
     {"domains": {"b": {"channels": 1}}, "classes": [f"{digit}.{ink}" for digit in "012" for ink in ("light", "dark")]}
 )
-POINTS = spec_of({"domains": {"b": {"channels": 1, "attributes": SHOWS}}, "classes": ["1", "2", "3"]})
+POINTS = spec_of({"domains": {"b": {"channels": 1, "attributes": {"shows": "spot"}}}, "classes": ["1", "2", "3"]})
 UNPAIRED = spec_of({"domains": {"a": {}, "b": {}}, "paired": False})
 FORWARD, BACKWARD = (translation(LABELS_AND_PHOTOS, *way) for way in ("ab", "ba"))  # labels2photo, photo2labels
 SAMPLES, BY_CLASS, BY_CODE, RECONSTRUCTIONS = (

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
-from ganrepro.data.spec import DataSpec, Size
+from ganrepro.data.spec import MOST_NAMED, DataSpec, Size
 from ganrepro.errors import UserError
 from ganrepro.lazy import torch
 from ganrepro.store.files import plain, replacing
@@ -29,7 +29,6 @@ VOID = 255
 ORIENTATION = 0x0112  # EXIF
 SAMPLES = 277  # of a pixel, a tag of TIFF
 BANDS = "ganrepro-bands"  # the text of a PNG that says how many images lie below one another in it, each a channel
-MOST_NAMED = 4  # channels that have a meaning of their own: grey, colour, opacity
 Values = tuple[float, float]  # of an image's numbers: black, white
 AnyImage = Image.Image | np.ndarray  # grey or colour of 8 bits; or levels (h, w, channels) of 16, or of four and more channels
 

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from ganrepro.errors import SourceError
 
 Size = int | tuple[int, int]  # side of a square; or width and height
+MOST_NAMED = 4  # channels that have a meaning of their own: grey, colour, opacity; pictures have no more
 Kind = Literal["photos", "label maps", "edges", "images"]
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".tif", ".tiff", ".webp")  # of files that are taken for images
 # kind -> in sentences, in the title of a translation, in the name of an output

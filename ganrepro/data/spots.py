@@ -7,12 +7,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ganrepro.data.spec import Domain
+
 if TYPE_CHECKING:
     import numpy as np
 
 HALF = 1.8
-SHOWS = {"shows": "spot"}  # what the registry says of a domain of such pictures (`attributes`)
 SPOT = 1.0  # standard deviation of a spot, in pixels
+
+
+def shown_by(domain: Domain) -> bool:
+    """Whether pictures of a domain show a point each, as the registry says it."""
+    return domain.attributes == {"shows": "spot"}
 
 
 def places(side: int) -> list[float]:

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from ganrepro.data.spec import MOST_NAMED
 from ganrepro.evaluation.images import read_once
-from ganrepro.evaluation.measures.base import IDENTITY, NAMED_CHANNELS, Job, Measure, Measured
+from ganrepro.evaluation.measures.base import IDENTITY, Job, Measure, Measured
 from ganrepro.store.files import replacing
 
 
@@ -53,7 +54,7 @@ def _comparable(job: Job) -> bool:
     """Whether images can be set beside those of their target: untouched inputs of more than four channels need as many."""
     source = job.output.source if job.row == IDENTITY else None
     channels = job.channels, job.data.channels(source or job.output.target)
-    return channels[0] == channels[1] or max(channels) <= NAMED_CHANNELS
+    return channels[0] == channels[1] or max(channels) <= MOST_NAMED
 
 
 def _scores(measure: Measure, measured: Measured) -> dict[str, float]:

@@ -72,18 +72,15 @@ class FewLabels(FromNoise[Settings], Encodes[Settings]):
 
     def networks(self, random: Random) -> dict[str, torch.nn.Module]:
         from ganrepro.nets.few_labels import Maker, Reader
+        from ganrepro.nets.fresh import fresh
 
         s, (channels, side) = self.settings, self.shape
         outputs = len(self.data.classes) + (s.objective == "sgan")
-        made: dict[str, torch.nn.Module] = {}
-        for name in ("generator", "discriminator"):
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(int(torch.randint(2**62, (), generator=random(name), device="cpu")))
-                if name == "generator":
-                    made[name] = Maker(s.code_size, self.shape, s.generator_width)
-                else:
-                    made[name] = Reader(channels * side**2, outputs, s.width, s.objective == "minibatch")
-        return made
+        read = channels * side**2, outputs, s.width, s.objective == "minibatch"
+        return {
+            "generator": fresh(lambda: Maker(s.code_size, self.shape, s.generator_width), random("generator")),
+            "discriminator": fresh(lambda: Reader(*read), random("discriminator")),
+        }
 
     def players(self) -> dict[str, Player]:
         adam = Adam(self.settings.learning_rate, self.settings.beta1)

@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 
 from pydantic import Field, model_validator
 
-from ganrepro.data.spots import HALF, SHOWS, SPOT
+from ganrepro.data.spots import HALF, SPOT, shown_by
 from ganrepro.errors import UnfitData
 from ganrepro.lazy import torch
 from ganrepro.methods.base import Adam, Batch, Feed, Loss, Normal, Player, Players, Random
@@ -62,7 +62,7 @@ class PointsGAN(FromNoise[Settings]):
 
     def check(self) -> None:
         super().check()
-        if self.data.domains[self.domain].attributes != SHOWS:
+        if not shown_by(self.data.domains[self.domain]):
             raise UnfitData("needs pictures that show a point as a spot, as the datasets ring and grid")
 
     def feed(self) -> Feed:

@@ -108,17 +108,17 @@ class StarGAN(WithLabels[Settings]):
         )
 
     def networks(self, random: Random) -> dict[str, torch.nn.Module]:
-        from ganrepro.nets.stargan import Discriminator, Generator, with_weights_of
+        from ganrepro.nets.fresh import fresh
+        from ganrepro.nets.stargan import Discriminator, Generator
 
         s, first = self.settings, self.domains[0]
         channels, labels, reflect = self.data.channels(first), len(self.label(first)), s.padding == "reflect"
         read = labels - len(self._mask(first))
-        judge = channels, read, s.discriminator_filters, s.discriminator_layers
+        make = channels, labels, s.generator_filters, s.generator_blocks, reflect
+        judge = self._sides(), channels, read, s.discriminator_filters, s.discriminator_layers
         return {
-            "generator": with_weights_of(
-                Generator, random("generator"), channels, labels, s.generator_filters, s.generator_blocks, reflect
-            ),
-            "discriminator": with_weights_of(Discriminator, random("discriminator"), self._sides(), *judge),
+            "generator": fresh(lambda: Generator(*make), random("generator")),
+            "discriminator": fresh(lambda: Discriminator(*judge), random("discriminator")),
         }
 
     def players(self) -> dict[str, Player]:

@@ -101,10 +101,3 @@ class Discriminator(nn.Module):
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         features = self.body(images)
         return self.source(features), self.attributes(features).flatten(1)
-
-
-def with_weights_of(build: type[nn.Module], generator: torch.Generator, *arguments: object, **settings: object) -> nn.Module:
-    """A network with torch's own first weights, which the published code keeps, drawn from `generator`."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(torch.randint(2**62, (), generator=generator, device="cpu")))
-        return build(*arguments, **settings)

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from ganrepro.data import layouts
 from ganrepro.data.own import entry_of
-from ganrepro.data.spots import SHOWS
+from ganrepro.data.spots import shown_by
 from ganrepro.errors import SourceError
 from ganrepro.evaluation.readers import KINDS
 from ganrepro.methods.outputs import Output
@@ -59,7 +59,7 @@ def sampled(study: Study) -> list[Output]:
 
 def points(study: Study) -> bool:
     """Whether plain samples show a point each, so that many of them fit on one picture."""
-    return any(study.data.domains[output.target].attributes == SHOWS for output in sampled(study))
+    return any(shown_by(study.data.domains[output.target]) for output in sampled(study))
 
 
 def moments(params: Params, study: Study) -> dict[str, list[Output]]:

@@ -23,7 +23,6 @@ from PIL import Image
 from torch import Tensor, nn
 
 from ganrepro.data.images import (
-    MOST_NAMED,
     Reading,
     as_tensor,
     height_and_width,
@@ -34,6 +33,7 @@ from ganrepro.data.images import (
     to_float,
     write_png,
 )
+from ganrepro.data.spec import MOST_NAMED
 from ganrepro.reporting.current import shown
 from ganrepro.reporting.markdown import in_words, quoted
 from ganrepro.reporting.templates import render

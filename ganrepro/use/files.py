@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from ganrepro.data.images import MOST_NAMED, ImageError, read_levels
-from ganrepro.data.spec import IMAGE_SUFFIXES
+from ganrepro.data.images import ImageError, read_levels
+from ganrepro.data.spec import IMAGE_SUFFIXES, MOST_NAMED
 from ganrepro.store.files import plain, replacing
 
 MOST_PIXELS = 100_000_000  # of one photo

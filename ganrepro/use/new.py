@@ -25,9 +25,10 @@ from ruamel.yaml.error import YAMLError
 from ganrepro import settings
 from ganrepro.arithmetic import PORTABLE
 from ganrepro.data import layouts
-from ganrepro.data.images import MOST_NAMED, height_and_width, read_levels, read_rgb
+from ganrepro.data.images import height_and_width, read_levels, read_rgb
 from ganrepro.data.layouts.base import Place, images
 from ganrepro.data.own import FEWEST, derived_of, entry_of, files_of, notes_of
+from ganrepro.data.spec import MOST_NAMED
 from ganrepro.errors import ConfigError, UserError
 from ganrepro.schema import yaml
 from ganrepro.schema.datasets import DatasetSettings

@@ -10,7 +10,8 @@ from urllib.parse import quote
 import numpy as np
 from PIL import Image
 
-from ganrepro.data.images import MOST_NAMED, scaled
+from ganrepro.data.images import scaled
+from ganrepro.data.spec import MOST_NAMED
 from ganrepro.reporting.templates import render
 
 THUMBNAIL = 256  # pixels of the longer side

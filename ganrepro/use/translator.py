@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ganrepro.data.images import MOST_NAMED, Values, levels_of, range_of, scaled
-from ganrepro.data.spec import DataSpec, Size
+from ganrepro.data.images import Values, levels_of, range_of, scaled
+from ganrepro.data.spec import MOST_NAMED, DataSpec, Size
 from ganrepro.methods.imported import Imported
 from ganrepro.methods.outputs import Output
 from ganrepro.nets.architecture import Architecture

@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 
 GROUPS = 10  # of a jackknife over images
 OWN_FEATURES = "reader"  # whose features are compared unless params.yaml says otherwise: those of the study's reader
-NAMED_CHANNELS = 4  # grey, colour, opacity: what networks that read pictures know; more have no meaning to them
-MORE_CHANNELS = "that needs images of at most four channels"
+MORE_CHANNELS = "that needs images of at most four channels"  # of what lacks where there are more than MOST_NAMED
 # Reference rows, which need no training: real images of the target, the untouched input, and what networks make before training
 GROUND_TRUTH, IDENTITY, UNTRAINED = "ground-truth", "identity", "untrained"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ganrepro.data.spec import DataSpec
-from ganrepro.evaluation.measures.base import MORE_CHANNELS, NAMED_CHANNELS, OWN_FEATURES, Job, Measure, Measured, Needs, Score
+from ganrepro.data.spec import MOST_NAMED, DataSpec
+from ganrepro.evaluation.measures.base import MORE_CHANNELS, OWN_FEATURES, Job, Measure, Measured, Needs, Score
 from ganrepro.evaluation.readers import KINDS
 from ganrepro.methods.outputs import Output
 from ganrepro.schema.registry import TRUNKS
@@ -27,7 +27,7 @@ class Distance(Measure):
         return not output.renders_input and output.asked is None and data.domains[output.target].kind != "label maps"
 
     def lacks(self, output: Output, needs: Needs) -> str:
-        if needs.data.channels(output.target) > NAMED_CHANNELS:
+        if needs.data.channels(output.target) > MOST_NAMED:
             return MORE_CHANNELS
         if needs.features != OWN_FEATURES:
             return ""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ganrepro.data.spec import DataSpec
-from ganrepro.evaluation.measures.base import MORE_CHANNELS, NAMED_CHANNELS, Job, Measure, Measured, Needs, Score
+from ganrepro.data.spec import MOST_NAMED, DataSpec
+from ganrepro.evaluation.measures.base import MORE_CHANNELS, Job, Measure, Measured, Needs, Score
 from ganrepro.methods.outputs import Output
 from ganrepro.schema.registry import TRUNKS
 
@@ -22,7 +22,7 @@ class Perceptual(Measure):
         return data.paired and output.translates and output.target != data.label_maps
 
     def lacks(self, output: Output, needs: Needs) -> str:
-        if needs.data.channels(output.target) > NAMED_CHANNELS:
+        if needs.data.channels(output.target) > MOST_NAMED:
             return MORE_CHANNELS
         return "" if needs.features in TRUNKS else "that needs `features: hed` (56 MB), or `features: vgg`, which makes LPIPS"
 

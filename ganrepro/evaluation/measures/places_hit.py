@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganrepro.data.spec import DataSpec
-from ganrepro.data.spots import SHOWS, read
+from ganrepro.data.spots import read, shown_by
 from ganrepro.evaluation.measures.base import Job, Limits, Measure, Measured, Score
 from ganrepro.evaluation.measures.class_coverage import COVERED
 from ganrepro.methods.outputs import Output
@@ -34,7 +34,7 @@ class PlacesHit(Measure):
     )
 
     def applies(self, output: Output, data: DataSpec) -> bool:
-        return output.source is None and data.domains[output.target].attributes == SHOWS and bool(data.classes)
+        return output.source is None and shown_by(data.domains[output.target]) and bool(data.classes)
 
     def measure(self, job: Job) -> Measured:
         """Counts (1, points, places + 1): which place a point hits, or none."""
