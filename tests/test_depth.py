@@ -33,7 +33,9 @@ from ganrepro.plan import datasets, paths
 from ganrepro.reporting.sheet import square
 from ganrepro.schema.datasets import DatasetSettings
 from ganrepro.use import cli
+from ganrepro.use import files as files_of_use
 from ganrepro.use.model import load
+from ganrepro.use.score import score
 from pipeline import evaluate, generate, tiny, train
 from pipeline import prepare as preparing
 
@@ -220,6 +222,14 @@ def test_any_depth_and_channels_train_score_translate_and_export(tmp_path, monke
     assert abs(np.mean(errors) - scores["scores"]["mean_error"]) < 1e-6
     if more.get("values") == VALUES:
         assert scores["more"] == {"unit": 4095} and "0.01 is 40.95" in MEASURES["likeness"].note(scores["more"])
+    if b[0] > 4:  # TIFFs, as translate writes them
+        for file in made:
+            files_of_use.write(tmp_path / "tiffs" / file.name, read_levels(file))
+        found = score(tmp_path / "tiffs", "s")["scores"]
+        assert found["mean_error"] == pytest.approx(scores["scores"]["mean_error"], abs=1e-9) and found["images"] == len(made)
+        next((tmp_path / "tiffs").glob("*.tif")).unlink()
+        with pytest.raises(ImageError, match=f"lacks 1 of {len(made)} images"):
+            score(tmp_path / "tiffs", "s")
     cli.main(["translate", "s/l1", own["folders"]["a"], "--out", "out"])
     translated = read_levels(next((tmp_path / "out").glob("*.tif" if b[0] > 4 else "*.png")), opacity=True)
     assert translated.shape == (24, 24, b[0]) and translated.dtype == (np.uint8 if kind == a[1] == np.uint8 else np.uint16)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
+import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from ganrepro import arithmetic, settings
-from ganrepro.data.images import ImageError
+from ganrepro.data.images import ImageError, read_levels, write_png
 from ganrepro.data.prepare import read_manifest
+from ganrepro.data.spec import MOST_NAMED
 from ganrepro.errors import UserError
 from ganrepro.evaluation import readers
 from ganrepro.evaluation.measures import SCORES, left_out, measures_of
@@ -45,7 +49,7 @@ def score(folder: Path, study_name: str, output_name: str | None = None, params_
     _made(data / "manifest.json")
     manifest = read_manifest(data)
     names = manifest["names"]["test"][str(output.source)]
-    _check_names(folder, names)
+    files = _files_of(folder, names, study.data.channels(output.target) > MOST_NAMED)
     used = measures_of(output, needs)
     if not used:
         why = "; ".join(f"{heading}: {reason}" for heading, reason in left_out(output, needs).items())
@@ -56,11 +60,13 @@ def score(folder: Path, study_name: str, output_name: str | None = None, params_
         file, spec = _made(paths.reader_dir(params, study) / "reader.pt"), paths.reader_spec(params, study)
         return readers.load(file, spec, params.readers[str(study.reader)], study.data, CPU)
 
-    job = Job(
-        output, [folder], data, manifest, study.data, study.size, CPU, None, reader, study.features,
-        {name: datasets.download_dir(name) for name in feature_sources(study.features)}, paths.features_dir(arithmetic.is_set()),
-    )  # fmt: skip
-    values, _ = measure(job, used, {})
+    with _as_prepared(folder, files) as prepared:
+        job = Job(
+            output, [prepared], data, manifest, study.data, study.size, CPU, None, reader, study.features,
+            {name: datasets.download_dir(name) for name in feature_sources(study.features)},
+            paths.features_dir(arithmetic.is_set()),
+        )  # fmt: skip
+        values, _ = measure(job, used, {})
     result = {name: value for of_measure in values.values() for name, value in of_measure["scores"].items()} | {
         "images": len(names)
     }
@@ -79,13 +85,30 @@ def _made(file: Path) -> Path:
     return file
 
 
-def _check_names(folder: Path, names: list[str]) -> None:
-    missing = [name for name in names if not (folder / name).exists()]
+def _files_of(folder: Path, names: list[str], many_channels: bool) -> dict[str, Path]:
+    """The file of each name; of many channels also one of `translate`, a TIFF. ImageError where some are missing."""
+    files = {name: folder / name for name in names}
+    if many_channels:
+        files |= {name: file.with_suffix(".tif") for name, file in files.items() if not file.exists()}
+    missing = [name for name, file in files.items() if not file.exists()]
     if missing:
         raise ImageError(
             f"{folder}: lacks {len(missing)} of {len(names)} images, the first {missing[0]}; "
             "they are named like the test images that they are made from"
         )
+    return files
+
+
+@contextlib.contextmanager
+def _as_prepared(folder: Path, files: Mapping[str, Path]) -> Iterator[Path]:
+    """The folder, or another with the content of its TIFFs in PNGs of their names."""
+    if all(file.name == name for name, file in files.items()):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="ganrepro-score-") as scratch:
+        for name, file in files.items():
+            write_png(Path(scratch, name), read_levels(file))
+        yield Path(scratch)
 
 
 def table(result: Found) -> str:
