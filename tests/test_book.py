@@ -166,7 +166,10 @@ def test_every_page_of_the_course_is_listed():
 
 PRINTED = [Path("README.md"), Path("CONTRIBUTING.md"), *sorted(Path("docs").glob("*.md"))]
 # What is no command of this project, or begins with what another one left
-OTHERS = {". .venv/bin/activate", "mlflow ui", "pre-commit install", "python study.zip --jobs 4"}
+OTHERS = {
+    ". .venv/bin/activate", "mlflow ui", "pre-commit install", "python study.zip --jobs 4", "dvc push",
+    "dvc remote add -d store /some/folder", "git add dvc.lock params.yaml .dvc/config", "git commit -m My first table",
+}  # fmt: skip
 
 # of lines that the page adds to params.yaml
 EXAMPLES = {f"reports/{name}.md" for name in ("NAME", "sketches_report", "paired_lsgan", "mine_report")}

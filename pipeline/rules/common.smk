@@ -66,6 +66,15 @@ for study in STUDIES.values():
         READERS.setdefault(str(paths.reader_dir(PARAMS, study)), study)
 
 
+def is_made(file):
+    """Whether a result is there, so that nothing of what it was made of is asked for: its key says that it is current.
+
+    So results that DVC fetched without their data stay when the data are prepared for other ones.
+    """
+    asked = workflow.dag_settings  # not there yet when this file is read
+    return os.path.exists(file) and not (asked.forceall or asked.forcerun)
+
+
 def run_of(wildcards):
     """The row and seed that wildcards name."""
     return one_run(wildcards.study, wildcards.row, int(wildcards.seed))
@@ -79,6 +88,8 @@ def one_run(study, row, seed):
 
 def source_of(wildcards):
     """What a dataset is prepared from: the downloaded source, and weights where edges are to be found."""
+    if is_made(f"data/{wildcards.name}-{wildcards.key}/manifest.json"):
+        return []
     return [
         ancient(f"{datasets.download_dir(source)}/source.json")
         for source in datasets.downloads_of(PARAMS, wildcards.name)
@@ -90,11 +101,17 @@ def manifest_of(dataset):
     return ancient(f"{datasets.dataset_dir(PARAMS, dataset)}/manifest.json")
 
 
-def weights_of(folder):
-    """The download that a published network comes from; one of our own needs none."""
-    recipe = PARAMS.readers[READERS[folder].reader]
-    weights = getattr(recipe, "weights", None)
-    return ancient(f"{datasets.download_dir(weights)}/source.json") if weights else []
+def read_by(wildcards):
+    """What a network learns to read from, and the download that a published one comes from."""
+    folder = f"readers/{wildcards.name}-{wildcards.key}"
+    if is_made(f"{folder}/reader.pt"):
+        return []
+    weights = getattr(PARAMS.readers[READERS[folder].reader], "weights", None)
+    downloads = [datasets.download_dir(weights)] if weights else []
+    return [
+        manifest_of(wildcards.name),
+        *(ancient(f"{place}/source.json") for place in downloads),
+    ]
 
 
 def files_of(run, trained=False):
@@ -119,22 +136,46 @@ def equal_training(run):
     """The checkpoint of an equal training of another row or study, whose results this one takes over."""
     first = first_trainings().get(run.key, run)
     return (
-        [] if first.folder == run.folder else ancient(f"{first.folder}/checkpoint.pt")
+        [] if first.folder == run.folder else [ancient(f"{first.folder}/checkpoint.pt")]
     )
 
 
-def checkpoint_of(wildcards):
-    """The checkpoint a row is made images with, and what its networks read; reference rows need the dataset alone."""
+def trained_on(run):
+    """What a row is trained on: a dataset, what its networks read, an equal training whose results it takes over."""
+    if is_made(f"{run.folder}/checkpoint.pt"):
+        return []
+    return [manifest_of(run.study.dataset), *files_of(run), *equal_training(run)]
+
+
+def all_trained_on(group):
+    """A function that gives what some rows are trained on."""
+    return lambda _wildcards: [file for run in group for file in trained_on(run)]
+
+
+def made_with(wildcards):
+    """What a row makes images with: a dataset, a checkpoint, what its networks read; reference rows need the dataset alone."""
     run = run_of(wildcards)
+    if is_made(f"{run.images}/done"):
+        return []
+    data = manifest_of(run.study.dataset)
     if run.reference:
-        return manifest_of(run.study.dataset)
-    return [ancient(f"{run.folder}/checkpoint.pt"), *files_of(run, trained=True)]
+        return data
+    return [
+        data,
+        ancient(f"{run.folder}/checkpoint.pt"),
+        *files_of(run, trained=True),
+    ]
 
 
 def measured_with(wildcards):
-    """The images of a row, and the networks that measure them: one that reads images, and Inception."""
+    """The images of a row, real ones, and the networks that measure them: one that reads images, and Inception."""
     run = run_of(wildcards)
-    needed = [f"{run.images}/done"]
+    if is_made(f"{run.scores}/metrics.json"):
+        return []
+    needed = [
+        f"{run.images}/done",
+        f"{datasets.dataset_dir(PARAMS, run.study.dataset)}/manifest.json",
+    ]
     if run.read:
         needed.append(f"{paths.reader_dir(PARAMS, run.study)}/reader.pt")
     if run.featured:
@@ -151,8 +192,8 @@ def made_of(name):
     def files(_wildcards):
         study = STUDIES[PARAMS.reports[name]]
         runs = [one_run(study.name, r.row, r.seed) for r in paths.runs(PARAMS, study)]
-        return [
-            *newer_if_stale(name),
+        made = [
+            *(f"{run.images}/done" for run in runs),
             *(
                 f"{run.scores}/{file}"
                 for run in runs
@@ -170,6 +211,8 @@ def made_of(name):
                 else []
             ),
         ]
+        # ancient: the page says of which keys it was made, and when it was is of no matter
+        return [*newer_if_stale(name), *map(ancient, made)]
 
     return files
 

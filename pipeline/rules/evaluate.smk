@@ -3,8 +3,7 @@
 
 rule train_reader:
     input:
-        lambda w: manifest_of(w.name),
-        lambda w: weights_of(f"readers/{w.name}-{w.key}"),
+        read_by,
     output:
         "readers/{name}-{key}/reader.pt",
         "readers/{name}-{key}/reader.json",
@@ -26,7 +25,7 @@ rule train_reader:
 
 rule generate:
     input:
-        checkpoint_of,
+        made_with,
     output:
         "images/{study}/{row}-s{seed}-{key}/done",
     log:

@@ -6,8 +6,7 @@ for NUMBER, GROUP in enumerate(TOGETHER):
         name:
             f"train_together_{NUMBER}"
         input:
-            [manifest_of(run.study.dataset) for run in GROUP],
-            [file for run in GROUP for file in files_of(run)],
+            all_trained_on(GROUP),
         # `update`: those that are made already stay while others are
         output:
             update(
@@ -33,9 +32,7 @@ for NUMBER, GROUP in enumerate(TOGETHER):
 
 rule train:
     input:
-        lambda w: manifest_of(STUDIES[w.study].dataset),
-        lambda w: files_of(run_of(w)),
-        lambda w: equal_training(run_of(w)),
+        lambda w: trained_on(run_of(w)),
     output:
         checkpoint="runs/{study}/{row}-s{seed}-{key}/checkpoint.pt",
         history="runs/{study}/{row}-s{seed}-{key}/history.csv",
