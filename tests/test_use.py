@@ -867,6 +867,23 @@ def test_running_and_failed_jobs_are_read_from_their_logs(tmp_path, capsys):
         cli.main(["watch", "--logs", str(tmp_path / "none")])
 
 
+def test_the_time_that_is_left_is_that_of_the_trainings(tmp_path):
+    """Ten of twenty trainings done and one half way, in 1,050 s."""
+    stats = "Job stats:\njob       count\n------  -------\ntrain        20\nevaluate     50\ntotal        70\n\n"
+    log, began = tmp_path / "2026-07-01T120000.000000.snakemake.log", time.mktime((2026, 7, 1, 12, 0, 0, 0, 0, -1))
+
+    def said(trained, seconds, running=()):
+        log.write_text(stats + "Finished jobid: 1 (Rule: train)\n" * trained)
+        os.utime(log, (began + seconds, began + seconds))
+        return watch.workflow(tmp_path, began + seconds, running)
+
+    half = watch.Job("train", "x", 50, "", "", "", "")
+    brief = 50 * watch.BRIEF
+    assert said(10, 1050, [half]) == f"job 10 of 70 done, about {1050 / 10.5 * (9.5 + brief) / 60:.0f} min left"
+    assert said(1, 1050) == "job 1 of 70 done"  # too early to tell
+    assert said(70, 1050) == "" and watch.workflow(tmp_path / "none", 0) == ""
+
+
 # --- MLflow ----------------------------------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,31 +63,49 @@ def _time(path: Path) -> float:
         return 0.0
 
 
-STEPS = re.compile(r"^(\d+) of (\d+) steps", re.MULTILINE)
+PLANNED = re.compile(r"^Job stats:\n.*\n[- ]+\n((?:\w+ +\d+\n)+)", re.MULTILINE)
+FINISHED = re.compile(r"^Finished jobid: \d+ \(Rule: (\w+)\)$", re.MULTILINE)
+BRIEF = 0.06  # of a training: what any other job takes, about
+ENOUGH = 0.1  # of all the work: before, nothing is said of the time
 KEY = re.compile(r"-[0-9a-f]{12}$")  # of a result, behind its name
 
 
-def workflow(folder: Path, now: float) -> str:
+def workflow(folder: Path, now: float, running: Sequence[Job] = ()) -> str:
     """How far the workflow that began last is: 'job 13 of 54, about 12 min left'; '' where there is none.
 
-    folder: of Snakemake's own logs.  The time is that of the steps so far, for each that is left.
+    folder: of Snakemake's own logs.  running: jobs whose progress counts, too.  Trainings (that of the reader, too) count whole,
+    other jobs as BRIEF.
     """
     log = max(folder.glob("*.snakemake.log"), key=_time, default=None)
-    steps = next(reversed(STEPS.findall(log.read_text("utf-8", "replace"))), None) if log else None
-    if log is None or steps is None or now - _time(log) > SILENT_SECONDS:
+    text = log.read_text("utf-8", "replace") if log else ""
+    planned = PLANNED.search(text)
+    if log is None or planned is None or now - _time(log) > SILENT_SECONDS:
         return ""
-    done, whole = map(int, steps)
+    rules = {rule: int(count) for rule, count in (line.split() for line in planned[1].splitlines())}
+    whole, finished = rules.pop("total", 0), FINISHED.findall(text)
+    if len(finished) >= whole:
+        return ""
+    so_far = f"job {len(finished)} of {whole} done"
     try:
         began = time.mktime(time.strptime(log.name[:17], "%Y-%m-%dT%H%M%S"))
     except ValueError:
-        return f"job {done} of {whole} done"
-    left = (_time(log) - began) / max(1, done) * (whole - done) / 60
-    return f"job {done} of {whole} done, about {left:.0f} min left" if done < whole else ""
+        return so_far
+    done = sum(map(_weight, finished)) + sum(job.percent / 100 * _weight(job.stage) for job in running if not job.error)
+    work = sum(_weight(rule) * count for rule, count in rules.items())
+    if done < ENOUGH * work:
+        return so_far
+    left = (now - began) / done * max(0.0, work - done) / 60
+    return f"{so_far}, about {max(1, left):.0f} min left"
+
+
+def _weight(rule: str) -> float:
+    return 1.0 if rule.startswith("train") else BRIEF
 
 
 def newest_strip(work: Path) -> Path | None:
-    """The pictures of the training that made some last (`pipeline.strip`), under way or done."""
-    return max([*work.glob("*/strip.png"), *work.parent.glob("runs/*/*/strip.png")], key=_time, default=None)
+    """The pictures of the training that made some last (`pipeline.strip`), of one under way before those that are done."""
+    under_way = [*work.glob("*/strip.png")]
+    return max(under_way or work.parent.glob("runs/*/*/strip.png"), key=_time, default=None)
 
 
 def watch(logs: Path, seconds: float = 2.0, once: bool = False) -> None:
@@ -100,7 +119,7 @@ def watch(logs: Path, seconds: float = 2.0, once: bool = False) -> None:
     def picture() -> Group:
         lines: list[RenderableType] = []
         running, now = jobs(logs, time.time()), time.time()
-        if whole := workflow(Path(".snakemake/log"), now):
+        if whole := workflow(Path(".snakemake/log"), now, running):
             lines.append(Text(whole, style="bold"))
         for job in running:
             line = Table.grid(padding=(0, 1))
