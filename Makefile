@@ -13,7 +13,7 @@ help:          ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 reproduce: setup   ## from nothing to reports/cyclegan_ablation.md on the embedded dataset
-	snakemake --cores all reports/cyclegan_ablation.md
+	snakemake --cores all --quiet rules -- reports/cyclegan_ablation.md
 	@grep -qvxFf reports/streets-tiny/scores.csv reports/cyclegan_ablation/scores.csv; if [ $$? -eq 1 ]; \
 	then echo "Each score is among the kept ones (reports/streets-tiny), to the last digit."; \
 	else echo "Scores are not the kept ones (reports/streets-tiny): other settings, code, versions or CPU; python -m pipeline.portable"; fi
@@ -26,7 +26,8 @@ setup: .venv/.ready  ## virtual environment with pinned dependencies
 
 .venv/.ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else "error: Python 3.11 to 3.13 is needed, $(PYTHON) is %d.%d; use: make PYTHON=python3.12 ..." % v)'
-	$(PYTHON) -m venv .venv
+	@echo "Installing into .venv: some GB, which is silent and takes as long as their download"
+	@$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	$(BIN)/uv pip install --python .venv --quiet -c constraints.txt -e '.[workflow,survey,dev,demo,export,docs]' || \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[workflow,survey,dev,demo,export,docs]'  # reads pip's own mirror settings

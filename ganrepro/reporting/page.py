@@ -227,9 +227,9 @@ def _losses(params: Params, results: Results) -> Context:
     """What solid and dotted lines mean, in the panels that have several."""
     words = {"-": "solid", ":": "dotted", "--": "dashed", "-.": "dash-dotted"}
     panels: dict[str, dict[str, None]] = {}
-    for row, settings in results.study.rows.items():
+    for settings in results.study.rows.values():
         for loss in settings.method.losses():
-            dash = plots.dash_of(results.study, row, loss)
+            dash = plots.dash_of(results.study, loss)
             panels.setdefault(loss.panel, {}).setdefault(f"{words[dash]} {loss.name.replace('_', ' ')}")
     return {"lines": "".join(f"{panel}: {', '.join(lines)}. " for panel, lines in panels.items() if len(lines) > 1)}
 

@@ -67,10 +67,11 @@ def _scaled(axis: Any, heading: str, width: int) -> None:
     axis.set_title(textwrap.fill(heading, width), fontsize=9, color=INK)
 
 
-def dash_of(study: Study, row: str, loss: Loss) -> str:
-    """How a loss is drawn: the first of its method in a panel solid, the second dotted, and so on."""
-    beside = [other for other in study.rows[row].method.losses() if other.panel == loss.panel]
-    return ("-", ":", "--", "-.")[beside.index(loss) % 4]
+def dash_of(study: Study, loss: Loss) -> str:
+    """How a loss is drawn, in all rows alike: the first of a panel solid, the second dotted, and so on."""
+    every = (other for row in study.rows.values() for other in row.method.losses())
+    beside = list(dict.fromkeys(other.name for other in every if other.panel == loss.panel))
+    return ("-", ":", "--", "-.")[beside.index(loss.name) % 4]
 
 
 def losses(results: Results, path: Path) -> None:
@@ -95,7 +96,7 @@ def losses(results: Results, path: Path) -> None:
                     colour = colour_of(study, name)
                     rows = results.losses[results.losses.row == name]
                     for term in (loss for loss in terms if loss in study.rows[name].method.losses()):
-                        dash = dash_of(study, name, term)
+                        dash = dash_of(study, term)
                         of_epoch = rows.groupby("epoch")[term.name]
                         mean, low, high = of_epoch.mean(), of_epoch.min(), of_epoch.max()
                         label = words(title(results, name, table)) if dash == "-" else None

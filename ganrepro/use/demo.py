@@ -102,7 +102,7 @@ def build(
     with gr.Blocks(title="ganrepro", analytics_enabled=False) as page:
         gr.Markdown(
             f"# {first.title if len(models) == 1 else 'Models side by side'}\n"
-            + ("Draw with the label colours, which the palette beside the drawing holds" if labels else "Draw with the pen")
+            + ("Draw with the label colours, which the pen's palette holds" if labels else "Draw with the pen")
             + ", or upload a picture; the translation follows. What it paints is invented, not seen."
         )
         with gr.Row():

@@ -13,8 +13,9 @@ from ganrepro.store.files import filling, plain, replacing
 STYLE = """
 :root { color-scheme: light dark }
 body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; font: 16px/1.5 system-ui, sans-serif }
-table { border-collapse: collapse; display: block; overflow-x: auto }
-td, th { border: 1px solid #8886; padding: .3rem .6rem; white-space: nowrap }
+table { border-collapse: collapse; display: block; overflow-x: auto; font-size: .82rem }
+td, th { border: 1px solid #8886; padding: .25rem .4rem; white-space: nowrap }
+td:first-child { white-space: normal; min-width: 9rem }
 img { max-width: 100% } code { background: #8882; padding: 0 .2rem }
 """
 
