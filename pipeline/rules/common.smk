@@ -66,13 +66,14 @@ for study in STUDIES.values():
         READERS.setdefault(str(paths.reader_dir(PARAMS, study)), study)
 
 
-def is_made(file):
-    """Whether a result is there, so that nothing of what it was made of is asked for: its key says that it is current.
+def is_made(folder, *files):
+    """Whether a result is there whole, so that nothing of what it was made of is asked for: its key says that it is current.
 
     So results that DVC fetched without their data stay when the data are prepared for other ones.
     """
     asked = workflow.dag_settings  # not there yet when this file is read
-    return os.path.exists(file) and not (asked.forceall or asked.forcerun)
+    there = all(os.path.exists(f"{folder}/{file}") for file in files)
+    return there and not (asked.forceall or asked.forcerun)
 
 
 def run_of(wildcards):
@@ -88,7 +89,7 @@ def one_run(study, row, seed):
 
 def source_of(wildcards):
     """What a dataset is prepared from: the downloaded source, and weights where edges are to be found."""
-    if is_made(f"data/{wildcards.name}-{wildcards.key}/manifest.json"):
+    if is_made(f"data/{wildcards.name}-{wildcards.key}", "manifest.json"):
         return []
     return [
         ancient(f"{datasets.download_dir(source)}/source.json")
@@ -104,7 +105,7 @@ def manifest_of(dataset):
 def read_by(wildcards):
     """What a network learns to read from, and the download that a published one comes from."""
     folder = f"readers/{wildcards.name}-{wildcards.key}"
-    if is_made(f"{folder}/reader.pt"):
+    if is_made(folder, "reader.pt", "reader.json"):
         return []
     weights = getattr(PARAMS.readers[READERS[folder].reader], "weights", None)
     downloads = [datasets.download_dir(weights)] if weights else []
@@ -142,7 +143,7 @@ def equal_training(run):
 
 def trained_on(run):
     """What a row is trained on: a dataset, what its networks read, an equal training whose results it takes over."""
-    if is_made(f"{run.folder}/checkpoint.pt"):
+    if is_made(run.folder, "checkpoint.pt", "history.csv", "timing.json"):
         return []
     return [manifest_of(run.study.dataset), *files_of(run), *equal_training(run)]
 
@@ -155,7 +156,7 @@ def all_trained_on(group):
 def made_with(wildcards):
     """What a row makes images with: a dataset, a checkpoint, what its networks read; reference rows need the dataset alone."""
     run = run_of(wildcards)
-    if is_made(f"{run.images}/done"):
+    if is_made(run.images, "done"):
         return []
     data = manifest_of(run.study.dataset)
     if run.reference:
@@ -170,12 +171,9 @@ def made_with(wildcards):
 def measured_with(wildcards):
     """The images of a row, real ones, and the networks that measure them: one that reads images, and Inception."""
     run = run_of(wildcards)
-    if is_made(f"{run.scores}/metrics.json"):
+    if is_made(run.scores, "metrics.json", "counts.npz"):
         return []
-    needed = [
-        f"{run.images}/done",
-        f"{datasets.dataset_dir(PARAMS, run.study.dataset)}/manifest.json",
-    ]
+    needed = [f"{run.images}/done"]
     if run.read:
         needed.append(f"{paths.reader_dir(PARAMS, run.study)}/reader.pt")
     if run.featured:
@@ -183,7 +181,7 @@ def measured_with(wildcards):
             f"{datasets.download_dir(source)}/source.json"
             for source in paths.feature_sources(run.study.features)
         ]
-    return [ancient(file) for file in needed]
+    return [manifest_of(run.study.dataset), *map(ancient, needed)]
 
 
 def made_of(name):
