@@ -135,6 +135,7 @@ def test_unpaired_photos(made):
     note = "left out of unpaired, being no .png, .jpg, .jpeg, .jfif, .bmp, .tif, .tiff, .webp: 1 × hidden file"
     assert note in page and f"unpaired: {note}" in (made / "own/said").read_text()  # on the terminal too, before any training
     assert "(of_unpaired/a2b.png)" in page and "(of_unpaired/b2a.png)" in page and "features: hed" in page
+    assert "Licence of the data" not in page  # it is whoever's the pictures are
 
 
 def test_pairs_without_label_maps(made):

@@ -206,6 +206,7 @@ def test_a_study_from_noise_goes_from_nothing_to_its_report(tmp_path):
     shell(tmp_path, "snakemake", "--cores", "2", "reports/gan_losses.md")
     page = (tmp_path / "reports/gan_losses.md").read_text(encoding="utf-8")
     assert "Gate passed" in page and "identity" not in page.lower()
+    assert "| Licence of the data | MIT, as this project; the fonts are" in page
     for link in re.findall(r"\]\(([^):]+)\)", page):
         assert (tmp_path / "reports" / link).stat().st_size > 500, link
     assert planned(tmp_path) == {}

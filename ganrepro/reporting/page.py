@@ -43,6 +43,7 @@ from ganrepro.reporting.results import (
     write_tables,
 )
 from ganrepro.reporting.templates import render
+from ganrepro.schema.registry import licence
 from ganrepro.settings import ALL, Params, Study
 from ganrepro.store.digests import canonical, digest
 from ganrepro.store.files import write_json
@@ -298,6 +299,7 @@ def footer(params: Params, results: Results) -> dict[str, str]:
         "Report key": f"`{report_key(params, study)}`",
         "Git commit": f"report `{provenance.git_commit()}`, trainings `{'`, `'.join(sorted({t['commit'] for t in timing}))}`",
         "Parameter digest": f"`{digest(canonical(used))[:16]}` (study `{study.name}`)",
+        **({"Licence of the data": plain(data)} if (data := licence(results.manifest["source"])) else {}),
         "Data digest": f"`{results.manifest['digest'][:16]}` ({results.manifest['source']})",
         "Seeds": ", ".join(str(seed) for seed in study.seeds),
         "Versions": _versions(results),

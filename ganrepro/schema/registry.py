@@ -53,6 +53,11 @@ def is_downloaded(source: str) -> bool:
     return "archives" in registry().get(source, {})
 
 
+def licence(source: str) -> str | None:
+    """Under which a source's images may be used; None of images that the registry does not know."""
+    return registry().get(source, {}).get("licence")
+
+
 def holds_images(source: str) -> bool:
     """Whether a source is a dataset; others hold weights, or serve a benchmark."""
     return "domains" in registry().get(source, {})

@@ -15,7 +15,7 @@ from ganrepro.methods.base import epochs
 from ganrepro.methods.outputs import Output
 from ganrepro.plan import datasets, paths
 from ganrepro.schema.records import Manifest, Metrics, TrainingTime, read_record
-from ganrepro.schema.registry import is_drawn, registry
+from ganrepro.schema.registry import is_drawn, licence, registry
 
 if TYPE_CHECKING:
     import torch
@@ -91,7 +91,7 @@ def known_of(run: paths.Run, outputs: Iterable[Output]) -> dict[str, Any]:
     return {
         "study": run.study.name, "row": run.row, "seed": run.seed, "study_title": run.study.title,
         "method": f"{method.title} ({method.paper})", "dataset": entry.get("title", run.study.dataset),
-        "licence": entry.get("licence", "that of the images it was trained on"), "scores": scores,
+        "licence": licence(dataset.source) or "that of the images it was trained on", "scores": scores,
         "settings": method.settings.model_dump(), "key": run.key, "drawn": is_drawn(dataset.source),
         **_values(run),
         "dataset_folder": str(datasets.dataset_dir(run.params, run.study.dataset)),
