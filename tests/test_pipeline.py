@@ -445,15 +445,21 @@ def test_results_that_are_not_of_their_row_are_refused(made, tmp_path, monkeypat
         (metrics, other_values(lambda v: v["values"].pop("photo2labels"))),
         (metrics, other_values(lambda v: v["values"]["photo2labels"].update(x=v["values"]["photo2labels"]["label_colours"]))),
         (metrics, other_values(lambda v: v["values"]["photo2labels"]["label_colours"]["scores"].update(class_iou=0.5))),
+        (metrics, other_values(lambda v: v["values"]["photo2labels"]["label_colours"]["epochs"]["1"].pop("class_iou"))),
+        (metrics, other_values(lambda v: v["values"]["photo2labels"]["variety"]["scores"].update(verity=0.5))),
+        (metrics, other_values(lambda v: v["values"]["photo2labels"]["variety"]["scores"].clear())),
         (metrics, lambda content: b'{"values": ' + b"[" * 5000 + b"]" * 5000 + b"}"),
         (counts, other_counts(lambda c: {k: v for k, v in c.items() if k != name})),
         (counts, other_counts(lambda c: c | {name: c[name][..., :1]})),
         (counts, other_counts(lambda c: c | {name: c[name][..., None]})),
         (counts, other_counts(lambda c: c | {name: c[name] + 1})),
+        (history, lambda content: content.replace(b"epoch", b"epoxh", 1)),
+        (history, lambda content: content.replace(b"learning_rate", b"learning-rate", 1)),
         (history, lambda content: b"".join(content.splitlines(True)[:-1])),
         (history, lambda content: content + content.splitlines(True)[-1]),
         (history, lambda content: b"".join(content.splitlines(True)[i] for i in (0, 2, 1))),
         (run.images / "timing.json", other_values(lambda v: v.update(images=10**29))),
+        (paths.reader_dir(params, params.studies["toy"]) / "reader.json", other_values(lambda v: v["gate"].update(whit="x"))),
     ):
         whole = file.read_bytes()
         file.write_bytes(change(whole))

@@ -26,7 +26,7 @@ from ganrepro.reporting.results import HEAD, Results, collapsed_trainings, inter
 from ganrepro.reporting.sheet import sheet, worded
 from ganrepro.schema.records import MakingTime, Manifest, Metrics, ReaderRecord, TrainingTime, read_record
 from ganrepro.settings import REFERENCE_ROWS
-from ganrepro.store.files import replace_section
+from ganrepro.store.files import read_arrays, replace_section
 from ganrepro.tracking import client as tracking
 
 PARAMS = parsed(RAW)
@@ -704,3 +704,19 @@ def test_counts_of_another_shape_are_no_counts(tmp_path):
             results_of._expect_shape(run, output, measure, array, [good], manifest)
     with pytest.raises(UserError, match="of 2 images, and there are 3"):
         results_of._expect_shape(run, "labels2photo", "fcn_score", good, [], {"names": {"test": {"a": ["x"] * 3}}})
+
+
+def test_arrays_with_any_bit_wrong_are_read_or_told(tmp_path):
+    file, told = tmp_path / "counts.npz", 0
+    np.savez_compressed(file, **{"photo.segmentation": np.arange(12).reshape(3, 4)})
+    whole = file.read_bytes()
+    for place in range(len(whole)):
+        for flipped in (0x01, 0x20, 0x80, 0xFF):
+            file.write_bytes(whole[:place] + bytes([whole[place] ^ flipped]) + whole[place + 1 :])
+            try:
+                read_arrays(file)  # of some bits nothing depends on
+            except UserError as error:
+                told += f"{file}: damaged or cut short (" in str(error) and "\n" not in str(error)
+    assert told > len(whole)
+    with pytest.raises(FileNotFoundError):
+        read_arrays(tmp_path / "none.npz")

@@ -35,9 +35,9 @@ from ganrepro.nets.architecture import Architecture
 from ganrepro.nets.published import read_published
 from ganrepro.nets.unet import mirrored
 from ganrepro.plan import paths
-from ganrepro.reporting.results import history, read_counts
+from ganrepro.reporting.results import history
 from ganrepro.store import checkpoints
-from ganrepro.store.files import read_json
+from ganrepro.store.files import read_arrays, read_json
 from ganrepro.use import cli, demo, export, files, samples, tiles, watch
 from ganrepro.use.model import load, of_row
 from ganrepro.use.rows import ModelError
@@ -1094,7 +1094,7 @@ def test_a_pipe_never_makes_a_command_wait(tmp_path, folder, words):
 def test_a_pipe_among_results_and_archives_is_refused(tmp_path):
     os.mkfifo(tmp_path / "x.zip")
     os.mkfifo(tmp_path / "history.csv")
-    readers = [checkpoints.load, read_json, read_counts, partial(take, None), partial(extract, folder=tmp_path / "out")]
+    readers = [checkpoints.load, read_json, read_arrays, partial(take, None), partial(extract, folder=tmp_path / "out")]
     for read, path in (*((read, tmp_path / "x.zip") for read in readers), (history, tmp_path)):
         with pytest.raises(UserError, match="expected a file, found a pipe"):
             read(path)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,7 +24,7 @@ from ganrepro.methods.outputs import Output
 from ganrepro.plan import datasets, paths
 from ganrepro.schema.records import MakingTime, Metrics, ReaderRecord, TrainingTime, read_record
 from ganrepro.settings import ALL, REFERENCE_ROWS, Params, Study, TableSettings
-from ganrepro.store.files import plain
+from ganrepro.store.files import plain, read_arrays
 
 HEAD = ["output", "row", "seed"]
 
@@ -119,7 +117,7 @@ def collect(params: Params, study: Study) -> Results:
     valued: dict[tuple[str, str], dict[str, list[tuple[float, float | None]]]] = {}
     for run in paths.runs(params, study):
         images[run.row, run.seed] = run.images
-        metrics, of_run = read_record(run.scores / "metrics.json", Metrics), read_counts(run.scores / "counts.npz")
+        metrics, of_run = read_record(run.scores / "metrics.json", Metrics), read_arrays(run.scores / "counts.npz")
         values = metrics["values"]
         for name, array in of_run.items():
             output, _, counted = name.partition(".")
@@ -267,7 +265,12 @@ def _expect_scores(run: paths.Run, metrics: Mapping[str, Any], counts: Mapping[s
     if (metrics["study"], metrics["row"], metrics["seed"]) != (run.study.name, run.row, run.seed):
         raise UserError(f"{file}: of {metrics['study']}/{metrics['row']}, seed {metrics['seed']}; {_again(run.scores)}")
     measured = {output.name: {m.name for m in of} for output, of in run.measures.items() if of}
-    strange = [f"{o}.{name}" for o, by_measure in values.items() for name in by_measure if name not in measured.get(o, ())]
+    strange = [
+        f"{o}.{name}"
+        for o, by_measure in values.items()
+        for name, result in by_measure.items()
+        if name not in measured.get(o, ()) or not _names_its_scores(MEASURES[name], result)
+    ]
     lacking = [] if run.reference else [o for o in measured if o not in values]
     counted = {f"{o}.{name}" for o, by_measure in values.items() for name, of in by_measure.items() if "images" in of}
     if odd := next(iter([*strange, *lacking, *sorted(counted ^ {*counts})]), None):
@@ -281,6 +284,13 @@ def _expect_scores(run: paths.Run, metrics: Mapping[str, Any], counts: Mapping[s
             same = False
         if not same:
             raise UserError(f"{run.scores / 'counts.npz'}: damaged ({name}: its scores are others); {_again(run.scores)}")
+
+
+def _names_its_scores(measure: Measure, result: Mapping[str, Any]) -> bool:
+    """Whether a result has scores of its measure, the one that is drawn among them, and the same of each pass and epoch."""
+    named = {*result["scores"]}
+    expected = named and named <= {*measure.scores} and measure.headline in {*named, ""}
+    return bool(expected) and all({*of} == named for of in [*result.get("passes", ()), *result.get("epochs", {}).values()])
 
 
 def _again(folder: Path) -> str:
@@ -407,15 +417,6 @@ def images_per_epoch(results: Results, row: str) -> int:
     return feed.batches * int(method.settings.epoch_images or max(len(names[domain]) for domain in feed.domains))
 
 
-def read_counts(path: Path) -> dict[str, np.ndarray]:
-    """Counts by '<output>.<measure>'. UserError where the file is damaged: its sums are looked at."""
-    try:
-        with np.load(plain(path), allow_pickle=False) as file:
-            return dict(file.items())
-    except (ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"{path}: damaged or cut short ({error}); {_again(path.parent)}") from None
-
-
 def history(run: Path) -> list[dict[str, float]]:
     """Loss rows of one training, epoch by epoch. UserError where there are none."""
     path = run / "history.csv"
@@ -426,6 +427,8 @@ def history(run: Path) -> list[dict[str, float]]:
         raise UserError(f"{path}: damaged or cut short ({error}); {_again(run)}") from None
     if not rows:
         raise UserError(f"{path}: empty; {_again(run)}")
+    if not {"epoch", "learning_rate"} <= {*rows[0]}:
+        raise UserError(f"{path}: damaged (its first line names no epoch and learning_rate); {_again(run)}")
     return rows
 
 

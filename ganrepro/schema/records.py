@@ -68,6 +68,8 @@ class MakingTime(Record):
 class GateRecord(Record):
     """How well a reader reads."""
 
+    model_config = ConfigDict(extra="forbid")
+
     what: str
     value: Number
     required: Number
