@@ -161,8 +161,8 @@ experiments:
 """
 
 
-def test_a_study_of_pairs_from_nothing_to_its_report_under_either_tool(tmp_path):
-    """Both ways, two batch sizes, three passes of dropout, a second report beside an unmade first one."""
+def test_a_study_of_pairs_goes_from_nothing_to_its_report_beside_an_unmade_one(tmp_path):
+    """Both ways, two batch sizes, three passes of dropout."""
     project(tmp_path)
     text = TINY.replace("{cyclegan_ablation: toy}", "{cyclegan_ablation: other, pix2pix_ablation: toy}")
     text = text.replace(text[text.index("experiments:") : text.index("readers:")], PAIRS.lstrip())
@@ -174,11 +174,8 @@ def test_a_study_of_pairs_from_nothing_to_its_report_under_either_tool(tmp_path)
     page = (tmp_path / "reports/pix2pix_ablation.md").read_text(encoding="utf-8")
     assert page.startswith("# pair: Toy") and page.count("| L1 |") == 3 and page.count("| cGAN |") == 2
     assert "translated 3 times" in page and not (tmp_path / "reports/cyclegan_ablation.md").exists()
-    shell(tmp_path, "git", "add", "-A")
-    shell(tmp_path, "dvc", "repro", **off)  # makes the other report as well, and nothing of this one
-    assert (tmp_path / "reports/cyclegan_ablation.md").exists()
     assert len(list((tmp_path / "runs/toy").iterdir())) == 3
-    assert planned(tmp_path) == {} and dvc_is_clean(tmp_path)
+    assert planned(tmp_path) == {"generate": 4, "evaluate": 4} | REPORTED  # the other's training is one of these
 
 
 NOISE = """
@@ -192,7 +189,7 @@ experiments:
 readers:
   toy: {filters: 8, epochs: 12, batch_images: 50, learning_rate: 0.004}
 studies:
-  toy: {title: Toy, dataset: digits, experiment: games, method: lucic_gan, reader: toy, seeds: [0, 1], filters: 4,
+  toy: {title: Toy, dataset: digits, experiment: games, method: lucic_gan, reader: toy, seeds: [0], filters: 4,
         epoch_images: 640, epochs_constant: 4}
 """
 
@@ -210,7 +207,7 @@ def test_a_study_from_noise_goes_from_nothing_to_its_report(tmp_path):
     for link in re.findall(r"\]\(([^):]+)\)", page):
         assert (tmp_path / "reports" / link).stat().st_size > 500, link
     assert planned(tmp_path) == {}
-    assert run_count(tmp_path) == (6, 6, 4)  # two rows, each with two trainings below it
+    assert run_count(tmp_path) == (4, 4, 2)  # two rows, each with a training below it
     tidy = shell(tmp_path, sys.executable, "-c", "import ganrepro; print(ganrepro.results('toy').to_csv())")
     assert "classifier_frechet" in tidy and "bound" in tidy
     one, two, three = ([f"made-{n}"] for n in (1, 2, 3))

@@ -650,13 +650,13 @@ def test_resuming_from_any_step_ends_in_the_same_bytes(tmp_path, row, generator)
 
 @pytest.mark.slow
 def test_a_training_killed_at_random_moments_ends_in_the_same_bytes(tmp_path):
-    """Six times, with SIGKILL; `python -m benchmarks.resume` does it fifty times."""
+    """Four times, with SIGKILL; `python -m benchmarks.resume` does it fifty times."""
     out = tmp_path / "resume.json"
-    command = [sys.executable, "-m", "benchmarks.resume", "--kills", "6", "--seconds", "0", "--out", str(out)]
+    command = [sys.executable, "-m", "benchmarks.resume", "--kills", "4", "--seconds", "0", "--out", str(out)]
     made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert made.returncode == 0, made.stdout + made.stderr
     survived = json.loads(out.read_text())["results"]["survived"]
-    assert survived["kills"] == 6 and survived["equal_bytes"]
+    assert survived["kills"] == 4 and survived["equal_bytes"]
     assert len(set(survived["steps_at_kills"])) >= 3  # it got on between the kills
 
 
