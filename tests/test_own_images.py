@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -180,6 +181,25 @@ def test_images_with_classes(made):
     assert "12 images" in page and "Gate" in page and "Classes" in page and "FCN-score" not in page
     reader = next((made / "readers").glob("classes-*/reader.json")).read_text(encoding="utf-8")
     assert '"share of images read right"' in reader
+
+
+def test_images_are_drawn_from_noise_by_their_seed(made):
+    tidy = shell(made, sys.executable, "-c", "import ganrepro; print(ganrepro.results('classes').to_csv())")
+    assert "classifier_frechet" in tidy and "bound" in tidy
+    for out, seed in (("own/one", "5"), ("own/two", "5"), ("own/three", "6")):
+        shell(made, "ganrepro", "sample", "classes/one", "--count", "3", "--seed", seed, "--out", out)
+    one, two, three = ([p.read_bytes() for p in sorted((made / f"own/{n}").iterdir())] for n in ("one", "two", "three"))
+    assert len(one) == 3 and one == two != three
+    for words, told in (
+        (["sample", "classes/one", "--label", "1", "--out", "x"], "takes no class; leave the label out"),
+        (["sample", "classes/ground-truth", "--out", "x"], "a reference row, which nothing was trained for"),
+        (
+            ["translate", "classes/one", "own/one", "--out", "x"],
+            "starts from noise, not from a photo; ganrepro sample classes/one",
+        ),
+    ):
+        said = shell(made, "ganrepro", *words, ok=False)
+        assert told in said and len(said.strip().splitlines()) == 1, said
 
 
 def test_two_of_three_domains(made):

@@ -22,7 +22,6 @@ import pytest
 import tools
 from conftest import ROOT
 from filelock import FileLock
-from ruamel.yaml import YAML
 
 from benchmarks import gpu
 from ganrepro import arithmetic, settings
@@ -176,52 +175,6 @@ def test_a_study_of_pairs_goes_from_nothing_to_its_report_beside_an_unmade_one(t
     assert "translated 3 times" in page and not (tmp_path / "reports/cyclegan_ablation.md").exists()
     assert len(list((tmp_path / "runs/toy").iterdir())) == 3
     assert planned(tmp_path) == {"generate": 4, "evaluate": 4} | REPORTED  # the other's training is one of these
-
-
-NOISE = """
-datasets:
-  digits: {source: digits, pixels: 28, train_images: 1500, test_images: 100}
-experiments:
-  games:
-    rows:
-      ns: {title: NS}
-      vae: {title: VAE, method: vae, code_size: 2}
-readers:
-  toy: {filters: 8, epochs: 12, batch_images: 50, learning_rate: 0.004}
-studies:
-  toy: {title: Toy, dataset: digits, experiment: games, method: lucic_gan, reader: toy, seeds: [0], filters: 4,
-        epoch_images: 640, epochs_constant: 4}
-"""
-
-
-def test_a_study_from_noise_goes_from_nothing_to_its_report(tmp_path):
-    project(tmp_path)
-    params = YAML(typ="safe", pure=True).load(TINY) | YAML(typ="safe", pure=True).load(NOISE)
-    params["reports"] = {"gan_losses": "toy"}
-    with (tmp_path / "params.yaml").open("w", encoding="utf-8") as file:
-        YAML().dump(params, file)
-    shell(tmp_path, "snakemake", "--cores", "2", "reports/gan_losses.md")
-    page = (tmp_path / "reports/gan_losses.md").read_text(encoding="utf-8")
-    assert "Gate passed" in page and "identity" not in page.lower()
-    assert "| Licence of the data | MIT, as this project; the fonts are" in page
-    for link in re.findall(r"\]\(([^):]+)\)", page):
-        assert (tmp_path / "reports" / link).stat().st_size > 500, link
-    assert planned(tmp_path) == {}
-    assert run_count(tmp_path) == (4, 4, 2)  # two rows, each with a training below it
-    tidy = shell(tmp_path, sys.executable, "-c", "import ganrepro; print(ganrepro.results('toy').to_csv())")
-    assert "classifier_frechet" in tidy and "bound" in tidy
-    one, two, three = ([f"made-{n}"] for n in (1, 2, 3))
-    for out, seed in ((one, "5"), (two, "5"), (three, "6")):
-        shell(tmp_path, "ganrepro", "sample", "toy/ns", "--count", "3", "--seed", seed, "--out", *out)
-    files = [[p.read_bytes() for p in sorted((tmp_path / out[0]).iterdir())] for out in (one, two, three)]
-    assert len(files[0]) == 3 and files[0] == files[1] != files[2]
-    for words, told in (
-        (["sample", "toy/ns", "--label", "3", "--out", "x"], "takes no class; leave the label out"),
-        (["sample", "toy/ground-truth", "--out", "x"], "a reference row, which nothing was trained for"),
-        (["translate", "toy/ns", "made-1", "--out", "x"], "starts from noise, not from a photo; ganrepro sample toy/ns"),
-    ):
-        said = shell(tmp_path, "ganrepro", *words, ok=False)
-        assert told in said and len(said.strip().splitlines()) == 1, said
 
 
 def test_a_partial_run_never_lets_dvc_note_down_what_was_not_made(tmp_path):
