@@ -25,7 +25,8 @@ from ganrepro.reporting.results import HEAD, Results, collapsed_trainings, inter
 from ganrepro.reporting.sheet import sheet, worded
 from ganrepro.schema.records import MakingTime, Manifest, Metrics, ReaderRecord, TrainingTime, read_record
 from ganrepro.settings import REFERENCE_ROWS
-from ganrepro.store.files import read_arrays, replace_section
+from ganrepro.store.arrays import read_arrays
+from ganrepro.store.files import replace_section
 from ganrepro.tracking import client as tracking
 
 PARAMS = parsed(RAW)

@@ -37,7 +37,8 @@ from ganrepro.nets.unet import mirrored
 from ganrepro.plan import paths
 from ganrepro.reporting.results import history
 from ganrepro.store import checkpoints
-from ganrepro.store.files import read_arrays, read_json
+from ganrepro.store.arrays import read_arrays
+from ganrepro.store.files import read_json
 from ganrepro.use import cli, demo, export, files, samples, tiles, watch
 from ganrepro.use.model import load, of_row
 from ganrepro.use.rows import ModelError

@@ -24,7 +24,8 @@ from ganrepro.methods.outputs import Output
 from ganrepro.plan import datasets, paths
 from ganrepro.schema.records import MakingTime, Metrics, ReaderRecord, TrainingTime, read_record
 from ganrepro.settings import ALL, REFERENCE_ROWS, Params, Study, TableSettings
-from ganrepro.store.files import plain, read_arrays
+from ganrepro.store.arrays import read_arrays
+from ganrepro.store.files import plain
 
 HEAD = ["output", "row", "seed"]
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
-import io
 import json
 import os
 import shutil
 import stat
 import tempfile
-import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -110,19 +107,6 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise UserError(f"{path}: expected a mapping, got {type(content).__name__}; remove {path.parent} and run snakemake again")
     return content
-
-
-def read_arrays(path: Path) -> dict[str, Any]:
-    """Arrays of an .npz file by name. UserError where it is damaged or cut short, OSError where there is none."""
-    import numpy as np  # slow to load, and few callers need it
-
-    content = io.BytesIO(plain(path).read_bytes())
-    try:
-        with np.load(content, allow_pickle=False) as file:
-            return dict(file.items())
-    except (ValueError, EOFError, KeyError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
-        why = str(error)[:120]  # of an archive it may be all that is in it
-        raise UserError(f"{path}: damaged or cut short ({why}); remove {path.parent} and run snakemake again") from None
 
 
 def sha256(path: Path, kept: Path | None = None) -> str:
