@@ -1,6 +1,8 @@
 """Generators that start from noise, in people's hands: exported, read back, asked for images."""
 
 import json
+import re
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -68,6 +70,19 @@ def test_images_follow_their_seed_and_their_class(folder):
     many = ganrepro.sample(folder, samples.AT_ONCE + 2, label=2)  # more than a batch
     assert len(many) == samples.AT_ONCE + 2 and np.array_equal(many[11], twos[11]) and not np.array_equal(many[-2], many[0])
     assert first[0].size == (16, 16) and first[0].mode == "L"
+
+
+def test_a_class_is_asked_for_by_its_name_or_its_number():
+    numbered = a_sampler("conditional_gan")
+    names = ("ant", "bee", "cat", "dog", "eel", "fly", "gnu", "hen", "ibis", "2")
+    method = type(numbered.method)(numbered.method.settings, replace(numbered.method.data, classes=names))
+    sampler = replace(numbered, method=method)
+    bees, second, last = ([np.asarray(image) for image in sampler(3, label=label)] for label in ("bee", 1, "2"))
+    assert np.array_equal(bees, second) and sampler.classes == names
+    assert np.array_equal(last, [np.asarray(image) for image in sampler(3, label=9)])  # a name, where it is one
+    for label, told in (("bees", "did you mean 'bee'?; there are: ant, bee"), (10, "there is no class 10"), (-1, "no class -1")):
+        with pytest.raises(ModelError, match=re.escape(told)):
+            sampler(1, label=label)
 
 
 def test_a_folder_says_what_it_is(folder):
@@ -140,7 +155,10 @@ def test_an_export_that_differs_is_not_kept(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["sample", "{toy}", "--label", "10", "--out", "{tmp}/new"], "expected a class from 0 to 9, got 10"),
+        (
+            ["sample", "{toy}", "--label", "10", "--out", "{tmp}/new"],
+            "there is no class '10'; did you mean",
+        ),
         (["sample", "{dcgan}", "--label", "3", "--out", "{tmp}/new"], "takes no class"),
         (["sample", "zoo/streets-cyclegan", "--out", "{tmp}/new"], "makes images of images; ganrepro translate"),
         (["sample", "digits-losses/nss", "--out", "{tmp}/new"], "did you mean 'ns'"),
@@ -168,7 +186,7 @@ def test_an_exported_folder_is_exported_again_byte_for_byte(tmp_path, folder, ca
 
 def test_the_page_shows_the_images_of_a_seed(folder):
     sampler = load(folder).samples()
-    page = np.asarray(demo.sheet_of(sampler, 4, 2))
+    page = np.asarray(demo.sheet_of(sampler, 4, "2"))
     enlarged = page.shape[1] // (demo.ACROSS * 17 - 1)
     tile = page[::enlarged, ::enlarged][17 : 17 + 16, 34 : 34 + 16]  # second row, third column
     assert np.array_equal(tile[..., 0], ganrepro.sample(folder, 40, seed=4, label=2)[demo.ACROSS + 2])

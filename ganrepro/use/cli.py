@@ -377,7 +377,7 @@ def parser() -> argparse.ArgumentParser:
     words.add_argument("--out", type=Path, required=True, help="folder for the images; new or empty")
     words.add_argument("--count", type=whole(1, 100_000), default=100, help="(default: %(default)s)")
     words.add_argument("--seed", type=whole(0, 2**31 - 1), default=0, help="of the noise (default: %(default)s)")
-    words.add_argument("--label", type=whole(0), help="the class to ask for, where the method takes one")
+    words.add_argument("--label", metavar="CLASS", help="the class to ask for, by its name, where the method takes one")
     words = command("score", score)
     words.add_argument("folder", metavar="FOLDER", type=Path, help="images named like the study's test images")
     words.add_argument("--study", required=True, help="a name under studies in params.yaml")

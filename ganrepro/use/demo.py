@@ -148,11 +148,11 @@ def build(
     return page
 
 
-def sheet_of(sampler: Sampler, seed: int, label: int | None) -> Image.Image:
-    """ACROSS x DOWN images of a seed, enlarged by whole pixels. label: for those that take a class; None: each in turn."""
+def sheet_of(sampler: Sampler, seed: int, label: str | None) -> Image.Image:
+    """ACROSS x DOWN images of a seed, enlarged by whole pixels. label: for those that have such a class; None: each in turn."""
     side = sampler.pixels
     page = Image.new("RGB", (ACROSS * (side + 1) - 1, DOWN * (side + 1) - 1), "white")
-    for place, image in enumerate(sampler(ACROSS * DOWN, seed, label if sampler.takes_class else None)):
+    for place, image in enumerate(sampler(ACROSS * DOWN, seed, label if label in sampler.classes else None)):
         row, column = divmod(place, ACROSS)
         page.paste(image.convert("RGB"), (column * (side + 1), row * (side + 1)))
     enlarged = max(1, round(2 * SHOWN / page.width))
@@ -163,7 +163,7 @@ def build_samples(samplers: Sequence[Sampler]) -> Any:
     """The page of generators that start from noise, not yet served."""
     import gradio as gr
 
-    classes = max((sampler.classes for sampler in samplers if sampler.takes_class), default=0)
+    classes = list(dict.fromkeys(name for sampler in samplers for name in sampler.classes))
     with gr.Blocks(title="ganrepro", analytics_enabled=False) as page:
         gr.Markdown(
             f"# {samplers[0].title if len(samplers) == 1 else 'Models side by side'}\n"
@@ -176,7 +176,7 @@ def build_samples(samplers: Sequence[Sampler]) -> Any:
         )
         with gr.Row():
             seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=2**31 - 1)
-            asked = gr.Dropdown([IN_TURN, *map(str, range(classes))], value=IN_TURN, label="Class", visible=classes > 0)
+            asked = gr.Dropdown([IN_TURN, *classes], value=IN_TURN, label="Class", visible=bool(classes))
             again = gr.Button("New images", variant="primary")
         with gr.Row():
             shown = []
@@ -186,7 +186,7 @@ def build_samples(samplers: Sequence[Sampler]) -> Any:
                     shown.append(gr.Image(show_label=False, type="pil", format="png", buttons=["download"]))
 
         def run(number: float | None, label: str) -> list[Image.Image] | Image.Image:
-            wanted = None if label == IN_TURN else int(label)
+            wanted = None if label == IN_TURN else label
             sheets = [sheet_of(sampler, max(0, int(number or 0)), wanted) for sampler in samplers]
             return sheets if len(sheets) > 1 else sheets[0]
 

@@ -60,12 +60,12 @@ def results(study: str, params: str | Path = "params.yaml") -> pd.DataFrame:
 
 
 def sample(
-    model: str | Path, count: int = 1, seed: int = 0, label: int | None = None, params: str | Path = "params.yaml"
+    model: str | Path, count: int = 1, seed: int = 0, label: str | int | None = None, params: str | Path = "params.yaml"
 ) -> list[Image.Image]:
     """New images from a generator that starts from noise: a row (`digits-conditions/cgan`), or a folder that `export` made.
 
-    The same seed makes the same images again.  label: the class to ask for, where the method takes one; None: each in turn.
-    UserError where there is no such model.
+    The same seed makes the same images again.  label: the class to ask for, its name or its number from 0, where the method takes
+    one; None: each in turn.  UserError where there is no such model.
 
     >>> sevens = sample("zoo/digits-conditions", count=3, label=7)
     >>> [image.size for image in sevens]

@@ -57,7 +57,7 @@ class Model:
         """The translation of a PIL image or a tensor; see `Translator`. ModelError where the model starts from noise."""
         return self.translates()(image, seed, pixels)
 
-    def sample(self, count: int, seed: int = 0, label: int | None = None) -> Iterator[Image.Image]:
+    def sample(self, count: int, seed: int = 0, label: str | int | None = None) -> Iterator[Image.Image]:
         """New images from noise; see `Sampler`. ModelError where the model makes images of images."""
         return self.samples()(count, seed, label)
 

@@ -23,6 +23,7 @@ from ganrepro.plan import paths
 from ganrepro.reporting.markdown import quoted
 from ganrepro.reporting.templates import render
 from ganrepro.seeding import reseed, stream
+from ganrepro.settings.errors import hint
 from ganrepro.store.files import filling
 from ganrepro.use.exported import (
     ON_CARDS,
@@ -43,6 +44,7 @@ from ganrepro.version import __version__
 AT_ONCE = 100  # images of a batch
 SAMPLED = "sampled"  # folder of an exported sampler: its first images of seed 0
 KEPT = 20  # of them
+MOST_CLASSES = 20  # that a message names
 
 
 @dataclass(frozen=True)
@@ -65,9 +67,9 @@ class Sampler:
         return self._output.asked == "class"
 
     @property
-    def classes(self) -> int:
-        """How many it can be told to make; 0 where it takes none."""
-        return self._output.values if self.takes_class else 0
+    def classes(self) -> tuple[str, ...]:
+        """Names of those that it can be told to make; empty where it takes none."""
+        return self.method.data.classes if self.takes_class else ()
 
     @property
     def pixels(self) -> int:
@@ -80,16 +82,22 @@ class Sampler:
         outputs = sampled(self.method)
         return next((output for output in outputs if output.asked == "class"), outputs[0])
 
-    def __call__(self, count: int, seed: int = 0, label: int | None = None) -> Iterator[Image.Image]:
+    def __call__(self, count: int, seed: int = 0, label: str | int | None = None) -> Iterator[Image.Image]:
         """So many images; fewer of a seed are the first of more.
 
-        label: the class to ask for; None: each in turn.  ModelError for a class that there is not.
+        label: the class to ask for, its name or its number from 0; None: each in turn.  ModelError for a class that there is not.
         """
-        if label is not None and not self.takes_class:
+        return self._images(count, seed, None if label is None else self._number(label))
+
+    def _number(self, label: str | int) -> int:
+        if not self.takes_class:
             raise ModelError(f"{self.name}: {self.title} takes no class; leave the label out")
-        if label is not None and not (isinstance(label, int) and 0 <= label < self.classes):
-            raise ModelError(f"label: expected a class from 0 to {self.classes - 1}, got {label!r}")
-        return self._images(count, seed, label)
+        if label in self.classes:
+            return self.classes.index(str(label))
+        if isinstance(label, int) and 0 <= label < len(self.classes):
+            return label
+        names = ", ".join(self.classes[:MOST_CLASSES]) + (", …" if len(self.classes) > MOST_CLASSES else "")
+        raise ModelError(f"label: there is no class {label!r}{hint(label, self.classes)}; there are: {names}")
 
     def _images(self, count: int, seed: int, label: int | None) -> Iterator[Image.Image]:
         # always whole batches: what is drawn for an image does not depend on how many are asked for
