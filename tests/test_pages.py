@@ -31,7 +31,7 @@ PAGES = {
         ["| CatGAN", "labels-50.png"],
     ),
     "gan_losses": (
-        *("digits", {"filters": 4, "rows": ["ns", "vae", "first-mm", "first-ns"]}),
+        *("digits", {"filters": 4, "rows": ["ns", "vae", "first-ns"]}),
         ["Licence of the data | MIT, as this project; the fonts"],
     ),
     "gan_conditions": (
