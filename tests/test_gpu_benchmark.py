@@ -24,7 +24,10 @@ def run(folder, *words, ok=True):
 
 @pytest.mark.slow
 def test_every_section_runs_at_toy_size_from_a_pack(tmp_path):
-    """What travels is enough: the pack is run in an empty folder. (A study's trainings: test_pipeline.)"""
+    """What travels is enough, in an empty folder: two sections as the pack starts them, the others called in its folder.
+
+    (A study's trainings: test_pipeline.)
+    """
     run(ROOT, "-m", "benchmarks.gpu", "--pack", str(tmp_path / "gpu.zip"))
     out, alone = tmp_path / "out", ("smoke", "tests")
     said = run(tmp_path, "gpu.zip", *alone, "--toy", "--minutes", "30", "--out", str(out))
@@ -56,7 +59,7 @@ for name in {others}:
     assert all(one["finite"] and one["apart"] == 0 for one in results["methods"])  # on a CPU neither is recorded
     assert results["profile"][0]["kernels"] > 100 and list(results) == others
     sections = [{"section": name, "seconds": 1, "results": of} for name, of in results.items()]
-    assert "## Together" in gpu.page(sections)
+    assert "| headline | cyclegan-128 | bfloat16 | 2 |" in gpu.page(sections)
 
 
 def test_what_is_stopped_or_fails_is_written_with_its_whole_traceback(capsys):

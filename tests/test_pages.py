@@ -9,10 +9,11 @@ import shutil
 import sys
 
 import pytest
-from conftest import RAW, ROOT
+from conftest import RAW, ROOT, parsed
 from ruamel.yaml import YAML
 
 from ganrepro import settings
+from ganrepro.methods.noise import NoiseSettings
 from ganrepro.plan import datasets, paths
 from ganrepro.reporting.markdown import plain
 from pipeline import evaluate, generate, prepare, reader, report, train
@@ -60,6 +61,12 @@ def place(tmp_path_factory):
     with (folder / "params.yaml").open("w", encoding="utf-8") as file:
         YAML(typ="safe", pure=True).dump(raw, file)
     return folder
+
+
+def test_they_are_all_reports_that_start_from_noise():
+    studies = {name: parsed(RAW).studies[study] for name, study in RAW["reports"].items()}
+    noise = {name for name, study in studies.items() if all(isinstance(r.settings, NoiseSettings) for r in study.rows.values())}
+    assert noise == {*PAGES}
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -554,7 +554,7 @@ for i in range(8):
         for epoch in range(1, 21): run.epoch({{"epoch": epoch, "loss": 1.0}})
         run.close()
         sys.exit()
-sys.exit(max(os.waitstatus_to_exitcode(os.waitpid(job, 0)[1]) for job in jobs))
+sys.exit(any([os.waitpid(job, 0)[1] for job in jobs]))
 """
 
 
@@ -710,17 +710,19 @@ def test_counts_of_another_shape_are_no_counts(tmp_path):
         results_of._expect_shape(run, "labels2photo", "fcn_score", good, [], {"names": {"test": {"a": ["x"] * 3}}})
 
 
-def test_arrays_with_any_bit_wrong_are_read_or_told(tmp_path):
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_arrays_with_any_bit_wrong_are_read_or_told(tmp_path, save):
+    """Headers and the list at the end, and some bits between; of an array that is read in parts, so that its sum comes last."""
     file, told = tmp_path / "counts.npz", 0
-    np.savez_compressed(file, **{"photo.segmentation": np.arange(12).reshape(3, 4)})
+    save(file, **{"photo.segmentation": np.random.default_rng(0).integers(0, 99, (9, 10, 10))})
     whole = file.read_bytes()
-    for place in range(len(whole)):
-        for flipped in (0x01, 0x20, 0x80, 0xFF):
-            file.write_bytes(whole[:place] + bytes([whole[place] ^ flipped]) + whole[place + 1 :])
+    for place in (*range(300), *range(300, len(whole) - 200, 97), *range(len(whole) - 200, len(whole))):
+        for bit in range(8):
+            file.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << bit]) + whole[place + 1 :])
             try:
                 read_arrays(file)  # of some bits nothing depends on
             except UserError as error:
-                told += f"{file}: damaged or cut short (" in str(error) and "\n" not in str(error)
-    assert told > len(whole)
+                told += f"{file}: damaged or cut short (" in str(error)
+    assert told > 2000
     with pytest.raises(FileNotFoundError):
         read_arrays(tmp_path / "none.npz")

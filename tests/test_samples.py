@@ -90,7 +90,8 @@ def test_a_folder_says_what_it_is(folder):
     assert (
         config["method"] == "conditional_gan" and len(config["data"]["classes"]) == 10 and "dataset_folder" not in config["about"]
     )
-    assert card.startswith("---\nlibrary_name: ganrepro") and "## Intended use" in card and "12.5" in card and "label=7" in card
+    assert card.startswith("---\nlibrary_name: ganrepro") and "## Intended use" in card and "12.5" in card
+    assert 'label="9")' in card and "which of 10 classes to make, by name." in card
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,16 @@ def bases(name):
     return [name, *(bases(base) if base else [])]
 
 
+def test_a_row_whose_table_is_left_out_has_one_of_its_own(raw):
+    """Of the first GAN a table compares two losses; with one of them it would compare nothing."""
+    study = raw["studies"]["digits-losses"]
+    study["rows"] = ["ns", "lsgan", "first-ns"]
+    study["row_settings"] = {}
+    tables = parsed(raw).studies["digits-losses"].tables
+    assert [name for name, table in tables.items() if "first-ns" in table.rows] == ["samples-others"]
+    assert tables["samples-others"].scores and not {"ns", "lsgan"} & {*tables["samples-others"].rows}
+
+
 def test_shipped_parameters_parse_and_every_table_has_its_rows(raw):
     params = parsed(raw)
     engines = params.studies["streets-engines"]

@@ -434,7 +434,7 @@ def test_reduced_precision_is_of_the_passes_only(precision):
     [
         ("streets-tiny", "cyclegan", Ways(one_batch=True)),
         ("streets-comparison", "simgan", Ways(one_batch=True)),
-        pytest.param("ring-points", "plain", Ways(compiled=True), marks=pytest.mark.slow),  # few layers: each is compiled in C++
+        pytest.param("ring-points", "plain", Ways(compiled=True), marks=pytest.mark.slow),  # half a minute
     ],
 )
 def test_ways_to_compute_a_step_make_the_same_step(study, row, ways, tmp_path, monkeypatch):

@@ -153,7 +153,9 @@ def collect(params: Params, study: Study) -> Results:
             pace[run.row, run.seed] = measured["seconds"] / max(1, measured["images"])
         timing[run.row, run.seed] = read_record(run.folder / "timing.json", TrainingTime)
         versions[run.row, run.seed] = timing[run.row, run.seed]["versions"]
-        rows = history(run.folder)
+        rows, columns = history(run.folder), {"epoch", "learning_rate", *(loss.name for loss in run.method.losses())}
+        if lacking := sorted(columns - {*rows[0]}):
+            raise UserError(f"{run.folder / 'history.csv'}: damaged (no column {lacking[0]}); {_again(run.folder)}")
         if run.method.players() and [row["epoch"] for row in rows] != [*range(1, epochs(run.method.settings) + 1)]:
             raise UserError(f"{run.folder / 'history.csv'}: damaged (not one line for each epoch); {_again(run.folder)}")
         losses += [{"row": run.row, "seed": run.seed} | row for row in rows]
@@ -167,7 +169,7 @@ def collect(params: Params, study: Study) -> Results:
     table = pd.DataFrame(scores, columns=[*HEAD, "score", "value"])
     kind, gate = paths.reader_kind(params, study), None
     if kind is not None and paths.read(params, study):
-        gate = Gate(**read_record(paths.reader_dir(params, study) / "reader.json", ReaderRecord)["gate"])
+        gate = read_gate(paths.reader_dir(params, study) / "reader.json")
     return Results(
         params=params,
         study=study,
@@ -418,6 +420,12 @@ def images_per_epoch(results: Results, row: str) -> int:
     return feed.batches * int(method.settings.epoch_images or max(len(names[domain]) for domain in feed.domains))
 
 
+def read_gate(path: Path) -> Gate:
+    """How well a reader reads, of its reader.json; what else stands there is nothing of ours."""
+    record = read_record(path, ReaderRecord)["gate"]
+    return Gate(**{name: record[name] for name in Gate._fields})
+
+
 def history(run: Path) -> list[dict[str, float]]:
     """Loss rows of one training, epoch by epoch. UserError where there are none."""
     path = run / "history.csv"
@@ -428,8 +436,6 @@ def history(run: Path) -> list[dict[str, float]]:
         raise UserError(f"{path}: damaged or cut short ({error}); {_again(run)}") from None
     if not rows:
         raise UserError(f"{path}: empty; {_again(run)}")
-    if not {"epoch", "learning_rate"} <= {*rows[0]}:
-        raise UserError(f"{path}: damaged (its first line names no epoch and learning_rate); {_again(run)}")
     return rows
 
 

@@ -68,8 +68,6 @@ class MakingTime(Record):
 class GateRecord(Record):
     """How well a reader reads."""
 
-    model_config = ConfigDict(extra="forbid")
-
     what: str
     value: Number
     required: Number

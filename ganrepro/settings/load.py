@@ -388,7 +388,7 @@ def _check_settings(where: str, own: Mapping[str, Any], rows: Mapping[str, Row])
 def _tables(study: Study, experiment: ExperimentSettings, needs: Needs) -> dict[str, TableSettings]:
     """The experiment's tables with the rows that this study has and the scores that its data allow; else one for each output.
 
-    Every row is in one.
+    Every row whose outputs are scored is in one.
     """
     tables, outputs = {}, {output.name: output for output in study.outputs}
     pooled = {ALL: study.output(ALL)} if study.pooled else {}
@@ -420,9 +420,9 @@ def _tables(study: Study, experiment: ExperimentSettings, needs: Needs) -> dict[
         rows: dict[str, list[float]] = {r: [] for r, row in study.rows.items() if output in row.method.outputs()}
         table = TableSettings(title=output.title, output=output.name, rows=rows)
         tables[output.name] = table.model_copy(update={"scores": printed(output, needs)})
-    shown = {row for table in tables.values() for row in table.rows}
+    compared = {row for table in tables.values() for row in table.rows}
     for output in study.outputs:  # of rows whose table compares them with rows that this study leaves out
-        rows = {r: [] for r, row in study.rows.items() if r not in shown and output in row.method.outputs()}
+        rows = {r: [] for r, row in study.rows.items() if r not in compared and output in row.method.outputs()}
         if rows and not (output.picture or output.renders_input):
             table = TableSettings(title=f"{output.title}: other rows", output=output.name, rows=rows)
             tables[f"{output.name}-others"] = table.model_copy(update={"scores": printed(output, needs)})

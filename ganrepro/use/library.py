@@ -64,10 +64,10 @@ def sample(
 ) -> list[Image.Image]:
     """New images from a generator that starts from noise: a row (`digits-conditions/cgan`), or a folder that `export` made.
 
-    The same seed makes the same images again.  label: the class to ask for, its name or its number from 0, where the method takes
-    one; None: each in turn.  UserError where there is no such model.
+    The same seed makes the same images again.  label: the class to ask for, its name, or else its number from 0, where the
+    method takes one; None: each in turn.  UserError where there is no such model.
 
-    >>> sevens = sample("zoo/digits-conditions", count=3, label=7)
+    >>> sevens = sample("zoo/digits-conditions", count=3, label="7")
     >>> [image.size for image in sevens]
     [(28, 28), (28, 28), (28, 28)]
     """

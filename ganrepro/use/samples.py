@@ -85,17 +85,18 @@ class Sampler:
     def __call__(self, count: int, seed: int = 0, label: str | int | None = None) -> Iterator[Image.Image]:
         """So many images; fewer of a seed are the first of more.
 
-        label: the class to ask for, its name or its number from 0; None: each in turn.  ModelError for a class that there is not.
+        label: the class to ask for, its name, or else its number from 0; None: each in turn.  ModelError where there is no such
+        class.
         """
         return self._images(count, seed, None if label is None else self._number(label))
 
     def _number(self, label: str | int) -> int:
         if not self.takes_class:
             raise ModelError(f"{self.name}: {self.title} takes no class; leave the label out")
-        if label in self.classes:
+        if str(label) in self.classes:
             return self.classes.index(str(label))
-        if isinstance(label, int) and 0 <= label < len(self.classes):
-            return label
+        if str(label) in map(str, range(len(self.classes))):
+            return int(label)
         names = ", ".join(self.classes[:MOST_CLASSES]) + (", …" if len(self.classes) > MOST_CLASSES else "")
         raise ModelError(f"label: there is no class {label!r}{hint(label, self.classes)}; there are: {names}")
 

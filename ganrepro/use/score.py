@@ -20,11 +20,11 @@ from ganrepro.errors import UserError
 from ganrepro.evaluation import readers
 from ganrepro.evaluation.measures import SCORES, left_out, measures_of
 from ganrepro.evaluation.measures.base import Job
-from ganrepro.evaluation.readers.base import Gate, Reader
+from ganrepro.evaluation.readers.base import Reader
 from ganrepro.evaluation.scoring import score as measure
 from ganrepro.plan import datasets, paths
 from ganrepro.reporting.markdown import markdown
-from ganrepro.schema.records import ReaderRecord, read_record
+from ganrepro.reporting.results import read_gate
 from ganrepro.schema.registry import feature_sources
 
 CPU = torch.device("cpu")
@@ -72,7 +72,7 @@ def score(folder: Path, study_name: str, output_name: str | None = None, params_
     }
     gate = None
     if any(of_measure.uses_reader(needs) for of_measure in used):
-        gate = Gate(**read_record(_made(paths.reader_dir(params, study) / "reader.json"), ReaderRecord)["gate"])
+        gate = read_gate(_made(paths.reader_dir(params, study) / "reader.json"))
     kept = gate._asdict() | {"passed": gate.passed} if gate else None
     return {"study": study.name, "output": output.name, "folder": str(folder), "scores": result, "gate": kept}
 
