@@ -28,15 +28,18 @@ PAGES = {
     "mode_collapse": ("ring", {}, ["Places hit", "modes.png"]),
     "code_arithmetic": ("digits-frame", {"filters": 4, "rows": ["three", "single"]}, ["Read as asked", "three-sums-picture.png"]),
     "semi_supervised": (
-        *("digits", {"width": 24, "generator_width": 24, "rows": LABELLED, "dataset": "digits"}),
+        "digits",
+        {"width": 24, "generator_width": 24, "rows": LABELLED, "dataset": "digits"},
         ["| CatGAN", "labels-50.png"],
     ),
     "gan_losses": (
-        *("digits", {"filters": 4, "rows": ["ns", "vae", "first-ns"]}),
+        "digits",
+        {"filters": 4, "rows": ["ns", "vae", "first-ns"]},
         ["Licence of the data | MIT, as this project; the fonts"],
     ),
     "gan_conditions": (
-        *("digits", {"filters": 4, "generator_width": 24, "discriminator_width": 24}),
+        "digits",
+        {"filters": 4, "generator_width": 24, "discriminator_width": 24},
         ["infogan-sweep.png", "vae-plane.png", "bigan-reconstructions.png"],
     ),
     "gan_remedies": ("digits", {"filters": 4, "rows": ["three", "none"]}, ["remedies.png"]),
@@ -64,7 +67,8 @@ def place(tmp_path_factory):
 
 
 def test_they_are_all_reports_that_start_from_noise():
-    studies = {name: parsed(RAW).studies[study] for name, study in RAW["reports"].items()}
+    params = parsed(RAW)
+    studies = {name: params.studies[study] for name, study in params.reports.items()}
     noise = {name for name, study in studies.items() if all(isinstance(r.settings, NoiseSettings) for r in study.rows.values())}
     assert noise == {*PAGES}
 

@@ -291,9 +291,10 @@ def _expect_scores(run: paths.Run, metrics: Mapping[str, Any], counts: Mapping[s
 
 def _names_its_scores(measure: Measure, result: Mapping[str, Any]) -> bool:
     """Whether a result has scores of its measure, the one that is drawn among them, and the same of each pass and epoch."""
-    named = {*result["scores"]}
-    expected = named and named <= {*measure.scores} and measure.headline in {*named, ""}
-    return bool(expected) and all({*of} == named for of in [*result.get("passes", ()), *result.get("epochs", {}).values()])
+    named, parts = {*result["scores"]}, [*result.get("passes", ()), *result.get("epochs", {}).values()]
+    if not named or not named <= {*measure.scores} or measure.headline not in {*named, ""}:
+        return False
+    return all({*part} == named for part in parts)
 
 
 def _again(folder: Path) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import reprlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -411,22 +411,24 @@ def _tables(study: Study, experiment: ExperimentSettings, needs: Needs) -> dict[
         }
         tables[name] = table.model_copy(update=update)
     if not tables and len({output.source for output in study.pooled}) == 1:  # one picture shows all of them
-        whole = TableSettings(title="All translations", output=ALL, rows={row: [] for row in study.rows})
-        tables[ALL] = whole.model_copy(update={"scores": printed(study.pooled[0], needs)})
+        tables[ALL] = _table("All translations", ALL, study.rows, printed(study.pooled[0], needs))
     shown = {table.output for table in tables.values()}
     for output in study.outputs:
         if output.name in shown or ALL in shown or output.picture or output.renders_input or (tables and not output.translates):
             continue
-        rows: dict[str, list[float]] = {r: [] for r, row in study.rows.items() if output in row.method.outputs()}
-        table = TableSettings(title=output.title, output=output.name, rows=rows)
-        tables[output.name] = table.model_copy(update={"scores": printed(output, needs)})
+        rows = [r for r, row in study.rows.items() if output in row.method.outputs()]
+        tables[output.name] = _table(output.title, output.name, rows, printed(output, needs))
     compared = {row for table in tables.values() for row in table.rows}
     for output in study.outputs:  # of rows whose table compares them with rows that this study leaves out
-        rows = {r: [] for r, row in study.rows.items() if r not in compared and output in row.method.outputs()}
+        rows = [r for r, row in study.rows.items() if r not in compared and output in row.method.outputs()]
         if rows and not (output.picture or output.renders_input):
-            table = TableSettings(title=f"{output.title}: other rows", output=output.name, rows=rows)
-            tables[f"{output.name}-others"] = table.model_copy(update={"scores": printed(output, needs)})
+            tables[f"{output.name}-others"] = _table(f"{output.title}: other rows", output.name, rows, printed(output, needs))
     return tables
+
+
+def _table(title: str, output: str, rows: Iterable[str], scores: Sequence[str]) -> TableSettings:
+    """A table without numbers of a paper."""
+    return TableSettings(title=title, output=output, rows={row: [] for row in rows}).model_copy(update={"scores": scores})
 
 
 def _mapping(value: object, where: str) -> dict[str, Any]:

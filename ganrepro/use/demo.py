@@ -148,8 +148,8 @@ def build(
     return page
 
 
-def sheet_of(sampler: Sampler, seed: int, label: str | None) -> Image.Image:
-    """ACROSS x DOWN images of a seed, enlarged by whole pixels. label: for those that have such a class; None: each in turn."""
+def sheet_of(sampler: Sampler, seed: int, label: str) -> Image.Image:
+    """ACROSS x DOWN images of a seed, enlarged by whole pixels. label: of those that have no such class each in turn is made."""
     side = sampler.pixels
     page = Image.new("RGB", (ACROSS * (side + 1) - 1, DOWN * (side + 1) - 1), "white")
     for place, image in enumerate(sampler(ACROSS * DOWN, seed, label if label in sampler.classes else None)):
@@ -186,8 +186,7 @@ def build_samples(samplers: Sequence[Sampler]) -> Any:
                     shown.append(gr.Image(show_label=False, type="pil", format="png", buttons=["download"]))
 
         def run(number: float | None, label: str) -> list[Image.Image] | Image.Image:
-            wanted = None if label == IN_TURN else label
-            sheets = [sheet_of(sampler, max(0, int(number or 0)), wanted) for sampler in samplers]
+            sheets = [sheet_of(sampler, max(0, int(number or 0)), label) for sampler in samplers]
             return sheets if len(sheets) > 1 else sheets[0]
 
         again.click(lambda number: int(number or 0) + 1, seed, seed)
