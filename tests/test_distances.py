@@ -249,6 +249,13 @@ def test_segmenter_features_and_what_is_kept(tmp_path):
     assert np.array_equal(kept[0], again[0])
     with pytest.raises(AssertionError, match="computed"):  # other images do
         distances.kept_features(photos(5, seed=1), backbone, CPU, tmp_path)
+    (file,) = tmp_path.iterdir()
+    whole = file.read_bytes()
+    method = whole.index(b"PK\x01\x02") + 10  # of compression, in the archive's list
+    for damaged in (whole[:method] + b"\x63" + whole[method + 1 :], whole[:-30], b""):
+        file.write_bytes(damaged)
+        with pytest.raises(AssertionError, match="computed"):  # what cannot be read is computed again
+            distances.kept_features(images, backbone, CPU, tmp_path)
 
 
 def test_too_few_images_and_mixed_sizes_are_refused(tmp_path):

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from ganrepro.data.few import chosen_few
 from ganrepro.data.images import write_png
-from ganrepro.errors import UnfitData
+from ganrepro.errors import UnfitData, UserError
 from ganrepro.evaluation.measures import linear_probe
 from ganrepro.evaluation.measures.base import Job
 from ganrepro.evaluation.measures.own_reading import MEASURE
@@ -121,6 +121,11 @@ def test_what_is_read_wrong_is_counted(tmp_path):
     job = Job(output, [tmp_path / "samples"], tmp_path, manifest, data, 28, CPU, None, lambda: None, "reader", {}, tmp_path)
     assert MEASURE.statistic(MEASURE.measure(job).counts.sum((0, 1)))["read_wrong"] == 0.25
     assert MEASURE.measure(dataclasses.replace(job, row="ground-truth")).counts is None
+    whole = (tmp_path / "codes.npz").read_bytes()
+    method = whole.index(b"PK\x01\x02") + 10  # of compression, in the archive's list
+    (tmp_path / "codes.npz").write_bytes(whole[:method] + b"\x63" + whole[method + 1 :])
+    with pytest.raises(UserError, match=r"codes\.npz: damaged or cut short .*run snakemake again"):
+        MEASURE.measure(job)
 
 
 def test_minibatches_are_read_as_large_as_in_training():

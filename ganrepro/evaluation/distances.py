@@ -26,7 +26,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ganrepro.data.images import ImageError, as_tensor, read_labels, read_rgb, resize, to_float
 from ganrepro.data.spec import Size
-from ganrepro.errors import WeightsError
+from ganrepro.errors import UserError, WeightsError
 from ganrepro.evaluation.label_maps import enlarged
 from ganrepro.evaluation.measures.base import GROUND_TRUTH, GROUPS, OWN_FEATURES, Job
 from ganrepro.evaluation.readers.base import Reader
@@ -34,6 +34,7 @@ from ganrepro.nets.trunks import Trunk, hed_trunk, vgg_trunk
 from ganrepro.process import cores
 from ganrepro.schema.registry import INCEPTION as INCEPTION_WEIGHTS
 from ganrepro.schema.registry import TRUNKS
+from ganrepro.store.arrays import read_arrays
 from ganrepro.store.files import replacing
 
 SIDE = 299  # pixels that Inception sees
@@ -187,11 +188,8 @@ def kept_features(images: Sequence[Image.Image], backbone: Backbone, device: tor
     for image in images:
         content.update(str(image.size).encode() + image.tobytes())
     path = folder / f"{content.hexdigest()[:32]}.npz"
-    with (
-        contextlib.suppress(OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile),
-        np.load(path, allow_pickle=False) as file,
-    ):
-        kept = [file[name] for name in file.files]
+    with contextlib.suppress(OSError, UserError):
+        kept = list(read_arrays(path).values())
         if kept and all(len(part) == len(images) for part in kept):
             return kept
     values = features(images, backbone, device)  # there is none yet, or it is damaged

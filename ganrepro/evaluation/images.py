@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import functools
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -17,7 +15,7 @@ from torch import Tensor
 from ganrepro.data.images import ImageError, Reading, load_image
 from ganrepro.data.spec import Size
 from ganrepro.errors import UserError
-from ganrepro.store.files import plain
+from ganrepro.store.arrays import read_arrays
 
 
 def read_codes(file: Path, wanted: Mapping[str, int]) -> dict[str, np.ndarray]:
@@ -25,12 +23,7 @@ def read_codes(file: Path, wanted: Mapping[str, int]) -> dict[str, np.ndarray]:
 
     wanted: of how many images.  UserError where the file is damaged, or holds something else.
     """
-    again = f"remove {file.parent} and run snakemake again"
-    try:
-        with np.load(plain(file), allow_pickle=False) as opened:
-            codes = dict(opened.items())
-    except (ValueError, EOFError, KeyError, OSError, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"{file}: damaged or cut short ({error}); {again}") from None
+    codes, again = read_arrays(file), f"remove {file.parent} and run snakemake again"
     for name, count in wanted.items():
         array = codes.get(name)
         if array is None:

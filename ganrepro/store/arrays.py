@@ -1,4 +1,4 @@
-"""Files of arrays, as they are read back. (`evaluation.images.read_codes` has its own way, which keys hold.)"""
+"""Files of arrays, as they are read back."""
 
 from __future__ import annotations
 
