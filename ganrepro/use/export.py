@@ -22,18 +22,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from ganrepro.data.images import (
-    Reading,
-    as_tensor,
-    height_and_width,
-    levels_to_float,
-    load_image,
-    read_rgb,
-    resize,
-    to_float,
-    write_png,
-)
-from ganrepro.data.spec import MOST_NAMED
+from ganrepro.data.images import Reading, levels_to_float, load_image, read_rgb, resize, write_png
 from ganrepro.reporting.current import shown
 from ganrepro.reporting.markdown import in_words, quoted
 from ganrepro.reporting.templates import render
@@ -269,31 +258,18 @@ READERS: dict[str, Callable[[Path], Callable[[Tensor], Tensor]]] = {
 
 
 def real_images(model: Translator, photos: Sequence[Path], most: int = 10) -> list[Tensor]:
-    """Images (c, h, w) in [-1, 1] of the model's source: those named, else its examples, else test images of its study."""
+    """Images (c, h, w) in [-1, 1] of the model's source: those named, else its examples, else test images of its study.
+
+    Of a model that knows no images, as an imported one: noise of all frequencies, which any network tells apart.
+    """
     from ganrepro.use import files
 
     chosen, channels = [path for path, _ in files.find(list(photos))] if photos else _sources(model), model.architecture.inputs
-    if channels > MOST_NAMED:
-        return _bands(model, chosen[:most])
-    pictures: list[Image.Image]
-    if chosen:
-        pictures = [read_rgb(path) for path in chosen[:most]]
-    else:  # an imported model knows no images: noise of all frequencies, which any network tells apart
-        random = np.random.default_rng(0)
-        side = max(model.pixels, model.architecture.multiple)
-        pictures = [Image.fromarray(random.integers(0, 256, (side, side, 3), np.uint8)) for _ in range(3)]
-    mode = {1: "L", 3: "RGB", 4: "RGBA"}[channels]
-    return [to_float(as_tensor(resize(picture.convert(mode), model.size))) for picture in pictures]
-
-
-def _bands(model: Translator, files: Sequence[Path]) -> list[Tensor]:
-    """Images of more than four channels; noise where there are no files."""
-    channels, size = model.architecture.inputs, model.size
-    if not files:
-        random = torch.Generator().manual_seed(0)
-        return [torch.rand(channels, *height_and_width(size), generator=random) * 2 - 1 for _ in range(3)]
-    reading = Reading(channels, model.depth, model.values)
-    return [levels_to_float(load_image(file, reading, size).permute(2, 0, 1), model.depth) for file in files]
+    if not chosen:
+        random, side = torch.Generator().manual_seed(0), max(model.pixels, model.architecture.multiple)
+        return [torch.rand(channels, side, side, generator=random) * 2 - 1 for _ in range(3)]
+    reading = Reading(channels, model.depth, model.values if photos else None)  # others have the range that the model takes
+    return [levels_to_float(load_image(file, reading, model.size).permute(2, 0, 1), model.depth) for file in chosen[:most]]
 
 
 def example_pictures(model: Translator, most: int = 4) -> list[Image.Image]:
