@@ -11,6 +11,7 @@ import hashlib
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -31,26 +32,27 @@ def work(folder: Path, plan: dict[str, Any], limit: int, until: float = math.inf
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH", "")]))
     running: dict[str, subprocess.Popen[bytes]] = {}
     failed: list[str] = []
-    while True:
-        for makes, process in list(running.items()):
-            if process.poll() is not None:
-                del running[makes]
-                print(f"{time.strftime('%H:%M:%S')} {'done  ' if process.returncode == 0 else 'FAILED'} {makes}", flush=True)
-                failed += [makes] if process.returncode else []
-        todo = [job for job in plan["jobs"] if not (folder / job["makes"]).exists() and job["makes"] not in failed]
-        ready = [j for j in todo if j["makes"] not in running and all((folder / n).exists() for n in j["needs"])]
-        if time.monotonic() > until:
-            for process in running.values():
-                process.terminate()
-            return failed + [job["makes"] for job in todo if job["makes"] not in failed]
-        for job in ready[: limit - len(running)]:
-            log = folder / "logs" / f"{job['module']}-{len(list((folder / 'logs').glob('*')))}.log"
-            command = [sys.executable, "-m", "pipeline.start", job["module"], *job["words"]]
-            with log.open("wb") as file:
-                running[job["makes"]] = subprocess.Popen(command, cwd=folder, env=environment, stderr=file)
-        if not running:
-            return failed + [job["makes"] for job in todo if job["makes"] not in failed]
-        time.sleep(0.2)
+    try:
+        while True:
+            for makes, process in list(running.items()):
+                if process.poll() is not None:
+                    del running[makes]
+                    print(f"{time.strftime('%H:%M:%S')} {'done  ' if process.returncode == 0 else 'FAILED'} {makes}", flush=True)
+                    failed += [makes] if process.returncode else []
+            todo = [job for job in plan["jobs"] if not (folder / job["makes"]).exists() and job["makes"] not in failed]
+            ready = [j for j in todo if j["makes"] not in running and all((folder / n).exists() for n in j["needs"])]
+            late = time.monotonic() > until
+            for job in ready[: 0 if late else limit - len(running)]:
+                log = folder / "logs" / f"{job['module']}-{len(list((folder / 'logs').glob('*')))}.log"
+                command = [sys.executable, "-m", "pipeline.start", job["module"], *job["words"]]
+                with log.open("wb") as file:
+                    running[job["makes"]] = subprocess.Popen(command, cwd=folder, env=environment, stderr=file)
+            if late or not running:
+                return failed + [job["makes"] for job in todo if job["makes"] not in failed]
+            time.sleep(0.2)
+    finally:  # out of time, or stopped
+        for process in running.values():
+            process.terminate()
 
 
 def collect(folder: Path, plan: dict[str, Any], results: Path) -> None:
@@ -70,6 +72,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, default=1, help="trainings that share the device (default: %(default)s)")
     args = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     pack = Path(sys.argv[0]).resolve()
     folder = pack.with_suffix("")
     (folder / "logs").mkdir(parents=True, exist_ok=True)

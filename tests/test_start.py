@@ -1,10 +1,13 @@
 """Stages that start as copies of a process which has loaded their libraries: the same as stages started by themselves."""
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -135,3 +138,24 @@ def test_it_ends_after_its_last_stage_once_the_workflow_is_gone(project, starter
     process.communicate(timeout=60)
     assert process.returncode == 0 and (project / "slept").exists()
     until(lambda: not folder.exists())
+
+
+def test_a_bundle_that_is_stopped_stops_its_stages_and_leaves_no_folder(project, tmp_path_factory):
+    """Both the process that stages are copied from and its folder go with it."""
+    place, temporary = tmp_path_factory.mktemp("carried"), tmp_path_factory.mktemp("t")
+    folder = place / "toy"
+    shutil.copytree(project, folder)
+    (folder / "data").mkdir()
+    (folder / "data/manifest.json").touch()
+    job = {"module": "generate", "words": ["sleep", "99"], "needs": [], "makes": "never"}
+    with zipfile.ZipFile(place / "toy.zip", "w") as pack:
+        pack.writestr("plan.json", json.dumps({"data": "data", "arithmetic": "usual", "jobs": [job]}))
+    program = "import sys; from pipeline import bundle_main; sys.argv[0] = 'toy.zip'; bundle_main.main()"
+    environment = ALONE | {"PYTHONPATH": str(ROOT), "TMPDIR": str(temporary)}
+    bundle = subprocess.Popen([sys.executable, "-c", program], cwd=place, env=environment)
+    until((folder / "pid").exists)
+    assert list(temporary.iterdir())
+    bundle.terminate()
+    assert bundle.wait(60) == 128 + signal.SIGTERM
+    until((folder / "terminated").exists)
+    until(lambda: not list(temporary.iterdir()))
