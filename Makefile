@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 TESTERS = $(shell $(PYTHON) -c 'import os; print(min(4, 1 + (os.cpu_count() or 1)))')
 unexport PYTHONDONTWRITEBYTECODE  # every job starts Python: they share what the first one compiled
 
-.PHONY: reproduce test setup check docs pages evidence gpu confirm gc help
+.PHONY: reproduce test setup check style book docs pages evidence gpu confirm gc help
 
 help:          ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -34,16 +34,20 @@ setup: .venv/.ready  ## virtual environment with pinned dependencies
 	touch $@
 
 check: setup   ## style, types, workflow syntax, spelling, dry run, the book
+	@$(MAKE) --no-print-directory -j2 style book
+
+style: setup
 	ruff check .
 	ruff format --check .
 	mypy
 	snakefmt --check Snakefile pipeline/rules
 	codespell
 	snakemake -n --quiet all
+
+book: setup
 	sphinx-build -q -W -c docs . build/book
 
-docs: setup    ## the book, from docs/ and reports/, on a page of this machine (make docs PORT=8010)
-	sphinx-build -q -W -c docs . build/book
+docs: book          ## the book, from docs/ and reports/, on a page of this machine (make docs PORT=8010)
 	python -m http.server --bind 127.0.0.1 --directory build/book $(PORT)
 
 pages: setup   ## pages that are made from code and reports: settings, commands, gallery, tables, what we learned, seeds, verdicts
