@@ -67,11 +67,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/readers.json"))
     args = parser.parse_args()
     configure(args.threads, "repeatable")
-    params, results = settings.load(args.params), {}
+    params, results = settings.load(args.params), dict[str, dict[str, dict[str, float]]]()
     for name in args.studies:
         study = settings.find_study(params, name)
-        results[name] = {network: scores_of(params, study, network, args.epochs) for network in NETWORKS}
-        for network, found in results[name].items():
+        for network in NETWORKS:
+            found = results.setdefault(name, {})[network] = scores_of(params, study, network, args.epochs)
             print(name, network, *(f"{key} {value}" for key, value in found.items()), flush=True)
     about = {"filters": NETWORKS, "epochs": args.epochs or "the reader's own"}
     save(args.out, about, machine(torch.device("cpu"), args.threads), results)
