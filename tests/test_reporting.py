@@ -325,7 +325,9 @@ def test_figures_are_the_same_bytes_twice(tmp_path):
 
 def test_a_row_has_one_colour_and_a_panel_shows_all_of_its_curves():
     for study in PARAMS.studies.values():
-        assert len({plots.colour_of(study, row) for row in study.rows}) == len(study.rows)
+        by_title = {settings.title: plots.colour_of(study, row) for row, settings in study.rows.items()}
+        assert len({*by_title.values()}) == len(by_title)
+        assert all(by_title[settings.title] == plots.colour_of(study, row) for row, settings in study.rows.items())
     nan = float("nan")  # of a training that diverged
     cases = [((1, 1, 2), "linear"), ((1, 0.5, 100), "symlog"), ((1, 100), "symlog"), ((1, nan, 100), "symlog"), ((), "linear")]
     for reaches, scale in cases:

@@ -29,6 +29,7 @@ COLOURS = (
     "#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#F0E442", "#882255", "#999933", "#AA4499", "#44AA99",
     "#332288", "#117733", "#CC6677", "#661100",
 )  # fmt: skip
+MARKERS = "osD^vP*"
 OUT_OF_SCALE = 8  # a panel of losses is logarithmic further out where one of its rows goes so many times as far as most
 STEP, STEPS = 0.1, 200  # of the game x · y
 STYLE: dict[str, Any] = {
@@ -46,8 +47,9 @@ def panels(study: Study, rows: Iterable[str]) -> dict[str, list[Loss]]:
 
 
 def colour_of(study: Study, row: str) -> str:
-    """The colour of a row, the same in all figures of a report."""
-    return COLOURS[list(study.rows).index(row) % len(COLOURS)]
+    """The colour of a row, the same in all figures of a report, and of rows of one title (the two ways of a method)."""
+    titles = list(dict.fromkeys(settings.title for settings in study.rows.values()))
+    return COLOURS[titles.index(study.rows[row].title) % len(COLOURS)]
 
 
 def by_epoch(axis: Any) -> None:
@@ -238,8 +240,9 @@ def curves(results: Results, path: Path) -> None:
             axis.set_visible(False)
         for axis, drawn in zip(axes.flat, tables, strict=False):
             score = SCORES[str(headline(results, drawn.output))]
-            for row, marker in zip((r for r in drawn.rows if r in study.rows), "osD^vP*" * 3, strict=False):
+            for row in (row for row in drawn.rows if row in study.rows):
                 colour = colour_of(study, row)
+                marker = MARKERS[COLOURS.index(colour) % len(MARKERS)]
                 scores = results.curves.query("output == @drawn.output and row == @row").sort_values("epoch")
                 steps = scores.epoch * (images_per_epoch(results, row) // study.rows[row].settings.batch_images)
                 axis.plot(steps, scores.value, color=colour, marker=marker, markersize=4, label=words(title(results, row, drawn)))
@@ -252,8 +255,8 @@ def curves(results: Results, path: Path) -> None:
             else:
                 axis.set_ylim(bottom=0)
             axis.patch.set_alpha(0)
-            beside = {"loc": "upper left", "bbox_to_anchor": (1, 1)} if len(tables) == 1 else {}
-            axis.legend(frameon=False, fontsize=8, **beside)
+        named = {label: h for axis in axes.flat for h, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+        figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=5, frameon=False, fontsize=8)
         save(figure, path)
 
 
