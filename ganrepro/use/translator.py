@@ -188,7 +188,7 @@ def forth(model: Translator, levels: np.ndarray, black: float, white: float) -> 
     values = values.clamp_(-1, 1)
     if values.shape[0] == model.architecture.inputs:
         return values
-    if max(values.shape[0], model.architecture.inputs) > MOST_NAMED:
+    if values.shape[0] > MOST_NAMED or model.architecture.inputs not in (1, 3, 4):
         raise ModelError(f"expected an image of {model.architecture.inputs} channels, got one of {values.shape[0]}")
     if values.shape[0] == 4:  # onto white, as where images are read
         share = (values[3:] + 1) / 2
