@@ -74,9 +74,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, default=1, help="trainings that share the device (default: %(default)s)")
     args = parser.parse_args()
-    stopped = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
     pack = Path(sys.argv[0]).resolve()
     folder = pack.with_suffix("")
     (folder / "logs").mkdir(parents=True, exist_ok=True)
@@ -86,6 +83,9 @@ def main() -> None:
             unpack(file, folder, plan)
     except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, OSError) as error:
         sys.exit(f"error: {pack}: damaged or cut short ({error}); carry the bundle over again")
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
     missing = work(folder, plan, args.jobs, stopped.is_set)
     if stopped.is_set() and missing:
         sys.exit("stopped; start it again to go on")

@@ -108,13 +108,18 @@ def losses(results: Results, path: Path) -> None:
                 axis.set_ylim(bottom=min(0, axis.get_ylim()[0]))
                 _scaled(axis, heading, 112 // across)
                 axis.patch.set_alpha(0)
-            drawn = {label: h for axis in axes for h, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+            drawn = _labelled(axes)
             handles = {label: drawn[label] for label in (words(title(results, name, table)) for name in names) if label in drawn}
             legend = part[0, -1].legend(handles.values(), handles.keys(), loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
             if len(sets) > 1:
                 legend.set_title(textwrap.fill(words(table.title), 30), {"size": 9})
                 legend.set_alignment("left")
         save(figure, path)
+
+
+def _labelled(axes: Iterable[Any]) -> dict[str, Any]:
+    """What is drawn in some axes, by its label: a legend names each once."""
+    return {label: h for axis in axes for h, label in zip(*axis.get_legend_handles_labels(), strict=True)}
 
 
 def _sets(study: Study) -> dict[tuple[str, ...], TableSettings]:
@@ -255,7 +260,7 @@ def curves(results: Results, path: Path) -> None:
             else:
                 axis.set_ylim(bottom=0)
             axis.patch.set_alpha(0)
-        named = {label: h for axis in axes.flat for h, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+        named = _labelled(axes.flat)
         across = max(1, min(5, 120 // (10 + max(map(len, named)))))  # columns that the figure is wide enough for
         figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=across, frameon=False, fontsize=8)
         save(figure, path)

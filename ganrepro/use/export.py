@@ -273,7 +273,7 @@ def real_images(model: Translator, photos: Sequence[Path], most: int = 10) -> li
     images = []
     for file in chosen[:most]:
         levels = read_levels(file, model.opacity)
-        values = model.values if photos and model.values else range_of(levels, file)  # other files were prepared for the model
+        values = (model.values if photos else None) or range_of(levels, file)  # other files were prepared for the model
         image = forth(model, levels, *values)[None]
         images.append(nn.functional.interpolate(image, (height, width), mode="bicubic", antialias=True)[0].clamp(-1, 1))
     return images
