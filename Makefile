@@ -60,7 +60,7 @@ gpu: setup     ## eight minutes on a GPU: what it shows, section by section (mak
 	python -m benchmarks.gpu $(if $(REFERENCE),--reference $(REFERENCE))
 
 evidence: setup  ## keep a report under reports/<study>/, to be committed: the current ones, or make one (STUDY=name SEEDS=10)
-	python -m pipeline.evidence $(if $(STUDY),--study $(STUDY)) $(if $(SEEDS),--seeds $(SEEDS))
+	python -m pipeline.evidence $(if $(STUDY),--study $(STUDY)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(ARITHMETIC),--arithmetic $(ARITHMETIC))
 
 confirm: setup  ## after an edit that should change no result: shows it on tiny examples, so that no key moves (BASE=commit)
 	python -m pipeline.confirm $(if $(BASE),--base $(BASE))

@@ -15,7 +15,7 @@ PAGE = paths.REPORTS / "claims.md"
 
 
 def found(params: settings.Params) -> dict[str, dict[str, Any]]:
-    """By study: what its report says of the claims, its folder, its paper; a report that was just made goes before a kept one."""
+    """By study of a paper: what its report says of the claims, its folder, its paper; one just made goes before a kept one."""
     current = {study: paths.report_folder(name) for name, study in params.reports.items()}
     folders = {study: folder for study, folder in current.items() if (folder / "claims.json").exists()}
     for study in params.studies:
@@ -24,9 +24,9 @@ def found(params: settings.Params) -> dict[str, dict[str, Any]]:
     read = {study: read_json(folders[study] / "claims.json") for study in params.studies if study in folders}
     # evidence that an older rule judged is left out until it is made anew
     return {
-        study: study_of_file | {"folder": folders[study].name, "paper": paper_of(params, study)}
+        study: study_of_file | {"folder": folders[study].name, "paper": paper}
         for study, study_of_file in read.items()
-        if study_of_file.get("schema") == claims.SCHEMA
+        if study_of_file.get("schema") == claims.SCHEMA and (paper := paper_of(params, study)) is not None
     }
 
 
@@ -35,9 +35,9 @@ def kept(params: settings.Params) -> dict[str, dict[str, Any]]:
     return found(dataclasses.replace(params, reports={}))
 
 
-def paper_of(params: settings.Params, study: str) -> str:
-    """Title of the paper whose experiment a study is of."""
-    return next(paper.title for paper in params.papers.values() if params.studies[study].experiment in paper.experiments)
+def paper_of(params: settings.Params, study: str) -> str | None:
+    """Title of the paper whose experiment a study is of; None where it is an experiment of one's own."""
+    return next((paper.title for paper in params.papers.values() if params.studies[study].experiment in paper.experiments), None)
 
 
 def write(studies: dict[str, dict[str, Any]]) -> bool:

@@ -2,6 +2,7 @@
 
     python -m pipeline.evidence                                  # the reports that were just made
     python -m pipeline.evidence --study streets-tiny --seeds 10  # makes the report first, and trains what is missing
+    python -m pipeline.evidence --study streets-precision --seeds 10 --arithmetic usual  # of which portable has but one precision
 
 A study is made in a working tree of the last commit, work/evidence/<study>, so that the code can be edited meanwhile, and the
 report names that commit. The tree shares downloads, data, trainings, images and scores with this folder: what is there is not
@@ -43,8 +44,8 @@ def keep(params: settings.Params, name: str) -> None:
     print(f"kept {target}; commit it")
 
 
-def make(study: str, seeds: int | None, lock: int) -> None:
-    """A study's report, made and kept in its working tree, then copied here.  lock: see `_run`."""
+def make(study: str, seeds: int | None, arithmetic: str | None, lock: int) -> None:
+    """A study's report, made and kept in its working tree, then copied here.  None: as in params.yaml.  lock: see `_run`."""
     if _said("git", "status", "--porcelain", "--", "params.yaml", "papers"):
         raise UserError("params.yaml or papers/: edited since the last commit, of which evidence is made; commit first")
     tree, name, commit = Path("work/evidence") / study, f"{study}_evidence", _said("git", "rev-parse", "HEAD")
@@ -61,6 +62,8 @@ def make(study: str, seeds: int | None, lock: int) -> None:
     raw["reports"] = {name: study}
     if seeds is not None:
         raw["studies"][study]["seeds"] = list(range(seeds))
+    if arithmetic is not None:
+        raw["arithmetic"] = arithmetic
     with file.open("w", encoding="utf-8") as opened:
         yaml.dump(raw, opened)
     # the tree's own code; DVC and MLflow know nothing of it
@@ -90,6 +93,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--study", help="make this one first (default: keep the reports that were just made)")
     parser.add_argument("--seeds", type=int, help="train with the seeds from 0 on, so many (default: those of params.yaml)")
+    parser.add_argument("--arithmetic", choices=["usual", "portable"], help="in which (default: that of params.yaml)")
     args = parser.parse_args()
     params = settings.load()
     if args.study is not None:
@@ -102,11 +106,11 @@ def main() -> None:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise UserError(f"{args.study}: its evidence is being made by another process; wait for it") from None
-            make(args.study, args.seeds, lock.fileno())
+            make(args.study, args.seeds, args.arithmetic, lock.fileno())
         update(params, [args.study])
         return
-    if args.seeds is not None:
-        raise UserError("--seeds: of a study; name it with --study")
+    if args.seeds is not None or args.arithmetic is not None:
+        raise UserError("--seeds, --arithmetic: of a study; name it with --study")
     names = [name for name in params.reports if paths.report_page(name).exists()]
     if not names:
         raise settings.ConfigError("reports: none is made; run snakemake first")

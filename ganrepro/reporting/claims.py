@@ -22,12 +22,13 @@ FEWEST_SEEDS = 3
 LEAST = 0.02  # half of the difference that is looked for where the paper prints none, of scores between 0 and 1
 SCHEMA = "claims/2"  # of claims.json
 RULE = (
-    "A claim says that one row scores higher than another (lower, for a distance), in some cases by at least a margin. It "
-    "is about the typical training: trainings that collapse are counted beside each row, and where rows differ in them the "
-    "claim says so. It is **reproduced** where the difference lies above the margin (0 where none is named) and "
-    "**contradicted** where it lies below, in either case only if that could not be chance: trainings and test images are "
-    "both taken as drawn at random (Student's t over the trainings, joined with a bootstrap over images that both rows "
-    "share; of a Fréchet distance, a jackknife of each row; rows that use the same trainings are paired by them), and Holm's "
+    "A claim says that one row scores higher than another (lower, for a distance), or that both score the same within so "
+    "much. It is about the typical training: trainings that collapse are counted beside each row, and where rows differ in "
+    "them the claim says so. It is **reproduced** where the difference lies above 0 (between the two bounds, where the same "
+    "is claimed) and **contradicted** where it lies below (outside of them), in either case only if that could not be chance: "
+    "trainings and test images are both taken as drawn at random (Student's t over the trainings, joined with a bootstrap "
+    "over images that both rows share; of a Fréchet distance, a jackknife of each row; rows that use the same trainings are "
+    "paired by them), and Holm's "
     "correction keeps one wrong verdict in all the claims of a study below one in twenty. There is **no such difference** here "
     "where, by the same rule, it is smaller than half of the paper's "
     "(than 0.02 where the paper prints none). Otherwise it is **undecided**. It is **not judged** "
@@ -40,12 +41,13 @@ RULE = (
 class Question(NamedTuple):
     """What is judged of a claim.
 
-    difference: of the two rows, positive where it is as claimed.  margin: it has to be above.  least: smaller than this it is no
-    such difference; None where nothing says how large it should be.  reason: why it is not judged, '' where it is.
+    difference: of the two rows, positive where it is as claimed.  within: so close to 0 it has to be, either way; None where
+    it has to be above 0.  least: smaller than this it is no such difference; None where nothing says how large it should be.
+    reason: why it is not judged, '' where it is.
     """
 
     difference: Difference
-    margin: float = 0.0
+    within: float | None = None
     least: float | None = None
     reason: str = ""
 
@@ -63,19 +65,25 @@ def judge(questions: Sequence[Question]) -> list[Verdict]:
     verdicts = [Verdict("not judged", float("nan"), question.reason) for question in questions]
     asked = [i for i, question in enumerate(questions) if not question.reason]
     sized = [i for i in asked if questions[i].least is not None]
-    p = dict(zip(asked, _corrected([p_value(questions[i].difference, questions[i].margin) for i in asked]), strict=True))
+    p = dict(zip(asked, _corrected([_p_of(questions[i]) for i in asked]), strict=True))
     small = dict(
         zip(sized, _corrected([p_smaller(questions[i].difference, questions[i].least or 0.0) for i in sized]), strict=True)
     )
     for i in asked:
-        difference, margin, *_ = questions[i]
+        mean, within = questions[i].difference.mean, questions[i].within
         if p[i] < 1 - LEVEL:
-            verdicts[i] = Verdict("reproduced" if difference.mean > margin else "contradicted", p[i])
+            verdicts[i] = Verdict("reproduced" if (mean > 0 if within is None else abs(mean) < within) else "contradicted", p[i])
         elif small.get(i, 1.0) < 1 - LEVEL:
             verdicts[i] = Verdict(NO_DIFFERENCE, small[i])
         else:
             verdicts[i] = Verdict("undecided", p[i])
     return verdicts
+
+
+def _p_of(question: Question) -> float:
+    """Of the difference being 0, or, where the same is claimed, being just as large as is allowed."""
+    measured, within = question.difference, question.within
+    return p_value(measured) if within is None else p_value(measured._replace(mean=abs(measured.mean)), within)
 
 
 def _corrected(values: list[float]) -> list[float]:
@@ -109,11 +117,9 @@ def _question(results: Results, claim: ClaimSettings) -> Question:
     measured = difference(better, than, results.same_trainings(claim.better, claim.than))
     paper, score = published(results.study, claim), SCORES[claim.score]
     # a distance has no scale that the paper's shares: its networks, images and sizes are others
-    bounded = score.low is not None and score.high is not None
-    least = None if not bounded else LEAST if paper is None else abs(paper) / 2
-    return Question(
-        measured, claim.margin, None if least is None else max(least, claim.margin), _reason(results, claim, measured)
-    )
+    sized = claim.within is None and score.low is not None and score.high is not None
+    least = None if not sized else LEAST if paper is None else abs(paper) / 2
+    return Question(measured, claim.within, least, _reason(results, claim, measured))
 
 
 def _collapsed(results: Results, claim: ClaimSettings) -> str:
@@ -175,9 +181,9 @@ def table(lines: Sequence[Mapping[str, Any]]) -> str:
     """Markdown: one line per claim."""
     rows = []
     for line in lines:
-        margin = f" (margin {line['margin']:.2f})" if line["margin"] else ""
+        within = f" (within {line['within']:.2f})" if line.get("within") else ""  # of which older files know nothing
         paper = "–" if line["paper"] is None else _short(line["paper"])
-        words = f"{line['text']}{margin}<br><sub>{line['source']}</sub>"
+        words = f"{line['text']}{within}<br><sub>{line['source']}</sub>"
         interval = "–" if line["low"] is None else f"{line['low']:+.3f} to {line['high']:+.3f}"
         verdict = f"{VERDICTS[line['verdict']]} {line['verdict']}"
         seeds = f"{line['seeds']} seed{'s' if line['seeds'] > 1 else ''}"

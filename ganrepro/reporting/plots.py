@@ -282,15 +282,15 @@ def verdicts(lines: Sequence[Any], path: Path) -> None:
             axis.plot(line["difference"], y, marker, color=colour, markersize=6, zorder=3)
             if line["paper"] is not None:
                 axis.plot(line["paper"], y, "|", color=COLOURS[1], markersize=10, markeredgewidth=2, zorder=1)
-            if line["margin"]:
-                axis.plot(line["margin"], y, ">", color=INK, markersize=4, zorder=1)
+            if line["within"]:
+                axis.plot([-line["within"], line["within"]], [y, y], "|", color=INK, markersize=10, zorder=1)
         for name, (colour, marker) in looks.items():
             if not any(line["verdict"] == name for line in lines):
                 continue
             axis.plot([], [], marker, color=colour, linestyle="-", label=name)
         axis.plot([], [], "|", color=COLOURS[1], markersize=10, markeredgewidth=2, linestyle="", label="paper")
-        if any(line["margin"] for line in lines):
-            axis.plot([], [], ">", color=INK, markersize=4, linestyle="", label="margin")
+        if any(line["within"] for line in lines):
+            axis.plot([], [], "|", color=INK, markersize=10, linestyle="", label="bounds")
         axis.axvline(0, color=INK, linewidth=0.8, linestyle=":")
         axis.set_yticks(range(len(lines)), [words(line["text"]) for line in lines])
         axis.invert_yaxis()

@@ -25,7 +25,7 @@ POWER, ENOUGH, MOST = 0.8, 10, 100
 HEAD = f"""# How many seeds each claim needs
 
 From the spread of the kept trainings: how many trainings of either row would show the paper's difference, and half of it, in
-{POWER:.0%} of all studies, where it is really there; of a claim with a margin, what lies above it. Two-sided Welch test at the
+{POWER:.0%} of all studies, where it is really there. Two-sided Welch test at the
 level that Holm's correction begins with, 0.05 over the claims of the study; where the paper prints no difference, {2 * LEAST}
 stands for it. Spreads of three trainings are themselves uncertain by a factor of two, and what test images add is left out,
 so these are the least numbers to plan with. Distances have no scale of the paper's and are not here. Made from `reports/` by
@@ -142,13 +142,12 @@ def _claims(study: Mapping[str, Any], scores: pd.DataFrame) -> Iterator[Claim]:
             scores[(scores.output == claim["output"]) & (scores.row == row)][claim["score"]].to_numpy(float)
             for row in (claim["better"], claim["than"])
         ]
-        if SCORES[claim["score"]].high is None or min(map(len, of)) < 3:
+        if SCORES[claim["score"]].high is None or min(map(len, of)) < 3 or claim.get("within"):
             continue
         spreads = (float(of[0].std(ddof=1)), float(of[1].std(ddof=1)))
         theirs = 2 * LEAST if claim["paper"] is None else abs(claim["paper"])
-        above = (theirs - claim["margin"], theirs / 2 - claim["margin"])
         unlearned = claim["reason"].endswith("has not learned")
-        whole, half = (None if unlearned else needed(spreads, part, len(study["claims"])) for part in above)
+        whole, half = (None if unlearned else needed(spreads, part, len(study["claims"])) for part in (theirs, theirs / 2))
         digits = max(3, SCORES[claim["score"]].digits)
         yield Claim(
             claim["verdict"] in SETTLED,
@@ -156,8 +155,5 @@ def _claims(study: Mapping[str, Any], scores: pd.DataFrame) -> Iterator[Claim]:
             (whole, half),
             ["–, a row has not learned"] * 2
             if unlearned
-            else [
-                "none: within the margin" if part <= 0 else f"over {MOST}" if count is None else str(count)
-                for part, count in zip(above, (whole, half), strict=True)
-            ],
+            else [f"over {MOST}" if count is None else str(count) for count in (whole, half)],
         )

@@ -16,7 +16,7 @@ from ganrepro.methods.base import Method, ScheduleSettings
 from ganrepro.methods.outputs import Output
 from ganrepro.methods.stargan import WRONG_MASK
 from ganrepro.schema.datasets import DatasetSettings
-from ganrepro.schema.fields import Closed, Count, CountOrZero, Name, Pixels, Share, Weight
+from ganrepro.schema.fields import Closed, Count, CountOrZero, Name, Pixels, Positive, Share
 from ganrepro.schema.readers import PublishedReaderSettings, ReaderSettings
 
 # Rows that need no training: the real target images (gate), the untouched input and networks before training (floors).
@@ -63,7 +63,7 @@ class TableSettings(Closed):
 
 
 class ClaimSettings(Closed):
-    """What a paper says of two rows: `better` scores more than `than`, by more than `margin`; less, where less is better."""
+    """`better` scores more than `than` (less, where less is better), or both score the same, `within` so much."""
 
     text: str = Field(description="the claim in one line")
     output: str = Field(description="what is scored")
@@ -71,7 +71,7 @@ class ClaimSettings(Closed):
     better: str = Field(description="a row")
     than: str = Field(description="another row")
     source: str = Field(description="where the paper makes the claim, or prints the numbers")
-    margin: Weight = Field(0.0, description="by how much, where more than an order is claimed")
+    within: Positive | None = Field(None, description="the claim is that both score the same, by less than this; null: an order")
     fails: bool = Field(False, description="the paper reports `than` as a failure, so that trainings which collapse bear it out")
 
 
