@@ -25,6 +25,7 @@ PORTABLE = {
     # NumPy's own kernels; a name that a version of NumPy does not know is passed over
     "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL AVX512_SPR",
 }
+VERSION = 2  # of portable arithmetic: what else is done for it (ganrepro/process.py) counts too, and keys hold it
 BFLOAT16 = ("avx512_bf16", "amx_bf16")  # what Linux calls a CPU's instructions for it
 
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 import sys
+import warnings
 from typing import Literal
 
+import numpy as np
 import torch
+from torch import Tensor
+
+from ganrepro import arithmetic
 
 # glibc's mallopt (malloc.h)
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
@@ -23,6 +29,8 @@ def configure(threads: int, kernels: Literal["repeatable", "usual", "fastest"] =
     torch.set_num_threads(threads)
     os.environ.setdefault("CUDA_DEVICE_MAX_CONNECTIONS", "32")  # streams that a GPU really runs side by side; 8 unless said
     _keep_freed_memory()
+    if arithmetic.is_set():
+        _exact_roots()
     if torch.cuda.is_available():  # importing the switch takes seconds, which a CPU run would pay in vain
         torch.use_deterministic_algorithms(kernels == "repeatable", warn_only=True)
         torch.backends.cudnn.benchmark = kernels == "fastest"
@@ -37,6 +45,28 @@ def instructions() -> str:
 def cores() -> int:
     """CPU cores that this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@functools.cache  # once in a process
+def _exact_roots() -> torch.library.Library:
+    """Square roots on a CPU are NumPy's from here on, which rounds them right.
+
+    torch takes MKL's, which begin with the processor's own estimate, whose digits each maker of processors chooses, and do not
+    reach the nearest number: of two processors a fifth of all roots differ in the last digit. So do arcs, decimal logarithms
+    and `tensor ** 0.5`, which nothing here takes.
+    """
+    kept = torch.library.Library("aten", "IMPL")  # roots are MKL's again when it is gone
+
+    def root(x: Tensor) -> Tensor:
+        values = (x if x.is_floating_point() else x.to(torch.get_default_dtype())).detach().numpy()
+        return torch.from_numpy(np.sqrt(values, out=np.empty_like(values)))
+
+    with warnings.catch_warnings():  # that one of torch's own is replaced
+        warnings.simplefilter("ignore")
+        kept.impl("sqrt", root, "CPU")
+        kept.impl("sqrt_", lambda x: x.copy_(root(x)), "CPU")
+        kept.impl("sqrt.out", lambda x, *, out: out.resize_(x.shape).copy_(root(x)), "CPU")
+    return kept
 
 
 def _keep_freed_memory() -> None:

@@ -28,19 +28,27 @@ from pipeline import stage, tiny
 
 KEPT = Path(__file__).with_name("portable.json")
 SHAPING = ("torch", "numpy", "pillow", "scipy", "scikit-image", "scikit-learn")  # libraries whose versions shape results
-# Networks as wide as a paper's, for which kernels are chosen that tiny ones do not need
-WIDE = ("train/cyclegan", "train/pix2pix")
-WIDTHS: dict[str, Any] = {
-    "generator_filters": 64, "discriminator_filters": 64, "discriminator_receptive_field": 70, "generator_blocks": 2,
-    "crop_pixels": 128, "load_pixels": 143, "epochs_decay": 0,
+# Examples beside the usual ones: jobs, and the settings that are theirs
+MORE: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
+    # networks as wide as a paper's, for which kernels are chosen that tiny ones do not need
+    "wide": (("train/cyclegan", "train/pix2pix"), {
+        "generator_filters": 64, "discriminator_filters": 64, "discriminator_receptive_field": 70, "generator_blocks": 2,
+        "crop_pixels": 128, "load_pixels": 143, "epochs_decay": 0,
+    }),
+    "penalty": (("train/lucic_gan",), {
+        "loss": "wasserstein", "penalty": "gradient", "optimiser": "rmsprop", "discriminator_norm": False,
+    }),
+    "virtual-norm": (("train/dcgan",), {"generator_norm": "virtual"}),
 }  # fmt: skip
 
 
 def digests(scratch: Path) -> dict[str, str]:
     """What this machine gives, by kind of job. Takes about a minute."""
-    tiny.make(code.jobs(), scratch / "tiny")
-    tiny.make(WIDE, scratch / "wide", WIDTHS)
-    return {f"{folder.name}{' wide' * (folder.parent.name == 'wide')}": _digest(folder) for folder in sorted(scratch.glob("*/*"))}
+    made = {}
+    for group, (jobs, own) in {"": (code.jobs(), {}), **MORE}.items():
+        tiny.make(jobs, scratch / f"tiny-{group}", own)
+        made |= {f"{of.name} {group}".strip(): _digest(of) for of in sorted((scratch / f"tiny-{group}").iterdir())}
+    return made
 
 
 def _digest(folder: Path) -> str:

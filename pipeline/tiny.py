@@ -70,14 +70,14 @@ FILES = {
 NOISY = {"code_arithmetic": "digits-attributes", "points_gan": "spots"}  # data of methods from noise that no other data suit
 
 
-def parameters(sizes: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
-    """tiny.yaml with a study for each method that its data suit.  sizes: settings that go before SIZES."""
+def parameters(own: Mapping[str, Any] = MappingProxyType({}), of: Sequence[str] = ()) -> dict[str, Any]:
+    """tiny.yaml with a study for each method that its data suit.  own: settings of the trainings `of`, which go before SIZES."""
     raw: dict[str, Any] = yaml.parsed(Path(__file__).with_name("tiny.yaml").read_text(encoding="utf-8"))
     for name in methods.names():
         if name in WITHOUT_EXAMPLE:
             continue
         fields = methods.settings_of(name).model_fields
-        small = {key: value for key, value in (SIZES | {**sizes}).items() if key in fields}
+        small = {key: value for key, value in (SIZES | ({**own} if f"train/{name}" in of else {})).items() if key in fields}
         dataset = "streets"
         if "source" in fields:  # of methods between several domains
             dataset = "street-lights"
@@ -106,18 +106,18 @@ def parameters(sizes: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any
 def make(
     jobs: Sequence[str],
     out: Path,
-    sizes: Mapping[str, Any] = MappingProxyType({}),
+    own: Mapping[str, Any] = MappingProxyType({}),
     see: Callable[[], bool] = lambda: False,
 ) -> None:
     """Files of each job in out/JOB: those that the job makes, without what says who made them.
 
-    sizes: see `parameters`.  see: asked at the end, whether the examples that are run and not compared are wanted too.
+    own: settings of these jobs alone.  see: asked at the end, whether the examples that are run and not compared are wanted too.
     """
     with tempfile.TemporaryDirectory(prefix="ganrepro-tiny-") as scratch:
         before = Path.cwd()
         os.chdir(scratch)
         try:
-            raw = parameters(sizes)
+            raw = parameters(own, jobs)
             with Path("params.yaml").open("w", encoding="utf-8") as file:
                 YAML(typ="safe", pure=True).dump(raw, file)
             _write_sources(DatasetSettings(**raw["datasets"]["streets"]))

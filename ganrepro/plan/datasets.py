@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
-from ganrepro.arithmetic import PORTABLE
+from ganrepro.arithmetic import PORTABLE, VERSION
 from ganrepro.data.own import data_spec, entry_of, files_of
 from ganrepro.errors import ConfigError, SourceError
 from ganrepro.plan import code
@@ -61,7 +61,7 @@ def remember(dataset: DatasetSettings) -> None:
 
 def arithmetic(params: Params) -> dict[str, str]:
     """What keys of computed results hold of their arithmetic: nothing where it is the usual one."""
-    return {} if params.arithmetic == "usual" else {"arithmetic": f"portable {digest(PORTABLE)[:8]}"}
+    return {} if params.arithmetic == "usual" else {"arithmetic": f"portable {VERSION} {digest(PORTABLE)[:8]}"}
 
 
 def dataset_key(params: Params, name: str) -> str:
