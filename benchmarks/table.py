@@ -48,6 +48,18 @@ def rows(results: dict[str, dict[str, Any]]) -> list[tuple[str, str, str, str]]:
     return found
 
 
+def steps(results: dict[str, dict[str, Any]]) -> str:
+    """One step on every machine and in every precision that was measured: how many times as fast as the reference's float32."""
+    kept = {name: r for name, r in results.items() if name.startswith("training_step")}
+    names = list(dict.fromkeys(name for r in kept.values() for name in r["results"]))
+    lines = []
+    for r in kept.values():
+        ratios = (r["results"].get(name) for name in names)
+        told = [f"{of['ratio_median']:.2f}× ({of['ratio_min']:.2f}–{of['ratio_max']:.2f})" if of else "–" for of in ratios]
+        lines.append([r["machine"]["device_name"], r["settings"]["precision"], *told])
+    return markdown(["One step, reference in float32", "precision", *names], lines)
+
+
 def main() -> None:
     """Reads, renders, replaces."""
     results = {path.stem: json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))}
@@ -55,10 +67,11 @@ def main() -> None:
         sys.exit(f"error: {RESULTS}: no results; run the benchmarks first")
     machines = {
         f"{r['machine']['device_name']}, {r['machine']['cores']} cores, torch {r['machine']['versions']['torch']}"
-        for r in results.values()
+        for name, r in results.items()
+        if not name.startswith("training_step_")  # which have a table of their own
     }
     table = markdown(["", "ours", "reference", "ratio"], rows(results))
-    text = f"Measured on: {'; '.join(sorted(machines))}.\n\n{table}"
+    text = f"Measured on: {'; '.join(sorted(machines))}.\n\n{table}\n\n{steps(results)}"
     if not replace_section(Path("docs/speed.md"), "benchmarks", text):
         sys.exit("error: docs/speed.md has no section <!-- benchmarks -->")
 

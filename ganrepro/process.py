@@ -7,6 +7,7 @@ import functools
 import os
 import sys
 import warnings
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -55,17 +56,21 @@ def _exact_roots() -> torch.library.Library:
     reach the nearest number: of two processors a fifth of all roots differ in the last digit. So do arcs, decimal logarithms
     and `tensor ** 0.5`, which nothing here takes.
     """
-    kept = torch.library.Library("aten", "IMPL")  # roots are MKL's again when it is gone
+    kept = torch.library.Library("aten", "IMPL")  # type: ignore[no-untyped-call]  # roots are MKL's again when it is gone
 
     def root(x: Tensor) -> Tensor:
         values = (x if x.is_floating_point() else x.to(torch.get_default_dtype())).detach().numpy()
         return torch.from_numpy(np.sqrt(values, out=np.empty_like(values)))
 
+    ways: dict[str, Callable[..., Tensor]] = {
+        "sqrt": root,
+        "sqrt_": lambda x: x.copy_(root(x)),
+        "sqrt.out": lambda x, *, out: out.resize_(x.shape).copy_(root(x)),
+    }
     with warnings.catch_warnings():  # that one of torch's own is replaced
         warnings.simplefilter("ignore")
-        kept.impl("sqrt", root, "CPU")
-        kept.impl("sqrt_", lambda x: x.copy_(root(x)), "CPU")
-        kept.impl("sqrt.out", lambda x, *, out: out.resize_(x.shape).copy_(root(x)), "CPU")
+        for name, way in ways.items():
+            kept.impl(name, way, "CPU")  # type: ignore[no-untyped-call]
     return kept
 
 

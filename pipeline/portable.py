@@ -28,13 +28,17 @@ from pipeline import stage, tiny
 
 KEPT = Path(__file__).with_name("portable.json")
 SHAPING = ("torch", "numpy", "pillow", "scipy", "scikit-image", "scikit-learn")  # libraries whose versions shape results
+# networks as wide as a paper's, for which kernels are chosen that tiny ones do not need
+WIDE: dict[str, Any] = {
+    "generator_filters": 64, "discriminator_filters": 64, "discriminator_receptive_field": 70, "generator_blocks": 2,
+    "crop_pixels": 128, "load_pixels": 143, "epochs_decay": 0,
+}  # fmt: skip
 # Examples beside the usual ones: jobs, and the settings that are theirs
 MORE: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
-    # networks as wide as a paper's, for which kernels are chosen that tiny ones do not need
-    "wide": (("train/cyclegan", "train/pix2pix"), {
-        "generator_filters": 64, "discriminator_filters": 64, "discriminator_receptive_field": 70, "generator_blocks": 2,
-        "crop_pixels": 128, "load_pixels": 143, "epochs_decay": 0,
-    }),
+    "wide": (("train/cyclegan",), WIDE),
+    # a U-Net as wide as the kept studies': of 512 channels oneDNN sums up-convolutions, and gradients of strided ones, in pieces
+    # that it chooses by the size of the processor's cache
+    "of-24": (("train/pix2pix",), WIDE | {"generator_filters": 24}),
     "penalty": (("train/lucic_gan",), {
         "loss": "wasserstein", "penalty": "gradient", "optimiser": "rmsprop", "discriminator_norm": False,
     }),
@@ -44,7 +48,7 @@ MORE: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
 
 def digests(scratch: Path) -> dict[str, str]:
     """What this machine gives, by kind of job. Takes about a minute."""
-    made = {}
+    made: dict[str, str] = {}
     for group, (jobs, own) in {"": (code.jobs(), {}), **MORE}.items():
         tiny.make(jobs, scratch / f"tiny-{group}", own)
         made |= {f"{of.name} {group}".strip(): _digest(of) for of in sorted((scratch / f"tiny-{group}").iterdir())}

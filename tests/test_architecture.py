@@ -24,7 +24,8 @@ from ganrepro.store import code
 # Folders and modules of ganrepro from the ground up. Each imports its own and what lies on lower floors, nothing else.
 FLOORS = (
     ("errors", "lazy", "provenance", "version"),
-    ("arithmetic", "devices", "process", "seeding", "store", "objectives"),
+    ("arithmetic",),
+    ("devices", "process", "seeding", "store", "objectives"),
     ("schema", "nets"),
     ("data",),
     ("methods",),

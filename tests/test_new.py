@@ -12,6 +12,7 @@ from PIL import Image
 from ruamel.yaml import YAML
 from test_pipeline import project, shell
 
+from ganrepro import arithmetic, settings
 from ganrepro.data.derived import Derived
 from ganrepro.data.edges import detector
 from ganrepro.data.images import write_png
@@ -226,6 +227,28 @@ def test_images_and_masks_become_a_study_of_unet(tmp_path, monkeypatch, capsys):
     (tmp_path / "masks/0.png").unlink()
     with pytest.raises(SystemExit, match="images have no partner of their name"):
         cli.main(["new", "other", "--images", "cells", "--masks", "masks"])
+
+
+@pytest.mark.parametrize("portable", [True, False])
+@pytest.mark.parametrize("has", [True, False])
+def test_bfloat16_is_written_where_it_pays_and_may_be_used(tmp_path, monkeypatch, capsys, has, portable):
+    for side in ("a", "b"):
+        draw(tmp_path / side)
+    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    text = text if portable else text.replace("arithmetic: portable", "arithmetic: usual")
+    (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
+    shutil.copytree(ROOT / "papers", tmp_path / "papers")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(new, "minutes", lambda *about: 1.0)
+    monkeypatch.setattr(new.paths, "gpu_slots", lambda device: 0)
+    monkeypatch.setattr(arithmetic, "instructions", lambda: {"avx2", "avx512_bf16", *(["amx_bf16"] if has else [])})
+    cli.main(["new", "mine", "--a", "a", "--b", "b"])
+    said = capsys.readouterr().out
+    assert ("This CPU has AMX" in said) is has and ("It takes `arithmetic: usual`" in said) is (has and portable)
+    (row,) = settings.load("params.yaml").studies["mine"].rows.values()
+    assert row.settings.precision == ("bfloat16" if has and not portable else "float32")
+    cli.main(["doctor"])
+    assert ("this CPU has AMX" in capsys.readouterr().out) is has
 
 
 @pytest.mark.slow
