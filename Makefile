@@ -59,7 +59,7 @@ pages: setup   ## pages that are made from code and reports: settings, commands,
 gpu: setup     ## eight minutes on a GPU: what it shows, section by section (make gpu REFERENCE=FOLDER)
 	python -m benchmarks.gpu $(if $(REFERENCE),--reference $(REFERENCE))
 
-evidence: setup  ## keep a report under reports/<study>/, to be committed: the current ones, or make one (STUDY=name SEEDS=10)
+evidence: setup  ## keep a report under reports/<study>/, to be committed: the current ones, or make one (STUDY=name SEEDS=10 ARITHMETIC=usual)
 	python -m pipeline.evidence $(if $(STUDY),--study $(STUDY)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(ARITHMETIC),--arithmetic $(ARITHMETIC))
 
 confirm: setup  ## after an edit that should change no result: shows it on tiny examples, so that no key moves (BASE=commit)

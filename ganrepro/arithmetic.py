@@ -1,4 +1,4 @@
-"""Arithmetic that gives the same bytes on every x86-64 CPU with AVX2. No torch.
+"""Arithmetic that gives the same bytes on every x86-64 CPU with AVX2, of all but wide U-Nets (docs/speed.md). No torch.
 
 Libraries choose their kernels by the CPU that they find, and kernels of other widths or makers add in another order. What is
 set here makes them choose the same ones everywhere; it has to be set before they are loaded.
@@ -76,7 +76,7 @@ def check_precision(precision: str, device: str, arithmetic: Arithmetic) -> None
 
 
 def bfloat16_pays() -> bool:
-    """Whether bfloat16 takes less time than float32 on this CPU: with AMX about half, without it more (docs/speed.md)."""
+    """Whether bfloat16 takes less time than float32 on this CPU: with AMX half to two thirds, else more (docs/speed.md)."""
     return "amx_bf16" in instructions()
 
 

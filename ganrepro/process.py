@@ -59,8 +59,10 @@ def _exact_roots() -> torch.library.Library:
     kept = torch.library.Library("aten", "IMPL")  # type: ignore[no-untyped-call]  # roots are MKL's again when it is gone
 
     def root(x: Tensor) -> Tensor:
-        values = (x if x.is_floating_point() else x.to(torch.get_default_dtype())).detach().numpy()
-        return torch.from_numpy(np.sqrt(values, out=np.empty_like(values)))
+        known = x if x.dtype in (torch.float32, torch.float64) or x.is_complex() else x.float()
+        values = known.detach().numpy()
+        found = torch.from_numpy(np.sqrt(values, out=np.empty_like(values)))
+        return found.to(x.dtype) if x.is_floating_point() else found
 
     ways: dict[str, Callable[..., Tensor]] = {
         "sqrt": root,

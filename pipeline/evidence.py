@@ -2,7 +2,7 @@
 
     python -m pipeline.evidence                                  # the reports that were just made
     python -m pipeline.evidence --study streets-tiny --seeds 10  # makes the report first, and trains what is missing
-    python -m pipeline.evidence --study streets-precision --seeds 10 --arithmetic usual  # of which portable has but one precision
+    python -m pipeline.evidence --study streets-precision --seeds 10 --arithmetic usual  # which bfloat16 needs
 
 A study is made in a working tree of the last commit, work/evidence/<study>, so that the code can be edited meanwhile, and the
 report names that commit. The tree shares downloads, data, trainings, images and scores with this folder: what is there is not
@@ -93,7 +93,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--study", help="make this one first (default: keep the reports that were just made)")
     parser.add_argument("--seeds", type=int, help="train with the seeds from 0 on, so many (default: those of params.yaml)")
-    parser.add_argument("--arithmetic", choices=["usual", "portable"], help="in which (default: that of params.yaml)")
+    parser.add_argument(
+        "--arithmetic", choices=["usual", "portable"], help="of the trainings and scores (default: that of params.yaml)"
+    )
     args = parser.parse_args()
     params = settings.load()
     if args.study is not None:

@@ -47,7 +47,7 @@ MORE: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
 
 
 def digests(scratch: Path) -> dict[str, str]:
-    """What this machine gives, by kind of job. Takes about a minute."""
+    """What this machine gives, by kind of job. Takes a minute or two."""
     made: dict[str, str] = {}
     for group, (jobs, own) in {"": (code.jobs(), {}), **MORE}.items():
         tiny.make(jobs, scratch / f"tiny-{group}", own)

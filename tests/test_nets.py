@@ -216,12 +216,21 @@ def compare(fast, exact, x):
 
 
 @pytest.mark.parametrize(
-    ("kernel", "stride", "pad", "transposed"), [(3, 1, 1, False), (4, 1, 2, False), (4, 2, 1, False), (3, 2, 1, True)]
+    ("kernel", "stride", "pad", "transposed", "kept"),
+    [
+        (3, 1, 1, False, 2**20),
+        (3, 1, 1, False, 0),
+        (4, 1, 2, False, 2**20),
+        (4, 1, 2, False, 0),
+        (4, 2, 1, False, 0),
+        (3, 2, 1, True, 0),
+    ],
 )
-def test_first_and_second_derivatives_of_every_fast_layer(monkeypatch, kernel, stride, pad, transposed):
+def test_first_and_second_derivatives_of_every_fast_layer(monkeypatch, kernel, stride, pad, transposed, kept):
     """Numerically, in float64, with respect to image, weight and bias: what a gradient penalty differentiates."""
     monkeypatch.setattr(cpu_convolutions, "WORTHWHILE", 0.0)
     monkeypatch.setattr(cpu_convolutions, "CACHED_VALUES", 0)
+    monkeypatch.setattr(cpu_convolutions, "KEPT_VALUES", kept)
     kind = nn.ConvTranspose2d if transposed else nn.Conv2d
     layer = cpu_convolutions.accelerate(kind(9, 9, kernel, stride, pad)).double()
     assert type(layer).__module__ == "ganrepro.nets.cpu_convolutions"
@@ -233,6 +242,21 @@ def test_first_and_second_derivatives_of_every_fast_layer(monkeypatch, kernel, s
     given = (x, layer.weight, layer.bias)
     assert torch.autograd.gradcheck(run, given, fast_mode=True)
     assert torch.autograd.gradgradcheck(run, given, fast_mode=True)
+
+
+def test_tiles_that_are_not_kept_give_the_same_bytes_and_cost_no_memory(monkeypatch):
+    monkeypatch.setattr(cpu_convolutions, "WORTHWHILE", 0.0)
+    layer = cpu_convolutions.accelerate(nn.Conv2d(32, 48, 3))
+    x, made, held = torch.randn(2, 32, 30, 27, requires_grad=True), [], []
+    for kept in (2**30, 0):
+        monkeypatch.setattr(cpu_convolutions, "KEPT_VALUES", kept)
+        saved = {}
+        with torch.autograd.graph.saved_tensors_hooks(lambda t: saved.setdefault(t.data_ptr(), t), lambda t: t):  # noqa: B023
+            y = layer(x)
+        made.append([y, *torch.autograd.grad(y.square().mean(), [x, layer.weight, layer.bias])])
+        held.append(sum(t.numel() for t in saved.values()))
+    assert all(map(torch.equal, *made))
+    assert held[1] == x.numel() + layer.weight.numel() < held[0] / 2
 
 
 def test_a_gradient_penalty_is_the_same_through_fast_and_plain_networks(monkeypatch):

@@ -150,6 +150,11 @@ def test_what_is_written_keeps_everything_else(raw):
         assert {k: v for k, v in read[section].items() if not k.startswith("mine")} == RAW[section]
 
 
+@pytest.mark.parametrize("value", ["x: #1", {"ns": {"rate": 0.0002}}, [{"a": 1}], {"a": {"b": [1, {"c": "}"}]}}, "0", None, "}"])
+def test_a_value_is_written_in_one_line_that_reads_back(value):
+    assert YAML(typ="safe", pure=True).load(f"k: {new._flow(value)}\n") == {"k": value} and "\n" not in new._flow(value)
+
+
 @pytest.mark.parametrize("kind", new.PRESETS)
 @pytest.mark.parametrize("size", ["small", "medium", "paper"])
 def test_every_preset_is_a_study(raw, kind, size):
@@ -229,10 +234,18 @@ def test_images_and_masks_become_a_study_of_unet(tmp_path, monkeypatch, capsys):
         cli.main(["new", "other", "--images", "cells", "--masks", "masks"])
 
 
-@pytest.mark.parametrize("portable", [True, False])
-@pytest.mark.parametrize("has", [True, False])
-def test_bfloat16_is_written_where_it_pays_and_may_be_used(tmp_path, monkeypatch, capsys, has, portable):
-    for side in ("a", "b"):
+@pytest.mark.parametrize(
+    ("has", "portable", "gpus", "folders"),
+    [
+        (True, False, 0, ["--a", "a", "--b", "b"]),
+        (True, True, 0, ["--a", "a", "--b", "b"]),
+        (False, False, 0, ["--a", "a", "--b", "b"]),
+        (True, False, 1, ["--a", "a", "--b", "b"]),
+        (True, False, 0, ["--classes", "of"]),
+    ],
+)
+def test_bfloat16_is_written_where_it_pays_and_may_be_used(tmp_path, monkeypatch, capsys, has, portable, gpus, folders):
+    for side in ("a", "b", "of/a", "of/b"):
         draw(tmp_path / side)
     text = (ROOT / "params.yaml").read_text(encoding="utf-8")
     text = text if portable else text.replace("arithmetic: portable", "arithmetic: usual")
@@ -240,15 +253,19 @@ def test_bfloat16_is_written_where_it_pays_and_may_be_used(tmp_path, monkeypatch
     shutil.copytree(ROOT / "papers", tmp_path / "papers")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(new, "minutes", lambda *about: 1.0)
-    monkeypatch.setattr(new.paths, "gpu_slots", lambda device: 0)
+    monkeypatch.setattr(new.paths, "gpu_slots", lambda device: gpus)
     monkeypatch.setattr(arithmetic, "instructions", lambda: {"avx2", "avx512_bf16", *(["amx_bf16"] if has else [])})
-    cli.main(["new", "mine", "--a", "a", "--b", "b"])
-    said = capsys.readouterr().out
-    assert ("This CPU has AMX" in said) is has and ("It takes `arithmetic: usual`" in said) is (has and portable)
+    cli.main(["new", "mine", *folders])
+    said, pays = capsys.readouterr().out, has and not gpus
+    told = pays and "--classes" not in folders
+    assert ("This CPU has AMX" in said) is told and ("To use it say `arithmetic: usual`" in said) is (told and portable)
     (row,) = settings.load("params.yaml").studies["mine"].rows.values()
-    assert row.settings.precision == ("bfloat16" if has and not portable else "float32")
+    assert row.settings.precision == ("bfloat16" if told and not portable else "float32")
     cli.main(["doctor"])
-    assert ("this CPU has AMX" in capsys.readouterr().out) is has
+    said = capsys.readouterr().out
+    assert ("by `precision: bfloat16` (AMX)" in said) is pays and ("with `arithmetic: usual` CycleGAN" in said) is (
+        pays and portable
+    )
 
 
 @pytest.mark.slow

@@ -210,6 +210,23 @@ def test_a_claim_that_rows_score_the_same_needs_an_interval_within_its_bounds():
     assert 0.015 < words.count("reproduced") / 4000 < 0.035 and 0.015 < words.count("contradicted") / 4000 < 0.035
 
 
+def test_a_page_says_within_what_rows_are_claimed_to_score_the_same(tmp_path):
+    """Rows 0.1 and 0.3 apart, of three trainings 0.01 apart each: within 0.2 the first, not the second."""
+    study = PARAMS.studies["streets-precision"]
+    near, _, far = study.claims
+    far = far.model_copy(update={"better": "pix2pix-short", "than": "cyclegan"})
+    near, far = (claim.model_copy(update={"within": 0.2}) for claim in (near, far))
+    results = made_up(replace(study, claims=[near, far]), tmp_path)
+    first, second = claims.judged(results)
+    assert (first["verdict"], second["verdict"]) == ("reproduced", "contradicted")
+    assert abs(first["difference"]) == pytest.approx(0.1) and abs(second["difference"]) == pytest.approx(0.3)
+    assert claims.table([first, second]).count("(within 0.20)") == 2
+    plots.verdicts([first, second], tmp_path / "claims.svg")
+    assert "bounds" in (tmp_path / "claims.svg").read_text(encoding="utf-8")
+    # a page that was made when claims had margins says so
+    assert "by more than 0.26, which was asked" in claims.table([first | {"within": None, "margin": 0.26}])
+
+
 def test_a_row_that_has_not_learned_is_named_and_decides_nothing(tmp_path):
     """Networks before training score 0.2 (class IoU 0.05): rows at 0 to 0.28 are no more than 0.02 above, one lies across it."""
     study = PARAMS.studies["streets-pairs"]

@@ -37,6 +37,9 @@ AVX512 = torch.backends.cpu.get_cpu_capability() == "AVX512"
 WORTHWHILE = 2.8 if AVX512 else 2.0
 # Torch's own weight gradients are faster while the image they slide over is small; without AVX-512, fits into a core's cache.
 CACHED_VALUES = 2**22 if AVX512 else 2**18
+# Transformed tiles hold 2.25 times what the image does or more, transformed weights four times what they do. Where tiles have
+# more values than these, neither is kept for the backward pass, which makes them again: the same bytes, in 7 % more time.
+KEPT_VALUES = 2**20
 
 
 @functools.cache
@@ -106,10 +109,14 @@ class _Geometry(NamedTuple):
         return cls(r, m, pad, len(x), h, w, -(-h // m), -(-w // m))
 
 
-def winograd(x: Tensor, weights: Tensor, r: int, pad: int) -> Tensor:
-    """Stride-1 convolution of x (n, c, h, w) with a transformed r x r kernel, zero padding `pad`."""
-    at = _Geometry.of(x, r, pad)
-    result: Tensor = _FromTiles.apply(_Products.apply(_ToTiles.apply(x, at), weights), at)
+def winograd(x: Tensor, weight: Tensor, pad: int, frozen: Tensor | None = None) -> Tensor:
+    """Stride-1 convolution of x (n, c, h, w) with an r x r kernel, zero padding `pad`.  frozen: the weight, transformed."""
+    at = _Geometry.of(x, weight.shape[-1], pad)
+    if frozen is None and at.n**2 * at.batch * at.rows * at.columns * x.shape[1] > KEPT_VALUES:
+        products = _LeanProducts.apply(x, weight, at)
+    else:
+        products = _Products.apply(_ToTiles.apply(x, at), transformed(weight) if frozen is None else frozen)
+    result: Tensor = _FromTiles.apply(products, at)
     return result
 
 
@@ -126,19 +133,24 @@ class _ToTiles(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, d_images: Tensor) -> tuple[Tensor, None]:
-        at, (batch, inputs, height, width) = ctx.at, ctx.shape
-        m, n, rows, columns, pad = at.m, at.n, at.rows, at.columns, at.pad
-        to_image = transforms(m, at.r, d_images.dtype)[2]
-        d_tiles = (to_image.T @ d_images.reshape(n * n, -1)).view(n, n, batch, rows, columns, inputs)
-        # tiles overlap by r - 1 pixels: each is written into its own cell and added into its neighbours
-        cells = d_images.new_zeros(batch, rows + 1, m, columns + 1, m, inputs)
-        cell, over = cells.permute(2, 4, 0, 1, 3, 5), at.r - 1
-        cell[:, :, :, :rows, :columns] = d_tiles[:m, :m]
-        cell[:over, :, :, 1:, :columns] += d_tiles[m:, :m]
-        cell[:, :over, :, :rows, 1:] += d_tiles[:m, m:]
-        cell[:over, :over, :, 1:, 1:] += d_tiles[m:, m:]
-        whole = cells.view(batch, (rows + 1) * m, (columns + 1) * m, inputs)
-        return whole[:, pad : pad + height, pad : pad + width].permute(0, 3, 1, 2), None
+        return _untiled(d_images, ctx.at, ctx.shape), None
+
+
+def _untiled(d_images: Tensor, at: _Geometry, shape: torch.Size) -> Tensor:
+    """Gradient of transformed tiles (n * n, tiles, c) -> of the images of this shape, (batch, c, height, width)."""
+    batch, inputs, height, width = shape
+    m, n, rows, columns, pad = at.m, at.n, at.rows, at.columns, at.pad
+    to_image = transforms(m, at.r, d_images.dtype)[2]
+    d_tiles = (to_image.T @ d_images.reshape(n * n, -1)).view(n, n, batch, rows, columns, inputs)
+    # tiles overlap by r - 1 pixels: each is written into its own cell and added into its neighbours
+    cells = d_images.new_zeros(batch, rows + 1, m, columns + 1, m, inputs)
+    cell, over = cells.permute(2, 4, 0, 1, 3, 5), at.r - 1
+    cell[:, :, :, :rows, :columns] = d_tiles[:m, :m]
+    cell[:over, :, :, 1:, :columns] += d_tiles[m:, :m]
+    cell[:, :over, :, :rows, 1:] += d_tiles[:m, m:]
+    cell[:over, :over, :, 1:, 1:] += d_tiles[m:, m:]
+    whole = cells.view(batch, (rows + 1) * m, (columns + 1) * m, inputs)
+    return whole[:, pad : pad + height, pad : pad + width].permute(0, 3, 1, 2)
 
 
 class _Products(torch.autograd.Function):
@@ -155,6 +167,28 @@ class _Products(torch.autograd.Function):
         d_images = torch.bmm(products, weights) if ctx.needs_input_grad[0] else None
         d_weights = torch.bmm(products.mT, images) if ctx.needs_input_grad[1] else None
         return d_images, d_weights
+
+
+class _LeanProducts(torch.autograd.Function):
+    """`_Products` of images (batch, c, height, width) and weights (k, c, r, r), both transformed here, and again going back."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, at: _Geometry) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.at = at
+        return torch.bmm(_ToTiles.apply(x, at), transformed(weight).mT)
+
+    @staticmethod
+    def backward(ctx: Any, products: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        (x, weight), at = ctx.saved_tensors, ctx.at
+        d_x = d_weight = None
+        if ctx.needs_input_grad[0]:
+            d_x = _untiled(torch.bmm(products, transformed(weight)), at, x.shape)
+        if ctx.needs_input_grad[1]:
+            d_weights = torch.bmm(products.mT, _ToTiles.apply(x, at))
+            to_weight = transforms(at.m, at.r, weight.dtype)[1]
+            d_weight = (to_weight.T @ d_weights.view(at.n**2, -1)).view(at.r, at.r, *weight.shape[:2]).permute(2, 3, 0, 1)
+        return d_x, d_weight, None
 
 
 class _FromTiles(torch.autograd.Function):
@@ -242,7 +276,7 @@ class FastConv2d(LeanConv2d):
             tiles = len(x) * -(-h // m) * -(-w // m)
             if saving(kernel, self.in_channels, self.out_channels, tiles) >= WORTHWHILE:
                 learning = torch.is_grad_enabled() or self.weight.requires_grad
-                y = winograd(x, transformed(self.weight) if learning else self._frozen(), kernel, pad)
+                y = winograd(x, self.weight, pad, None if learning else self._frozen())
                 return y if bias is None else y + bias.view(1, -1, 1, 1)
         if x.numel() <= CACHED_VALUES:
             return super().forward(x)

@@ -19,6 +19,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ganrepro.arithmetic import VERSION
 from ganrepro.errors import ConfigError
 from ganrepro.evaluation.measures import measures_of
 from ganrepro.evaluation.measures.base import UNTRAINED, Measure, Needs
@@ -306,7 +307,7 @@ def gpu_slots(device: str) -> int:
 def features_dir(portable: bool) -> Path:
     """Features of real images that are kept, by the code and the arithmetic that made them."""
     made_by = code_digest("evaluation.distances")[:12]
-    return datasets.inside("work", "features", made_by + "-portable" * portable)
+    return datasets.inside("work", "features", made_by + f"-portable-{VERSION}" * portable)
 
 
 def constant(course: str, epoch: object) -> str:

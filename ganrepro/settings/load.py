@@ -208,6 +208,10 @@ def _check_experiment(experiment: ExperimentSettings, where: str) -> None:
         known(SCORES, claim.score, f"{place}.score")
         for side in ("better", "than"):
             known(experiment.rows, getattr(claim, side), f"{place}.{side}")
+        if claim.better == claim.than:
+            raise ConfigError(f"{place}: better and than are one row, '{claim.than}'; name two")
+        if claim.within is not None and claim.fails:
+            raise ConfigError(f"{place}: `within` claims that both rows score the same, `fails` that one fails; say one of them")
 
 
 def _check_outputs(experiment: ExperimentSettings, where: str, studies: Iterable[Study]) -> None:

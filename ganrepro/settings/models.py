@@ -63,7 +63,7 @@ class TableSettings(Closed):
 
 
 class ClaimSettings(Closed):
-    """`better` scores more than `than` (less, where less is better), or both score the same, `within` so much."""
+    """That row `better` scores more than row `than` (less, where less is better), or that both score the same."""
 
     text: str = Field(description="the claim in one line")
     output: str = Field(description="what is scored")
@@ -84,7 +84,7 @@ class ExperimentSettings(Closed):
         description="row -> its title, its method where it is not the study's, and the method's settings that it changes",
     )
     tables: dict[Name, TableSettings] = Field({}, description="tables of a report")
-    claims: list[ClaimSettings] = Field([], description="what the papers say of the rows")
+    claims: list[ClaimSettings] = Field([], description="what is claimed of the rows, by a paper or by you")
 
 
 class PaperSettings(Closed):
@@ -174,8 +174,8 @@ class ParamsSettings(Closed):
     )
     arithmetic: Arithmetic = Field(
         "usual",
-        description="of a CPU. portable: slower, and the same bytes on every x86-64 CPU with AVX2; `auto` is a CPU then. usual: "
-        "the fastest kernels of each CPU, whose results differ in rounding",
+        description="of a CPU. portable: slower, and the same bytes on every x86-64 CPU with AVX2, of all but wide U-Nets; "
+        "`auto` is a CPU then. usual: the fastest kernels of each CPU, whose results differ in rounding",
     )
     together: Annotated[int, Field(ge=1, le=64)] = Field(
         1, description="trainings of one study that a GPU runs in one process, a step of each in turn; a CPU runs each in its own"
