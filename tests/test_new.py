@@ -211,6 +211,34 @@ def test_words_that_will_not_do_get_one_line_and_nothing_is_written(tmp_path, mo
     assert (tmp_path / "params.yaml").read_bytes() == (ROOT / "params.yaml").read_bytes()
 
 
+WAYS = {
+    "unpaired": ["--a", "a", "--b", "b"], "pairs": ["--a", "a", "--b", "b", "--pairs"], "beside": ["--side-by-side", "beside"],
+    "edges": ["--edges", "a"], "grey": ["--grey", "a"], "holes": ["--holes", "a"], "shrink": ["--shrink", "a"],
+    "classes": ["--classes", "of"], "domains": ["--domains", "a", "b", "of/c"], "masks": ["--images", "a", "--masks", "masks"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_new_writes_of_every_kind_of_pictures_is_read_again(tmp_path, monkeypatch, way):
+    """In every size; then `snakemake -n` reads the same file."""
+    for side in ("a", "b", "of/c", "of/d"):
+        draw(tmp_path / side)
+    draw(tmp_path / "beside", size=(48, 24)), (tmp_path / "masks").mkdir()
+    for i in range(8):
+        Image.fromarray(np.repeat(np.arange(20, dtype=np.uint8)[:, None] // (i + 2) % 2 * 255, 24, 1)).save(
+            tmp_path / f"masks/{i}.png"
+        )
+    shutil.copytree(ROOT / "papers", tmp_path / "papers")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(new, "minutes", lambda *about: 1.0)
+    for size in ("small", "medium", "paper"):
+        (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+        cli.main(["new", "mine", *WAYS[way], "--size", size])
+        params = settings.load("params.yaml")
+        (row,) = params.studies["mine"].rows
+        assert params.reports["mine_report"] == "mine" and row in new.ROW.values()
+
+
 def test_images_and_masks_become_a_study_of_unet(tmp_path, monkeypatch, capsys):
     draw(tmp_path / "cells", mode="L", size=(40, 30))
     (tmp_path / "masks").mkdir()
