@@ -221,7 +221,8 @@ def trainings(results: Results, path: Path) -> None:
             axis.set_title(textwrap.fill(words(table.title), 60), fontsize=9, color=INK)
             axis.patch.set_alpha(0)
         axes.flat[0].plot([], [], "o", color=COLOURS[4], markersize=5, label="one training (hollow: collapsed)")
-        axes.flat[0].plot([], [], "|", color=COLOURS[0], markersize=9, markeredgewidth=2, label="paper")
+        if any(any(table.rows.values()) for table, _ in tables):
+            axes.flat[0].plot([], [], "|", color=COLOURS[0], markersize=9, markeredgewidth=2, label="paper")
         handles, labels = axes.flat[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=5, frameon=False, fontsize=8)
         save(figure, path)
@@ -288,12 +289,14 @@ def verdicts(lines: Sequence[Any], path: Path) -> None:
             if not any(line["verdict"] == name for line in lines):
                 continue
             axis.plot([], [], marker, color=colour, linestyle="-", label=name)
-        axis.plot([], [], "|", color=COLOURS[1], markersize=10, markeredgewidth=2, linestyle="", label="paper")
+        if any(line["paper"] is not None for line in lines):
+            axis.plot([], [], "|", color=COLOURS[1], markersize=10, markeredgewidth=2, linestyle="", label="paper")
         if any(line["within"] for line in lines):
             axis.plot([], [], "|", color=INK, markersize=10, linestyle="", label="bounds")
         axis.axvline(0, color=INK, linewidth=0.8, linestyle=":")
         axis.set_yticks(range(len(lines)), [words(line["text"]) for line in lines])
-        axis.invert_yaxis()
+        axis.set_ylim(len(lines) - 0.5, -0.5)
+        axis.locator_params("x", nbins=6)
         axis.set_xlabel("difference of the two rows, 95 % interval")
         axis.patch.set_alpha(0)
         axis.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
