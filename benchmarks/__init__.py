@@ -8,13 +8,13 @@ from typing import Any
 
 import torch
 
-from ganrepro import provenance
+from ganrepro import process, provenance
 from ganrepro.store.files import write_json
 
 
 def machine(device: torch.device, threads: int) -> dict[str, object]:
     """What the figures were taken on."""
-    return provenance.machine(device.type, threads)
+    return provenance.machine(device.type, threads) | {"instructions": process.instructions()}
 
 
 def peak_memory(device: torch.device) -> int:

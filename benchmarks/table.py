@@ -56,7 +56,8 @@ def steps(results: dict[str, dict[str, Any]]) -> str:
     for r in kept.values():
         ratios = (r["results"].get(name) for name in names)
         told = [f"{of['ratio_median']:.2f}× ({of['ratio_min']:.2f}–{of['ratio_max']:.2f})" if of else "–" for of in ratios]
-        lines.append([r["machine"]["device_name"], r["settings"]["precision"], *told])
+        cpu = ", ".join(filter(None, (r["machine"]["device_name"], r["machine"].get("instructions"))))
+        lines.append([cpu, r["settings"]["precision"], *told])
     return markdown(["One step, reference in float32", "precision", *names], lines)
 
 
