@@ -244,16 +244,19 @@ def test_first_and_second_derivatives_of_every_fast_layer(monkeypatch, kernel, s
     assert torch.autograd.gradgradcheck(run, given, fast_mode=True)
 
 
-def test_tiles_that_are_not_kept_give_the_same_bytes_and_cost_no_memory(monkeypatch):
+@pytest.mark.parametrize("short", [False, True])
+def test_tiles_that_are_not_kept_give_the_same_bytes_and_cost_no_memory(monkeypatch, short):
+    """In float32, and in bfloat16 by autocast."""
     monkeypatch.setattr(cpu_convolutions, "WORTHWHILE", 0.0)
     layer = cpu_convolutions.accelerate(nn.Conv2d(32, 48, 3))
     x, made, held = torch.randn(2, 32, 30, 27, requires_grad=True), [], []
     for kept in (2**30, 0):
         monkeypatch.setattr(cpu_convolutions, "KEPT_VALUES", kept)
         saved = {}
-        with torch.autograd.graph.saved_tensors_hooks(lambda t: saved.setdefault(t.data_ptr(), t), lambda t: t):  # noqa: B023
+        keep = torch.autograd.graph.saved_tensors_hooks(lambda t: saved.setdefault(t.data_ptr(), t), lambda t: t)  # noqa: B023
+        with keep, torch.autocast("cpu", torch.bfloat16, enabled=short):
             y = layer(x)
-        made.append([y, *torch.autograd.grad(y.square().mean(), [x, layer.weight, layer.bias])])
+        made.append([y, *torch.autograd.grad(y.float().square().mean(), [x, layer.weight, layer.bias])])
         held.append(sum(t.numel() for t in saved.values()))
     assert all(map(torch.equal, *made))
     assert held[1] == x.numel() + layer.weight.numel() < held[0] / 2

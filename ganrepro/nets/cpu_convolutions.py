@@ -170,15 +170,20 @@ class _Products(torch.autograd.Function):
 
 
 class _LeanProducts(torch.autograd.Function):
-    """`_Products` of images (batch, c, height, width) and weights (k, c, r, r), both transformed here, and again going back."""
+    """`_Products` of images (batch, c, height, width) and weights (k, c, r, r), both transformed here, and again going back.
+
+    What is made again is of the precision of the first time: under autocast in both passes, or in none.
+    """
 
     @staticmethod
+    @torch.amp.custom_fwd(device_type="cpu")  # type: ignore[untyped-decorator]
     def forward(ctx: Any, x: Tensor, weight: Tensor, at: _Geometry) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.at = at
         return torch.bmm(_ToTiles.apply(x, at), transformed(weight).mT)
 
     @staticmethod
+    @torch.amp.custom_bwd(device_type="cpu")  # type: ignore[untyped-decorator]
     def backward(ctx: Any, products: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         (x, weight), at = ctx.saved_tensors, ctx.at
         d_x = d_weight = None
