@@ -536,7 +536,7 @@ def test_evidence_of_more_seeds_is_made_in_a_tree_of_its_own_from_what_is_there(
     text = code.read_text(encoding="utf-8")
     assert "study: there is no 'tyo'" in stage(made, "evidence", "--study", "tyo")
     assert "--seeds 0: expected a number from 1" in stage(made, "evidence", "--study", "toy", "--seeds", "0")
-    assert "--seeds: of a study" in stage(made, "evidence", "--seeds", "2")
+    assert "--seeds, --arithmetic: of a study" in stage(made, "evidence", "--seeds", "2")
     edit(made, "title: Toy", "title: Toys")
     assert "edited since the last commit" in stage(made, "evidence", "--study", "toy")
     edit(made, "title: Toys", "title: Toy")
