@@ -220,7 +220,7 @@ WAYS = {
 
 @pytest.mark.parametrize("way", WAYS)
 def test_what_new_writes_of_every_kind_of_pictures_is_read_again(tmp_path, monkeypatch, way):
-    """In every size; then `snakemake -n` reads the same file."""
+    """In every size, by what every command reads it with."""
     for side in ("a", "b", "of/c", "of/d"):
         draw(tmp_path / side)
     draw(tmp_path / "beside", size=(48, 24)), (tmp_path / "masks").mkdir()
