@@ -42,7 +42,7 @@ style: setup
 	mypy
 	snakefmt --check Snakefile pipeline/rules
 	codespell
-	snakemake -n --quiet all
+	@mkdir -p build && snakemake -n --quiet all > build/dry-run.txt || { tail -n 20 build/dry-run.txt; exit 1; }
 
 book: setup
 	sphinx-build -q -W -c docs . build/book
