@@ -1,6 +1,7 @@
 """Trained models in people's hands: loaded, imported, exported, applied to photos of any kind."""
 
 import contextlib
+import io
 import itertools
 import json
 import os
@@ -21,6 +22,7 @@ import cv2
 import httpx
 import numpy as np
 import pytest
+import tifffile
 import torch
 from conftest import ROOT, parsed, published_generator
 from PIL import Image
@@ -40,7 +42,7 @@ from ganrepro.store import checkpoints
 from ganrepro.store.arrays import read_arrays
 from ganrepro.store.files import read_json
 from ganrepro.use import cli, demo, export, files, samples, tiles, watch
-from ganrepro.use.model import load, of_row
+from ganrepro.use.model import Caution, load, of_row
 from ganrepro.use.rows import ModelError
 from ganrepro.use.translator import NATIVE, Translator, resized
 from ganrepro.version import __version__
@@ -318,7 +320,9 @@ def test_an_imported_generator_is_a_row_of_a_study(tmp_path, raw, monkeypatch):
     photo(tmp_path / "test/a/0.png", (64, 64))
     manifest = {"names": {"test": {"a": ["0.png"]}}}
     generate(run.method, {}, 0, tmp_path / "test", manifest["names"]["test"], tmp_path / "made", torch.device("cpu"))
-    direct = load("downloads/archives/x.pth")(Image.open(tmp_path / "test/a/0.png"), pixels=NATIVE)
+    with pytest.warns(Caution, match="cannot tell how its blocks pad"):
+        model = load("downloads/archives/x.pth")
+    direct = model(Image.open(tmp_path / "test/a/0.png"), pixels=NATIVE)
     assert np.abs(np.asarray(Image.open(tmp_path / "made/labels2photo/0.png"), int) - np.asarray(direct)).max() <= 1
     # once, whatever the study's seeds; nothing to look back at; refused at a size that its network does not take
     assert [r.seed for r in paths.trained(params, run.study) if r.row == "theirs"] == [0] and run.looks_back == []
@@ -457,26 +461,45 @@ def test_translate_keeps_names_and_makes_a_contact_sheet(tmp_path, folder, capsy
     (tmp_path / "in" / "sub").mkdir(parents=True)
     photo(tmp_path / "in" / "one & two.jpg")
     cv2.imwrite(str(tmp_path / "in/sub/deep.tif"), np.full((9, 8, 3), 40000, np.uint16))
-    cli.main(["translate", str(folder), str(tmp_path / "in"), "--and", str(folder), "--out", str(tmp_path / "out")])
+    (tmp_path / "in/move.gif").write_bytes(b"GIF")
+    places = [str(tmp_path / "in"), str(tmp_path / "in/sub")]
+    cli.main(["translate", str(folder), *places, "--and", str(folder), "--out", str(tmp_path / "out")])
     made = sorted(str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*.png") if ".sheet" not in p.parts)
-    assert made == ["1-Toy/one & two.png", "1-Toy/sub/deep.png", "2-Toy/one & two.png", "2-Toy/sub/deep.png"]
-    assert files.read(tmp_path / "out/1-Toy/sub/deep.png").dtype == np.uint16
+    assert made == ["1-Toy/deep.png", "1-Toy/one & two.png", "2-Toy/deep.png", "2-Toy/one & two.png"]
+    assert files.read(tmp_path / "out/1-Toy/deep.png").dtype == np.uint16
     assert files.read(tmp_path / "out/1-Toy/one & two.png").shape == (30, 41, 3)
     page = (tmp_path / "out/index.html").read_text()
     assert "one &amp; two" in page and len(re.findall('href="([^"]+)"', page)) == 4
-    assert "2 photos translated" in capsys.readouterr().out
+    told = capsys.readouterr()
+    left = "left out of in and sub, being no .png, .jpg, .jpeg, .jfif, .bmp, .tif, .tiff, .webp: 1 × .gif"
+    assert "2 photos translated" in told.out and f"note: {left}" in told.err and f"<p>{left}</p>" in page
     for link in re.findall('(?:href|src)="([^"]+)"', page):
         assert (tmp_path / "out" / unquote(link)).exists()
 
 
 def test_a_photo_that_cannot_be_read_stops_no_other(tmp_path, folder, capsys):
-    (tmp_path / "in" / "sheet").mkdir(parents=True)
-    levels = photo(tmp_path / "in/sheet/00000-0.png", (64, 48))  # the name of a thumbnail is a name like any other
+    """Nor one whose numbers have no black and white, nor one of too many channels; each is named, here and on the page."""
+    (tmp_path / "in").mkdir()
+    levels = photo(tmp_path / "in/00000-0.png", (64, 48))  # the name of a thumbnail is a name like any other
     (tmp_path / "in/a.png").write_text("no image")
-    with pytest.raises(SystemExit, match=r"1 of 2 photos were left out; the first: .*a\.png: not a readable image"):
+    tifffile.imwrite(tmp_path / "in/b.tif", np.linspace(0, 1, 3072, dtype=np.float32).reshape(32, 32, 3), photometric="rgb")
+    write_png(tmp_path / "in/c.png", np.zeros((32, 32, 6), np.uint8))
+    with pytest.raises(SystemExit, match=r"3 of 4 photos were left out; the first: .*a\.png: not a readable image"):
         cli.main(["translate", str(folder), str(tmp_path / "in"), "--out", str(tmp_path / "out")])
-    assert files.read(tmp_path / "out/sheet/00000-0.png").shape == levels.shape
-    assert "1 photo translated" in capsys.readouterr().out and not (tmp_path / "out/a.png").exists()
+    assert files.read(tmp_path / "out/00000-0.png").shape == levels.shape
+    told, page = capsys.readouterr(), (tmp_path / "out/index.html").read_text()
+    assert "1 photo translated" in told.out and not (tmp_path / "out/a.png").exists()
+    for words in (
+        "b.tif: its pixels are fractions from 0 to 1, and nothing says which is black and which is white; say --values LOW HIGH",
+        "c.png: expected an image of 3 channels, got one of 6",
+    ):
+        assert words in told.err and words in page
+    cli.main(["translate", str(folder), str(tmp_path / "in/b.tif"), "--values", "0", "1", "--out", str(tmp_path / "float")])
+    exact = load(folder)(torch.from_numpy(tifffile.imread(tmp_path / "in/b.tif")).permute(2, 0, 1) * 2 - 1)
+    made = files.read(tmp_path / "float/b.png") / 65535 * 2 - 1
+    assert np.abs(made - exact.clamp(-1, 1).permute(1, 2, 0).numpy()).max() < 1e-3
+    with pytest.raises(SystemExit, match="--values: expected the lower number first, got 1 nan"):
+        cli.main(["translate", str(folder), str(tmp_path / "in"), "--values", "1", "nan", "--out", str(tmp_path / "no")])
 
 
 @pytest.mark.parametrize(
@@ -484,7 +507,7 @@ def test_a_photo_that_cannot_be_read_stops_no_other(tmp_path, folder, capsys):
     [
         (["translate", "{toy}", "absent.png", "--out", "{tmp}/new"], "absent.png: no such file or folder"),
         (["translate", "{toy}", "{tmp}", "--out", "{tmp}/toy"], "not empty"),
-        (["translate", "{toy}", "{tmp}/empty", "--out", "{tmp}/new"], "holds no image"),
+        (["translate", "{toy}", "{tmp}/empty", "--out", "{tmp}/new"], "found nothing"),
         (["translate", "{toy}", "{tmp}/zero.png", "--out", "{tmp}/new"], "not a readable image"),
         (["translate", "{toy}:photo2labels", "{tmp}/a.png", "--out", "{tmp}/new"], "makes labels2photo, not photo2labels"),
         (["export", "{toy}", "--photos", "{tmp}/zero.png", "--out", "{tmp}/new"], "zero.png: not a readable image"),
@@ -590,12 +613,82 @@ def test_photos_of_other_channels_are_refused(tmp_path):
             export.real_images(model, [tmp_path / name])
 
 
-def test_a_folder_without_dropout_stays_without_it(tmp_path):
-    model = export.without_dropout(a_model(UNET))
+@pytest.mark.parametrize("kind", [UNET, Architecture("resnet", 4, blocks=1, block_dropout=True)])
+def test_a_folder_without_dropout_stays_without_it(tmp_path, kind):
+    model = export.without_dropout(a_model(kind))
     check = export.export(model, "folder", tmp_path / "calm", [torch.rand(3, 32, 32) * 2 - 1])
     again, x = load(tmp_path / "calm").translator, torch.rand(1, 3, 32, 32) * 2 - 1
     assert check.difference == 0 and not again.noisy and torch.equal(again(x, seed=1), again(x, seed=2))
-    assert a_model(UNET).noisy and "off; its scores were made with it on" in (tmp_path / "calm/README.md").read_text()
+    card = (tmp_path / "calm/README.md").read_text()
+    assert a_model(kind).noisy and "off; its scores were made with it on" in card and "dropout stays on" not in card
+    with pytest.raises(ModelError, match="has no dropout that is on; leave --no-dropout out"):
+        export.without_dropout(model)
+
+
+@pytest.mark.parametrize(
+    ("values", "raw", "as_picture"),
+    [
+        ((-1024.0, 3071.0), np.int32, np.uint8), ((-1024.0, 3071.0), np.int32, np.uint16), ((0.0, 1.0), np.float32, np.uint8),
+        ((0.0, 4095.0), np.uint16, np.uint8), ((0.0, 4095.0), np.uint16, np.uint16), ((20.0, 200.0), np.uint8, np.uint8),
+    ],
+)  # fmt: skip
+def test_a_picture_of_a_scan_is_translated_as_the_scan_is(tmp_path, values, raw, as_picture, capsys):
+    """A model of numbers of its own range: scans as they are, scans that were saved as pictures, and its own examples."""
+    model = a_model(Architecture("resnet", 4, blocks=1, inputs=1, outputs=1), values={"a": list(values)}, pixels=32)
+    ramp = np.random.default_rng(0).random((32, 32))
+    low, high = values
+    scan = (ramp * (high - low) + low).astype(np.float64)
+    scan = scan.astype(raw) if raw == np.float32 else scan.round().astype(raw)
+    (tifffile.imwrite if raw != np.uint8 else iio_png)(tmp_path / f"scan.{'tif' if raw != np.uint8 else 'png'}", scan)
+    whole = np.iinfo(as_picture).max
+    picture = (ramp * whole).round().astype(as_picture) if raw != as_picture or high > 255 else scan
+    write_png(tmp_path / "picture.png", picture[..., None] if as_picture == np.uint16 else picture)
+    export.export(model, "folder", tmp_path / "toy", export.real_images(model, []), [next(tmp_path.glob("scan.*"))])
+    places = [str(next(tmp_path.glob("scan.*"))), str(tmp_path / "picture.png"), str(tmp_path / "toy/examples/0.png")]
+    cli.main(["translate", str(tmp_path / "toy"), *places, "--out", str(tmp_path / "out")])
+    of_scan, *others = (files.read(tmp_path / "out" / f"{Path(place).stem}.png").astype(float) for place in places)
+    of_scan = of_scan / (65535 if of_scan.max() > 255 else 255)
+    for made in others:
+        assert np.abs(made / (65535 if made.max() > 255 else 255) - of_scan).max() < 0.03
+    note = "not of the numbers that Toy was trained on"
+    assert (note in capsys.readouterr().err) is (raw != np.uint8)
+    if raw == np.uint8:
+        return
+    with pytest.warns(UserWarning, match=note):
+        by_hand = load(tmp_path / "toy")(tmp_path / "picture.png")
+    assert np.array_equal(np.asarray(by_hand).squeeze(), files.read(tmp_path / "out/picture.png").squeeze())
+
+
+def iio_png(path, levels):
+    Image.fromarray(levels).save(path)
+
+
+@pytest.mark.parametrize(
+    ("image", "words"),
+    [
+        (lambda: Image.new("RGB", (0, 0)), "0 × 0; expected pixels"),
+        (lambda: Image.fromarray(np.full((8, 8), np.inf, np.float32)), "not finite"),
+        (lambda: Image.open(io.BytesIO(PNG[:-30])), "not readable"),
+        (lambda: closed(), "not readable"),
+        (lambda: "absent.png", "no such image"),
+        (lambda: 7, "expected a PIL image, a picture's path, or a tensor"),
+    ],
+)
+def test_the_library_says_one_line_of_an_image_that_is_none(image, words):
+    with pytest.raises(UserError, match=words):
+        a_model()(image())
+    with pytest.raises(ModelError, match="pixels: expected a whole number, got 'x'"):
+        a_model()(Image.new("La", (8, 8)), pixels="x")
+    assert a_model()(Image.new("La", (40, 40))).size == (40, 40)
+
+
+PNG = (lambda buffer: (Image.effect_noise((40, 40), 90).save(buffer, "PNG"), buffer.getvalue())[1])(io.BytesIO())
+
+
+def closed():
+    image = Image.open(io.BytesIO(PNG))
+    image.close()
+    return image
 
 
 @pytest.mark.slow

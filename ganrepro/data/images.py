@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
+from ganrepro.data import tiff
 from ganrepro.data.spec import MOST_NAMED, DataSpec, Size
 from ganrepro.errors import UserError
 from ganrepro.lazy import torch
@@ -27,7 +28,7 @@ from ganrepro.store.files import plain, replacing
 # Value of a label-map pixel that is not scored.
 VOID = 255
 ORIENTATION = 0x0112  # EXIF
-SAMPLES = 277  # of a pixel, a tag of TIFF
+MOST_INT32 = 2**31 - 1
 BANDS = "ganrepro-bands"  # the text of a PNG that says how many images lie below one another in it, each a channel
 Values = tuple[float, float]  # of an image's numbers: black, white
 AnyImage = Image.Image | np.ndarray  # grey or colour of 8 bits; or levels (h, w, channels) of 16, or of four and more channels
@@ -84,7 +85,7 @@ def _as_rgb(opened: AnyImage, path: str | Path, values: Values | None) -> Image.
     if isinstance(opened, Image.Image) and values is None:
         return opened.convert("RGB")
     levels = _levels(opened)
-    levels = levels if levels.shape[-1] <= MOST_NAMED else levels[..., :3]
+    levels = levels if levels.shape[-1] in (1, 3) else levels[..., :3]
     levels = scaled(levels, values or range_of(levels, path))
     return Image.fromarray(levels.squeeze(-1) if levels.shape[-1] == 1 else levels).convert("RGB")
 
@@ -92,12 +93,14 @@ def _as_rgb(opened: AnyImage, path: str | Path, values: Values | None) -> Image.
 def read_image(path: str | Path, reading: Reading) -> AnyImage:
     """An image with as many channels and bits as are wanted, upright: what it has is converted as in `with_channels`.
 
-    ImageError where that cannot be done: one of more than four channels has to have as many as are wanted.
+    ImageError where that cannot be done: one of channels that are neither grey, colours nor opacity has to have as many as are
+    wanted.
     """
     channels, depth, values = reading
     opened = _opened(Path(path), channels == 4)
     have = opened.shape[-1] if isinstance(opened, np.ndarray) else len(opened.getbands())
-    if have != channels and max(have, channels) > MOST_NAMED:
+    bands = isinstance(opened, np.ndarray) and have in (2, MOST_NAMED) and channels != MOST_NAMED  # opacity was put on white
+    if have != channels and (bands or have == 2 or max(have, channels) > MOST_NAMED):
         raise ImageError(
             f"{path}: expected {channels} channels, got {have}; set `channels: {have}` of the dataset, or save it anew"
         )
@@ -124,8 +127,25 @@ def with_channels(levels: np.ndarray, channels: int) -> np.ndarray:
     return np.concatenate([colours, opaque], -1) if channels == 4 else colours
 
 
+def size_in(path: Path) -> tuple[int, int]:
+    """Width and height of a picture, without reading it. ImageError where it is none."""
+    try:
+        with warnings.catch_warnings(action="ignore"), Image.open(plain(path)) as file:
+            return file.size
+    except FileNotFoundError:
+        raise ImageError(f"{path}: no such image") from None
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        if not isinstance(error, UnidentifiedImageError) or path.suffix.lower() not in tiff.SUFFIXES:
+            raise _unreadable(path, error) from None
+    try:
+        return tiff.size_of(path)
+    except (ValueError, OSError) as error:
+        raise _unreadable(path, error) from None
+
+
 def read_levels(path: str | Path, opacity: bool = False) -> np.ndarray:
-    """An image as its file has it, upright: (h, w, 1), RGB (h, w, 3) or more; uint8, uint16, or int32 and float32 of any range.
+    """An image as its file has it, upright: (h, w, 1), RGB (h, w, 3) or more; uint8, uint16, or int32 (int64 where
+    they need it) and float32 of any range.
 
     Palettes are expanded, transparency is put on white (or kept as a fourth channel where there is any, if opacity is wanted),
     CMYK is converted, an EXIF rotation is applied; of several pages or frames the first is read. ImageError names an unreadable
@@ -136,77 +156,66 @@ def read_levels(path: str | Path, opacity: bool = False) -> np.ndarray:
 
 def _opened(path: Path, opacity: bool = False) -> Image.Image | np.ndarray:
     """An image of 8 bits, grey or RGB (or RGBA); or the levels of one of more bits, or of more than four channels."""
-    turned, single = 1, None
     try:
         with warnings.catch_warnings(action="ignore", category=UserWarning), Image.open(plain(path)) as file:
             if file.format == "PNG" and BANDS in file.info:
                 return _unstacked(path, file)
-            if file.format == "TIFF" and file.tag_v2.get(SAMPLES, 1) > MOST_NAMED:  # type: ignore[attr-defined]
-                return _bands(path)
-            if not _is_deep(path, file):
+            is_tiff = file.format == "TIFF"
+            if not is_tiff and is_deep(path, file):
+                return _plain_numbers(path, _deep_levels(path, file, opacity))
+            if not is_tiff or tiff.is_plain(file):
                 file.load()
                 return _of_8_bits(ImageOps.exif_transpose(file), opacity)
-            turned = file.getexif().get(ORIENTATION, 1)
-            if file.format == "TIFF":
-                if turned > 4 and file.mode not in ("I", "F"):  # Pillow 12.3 mixes up their pixels, OpenCV 5 reads none
-                    raise ImageError(f"{path}: 16 bits, turned by its EXIF orientation ({turned}); save it upright")
-                turned = 1  # both libraries turn a TIFF themselves
-            single = np.asarray(file) if file.mode in ("I", "F") and file.format != "PNG" else None
     except FileNotFoundError:
         raise ImageError(f"{path}: no such image") from None
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        # Pillow does not know colour in floating point
-        if not isinstance(error, UnidentifiedImageError) or path.suffix.lower() not in (".tif", ".tiff"):
-            raise ImageError(f"{path}: not a readable image ({error}); replace or remove it") from None
-    return _deep_levels(path, single, turned, opacity)
+        # Pillow knows neither colour in floating point nor bands
+        if not isinstance(error, UnidentifiedImageError) or path.suffix.lower() not in tiff.SUFFIXES:
+            raise _unreadable(path, error) from None
+    try:
+        return _plain_numbers(path, tiff.read(path, opacity))
+    except (ValueError, OSError) as error:
+        raise _unreadable(path, error) from None
 
 
-def _deep_levels(path: Path, single: np.ndarray | None, turned: int, opacity: bool) -> np.ndarray:
-    """Levels of more than 8 bits.  single: of one channel, where Pillow has read it.  turned: the EXIF orientation."""
-    import cv2  # here alone, and slow to load
+def _unreadable(path: Path, why: object) -> ImageError:
+    return ImageError(f"{path}: not a readable image ({why}); replace or remove it")
+
+
+def _deep_levels(path: Path, file: Image.Image, opacity: bool) -> np.ndarray:
+    """Levels of more than 8 bits of any format but TIFF: PNG of 16 bits, and what Pillow has of one channel."""
+    turned = file.getexif().get(ORIENTATION, 1)
+    if file.format != "PNG":
+        return tiff.turned(np.asarray(file)[..., None], turned)
+    import cv2  # here alone, and slow to load: Pillow reads colour of 16 bits as 8
 
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # what is wrong is said below, in one line
-    if single is None and not cv2.haveImageReader(str(path)):
-        raise ImageError(f"{path}: not a readable image; replace or remove it")
-    levels = single if single is not None else cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if levels is None and path.suffix.lower() in (".tif", ".tiff") and (bands := _bands(path)).shape[-1] > MOST_NAMED:
-        return bands  # which neither Pillow nor OpenCV reads
-    if levels is None or levels.dtype not in (np.uint16, np.int16, np.int32, np.float32, np.float64):
-        raise ImageError(f"{path}: not readable with all its bits; save it as PNG or TIFF, upright")
+    levels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if levels is None or levels.dtype != np.uint16:
+        raise _unreadable(path, "damaged")
     levels = levels[..., None] if levels.ndim == 2 else levels
-    if single is None and levels.shape[-1] in (3, 4):
+    if levels.shape[-1] in (3, 4):
         levels = levels[..., [2, 1, 0, 3][: levels.shape[-1]]]  # OpenCV has BGR
+    clear = file.info.get("transparency")  # the one value, or colour, of which the file says that it is not there
+    if clear is not None and levels.shape[-1] in (1, 3):
+        there = (levels != np.array(clear, np.uint16)).any(-1, keepdims=True)
+        levels = np.concatenate([levels, there.astype(np.uint16) * 65535], -1)
     if levels.shape[-1] in (2, 4) and not (opacity and levels.shape[-1] == 4):  # transparency goes onto white, as with 8 bits
-        most = 65535 if levels.dtype == np.uint16 else 1
-        share = levels[..., -1:].astype(np.float64) / most
-        levels = levels[..., :-1] * share + most * (1 - share)
-        levels = levels.round().astype(np.uint16) if most == 65535 else levels
-    return _plain_numbers(path, _upright(levels, turned))
+        share = levels[..., -1:].astype(np.float64) / 65535
+        levels = (levels[..., :-1] * share + 65535 * (1 - share)).round().astype(np.uint16)
+    return tiff.turned(levels, turned)
 
 
 def _plain_numbers(path: Path, levels: np.ndarray) -> np.ndarray:
-    """As uint8, uint16, int32 or float32. ImageError where some are not finite."""
+    """As uint8, uint16, int32 (int64 where they need it) or float32. ImageError where some are not finite."""
     if not np.isfinite(levels).all():
         raise ImageError(f"{path}: holds numbers that are not finite; replace or remove it")
+    levels = levels.astype(levels.dtype.newbyteorder("="), copy=False)
     as_they_are = levels.dtype in (np.uint8, np.uint16)
-    kind = levels.dtype if as_they_are else np.float32 if levels.dtype.kind == "f" else np.int32
-    return np.ascontiguousarray(levels.astype(kind))
-
-
-def _bands(path: Path) -> np.ndarray:
-    """A TIFF of any number of channels, (h, w, channels); of several pages the first."""
-    import tifffile  # here alone
-
-    try:
-        with tifffile.TiffFile(path) as file:
-            page = file.pages.first
-            levels, axes = page.asarray(), page.axes
-    except Exception as error:  # whatever is wrong with a file, or a compression that needs another library
-        raise ImageError(f"{path}: not a readable image ({error}); replace or remove it") from None
-    levels = levels[..., None] if axes == "YX" else np.moveaxis(levels, 0, -1) if axes == "SYX" else levels
-    if axes not in ("YX", "YXS", "SYX") or not (levels.dtype.kind == "f" or np.can_cast(levels.dtype, np.int32)):
-        raise ImageError(f"{path}: expected an image of channels, got {levels.dtype} of the axes {axes}; save it as a plain TIFF")
-    return _plain_numbers(path, levels)
+    if as_they_are or levels.dtype.kind == "f":
+        return np.ascontiguousarray(levels if as_they_are else levels.astype(np.float32))
+    small = np.can_cast(levels.dtype, np.int32) or (levels.max() <= MOST_INT32 and levels.min() >= -MOST_INT32)
+    return np.ascontiguousarray(levels.astype(np.int32 if small else np.int64))
 
 
 def _unstacked(path: Path, file: Image.Image) -> np.ndarray:
@@ -226,15 +235,29 @@ def _levels(opened: Image.Image | np.ndarray) -> np.ndarray:
 
 
 def levels_of(image: Image.Image, opacity: bool = False) -> np.ndarray:
-    """The same of an image in memory, whatever its mode."""
-    if not image.mode.startswith(("I", "F")):
-        return _levels(_of_8_bits(ImageOps.exif_transpose(image), opacity))
+    """The same of an image in memory, whatever its mode. ImageError for one that cannot be read, is empty, or is not finite."""
+    try:
+        image.load()
+        turned = image.getexif().get(ORIENTATION, 1)
+        deep = image.mode.startswith(("I", "F"))
+        upright = None if deep else ImageOps.exif_transpose(image)
+    except (OSError, SyntaxError, ValueError, AttributeError) as error:  # of a closed image: of the last kind
+        raise ImageError(f"the image: not readable ({error}); give a whole and open one") from None
+    if 0 in image.size:
+        raise ImageError(f"the image: {image.width} × {image.height}; expected pixels")
+    if upright is not None:
+        return _levels(_of_8_bits(upright, opacity))
+    as_tiff = getattr(image, "tag_v2", {}).get(tiff.ORIENTATION, 1)
+    if as_tiff > 4 and image.mode.startswith("I;16"):
+        raise ImageError(
+            f"the image: TIFF of 16 bits, turned by its EXIF orientation ({as_tiff}), which Pillow mixes up; give its path"
+        )
     whole = np.uint16 if image.mode.startswith("I;16") or image.format == "PNG" else np.int32
     levels = np.asarray(image).astype(np.float32 if image.mode == "F" else whole)
-    return np.ascontiguousarray(_upright(levels[..., None], image.getexif().get(ORIENTATION, 1)))
+    return _plain_numbers(Path("the image"), tiff.turned(levels[..., None], turned))
 
 
-def _is_deep(path: Path, file: Image.Image) -> bool:
+def is_deep(path: Path, file: Image.Image) -> bool:
     """Whether its channels have more than 8 bits; Pillow reads colour of 16 bits as 8."""
     if file.format == "PNG":
         with path.open("rb") as stream:
@@ -246,7 +269,10 @@ def _is_deep(path: Path, file: Image.Image) -> bool:
 
 def _of_8_bits(image: Image.Image, opacity: bool = False) -> Image.Image:
     """Grey, or RGB; RGBA where that is wanted and there is opacity."""
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+    if image.mode == "RGBX" and opacity:  # of a TIFF whose fourth channel is something else than opacity
+        return Image.frombytes("RGBA", image.size, image.tobytes())
+    if image.mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in image.info:
+        image = image.convert({"RGBa": "RGBA", "La": "LA"}.get(image.mode, image.mode))
         if opacity:
             return image.convert("RGBA")
         image = image.convert("RGBA")
@@ -254,20 +280,20 @@ def _of_8_bits(image: Image.Image, opacity: bool = False) -> Image.Image:
     return image.convert("L" if image.mode in ("1", "L") else "RGB")
 
 
-def _upright(levels: np.ndarray, turned: int) -> np.ndarray:
-    """As an EXIF orientation says: mirrored if even, then turned."""
-    levels = np.flip(levels, 1) if turned in (2, 4, 5, 7) else levels
-    return np.rot90(levels, {3: 2, 4: 2, 5: 1, 6: 3, 7: 3, 8: 1}.get(turned, 0))
+OF_DATASET = "set `values: [LOW, HIGH]` or `values: auto` of the dataset"  # of which nobody knows black and white
 
 
-def range_of(levels: np.ndarray, path: str | Path) -> Values:
-    """What is black and what is white of 8 and 16 bits. ImageError for other numbers, whose range nobody knows."""
+def range_of(levels: np.ndarray, path: str | Path, remedy: str = OF_DATASET) -> Values:
+    """What is black and what is white of 8 and 16 bits. ImageError for other numbers, whose range nobody knows.
+
+    remedy: how whoever reads the image can say it.
+    """
     if levels.dtype in (np.uint8, np.uint16):
         return 0, 255 if levels.dtype == np.uint8 else 65535
     kind = "fractions" if levels.dtype == np.float32 else "whole numbers"
     raise ImageError(
         f"{path}: its pixels are {kind} from {levels.min():g} to {levels.max():g}, and nothing says which is black and which "
-        "is white; set `values: [LOW, HIGH]` or `values: auto` of the dataset (a trained model knows the range of its own)"
+        f"is white; {remedy} (a trained model knows the range of its own)"
     )
 
 

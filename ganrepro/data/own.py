@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import itertools
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganrepro.data.spec import IMAGE_SUFFIXES, DataSpec, spec_of
+from ganrepro.data.pictures import is_picture, left_out_of, notes_on
+from ganrepro.data.spec import DataSpec, spec_of
 from ganrepro.errors import SourceError
 from ganrepro.schema.datasets import DatasetSettings
 from ganrepro.schema.fields import checked_name
@@ -223,6 +222,8 @@ def _found_range(domain: str, dataset: DatasetSettings, own: Mapping[str, Any]) 
     side = {"a": own.get("a"), "b": "B" if own.get("a") == "A" else "A"}.get(domain)
     below = {"two-sides": f"train{side}", "domains": f"{train}/{domain}"}.get(own["layout"], train)
     files = [path for name, path in files_of(dataset) if below == "." or name.startswith(f"{below}/")]
+    if not files:
+        raise SourceError(f"{root / below}: holds no image of domain {domain}; `values: auto` finds no range")
     from ganrepro.data.images import read_levels
 
     extremes = [(float(levels.min()), float(levels.max())) for path in files for levels in [read_levels(path)]]
@@ -232,46 +233,14 @@ def _found_range(domain: str, dataset: DatasetSettings, own: Mapping[str, Any]) 
     return low, high
 
 
-LOOKED_AT = 50  # images of 16 bits, to see how many they use
-
-
 def notes_of(dataset: DatasetSettings) -> list[str]:
     """What one should know of a folder: what is left out of it, and what of its images."""
     files = [path for _, path in files_of(dataset)]
-    places, used = {path.parent for path in files}, set(files)
-    left = [path for place in sorted(places) for path in place.iterdir() if path not in used and path not in places]
-    kinds = Counter(_kind(path) for path in left)
-    notes = []
-    if kinds:
-        which = ", ".join(f"{count} × {kind}" for kind, count in sorted(kinds.items()))
-        name = " and ".join(Path(p).name for p in ([dataset.path] if dataset.path else (dataset.folders or {}).values()))
-        notes.append(f"left out of {name}, being no {', '.join(IMAGE_SUFFIXES)}: {which}")
-    from PIL import Image
-
-    from ganrepro.data.images import read_levels
-
-    several, deep = 0, []
-    for path in files:
-        with contextlib.suppress(OSError, SyntaxError, ValueError, Image.DecompressionBombError), Image.open(path) as image:
-            several += getattr(image, "n_frames", 1) > 1
-            if image.mode.startswith("I;16"):
-                deep.append(path)
-    if several:
-        notes.append(f"{several} images have several pages or frames, of which the first is used")
-    if deep and dataset.values is None:
-        seen = deep[:: -(-len(deep) // LOOKED_AT)]
-        dark = sum(int(read_levels(path).max()) < 4096 for path in seen)
-        if 2 * dark > len(seen):
-            notes.append(
-                f"{dark} of {len(seen)} images of 16 bits use 12 or fewer, which is nearly black at 8: `values: auto` of the "
-                "dataset takes their own range, `values: [0, 4095]` that of 12 bits"
-            )
-    return notes
-
-
-def _kind(path: Path) -> str:
-    plain = path.suffix.lower() or "no suffix" if path.is_file() else "no plain file"
-    return "subfolder" if path.is_dir() else "hidden file" if path.name.startswith(".") else plain
+    name = " and ".join(Path(p).name for p in ([dataset.path] if dataset.path else (dataset.folders or {}).values()))
+    channels = max(dataset.channels.values()) if isinstance(dataset.channels, dict) else dataset.channels
+    remedy = "`values: auto` of the dataset takes their own range, `values: [0, 4095]` that of 12 bits"
+    remedies = remedy if dataset.values is None else None
+    return left_out_of(name, {path.parent for path in files}, files) + notes_on(files, channels, remedies)
 
 
 def files_of(dataset: DatasetSettings) -> list[tuple[str, Path]]:
@@ -296,8 +265,4 @@ def files_of(dataset: DatasetSettings) -> list[tuple[str, Path]]:
         if folders[place].is_dir()
         for path in folders[place].iterdir()
     ]
-    return sorted(
-        (name, path)
-        for name, path in paths
-        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
-    )
+    return sorted((name, path) for name, path in paths if is_picture(path))

@@ -76,7 +76,8 @@ class Architecture:
         for module in list(network.modules()):
             if isinstance(module, ResnetBlock):
                 _change_block(module, self.block_dropout, self.zero_padding, self.replicate_padding)
-            elif isinstance(module, nn.Dropout) and not self.dropout:
+        for module in network.modules():
+            if isinstance(module, nn.Dropout) and not self.dropout:
                 module.p = 0.0
         if self.norm != "own":
             _change_norms(network, self.norm)

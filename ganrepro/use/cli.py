@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -31,12 +33,6 @@ if TYPE_CHECKING:
 
 LARGE, LARGE_TILE = 2_000_000, 1024  # pixels of a photo beyond which it is translated in pieces, and the side of these
 MODEL = "a row (streets-tiny/cyclegan, streets-tiny/cyclegan/1:photo2labels), an exported folder, a .pth, models:/… or runs:/…"
-
-NOISY = (
-    "{model}: has dropout, which stays on as in the published test command, for weights cannot tell whether it was trained so; "
-    "if it was not: ganrepro import {model} --no-dropout"
-)
-
 
 FAR = (
     "{photo}: its shorter side is {side} pixels, and {model} was trained at {pixels}: what it has learned looks otherwise there. "
@@ -107,6 +103,7 @@ def translate(args: argparse.Namespace) -> None:
 
     from ganrepro.data.images import ImageError
     from ganrepro.use import files, sheet
+    from ganrepro.use.rows import ModelError
     from ganrepro.use.translator import NATIVE
 
     _expect_empty(args.out)
@@ -115,34 +112,54 @@ def translate(args: argparse.Namespace) -> None:
     if args.tile is not None and not 0 <= args.overlap < args.tile:
         raise UserError(f"--overlap: expected 0 to {args.tile - 1}, less than --tile, got {args.overlap}")
     models, photos = [model.translates() for model in _models(args)], list(files.find(args.photos))
+    if args.values is not None:
+        low, high = args.values
+        if not low < high:  # one that is no number is not either
+            raise UserError(f"--values: expected the lower number first, got {low:g} {high:g}")
+        models = [replace(model, given_values=(low, high)) for model in models]
     columns = []
     for place, model in enumerate(models, 1):
         folder = args.out / _slug(f"{place}-{model.title}") if len(models) > 1 else args.out
         columns += [(model, n, folder / str(n) if args.passes > 1 else folder) for n in range(1, args.passes + 1)]
     page = sheet.Sheet(args.out, ["Input", *(f"{m.title} {n}" if args.passes > 1 else m.title for m, n, _ in columns)])
-    failed, warned = [], set[str]()
+    failed, warned, others, notes = list[str](), set[str](), set[str](), list[str]()
     with tqdm(total=len(photos) * len(columns), unit="photo", disable=None) as bar:
         for photo, name in photos:
             bar.set_postfix_str(photo.name)
+            made: list[np.ndarray] = []
             try:
                 levels = files.read(photo, any(model.opacity for model in models))
-            except ImageError as error:  # the others are translated first
-                failed.append(str(error))
+                for model, number, _ in columns:
+                    in_pieces = partial(_in_pieces, model, args.tile, args.overlap, number - 1)
+                    made.append(model.at_scale(levels, NATIVE if args.native else args.pixels, in_pieces))
+                    bar.update()
+            except (ImageError, ModelError) as error:  # the others are translated first
+                failed.append(_of(photo, error))
                 continue
-            pictures: list[tuple[np.ndarray, Path | None]] = [(levels, None)]
-            for model, number, folder in columns:
-                in_pieces = partial(_in_pieces, model, args.tile, args.overlap, number - 1)
-                translated = model.at_scale(levels, NATIVE if args.native else args.pixels, in_pieces)
+            for model in models:
                 if args.native and min(levels.shape[:2]) > 2 * model.pixels and model.name not in warned:
                     warned.add(model.name)
                     bar.write(FAR.format(photo=photo, model=model.name, side=min(levels.shape[:2]), pixels=model.pixels))
-                pictures.append((translated, files.write(folder / name, translated)))
-                bar.update()
-            page.add(str(name), pictures)
+                if model.name not in others and (caution := model.caution_on(levels, photo.name)):
+                    others.add(model.name)
+                    notes.append(caution)
+            placed = [files.write(folder / name, levels) for (_, _, folder), levels in zip(columns, made, strict=True)]
+            page.add(str(name), [(levels, None), *zip(made, placed, strict=True)])
     if page.rows:
-        print(f"{len(page.rows)} photo{'s' * (len(page.rows) != 1)} translated; {page.close()}")
+        channels = max(model.architecture.inputs for model in models)
+        ranged = all(model.given_values or model.values for model in models)
+        notes += files.notes(args.photos, [photo for photo, _ in photos], channels, ranged)
+        for note in [*notes, *failed]:
+            print(f"note: {note}", file=sys.stderr)
+        print(f"{len(page.rows)} photo{'s' * (len(page.rows) != 1)} translated; {page.close([*notes, *failed])}")
     if failed:
         raise UserError(f"{len(failed)} of {len(photos)} photos were left out; the first: {failed[0]}")
+
+
+def _of(photo: Path, error: UserError) -> str:
+    """What is wrong, with the file that it is wrong with."""
+    said = str(error).removeprefix("the image: ")
+    return said if said.startswith(str(photo)) else f"{photo}: {said}"
 
 
 def _in_pieces(model: Translator, tile: int | None, overlap: int, seed: int, levels: np.ndarray) -> np.ndarray:
@@ -214,8 +231,8 @@ def imported(args: argparse.Namespace) -> None:
     if args.file.suffix != ".pth":
         raise UserError(f"{args.file}: expected a published generator, FILE.pth; an exported folder needs no import")
     model = of_published(args.file, None, not args.no_dropout, args.padding == "replicate")
-    if model.noisy:
-        print(NOISY.format(model=args.file), file=sys.stderr)
+    for caution in model.cautions:
+        print(caution, file=sys.stderr)
     _write_export(model, "folder", args.out or Path(_slug(args.file.stem)), exports.real_images(model, []), [])
 
 
@@ -296,12 +313,12 @@ def _renamed(args: argparse.Namespace) -> None:
 
 
 def _models(args: argparse.Namespace) -> list[Model]:
-    from ganrepro.use.model import load
+    from ganrepro.use.model import Caution, load
 
-    models = [load(name, args.params, args.to if args.run is translate else None) for name in args.models]
-    for name, model in zip(args.models, models, strict=True):
-        if name.endswith(".pth") and model.translator is not None and model.translator.noisy:
-            print(NOISY.format(model=name), file=sys.stderr)
+    with warnings.catch_warnings(record=True, action="always", category=Caution) as cautions:
+        models = [load(name, args.params, args.to if args.run is translate else None) for name in args.models]
+    for caution in cautions:
+        print(caution.message, file=sys.stderr)
     return models
 
 
@@ -346,6 +363,10 @@ def parser() -> argparse.ArgumentParser:
     words.add_argument(
         "--pixels", type=whole(16, 8192),
         help="bring the shorter side to this, enlarge the translation plainly (default: what the model was trained at)",
+    )  # fmt: skip
+    words.add_argument(
+        "--values", type=float, nargs=2, metavar=("LOW", "HIGH"),
+        help="numbers of the photos that are black and white (default: those of 8 or 16 bits, or of the training images)",
     )  # fmt: skip
     words.add_argument("--to", metavar="DOMAIN", help="what the photos become, of a model of several domains, as in night")
     words.add_argument("--native", action="store_true", help="translate photos in their own size")

@@ -22,7 +22,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from ganrepro.data.images import height_and_width, range_of, read_levels, read_rgb, resize, write_png
+from ganrepro.data.images import height_and_width, range_of, read_rgb, resize, write_png
 from ganrepro.reporting.current import shown
 from ganrepro.reporting.markdown import in_words, quoted
 from ganrepro.reporting.templates import render
@@ -126,7 +126,7 @@ def to_folder(model: Translator, path: Path, examples: Sequence[Path] = ()) -> N
     from ganrepro.use import files
 
     chosen = [path for path, _ in files.find(list(examples))] if examples and model.pictured else []
-    pictures = [read_rgb(path, model.values) for path in chosen]
+    pictures = [_shown(model, path) for path in chosen]
     pictures = pictures or (example_pictures(model) if model.about.get("drawn") or "folder" in model.about else [])
     with filling(path) as folder:
         write(folder, config(model), model.network.state_dict(), card(model))
@@ -134,7 +134,20 @@ def to_folder(model: Translator, path: Path, examples: Sequence[Path] = ()) -> N
             (folder / name).mkdir()
         for number, picture in enumerate(pictures):
             write_png(folder / EXAMPLES / f"{number}.png", resize(picture, model.size))
-            write_png(folder / TRANSLATED / f"{number}.png", model(resize(picture, model.size)))
+            with warnings.catch_warnings(action="ignore", category=UserWarning):  # its numbers are told by `translate`
+                write_png(folder / TRANSLATED / f"{number}.png", model(resize(picture, model.size)))
+
+
+def _shown(model: Translator, path: Path) -> Image.Image:
+    """A picture as one of 8 bits that the model reads as it read the file: of its own numbers, where 8 bits hold them."""
+    from ganrepro.use import files
+
+    levels = files.read(path)
+    picture = read_rgb(path, model.range_of(levels))
+    if model.values is None or model.has_other_values(np.asarray(picture)):
+        return picture
+    low, high = model.values
+    return Image.fromarray((np.asarray(picture) * ((high - low) / 255) + low).round().astype(np.uint8))
 
 
 def card(model: Translator) -> str:
@@ -211,7 +224,12 @@ def _plain(network: nn.Module) -> nn.Module:
 
 
 def without_dropout(model: Translator) -> Translator:
-    """The same weights with dropout off: another function than the one that was scored, and so marked."""
+    """The same weights with dropout off: another function than the one that was scored, and so marked.
+
+    ModelError for a model that has none.
+    """
+    if not model.noisy:
+        raise ModelError(f"{model.name}: has no dropout that is on; leave --no-dropout out")
     architecture = dataclasses.replace(model.architecture, dropout=False)
     network = architecture.build()
     network.load_state_dict(model.network.state_dict())
@@ -272,8 +290,9 @@ def real_images(model: Translator, photos: Sequence[Path], most: int = 10) -> li
         return [torch.rand(model.architecture.inputs, height, width, generator=random) * 2 - 1 for _ in range(3)]
     images = []
     for file in chosen[:most]:
-        levels = read_levels(file, model.opacity)
-        values = (model.values if photos else None) or range_of(levels, file)  # other files were prepared for the model
+        levels = files.read(file, model.opacity)
+        own = bool(photos) or "dataset_folder" not in model.about  # other files were prepared for the model
+        values = model.range_of(levels) if own else range_of(levels, file)
         image = forth(model, levels, *values)[None]
         images.append(nn.functional.interpolate(image, (height, width), mode="bicubic", antialias=True)[0].clamp(-1, 1))
     return images

@@ -3,35 +3,33 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from ganrepro.data.images import ImageError, read_levels
+from ganrepro.data.images import ImageError, read_levels, size_in
+from ganrepro.data.pictures import is_picture, left_out, left_out_of, notes_on
 from ganrepro.data.spec import IMAGE_SUFFIXES, MOST_NAMED
-from ganrepro.store.files import plain, replacing
+from ganrepro.store.files import replacing
 
 MOST_PIXELS = 100_000_000  # of one photo
 
 
 def read(path: Path, opacity: bool = False) -> np.ndarray:
-    """An image as `data.images.read_levels` reads it. ImageError for one too large to be meant, too."""
-    try:
-        with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning), Image.open(plain(path)) as file:
-            width, height = file.size
-    except UnidentifiedImageError as error:
-        if path.suffix.lower() not in (".tif", ".tiff"):
-            raise ImageError(f"{path}: not a readable image ({error}); replace or remove it") from None
-        height, width, _ = read_levels(path).shape  # colour in floating point, or many channels, which Pillow does not know
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ImageError(f"{path}: not a readable image ({error}); replace or remove it") from None
+    """An image as `data.images.read_levels` reads it. ImageError for one too large to be meant, and for bands, too."""
+    width, height = size_in(path)
     if width * height > MOST_PIXELS:
         raise ImageError(f"{path}: {width} × {height} is more than {MOST_PIXELS // 10**6} megapixels; make it smaller first")
     with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
-        return read_levels(path, opacity)
+        levels = read_levels(path, opacity)
+    if levels.shape[-1] == 2 or (levels.shape[-1] == 4 and not opacity):  # opacity was put on white
+        raise ImageError(
+            f"{path}: {levels.shape[-1]} channels, which are neither grey, colours nor opacity; save those that count"
+        )
+    return levels
 
 
 def write(path: Path, levels: np.ndarray) -> Path:
@@ -55,28 +53,22 @@ def write(path: Path, levels: np.ndarray) -> Path:
     return path
 
 
-def _is_photo(name: Path, path: Path) -> bool:
-    """As preparation has it: of a known kind, not hidden, nor in a hidden folder, as `.sheet` of former translations is."""
-    hidden = any(part.startswith(".") for part in name.parts)
-    return name.suffix.lower() in IMAGE_SUFFIXES and not hidden and path.is_file()
-
-
 def find(places: list[Path]) -> Iterator[tuple[Path, Path]]:
-    """Every photo of some files and folders, and its name below its folder, with the suffix .png.
+    """Every photo of some files and folders, and the name of its translation, with the suffix .png.
 
-    ImageError for a place that is not there, a folder without images, a name that is not UTF-8, and two photos of one name.
+    A folder's photos are those that preparation would use: not what lies in folders inside it.  ImageError for a place that is
+    not there, a folder without images, a name that is not UTF-8, and two photos of one name.
     """
     taken: dict[Path, Path] = {}
     for place in places:
         if not place.exists():
             raise ImageError(f"{place}: no such file or folder")
-        inside = (
-            sorted(path for path in place.rglob("*") if _is_photo(path.relative_to(place), path)) if place.is_dir() else [place]
-        )
+        inside = sorted(path for path in place.iterdir() if is_picture(path)) if place.is_dir() else [place]
         if not inside:
-            raise ImageError(f"{place}: holds no image ({', '.join(IMAGE_SUFFIXES)})")
+            there = left_out([place], ()) or "nothing"
+            raise ImageError(f"{place}: expected images ({', '.join(IMAGE_SUFFIXES)}), found {there}")
         for photo in inside:
-            name = (photo.relative_to(place) if place.is_dir() else Path(photo.name)).with_suffix(".png")
+            name = Path(photo.name).with_suffix(".png")
             try:
                 photo.name.encode()
             except UnicodeEncodeError:
@@ -85,3 +77,14 @@ def find(places: list[Path]) -> Iterator[tuple[Path, Path]]:
                 raise ImageError(f"{photo}: its translation would get the name of {taken[name]}'s, {name}; rename one")
             taken[name] = photo
             yield photo, name
+
+
+def notes(places: Iterable[Path], photos: Sequence[Path], channels: int, ranged: bool) -> list[str]:
+    """What one should know of photos that `find` found: what else lies there, what of them is not seen.
+
+    channels: that the model takes.  ranged: whether it is known what is black and what is white.
+    """
+    folders = [place for place in places if place.is_dir()]
+    names = " and ".join(folder.name or str(folder) for folder in folders)
+    remedy = "`--values 0 4095` reads 12 bits"
+    return left_out_of(names, folders, photos) + notes_on(photos, channels, None if ranged else remedy)

@@ -8,6 +8,7 @@ outputs, `:OUTPUT` behind it chooses one (`streets-tiny/cyclegan:photo2labels`).
 from __future__ import annotations
 
 import difflib
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +26,10 @@ from ganrepro.use.translator import Translator
 
 if TYPE_CHECKING:
     from PIL import Image
+
+
+class Caution(UserWarning):
+    """What one should know of a model that is loaded, and what to do where it is otherwise."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,10 @@ class Model:
         return part.about
 
     def __call__(self, image: Any, seed: int = 0, pixels: int | None = None) -> Any:
-        """The translation of a PIL image or a tensor; see `Translator`. ModelError where the model starts from noise."""
+        """The translation of a PIL image, of a picture by its path, or of a tensor; see `Translator`.
+
+        ModelError where the model starts from noise.
+        """
         return self.translates()(image, seed, pixels)
 
     def sample(self, count: int, seed: int = 0, label: str | int | None = None) -> Iterator[Image.Image]:
@@ -100,7 +108,10 @@ def load(name: str | Path, params: str | Path = "params.yaml", to: str | None = 
     if path.suffix == ".pth":
         if to is not None:
             raise ModelError(f"{text}: a published file does not say what it makes; leave the target {to} out")
-        return Model(str(name), translator.of_published(path, output))
+        published = translator.of_published(path, output)
+        for caution in published.cautions:
+            warnings.warn(caution, Caution, stacklevel=2)
+        return Model(str(name), published)
     if path.exists():
         raise ModelError(f"{text}: no exported model: it has no {CONFIG}; of exports the folder is read, not .onnx or .pt2")
     if not Path(params).exists():

@@ -28,6 +28,7 @@ from ganrepro.data import layouts
 from ganrepro.data.images import height_and_width, read_levels, read_rgb
 from ganrepro.data.layouts.base import Place, images
 from ganrepro.data.own import FEWEST, derived_of, entry_of, files_of, notes_of
+from ganrepro.data.pictures import left_out
 from ganrepro.data.spec import MOST_NAMED
 from ganrepro.errors import ConfigError, UserError
 from ganrepro.plan import paths
@@ -213,7 +214,9 @@ def look(dataset: DatasetSettings) -> Looked:
         where = ", ".join(path for path in [dataset.path, *(dataset.folders or {}).values()] if path)
         had = ", ".join(f"{number} in {place}" for place, number in count.items()) or "none"
         wanted = f"at least {2 * FEWEST} pictures of each kind, {FEWEST} of them for testing"
-        raise UserError(f"{where}: expected {wanted}; found {had}")
+        places = [Path(path).expanduser() for path in [dataset.path, *(dataset.folders or {}).values()] if path]
+        others = left_out(places, [path for _, path in files])
+        raise UserError(f"{where}: expected {wanted}; found {had}{f', and besides {others}' * bool(others)}")
     root = Path(dataset.path or ".").expanduser()
     for _ in layouts.find(entry["layout"]).items(Place(root, dataset, entry)):
         pass  # says what is wrong with their names

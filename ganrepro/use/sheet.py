@@ -38,11 +38,13 @@ class Sheet:
             cells.append({"small": small, "link": file and quote(file.relative_to(self.folder).as_posix())})
         self.rows.append({"name": html.escape(name), "cells": cells})
 
-    def close(self) -> Path:
-        """Writes the page and returns its place."""
+    def close(self, notes: Sequence[str] = ()) -> Path:
+        """Writes the page and returns its place.  notes: sentences above the pictures."""
         page = self.folder / "index.html"
         heads = [html.escape(head) for head in self.heads]
-        page.write_text(render("sheet.html.j2", heads=heads, rows=self.rows), encoding="utf-8")
+        page.write_text(
+            render("sheet.html.j2", heads=heads, rows=self.rows, notes=[html.escape(n) for n in notes]), encoding="utf-8"
+        )
         return page
 
 

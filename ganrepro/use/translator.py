@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
     from PIL import Image
 
 
+OTHER_VALUES = (
+    "{name}: its pixels are not of the numbers that {model} was trained on, {low:g} to {high:g}; taken from the black to the "
+    "white of 8 or 16 bits. --values LOW HIGH says otherwise"
+)
 NATIVE = 0  # in place of a size: that which an image has
 
 
@@ -46,7 +51,8 @@ class Translator:
     name: as it was asked for.   source, target: domains.   output: the kind of image it makes, as in 'labels2photo'.   title: its
     row.  pixels: shorter side of the images it was trained and scored at.  shape: width to height of these.  palette: class ->
     colour of the dataset's label maps, where it has any.  about: what else is known: study, seed, scores, data, licence,
-    provenance; plain values.  label_maps: the domain that holds them.
+    provenance; plain values.  label_maps: the domain that holds them.  given_values: black and white of the images that it is
+    given, where its user says them.  cautions: sentences on what its file does not tell.
     """
 
     name: str
@@ -62,6 +68,8 @@ class Translator:
     label_maps: str | None = None
     shape: tuple[int, int] = (1, 1)
     depth: int = 8
+    given_values: Values | None = None
+    cautions: tuple[str, ...] = ()
 
     @property
     def size(self) -> Size:
@@ -95,17 +103,25 @@ class Translator:
         return any(isinstance(module, nn.Dropout) and module.p > 0 for module in self.network.modules())
 
     def __call__(self, image: Any, seed: int = 0, pixels: int | None = None) -> Any:
-        """The translation of a PIL image (any size, any mode), or of a tensor (c, h, w) or (n, c, h, w) in [-1, 1].
+        """The translation of a PIL image (any size, any mode), of a picture by its path, or of a tensor (c, h, w) or (n, c, h, w)
+        in [-1, 1].
 
-        The same type comes back, in the same size; a PIL image of colour has 8 bits. seed: of the dropout of noisy models.
-        pixels: to which the shorter side of a PIL image is brought, its translation being enlarged plainly; None: those that the
-        model was trained at; NATIVE: as it is. A tensor stays as it is.  ModelError for a tensor of another shape.
+        The same type comes back, of a path a PIL image, in the same size; a PIL image of colour has 8 bits.  seed: of the dropout
+        of noisy models.  pixels: to which the shorter side of a picture is brought, its translation being enlarged plainly; None:
+        those that the model was trained at; NATIVE: as it is. A tensor stays as it is.  ModelError for a tensor of another shape,
+        ImageError for an image that cannot be read.
         """
+        if pixels is not None and (not isinstance(pixels, int) or pixels < NATIVE):
+            raise ModelError(f"pixels: expected a whole number, got {pixels!r}")
+        if isinstance(image, (str, Path)):
+            from ganrepro.use import files
+
+            return self._picture(files.read(Path(image), self.opacity), seed, pixels)
         if hasattr(image, "convert"):
-            return self._picture(image, seed, pixels)
+            return self._picture(levels_of(image, self.opacity), seed, pixels)
         if not isinstance(image, Tensor) or not image.is_floating_point():
             got = image.dtype if isinstance(image, Tensor) else type(image).__name__
-            raise ModelError(f"expected a PIL image, or a tensor of floats in [-1, 1]; got {got}")
+            raise ModelError(f"expected a PIL image, a picture's path, or a tensor of floats in [-1, 1]; got {got}")
         batch = image if image.ndim == 4 else image[None]
         if batch.ndim != 4 or batch.shape[1] != self.architecture.inputs:
             raise ModelError(f"expected (n, {self.architecture.inputs}, h, w) in [-1, 1], got {tuple(image.shape)}")
@@ -120,8 +136,32 @@ class Translator:
         return back(self.whole(values[None])[0], kind_of(levels, self))
 
     def range_of(self, levels: np.ndarray) -> Values:
-        """Black and white of an image that it is given."""
-        return self.values or range_of(levels, "the image")
+        """Black and white of an image that it is given: as its user says; else those of its training images, unless the image
+        shows that it has others; else those of 8 or 16 bits.
+        """
+        known = self.given_values or self.values
+        if known is None or self.has_other_values(levels):
+            return range_of(levels, "the image", "say --values LOW HIGH")
+        return known
+
+    def has_other_values(self, levels: np.ndarray) -> bool:
+        """Whether an image of 8 or 16 bits is not of the numbers that the model was trained on, as a scan that was saved as a
+        picture: its kind cannot hold them, or most of it lies far beyond them.
+        """
+        if self.values is None or self.given_values is not None or levels.dtype.kind != "u":
+            return False
+        low, high = self.values
+        if low < 0 or high > np.iinfo(levels.dtype).max:
+            return True
+        colours = levels[..., :3] if levels.shape[-1] <= MOST_NAMED else levels
+        return bool(2 * (colours > low + 2 * (high - low)).sum() > colours.size)
+
+    def caution_on(self, levels: np.ndarray, name: str) -> str:
+        """A sentence where an image is read otherwise than those of training, else ''."""
+        if self.values is None or not self.has_other_values(levels):
+            return ""
+        low, high = self.values
+        return OTHER_VALUES.format(name=name, model=self.title, low=low, high=high)
 
     def __repr__(self) -> str:
         return f"Translator({self.name!r}: {self.title}, {self.output}, {self.architecture.generator} for {self.pixels} pixels)"
@@ -141,10 +181,12 @@ class Translator:
         translated = translate(resized(levels, small, bool(self.colours)))
         return resized(translated, (height, width), self.target == self.label_maps)
 
-    def _picture(self, image: Image.Image, seed: int, pixels: int | None) -> Image.Image:
+    def _picture(self, levels: np.ndarray, seed: int, pixels: int | None) -> Image.Image:
         from PIL import Image as pillow
 
-        levels = self.at_scale(levels_of(image, self.opacity), pixels, lambda small: self.levels(small, seed))
+        if caution := self.caution_on(levels, "the image"):
+            warnings.warn(caution, stacklevel=3)
+        levels = self.at_scale(levels, pixels, lambda small: self.levels(small, seed))
         if levels.dtype != np.uint8 and levels.shape[-1] == 3:  # Pillow has no colour of 16 bits
             levels = scaled(levels, (0, 65535))
         return pillow.fromarray(levels.squeeze(-1) if levels.shape[-1] == 1 else levels)
@@ -245,6 +287,14 @@ def of_row(run: paths.Run, output: Output) -> Translator:
     )  # fmt: skip
 
 
+NOISY = (
+    "{model}: has dropout, which stays on as in the published test command, for weights cannot tell whether it was trained so; "
+    "if it was not: ganrepro import {model} --no-dropout"
+)
+MIRRORED = (
+    "{model}: a ResNet whose weights cannot tell how its blocks pad; taken as mirrored, as the published code does unasked; "
+    "if it was trained otherwise: ganrepro import {model} --padding replicate"
+)
 WAYS = {"a2b": ("a", "b"), "b2a": ("b", "a"), "labels2photo": ("a", "b"), "photo2labels": ("b", "a")}
 
 
@@ -254,11 +304,17 @@ def of_published(file: Path, output: str | None, dropout: bool = True, replicate
     output: what it makes, where that is known.  dropout, replicate: as in `read_published`.
     """
     architecture, network = read_published(file, dropout=dropout, replicate=replicate)
+    if any(channels in (0, 2) for channels in (architecture.inputs, architecture.outputs)):
+        raise ModelError(f"{file}: from {architecture.inputs} to {architecture.outputs} channels; no picture has 2")
     name = output or "a2b"
     source, target = WAYS.get(name, ("a", "b"))
     pixels = architecture.pixels if architecture.generator == "unet" else 256
     about = {"imported": file.name, "licence": "unknown: that of whoever published the weights"}
-    return Translator(str(file), architecture, network, source, target, name, file.stem, pixels, {}, about)
+    model = Translator(str(file), architecture, network, source, target, name, file.stem, pixels, {}, about)
+    cautions = [NOISY.format(model=file)] if model.noisy else []
+    if architecture.generator == "resnet" and not architecture.zero_padding and not replicate:
+        cautions.append(MIRRORED.format(model=file))
+    return replace(model, cautions=tuple(cautions))
 
 
 def read_folder(folder: Path) -> Translator:

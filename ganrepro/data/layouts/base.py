@@ -18,6 +18,7 @@ import numpy as np
 
 from ganrepro.data.images import AnyImage, Reading, Values, read_image
 from ganrepro.data.own import deal
+from ganrepro.data.pictures import is_picture, left_out
 from ganrepro.data.spec import IMAGE_SUFFIXES
 from ganrepro.errors import SourceError
 from ganrepro.schema.datasets import DatasetSettings
@@ -104,15 +105,15 @@ def images(folder: Path) -> list[Path]:
     """Image files of a folder by name. SourceError where there are none, or two that differ in their suffix alone."""
     if not folder.is_dir():
         raise SourceError(f"{folder}: no such folder")
-    inside = [p for p in folder.iterdir() if not p.name.startswith(".")]
-    files = sorted(p for p in inside if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
+    files = sorted(path for path in folder.iterdir() if is_picture(path))
     for path in files:
         try:
             path.name.encode()
         except UnicodeEncodeError:
             raise SourceError(f"{folder}: the name {path.name!r} is not UTF-8; rename the file") from None
     if not files:
-        raise SourceError(f"{folder}: empty; expected images ({', '.join(IMAGE_SUFFIXES[:4])}, …)")
+        there = left_out([folder], ()) or "nothing"
+        raise SourceError(f"{folder}: expected images ({', '.join(IMAGE_SUFFIXES[:4])}, …), found {there}")
     stems = [p.stem for p in files]
     if len(set(stems)) < len(stems):
         twice = next(s for s in stems if stems.count(s) > 1)
