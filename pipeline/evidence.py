@@ -82,7 +82,7 @@ def make(study: str, seeds: int | None, arithmetic: str | None, lock: int) -> No
 def update(params: settings.Params, studies: list[str]) -> None:
     """The pages that say what kept reports say."""
     for study in studies:
-        for page in update_pages(params.studies[study], paths.report_folder(study)):
+        for page in update_pages(params, params.studies[study], paths.report_folder(study)):
             print(f"updated the table of {page}")
     if claims.write(claims.kept(params)):
         print(f"updated {claims.PAGE}")

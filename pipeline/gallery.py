@@ -11,7 +11,7 @@ from pipeline import claims, stage
 def write(params: settings.Params) -> None:
     """Writes the pages anew."""
     gallery.write(paths.REPORTS, {study: name for name, study in params.reports.items()})
-    published.write(params.studies, paths.REPORTS)
+    published.write(params, paths.REPORTS)
     kept = claims.kept(params)
     learned.write(params, kept, paths.REPORTS)
     seeds.write(kept, paths.REPORTS)

@@ -41,7 +41,7 @@ def test_the_gallery_is_current(monkeypatch):
 def test_the_published_tables_are_current(monkeypatch):
     """And their numbers those of the kept files: CycleGAN's accuracy on the embedded streets, as in its intervals.csv."""
     monkeypatch.chdir(ROOT)
-    text = published.published(settings.load().studies, gallery.Path("reports"))
+    text = published.published(settings.load(), gallery.Path("reports"))
     assert text == published.PAGE.read_text(encoding="utf-8"), "run: make pages"
     kept = pd.read_csv("reports/streets-tiny/intervals.csv").set_index(["output", "row", "score"])
     table = text[text.index("### CycleGAN Table 4") :]

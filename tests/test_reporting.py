@@ -15,13 +15,24 @@ from ganrepro.data.images import write_png
 from ganrepro.errors import UserError
 from ganrepro.evaluation.intervals import Difference, Estimate, difference, p_smaller
 from ganrepro.evaluation.measures import MEASURES
+from ganrepro.evaluation.measures.base import Limits
 from ganrepro.evaluation.readers.base import Gate
 from ganrepro.plan import paths
 from ganrepro.reporting import claims, page, pictures, plots, tables, verdict_errors
 from ganrepro.reporting import results as results_of
 from ganrepro.reporting.current import deviations_of
 from ganrepro.reporting.deviations import deviations
-from ganrepro.reporting.results import HEAD, Results, collapsed_trainings, intervals, segmented, summary, unlearned
+from ganrepro.reporting.results import (
+    HEAD,
+    Results,
+    collapsed_trainings,
+    intervals,
+    kept_unlearned,
+    segmented,
+    summary,
+    unlearned,
+    with_rules,
+)
 from ganrepro.reporting.sheet import sheet, worded
 from ganrepro.schema.records import MakingTime, Manifest, Metrics, ReaderRecord, TrainingTime, read_record
 from ganrepro.settings import REFERENCE_ROWS
@@ -255,6 +266,66 @@ def test_a_row_that_has_not_learned_is_named_and_decides_nothing(tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    ("measure", "scores", "fell"),
+    [
+        ("likeness", {"psnr": 11.4, "ssim": 0.31}, True),  # untrained networks have 11.3 dB and 0.30
+        ("likeness", {"psnr": 11.4, "ssim": 0.35}, False),
+        ("likeness", {"psnr": 7.4, "ssim": 0.21}, True),  # the untouched input 7.5 and 0.20
+        ("likeness", {"psnr": 22.0, "ssim": 0.30}, False),
+        ("distance", {"frechet": 26.6}, True),  # untrained networks lie at 26.5
+        ("distance", {"frechet": 26.4}, False),
+        ("own_reading", {"read_wrong": 0.89}, True),  # of ten classes chance reads nine in ten wrong
+        ("own_reading", {"read_wrong": 0.87}, False),
+    ],
+)
+def test_every_task_tells_a_training_that_learned_nothing(measure, scores, fell):
+    floors = {
+        "untrained": {"psnr": 11.3, "ssim": 0.30, "frechet": 26.5},
+        "identity": {"psnr": 7.5, "ssim": 0.20, "frechet": 7.8},
+    }
+    data = PARAMS.studies["digits-losses"].data
+    assert MEASURES[measure].collapsed(scores, floors, Limits(0.02, 0.5), data) is fell
+    assert MEASURES[measure].fallen(Limits(0.02, 0.5))
+    assert not MEASURES["distance"].collapsed({"frechet": 99.0}, {}, Limits(0.02, 0.5), data)
+
+
+def test_likeness_tells_collapsed_trainings_where_nothing_else_does():
+    """Adversarial rows may be no more like the truth than grey images are, and have learned all the same."""
+    study = PARAMS.studies["streets-pairs"]
+    likeness, distance, cycle = MEASURES["likeness"], MEASURES["distance"], MEASURES["cycle"]
+    assert with_rules([likeness, cycle], study) == [likeness] and with_rules([likeness, distance], study) == [distance]
+    assert with_rules([cycle], study) == []
+
+
+def test_pages_of_kept_tables_mark_rows_that_have_not_learned(tmp_path):
+    """From scores.csv alone: three trainings at networks before training, of which one alone is above them."""
+    study = PARAMS.studies["streets-pairs"]
+    rows = [
+        ("untrained", 0, 0.17),
+        *(("l1", seed, 0.4) for seed in range(3)),
+        ("gan", 0, 0.18),
+        ("gan", 1, 0.17),
+        ("gan", 2, 0.3),
+    ]
+    lines = [f"labels2photo,{row},{seed},0.5,0.4,{iou}" for row, seed, iou in rows]
+    (tmp_path / "scores.csv").write_text("output,row,seed,pixel_accuracy,class_accuracy,class_iou\n" + "\n".join(lines))
+    assert kept_unlearned(PARAMS, study, tmp_path) == {("labels2photo", "gan")}
+    assert kept_unlearned(PARAMS, study, tmp_path / "none") == set()
+    measured = pd.DataFrame(
+        [
+            ["labels2photo", row, score, 0.5, 0.4, 0.6, 3]
+            for row in (*study.rows, *REFERENCE_ROWS)
+            for score in ("pixel_accuracy", "class_iou")
+        ],
+        columns=["output", "row", "score", "mean", "low", "high", "seeds"],
+    )
+    front = tables.of_front_page(measured, study, {("labels2photo", "gan")})
+    marked = [line for line in front.splitlines() if "‡" in line]
+    assert marked[0].startswith("| GAN |") and marked[0].count("‡") == 2
+    assert marked[1:] == ["<sub>‡ has not learned: most of its trainings collapsed.</sub>"]
+
+
 def test_began_says_when_its_balance_never_grew():
     method = method_of("began")
     assert method.failed([{"k": 0.001}, {"k": 0.005}]) == "k never passed 0.005: D hardly looked at generated images"
@@ -324,7 +395,9 @@ def test_claims_are_judged_and_printed(tmp_path):
     assert failed["L1 + cGAN beats L1 on class IoU"] == "not judged"
     assert failed["L1 + cGAN has truer colours than L1 (a)"] == "reproduced"  # asks no network
     text = claims.table(list(found.values()))
-    line = "| L1 + cGAN beats L1 on class IoU<br><sub>pix2pix Table 1</sub>"
+    line = (
+        "| L1 + cGAN beats L1 on class IoU<br><sub>pix2pix, section 4.2 and Table 1: L1 with a conditional GAN scores best</sub>"
+    )
     assert f"{line} | +0.06 | **+0.100** | +0.094 to +0.106 | ✓ reproduced" in text
     assert tables.unlearned_of(results, results.study.tables["objective"]) == ""
     assert claims.tally([{"verdict": v} for v in ("reproduced", "undecided", "reproduced")]) == (

@@ -8,7 +8,8 @@ code. Both go up the bound on the log likelihood (equation 3),
 in nats, pixels taken for probabilities of being white (Bernoulli). Networks are those of Lucic et al. (google/compare_gan,
 src/gans/VAE.py): their discriminator's layers, and a decoder with ReLU.
 
-DEVIATION(vae-recipe): the paper's training details are UNCONFIRMED; learning rate, 5e-5, and length are those of the comparison.
+DEVIATION(vae-recipe): the paper's training details are UNCONFIRMED; unless a study says otherwise the learning rate,
+5e-5, and length are those of the comparison.
 """
 
 from __future__ import annotations

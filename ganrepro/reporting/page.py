@@ -40,6 +40,7 @@ from ganrepro.reporting.results import (
     segmented,
     summary,
     title,
+    with_rules,
     write_tables,
 )
 from ganrepro.reporting.templates import render
@@ -219,9 +220,14 @@ def _figures(params: Params, results: Results) -> Context:
             for row, outputs in moments(params, results.study).items()
         ),
         "cloud": pictures.CLOUD if points(results.study) else 0,
-        "above": f"{results.study.limits.above:g}",
-        "classes": f"{100 * results.study.limits.classes:g} %",
+        "fallen": _fallen(results),
     }
+
+
+def _fallen(results: Results) -> str:
+    """When a training counts as collapsed, by what this study measures; '' where nothing tells."""
+    rules = [rule.fallen(results.study.limits) for of in results.measures.values() for rule in with_rules(of, results.study)]
+    return ", or ".join(dict.fromkeys(rules))
 
 
 def _losses(params: Params, results: Results) -> Context:

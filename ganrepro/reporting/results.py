@@ -302,29 +302,47 @@ def _again(folder: Path) -> str:
 
 
 def collapsed_trainings(params: Params, study: Study, scores: pd.DataFrame) -> dict[tuple[str, str], list[bool]]:
-    """Which trainings of each output and row collapsed, in the order of seeds; without rows that no measure tells of."""
+    """Which trainings of each output and row collapsed, in the order of seeds; without rows that no measure tells of.
+
+    scores: lines of HEAD, score and value; of whatever seeds.
+    """
     of = {at: dict(zip(lines.score, lines.value, strict=True)) for at, lines in scores.groupby(HEAD, sort=False)}
     collapsed: dict[tuple[str, str], list[bool]] = {}
-    for run in paths.trained(params, study):
+    for row, measured in {run.row: run.measures for run in paths.trained(params, study)}.items():
         # of what reads classes besides, samples may be bad: good readers have generators that are
-        by_output = {output.name: measures for output, measures in run.measures.items() if not output.reads}
+        by_output = {output.name: [m for m in measures if m.of_reading is output.reads] for output, measures in measured.items()}
         if study.pooled:  # by the same rule, from the means over all translations
             by_output[ALL] = by_output[study.pooled[0].name]
         for output, measures in by_output.items():
-            own = of.get((output, run.row, run.seed), {})
-            floors = {row: of[output, row, 0] for row in study.references if (output, row, 0) in of}
-            fell = [
-                measure.collapsed(own, _having(measure, floors), study.limits, study.data)
-                for measure in measures
-                if {*measure.scores} <= {*own}
-            ]
-            if fell:
-                collapsed.setdefault((output, run.row), []).append(any(fell))
+            floors = {floor: of[output, floor, 0] for floor in study.references if (output, floor, 0) in of}
+            for own in [own for (at, name, _), own in of.items() if (at, name) == (output, row)]:
+                fell = [
+                    measure.collapsed(own, _having(measure, floors), study.limits, study.data)
+                    for measure in with_rules([m for m in measures if {*m.scores} & {*own}], study)
+                ]
+                if fell:
+                    collapsed.setdefault((output, row), []).append(any(fell))
     return collapsed
 
 
+def kept_unlearned(params: Params, study: Study, folder: Path) -> set[tuple[str, str]]:
+    """Outputs and rows of a kept report most of whose trainings collapsed, by its scores.csv."""
+    file = folder / "scores.csv"
+    if not file.exists():
+        return set()
+    wide = pd.read_csv(file).rename(columns={"direction": "output"})  # as older reports call it
+    lines = wide.melt([*HEAD], var_name="score").dropna()
+    return {at for at, fell in collapsed_trainings(params, study, lines).items() if 2 * sum(fell) > len(fell)}
+
+
+def with_rules(measures: Sequence[Measure], study: Study) -> list[Measure]:
+    """Those that tell whether a training collapsed; of a last resort only where there is no other."""
+    telling = [measure for measure in measures if measure.fallen(study.limits)]
+    return [measure for measure in telling if not measure.last_resort] or telling
+
+
 def _having(measure: Measure, rows: Mapping[str, Mapping[str, float]]) -> dict[str, Mapping[str, float]]:
-    return {row: scores for row, scores in rows.items() if {*measure.scores} <= {*scores}}
+    return {row: scores for row, scores in rows.items() if {*measure.scores} & {*scores}}
 
 
 def _failed(study: Study, losses: Sequence[Mapping[str, Any]]) -> dict[str, str]:

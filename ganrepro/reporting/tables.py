@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,7 @@ def number(mean: float, low: float, high: float, digits: int = 2) -> str:
 
 
 def cell(scores: pd.DataFrame, output: str, row: str, score: str) -> str:
-    """Mean over seeds and 95 % interval.  found: as from `intervals`."""
+    """Mean over seeds and 95 % interval.  scores: as from `intervals`."""
     line = scores[(scores.output == output) & (scores.row == row) & (scores.score == score)]
     if line.empty:
         return "–"
@@ -121,10 +122,15 @@ def of_section(results: Results, section: str) -> tuple[str, list[str]]:
     return markdown(["Row", *(SCORES[score].heading for score in scores), *heads], lines), notes
 
 
-def of_front_page(measured: pd.DataFrame, study: Study) -> str:
+UNLEARNED = "‡"  # beside the scores of a row that has not learned
+LEGEND = f"<sub>{UNLEARNED} has not learned: most of its trainings collapsed.</sub>"
+
+
+def of_front_page(measured: pd.DataFrame, study: Study, unlearned: Collection[tuple[str, str]] = ()) -> str:
     """The first table, and those with the same rows, in one small table for a front page.
 
-    The scores by which images are ranked and rows compared.  found: as from `intervals`, or read back from intervals.csv.
+    The scores by which images are ranked and rows compared.  measured: as from `intervals`, or read back from intervals.csv.
+    unlearned: outputs and rows that are marked as not having learned.
     """
     first = next(iter(study.tables.values()))
     titles = {row: settings.title for row, settings in study.rows.items()} | REFERENCE_ROWS
@@ -143,6 +149,8 @@ def of_front_page(measured: pd.DataFrame, study: Study) -> str:
             published = t.rows.get(row)
             for score in kept:
                 theirs = f"{published[(t.scores or []).index(score)]:.{SCORES[score].digits}f}" if published else "–"
-                cells.append(f"{theirs} / {cell(measured, t.output, row, score)}")
+                mark = f" {UNLEARNED}" * ((t.output, row) in unlearned)
+                cells.append(f"{theirs} / {cell(measured, t.output, row, score)}{mark}")
         lines.append([*cells, str(measured.query("row == @row").seeds.max())])
-    return markdown(["Row", *headings, "n"], lines)
+    table = markdown(["Row", *headings, "n"], lines)
+    return f"{table}\n\n{LEGEND}" if UNLEARNED in table else table

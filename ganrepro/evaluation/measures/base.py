@@ -153,7 +153,9 @@ class Measure:
     kinds of readers that read images for it; () where it needs none.       over_training: epochs that are looked back at are
     measured too, and drawn by the score `headline`.       by_class: where counts give a score for each class of pixels, its
     name in `statistic`.       by_image: the score that ranks single images.       section: heading of a part of the page where
-    its scores stand for all rows, of measures that tables do not print by themselves.      reading: a sentence for the page: what
+    its scores stand for all rows, of measures that tables do not print by themselves.      last_resort: it
+    tells collapsed trainings only where no other measure does.      of_reading: of how well a method itself reads images, not of
+    those it makes.      reading: a sentence for the page: what
     the scores mean.
     """
 
@@ -163,6 +165,8 @@ class Measure:
     over_training: ClassVar[bool] = False
     headline: ClassVar[str] = ""
     section: ClassVar[str] = ""
+    last_resort: ClassVar[bool] = False
+    of_reading: ClassVar[bool] = False
     by_class: ClassVar[str] = ""
     by_image: ClassVar[str] = ""
     reading: ClassVar[str] = ""
@@ -205,8 +209,15 @@ class Measure:
     def collapsed(
         self, scores: Mapping[str, float], floors: Mapping[str, Mapping[str, float]], limits: Limits, data: DataSpec
     ) -> bool:
-        """Whether a training with these scores learned nothing, or fell.  floors: of reference rows, those that it has."""
-        return False
+        """Whether a training with these scores learned nothing, or fell.  floors: of reference rows, those that it has.
+
+        Of a measure that has a rule for it, which `fallen` says in words.
+        """
+        raise NotImplementedError
+
+    def fallen(self, limits: Limits) -> str:
+        """What `collapsed` asks, behind 'a training counts as collapsed whose images ...'; '' where it has no rule."""
+        return ""
 
     def columns(self, more: Mapping[str, Any]) -> dict[str, str]:
         """Further columns of its section, by heading.  more: of one row's first seed."""

@@ -40,6 +40,9 @@ class ClassCoverage(Measure):
     ) -> bool:
         return scores["classes_covered"] < limits.classes * len(data.classes)
 
+    def fallen(self, limits: Limits) -> str:
+        return f"show less than {100 * limits.classes:g} % of the classes"
+
     def statistic(self, counts: np.ndarray) -> dict[str, np.ndarray]:
         import numpy as np
 

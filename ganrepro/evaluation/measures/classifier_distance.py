@@ -35,6 +35,9 @@ class ClassifierDistance(Measure):
     ) -> bool:
         return UNTRAINED in floors and scores[self.headline] >= floors[UNTRAINED][self.headline]
 
+    def fallen(self, limits: Limits) -> str:
+        return "lie no nearer to real images than those of networks before training"
+
     def measure(self, job: Job) -> Measured:
         from ganrepro.evaluation.distances import extrapolated, frechet, standard_error
 

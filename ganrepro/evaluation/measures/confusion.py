@@ -35,6 +35,9 @@ class Confusion(Measure):
         known = [floors[row][self.headline] for row in (UNTRAINED, IDENTITY) if row in floors]
         return bool(known) and scores[self.headline] <= max(known) + limits.above
 
+    def fallen(self, limits: Limits) -> str:
+        return f"score no more than {limits.above:g} above networks before training or the untouched input (class IoU)"
+
     def images_of(self, counts: np.ndarray) -> dict[str, int]:
         from ganrepro.evaluation.segmentation import images_of_means
 

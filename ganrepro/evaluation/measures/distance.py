@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ganrepro.data.spec import MOST_NAMED, DataSpec
-from ganrepro.evaluation.measures.base import MORE_CHANNELS, OWN_FEATURES, Job, Measure, Measured, Needs, Score
+from ganrepro.evaluation.measures.base import MORE_CHANNELS, OWN_FEATURES, UNTRAINED, Job, Limits, Measure, Measured, Needs, Score
 from ganrepro.evaluation.readers import KINDS
 from ganrepro.methods.outputs import Output
 from ganrepro.schema.registry import TRUNKS
@@ -40,6 +40,14 @@ class Distance(Measure):
 
     def uses_features(self, needs: Needs) -> bool:
         return needs.features != OWN_FEATURES
+
+    def collapsed(
+        self, scores: Mapping[str, float], floors: Mapping[str, Mapping[str, float]], limits: Limits, data: DataSpec
+    ) -> bool:
+        return UNTRAINED in floors and scores["frechet"] >= floors[UNTRAINED]["frechet"]
+
+    def fallen(self, limits: Limits) -> str:
+        return "lie no nearer to real images than those of networks before training"
 
     def columns(self, more: Mapping[str, Any]) -> dict[str, str]:
         limit = more.get("infinite")

@@ -47,6 +47,9 @@ class DomainError(Measure):
             return False  # the input is taken for the target as it is
         return scores["domain_error"] > untouched["domain_error"] - limits.above
 
+    def fallen(self, limits: Limits) -> str:
+        return "are taken for their target hardly more often than the untouched input"
+
     def lacks(self, output: Output, needs: Needs) -> str:
         return "" if needs.reader == "domains" else "no network reads the domains: set `reader: domains`"
 

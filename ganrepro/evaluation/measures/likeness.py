@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ganrepro.data.spec import DataSpec
-from ganrepro.evaluation.measures.base import Job, Measure, Measured, Score
+from ganrepro.evaluation.measures.base import IDENTITY, UNTRAINED, Job, Limits, Measure, Measured, Score
 from ganrepro.methods.outputs import Output
 
 if TYPE_CHECKING:
     import numpy as np
 
 MOST = 100.0  # decibels of an image that is its truth
+SAME_DECIBELS = 0.5  # so near to the untouched input or to untrained networks nothing was learned
 SIGMA, WINDOW = 1.5, 11  # of SSIM's Gaussian window: its standard deviation and width in pixels
 
 
@@ -30,6 +31,7 @@ class Likeness(Measure):
         "mean_error": Score("Mean error", better="lower", digits=3),
     }
     table = tuple(scores)
+    last_resort = True
     reading = (
         "distance to the true translation: decibels (PSNR), structural similarity (SSIM, 1 for equal images), mean absolute "
         "difference of levels from 0 to 1. A blurred image does well by all three."
@@ -63,6 +65,19 @@ class Likeness(Measure):
 
     def statistic(self, counts: np.ndarray) -> dict[str, np.ndarray]:
         return {name: counts[..., i] / counts[..., 3] for i, name in enumerate(self.scores)}
+
+    def collapsed(
+        self, scores: Mapping[str, float], floors: Mapping[str, Mapping[str, float]], limits: Limits, data: DataSpec
+    ) -> bool:
+        known = [floors[row] for row in (UNTRAINED, IDENTITY) if row in floors]
+        return any(
+            abs(scores["psnr"] - floor["psnr"]) <= SAME_DECIBELS and abs(scores["ssim"] - floor["ssim"]) <= limits.above
+            for floor in known
+        )
+
+    def fallen(self, limits: Limits) -> str:
+        near = f"within {SAME_DECIBELS:g} dB of PSNR and {limits.above:g} of SSIM"
+        return f"are as like to the truth as those of networks before training or the untouched input, {near}"
 
 
 def scores_of(made: np.ndarray, real: np.ndarray) -> tuple[float, float, float]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ganrepro.data.spec import DataSpec
-from ganrepro.evaluation.measures.base import Job, Measure, Measured, Score, mean_of
+from ganrepro.evaluation.measures.base import Job, Limits, Measure, Measured, Score, mean_of
 from ganrepro.methods.outputs import Output
 
 
@@ -11,7 +13,7 @@ class OwnReading(Measure):
     """The share of test images whose class the method itself reads wrong, as the field reports it."""
 
     scores = {"read_wrong": Score("Read wrong", better="lower", digits=3)}
-    table = tuple(scores)
+    table, of_reading = tuple(scores), True
     reading = "share of test images whose class the method, which was told few labels, reads wrong."
 
     def applies(self, output: Output, data: DataSpec) -> bool:
@@ -26,6 +28,14 @@ class OwnReading(Measure):
             return Measured()  # real images read nothing
         read = read_codes(file, {"test.class": len(tested)})["test.class"]
         return mean_of([float(classes[name] != number) for name, number in zip(tested, read.tolist(), strict=True)])
+
+    def collapsed(
+        self, scores: Mapping[str, float], floors: Mapping[str, Mapping[str, float]], limits: Limits, data: DataSpec
+    ) -> bool:
+        return scores["read_wrong"] >= 1 - 1 / len(data.classes) - limits.above
+
+    def fallen(self, limits: Limits) -> str:
+        return f"are read wrong as often as by chance, within {limits.above:g}"
 
 
 MEASURE = OwnReading()

@@ -65,5 +65,8 @@ class PlacesHit(Measure):
     ) -> bool:
         return scores["places_hit"] < limits.classes * len(data.classes)
 
+    def fallen(self, limits: Limits) -> str:
+        return f"hit less than {100 * limits.classes:g} % of the places"
+
 
 MEASURE = PlacesHit()
