@@ -31,9 +31,10 @@ from ganrepro.schema.records import check
 from ganrepro.schema.registry import FOLDER
 from ganrepro.settings import ConfigError, Params, Study
 from ganrepro.store.code import PACKAGE
-from ganrepro.store.files import plain, replacing
+from ganrepro.store.files import expect_new, plain, replacing
 from pipeline import stage
 
+MOST_BYTES = 4 * 10**9  # of results, unpacked in memory
 RETURNED = ("runs/", "images/", "scores/", "readers/", "logs/")
 
 
@@ -74,7 +75,8 @@ def plan_of(params: Params, study: Study) -> dict[str, object]:
 
 
 def make(params: Params, study: Study, path: Path) -> None:
-    """Writes the bundle. ConfigError if the dataset is not prepared."""
+    """Writes the bundle, a new file. UserError where there is one, ConfigError if the dataset is not prepared."""
+    expect_new(path)
     data = datasets.dataset_dir(params, study.dataset)
     if not (data / "manifest.json").exists():
         raise ConfigError(f"{data}: not prepared yet; run: snakemake --cores all --until prepare")
@@ -130,10 +132,12 @@ def take(params: Params, path: Path) -> None:
     """
     try:
         with zipfile.ZipFile(plain(path)) as results:
+            if sum(part.file_size for part in results.infolist()) > MOST_BYTES:
+                raise ValueError(f"unpacks to more than {MOST_BYTES // 10**9} GB")
             content = {name: results.read(name) for name in results.namelist()}
         declared = json.loads(content.pop("results.json"))
         check(path, dict[str, str], declared)
-    except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, UserError) as error:
+    except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, RuntimeError, UserError) as error:
         raise ConfigError(f"{path}: no results of a bundle, or damaged ({error}); carry it over again") from None
     folders = expected(params)
     for name, data in content.items():
@@ -144,7 +148,7 @@ def take(params: Params, path: Path) -> None:
             raise ConfigError(f"{path}: '{name}' is not as it was declared; nothing was taken, carry it over again")
         if any(place.is_symlink() for place in (Path(name), *Path(name).parents)):
             raise ConfigError(f"{path}: '{name}' would be written through a link that lies here; nothing was taken")
-        if folder != Path("logs") and Path(name).exists() and Path(name).read_bytes() != data:
+        if folder != Path("logs") and Path(name).exists() and plain(Path(name)).read_bytes() != data:
             raise ConfigError(f"{path}: '{name}' is here already and differs; remove {folder} to take it")
     if missing := set(declared) - set(content):
         raise ConfigError(f"{path}: '{min(missing)}' is declared and not there; nothing was taken, carry it over again")

@@ -49,6 +49,7 @@ def write(studies: dict[str, dict[str, Any]]) -> bool:
 
 
 def main() -> None:
+    stage.no_words(__doc__ or "")
     if not write(found(settings.load())):
         raise settings.ConfigError("reports: none with claims to judge; run snakemake first")
 

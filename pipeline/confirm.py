@@ -35,6 +35,7 @@ from ganrepro.store.files import write_json
 from pipeline import stage
 
 PRECISION = "float32"  # of the tiny examples
+MOST_NAMED = 12  # lines that a message names
 KEY = re.compile(r"(?<=constant)-[0-9a-f]{12}-\d+")  # in the name of a file, of its code
 
 
@@ -207,7 +208,7 @@ def confirm(base: str) -> int:
                 elif not (Path(scratch) / "a" / name).exists():
                     other[job] = "no tiny example of it"
                 elif unseen:
-                    other[job] = f"its tiny example does not execute {unseen[0]}"
+                    other[job] = f"its tiny example does not execute {', '.join(unseen[:MOST_NAMED])}"
                 else:
                     equal.append(job)
         finally:

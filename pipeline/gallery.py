@@ -18,6 +18,7 @@ def write(params: settings.Params) -> None:
 
 
 def main() -> None:
+    stage.no_words(__doc__ or "")
     write(settings.load())
 
 

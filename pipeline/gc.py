@@ -12,6 +12,7 @@ from pipeline import stage
 
 
 def main() -> None:
+    stage.no_words(__doc__ or "")
     folders = superseded(settings.load())
     for params in Path("work/evidence").glob("*/params.yaml"):  # studies with more seeds, being made
         of_no_study = {*superseded(settings.load(params))}

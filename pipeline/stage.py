@@ -28,6 +28,11 @@ def common(description: str) -> argparse.ArgumentParser:
     return parser
 
 
+def no_words(description: str) -> None:
+    """The command line of what takes none: --help says what it does, and any other word is refused."""
+    argparse.ArgumentParser(description=description).parse_args()
+
+
 def _positive(text: str) -> int:
     if not text.isdecimal() or not 0 < int(text) < 10_000:
         raise argparse.ArgumentTypeError(f"expected a number from 1 to 9999, got {text!r}")

@@ -13,6 +13,7 @@ PAGE = paths.REPORTS / "survey.md"
 
 
 def main() -> None:
+    stage.no_words(__doc__ or "")
     params, surveys = settings.load(), []
     for file in files():
         store = Store(file)

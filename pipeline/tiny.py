@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import csv
 import dataclasses
@@ -12,6 +13,7 @@ import os
 import shutil
 import sys
 import tempfile
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -21,9 +23,10 @@ import tifffile
 from ruamel.yaml import YAML
 
 from ganrepro import arithmetic, methods, settings
-from ganrepro.data import own
+from ganrepro.data import own, pictures, tiff
 from ganrepro.data import prepare as data
-from ganrepro.data.images import levels_of, read_rgb, resize, write_png
+from ganrepro.data.images import ImageError, Reading, levels_of, read_image, read_levels, read_rgb, resize, size_in, write_png
+from ganrepro.data.layouts.base import images
 from ganrepro.data.layouts.emoji import TONES
 from ganrepro.errors import UnfitData, UserError
 from ganrepro.evaluation.measures import MEASURES
@@ -218,6 +221,67 @@ def _make(params: settings.Params, jobs: Sequence[str], out: Path) -> None:
             _keep(out, job.replace("/", "-"), datasets.dataset_dir(params, name), jobs)
 
 
+# two by two pixels of 16 bits, of four channels, compressed by LZW, which nothing that may be loaded here writes
+LZW = zlib.decompress(base64.b64decode(
+    "eNrz9NRiUGJgYGgAQgEWETYGJifFgAkBDEIMLAyMBTuWsDDwMDAwMjMwAtUwATEjEpsJyGYB0juAmBkqzgrEbEhqBBlZwGwOIBaF"
+    "ioP0iCGpEYeqkQRiGag4CNsiqQmG2nWAAQIEoJARCgHP1AjV"
+))  # fmt: skip
+
+
+def _see_tiffs() -> None:
+    """TIFF of every kind that `data.tiff` tells apart, and what it cannot read."""
+    grey, colours = torch.arange(60).reshape(6, 10).numpy(), torch.arange(240).reshape(6, 10, 4).numpy()
+    kinds: list[tuple[Any, dict[str, Any]]] = [
+        (grey.astype("uint16"), {"photometric": "miniswhite"}), (grey.astype("float32"), {"photometric": "miniswhite"}),
+        (grey.astype("int8"), {}), (grey.astype("uint32") + 2**31, {}), (colours.astype("uint16"), {"photometric": "separated"}),
+        (colours[..., :3].astype("float64").transpose(2, 0, 1), {"photometric": "rgb", "planarconfig": "separate"}),
+        (colours.astype("uint16"), {"photometric": "rgb", "extrasamples": ["unassalpha"]}),
+        (colours.astype("uint16"), {"photometric": "rgb", "extrasamples": ["assocalpha"]}),
+        (colours.astype("uint8"), {"photometric": "rgb", "extrasamples": ["unspecified"]}),
+        (colours.astype("float32"), {"photometric": "rgb", "extrasamples": ["unassalpha"]}),
+        (colours.astype("float32") * 0, {"photometric": "rgb", "extrasamples": ["unassalpha"]}),
+        (colours.astype("uint16") * 0 + 9, {"photometric": "minisblack", "planarconfig": "contig"}),
+    ]  # fmt: skip
+    for number, (levels, how) in enumerate(kinds):
+        file = Path(f"own/kinds/{number}.tif")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        tifffile.imwrite(file, levels, **how)
+        for opacity in (False, True):
+            with contextlib.suppress(ImageError):
+                read_levels(file, opacity)
+        with contextlib.suppress(ImageError):
+            read_rgb(file), read_image(file, Reading(4))
+        tiff.has_more_than_colours(file), size_in(file)
+    plain = read_rgb(Path("own/kinds/8.tif")).convert("F")
+    for mode in ("I", "F"):
+        plain.convert(mode).save(file, compression="tiff_lzw")
+        read_levels(file)
+    write_png(Path("own/kinds/x.png"), colours[..., :3].astype("uint16"))
+    read_levels("own/kinds/x.png")
+    write_png(Path("own/kinds/y.png"), colours.astype("uint16"))
+    plain.convert("I").save("own/kinds/z.png", transparency=5)
+    read_levels("own/kinds/y.png"), read_levels("own/kinds/z.png")
+    Path("own/kinds/x.pgm").write_bytes(b"P5 2 2 65535\n" + bytes(8))
+    read_levels("own/kinds/x.pgm")
+    for image in (plain, plain.convert("RGBX")):
+        levels_of(image, True)
+    notes = pictures.notes_on([Path("own/kinds/8.tif"), Path("own/kinds/x.png")], 3, "")
+    assert len(notes) == 2, notes
+    read_rgb(Path("own/kinds/8.tif")).save(file, save_all=True, append_images=[plain.convert("RGB")])
+    pictures.notes_on([file], 3, None)
+    file.write_bytes(LZW)
+    read_levels(file), read_levels(file, True)
+    file.write_bytes(b"II*\0" + bytes(20))
+    tiff.has_more_than_colours(file)
+    with contextlib.suppress(ImageError):
+        read_levels(file)
+    pictures.left_out_of("kinds", [file.parent], ())
+    Path("own/kinds/none").mkdir()
+    with contextlib.suppress(UserError):
+        images(Path("own/kinds/none"))
+    Architecture("resnet", 4, blocks=1, block_dropout=True, dropout=False).build()
+
+
 def _see(params: settings.Params) -> None:
     """Runs all stages on data that no example has; what they make is not compared."""
     for name in params.datasets:
@@ -225,14 +289,19 @@ def _see(params: settings.Params) -> None:
     own.data_spec(DatasetSettings(source="folder", path="own/nowhere", pixels=32))
     levels_of(resize(read_rgb("own/deep/a/0.png"), 9, "lua"))
     read_rgb("own/bands/a/0.tif")
+    _see_tiffs()
+    classed = dataclasses.replace(params.studies[SEEN].data, classes=("a", "b"))
     for measure in MEASURES.values():
         measure.note({"of": "hed", "features": 512, "unit": 1})
         Measure.columns(measure, {})
+        with contextlib.suppress(NotImplementedError):
+            Measure.applies(measure, params.studies[SEEN].outputs[0], classed)
         Measure.images_of(measure, torch.zeros(1).numpy())
-        Measure.collapsed(measure, {}, {}, Limits(0, 0), params.studies[SEEN].data)
+        Measure.collapsed(measure, {}, {}, Limits(0, 0), classed)
     for measure in MEASURES.values():
         same = dict.fromkeys(measure.scores, 1.0)
-        measure.collapsed(same, {IDENTITY: same, UNTRAINED: same}, Limits(0, 0), params.studies[SEEN].data)
+        measure.collapsed(same, {IDENTITY: same, UNTRAINED: same}, Limits(0, 0), classed)
+        measure.fallen(Limits(0, 0))
     study = params.studies[SEEN]
     method = study.rows["row"].method
     with contextlib.suppress(UnfitData):

@@ -832,6 +832,13 @@ def test_a_folder_of_scans_is_prepared_by_its_own_range(tmp_path):
     for wrong in ([1, 0], {"a": [1, 1]}):
         with pytest.raises(ValueError, match="the lower first"):
             DatasetSettings(**own, values=wrong)
+    for wrong in ([0], [0, float("nan")], {"a": [0, "white"]}, [0, 1, 2]):
+        with pytest.raises(ValueError, match=r"expected \[low, high\], two numbers, or auto, got"):
+            DatasetSettings(**own, values=wrong)
+    for file in (tmp_path / "x/trainA").iterdir():
+        file.rename(file.with_suffix(".gif"))
+    with pytest.raises(SourceError, match=r"trainA: holds no image of domain a; `values: auto` finds no range"):
+        ranges_of(DatasetSettings(**own, values="auto"))
 
 
 @pytest.mark.parametrize("kind", [np.uint16, np.int32, np.float32])

@@ -14,7 +14,7 @@ from typing import IO
 
 from tqdm import tqdm
 
-from ganrepro.errors import SourceError
+from ganrepro.errors import SourceError, without_secrets
 from ganrepro.store.files import plain
 
 CHUNK = 1 << 20
@@ -47,7 +47,7 @@ def download(url: str, target: Path, sha256: str | None = None) -> None:
 
     SourceError if the server is away or too slow, the file is missing, cut short or has another checksum.
     """
-    part = target.with_name(f"{target.name}.part")
+    part, named = target.with_name(f"{target.name}.part"), without_secrets(url)
     done = part.stat().st_size if part.exists() else 0
     try:
         stream, done, total = _open(url, done)
@@ -66,19 +66,21 @@ def download(url: str, target: Path, sha256: str | None = None) -> None:
                     raise TimeoutError(f"only {came / passed:.0f} bytes a second")
     except urllib.error.HTTPError as error:
         raise SourceError(
-            f"{url}: {error.code} {error.reason}; check GANREPRO_MIRROR, or put the file into {target.parent}/"
+            f"{named}: {error.code} {error.reason}; check GANREPRO_MIRROR, or put the file into {target.parent}/"
         ) from None
     except (urllib.error.URLError, http.client.HTTPException, OSError, ValueError) as error:
-        reason = getattr(error, "reason", error)
+        reason = without_secrets(str(getattr(error, "reason", error)))
         raise SourceError(
-            f"{url}: cannot be fetched ({reason}); try again to continue, check GANREPRO_MIRROR, or put it into {target.parent}/"
+            f"{named}: cannot be fetched ({reason}); try again to continue, check GANREPRO_MIRROR, or put it in {target.parent}/"
         ) from None
     size = part.stat().st_size
     if total is not None and size < total:
-        raise SourceError(f"{url}: cut short at {size:,} of {total:,} bytes; try again to continue")
+        raise SourceError(f"{named}: cut short at {size:,} of {total:,} bytes; try again to continue")
     if sha256 is not None and (digest := sha256_of(part)) != sha256:
         part.unlink()
-        raise SourceError(f"{url}: wrong checksum (sha256 {digest[:12]}…, expected {sha256[:12]}…); removed, try another mirror")
+        raise SourceError(
+            f"{named}: wrong checksum (sha256 {digest[:12]}…, expected {sha256[:12]}…); removed, try another mirror"
+        )
     os.replace(part, target)
 
 

@@ -79,13 +79,14 @@ def read_published(
 def _read(file: Path) -> dict[str, Tensor]:
     """The arrays of a checkpoint by name, without what several GPUs put before them."""
     try:
-        state = torch.load(plain(file), map_location="cpu", weights_only=True)
+        _expect_whole(plain(file))
+        state = torch.load(file, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise WeightsError(f"{file}: no such file") from None
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
-        first = (str(error).splitlines() or [""])[0][:100]
+        first = (str(error).splitlines() or [""])[0][:100].strip("'") or type(error).__name__
         raise WeightsError(f"{file}: no plain weights ({first}); a file that runs code when it is read is not read") from None
-    known = isinstance(state, dict) and state and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items())
+    known = isinstance(state, dict) and state and all(isinstance(k, str) and _is_array(v) for k, v in state.items())
     if not known or any(v.ndim not in (0, 1, 4) or (v.ndim == 0) != k.endswith(STATISTICS[2]) for k, v in state.items()):
         raise WeightsError(f"{file}: expected the weights of one generator by name (latest_net_G.pth), got something else")
     if thin := next((name for name, v in state.items() if v.untyped_storage().nbytes() < v.numel() * v.element_size()), None):
@@ -97,6 +98,26 @@ def _read(file: Path) -> dict[str, Tensor]:
         first = next(name for name in generator if not name.startswith("model."))
         raise WeightsError(f"{file}: layer {first}: no network of pytorch-CycleGAN-and-pix2pix, whose layers begin with 'model.'")
     return generator
+
+
+def _is_array(value: object) -> bool:
+    """Whether it is a tensor of plain numbers, all of them here."""
+    if not isinstance(value, Tensor):
+        return False
+    return value.layout is torch.strided and value.device.type == "cpu" and not value.is_quantized and not value.is_complex()
+
+
+def _expect_whole(file: Path) -> None:
+    """ValueError for a zip, as torch saves, of which a bit is wrong, or which unpacks to far more than it is."""
+    if file.is_file() and not file.stat().st_size:
+        raise ValueError("an empty file")
+    if not zipfile.is_zipfile(file):
+        return
+    with zipfile.ZipFile(file) as parts:
+        if sum(part.file_size for part in parts.infolist()) > 4 * file.stat().st_size + 2**20:
+            raise ValueError("compressed, as no training saves weights")
+        if (damaged := parts.testzip()) is not None:
+            raise ValueError(f"damaged in {damaged}")
 
 
 def _norm(state: State, first: str) -> tuple[Literal["batch", "instance", "none"], bool]:

@@ -221,7 +221,7 @@ def overview(studies: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _matrix(studies: Mapping[str, Mapping[str, Any]]) -> str:
-    heads = [f"{name}<br><sub>{seeds_of(study)}</sub>" for name, study in studies.items()]
+    heads = [f"{name}{' †' * older(study)}<br><sub>{seeds_of(study)}</sub>" for name, study in studies.items()]
     rows = []
     for text in dict.fromkeys(claim["text"] for study in studies.values() for claim in study["claims"]):
         rows.append([text])

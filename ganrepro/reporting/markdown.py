@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ganrepro.data.spec import Size
+from ganrepro.errors import harmless
 
 
 def plain(text: str) -> str:
@@ -17,7 +18,7 @@ def plain(text: str) -> str:
 def quoted(value: Any) -> Any:
     """The same value, words in it (also in lists and mappings) as plain text of one line: no HTML, link, code or table."""
     if isinstance(value, str):
-        text = " ".join(plain(value).replace("`", "'").split())
+        text = " ".join(harmless(plain(value)).replace("`", "'").split())
         return text.replace("[", "\\[").replace("](", "] (")
     if isinstance(value, Mapping):
         return {quoted(key): quoted(inside) for key, inside in value.items()}

@@ -278,6 +278,10 @@ def _expect_scores(run: paths.Run, metrics: Mapping[str, Any], counts: Mapping[s
     counted = {f"{o}.{name}" for o, by_measure in values.items() for name, of in by_measure.items() if "images" in of}
     if odd := next(iter([*strange, *lacking, *sorted(counted ^ {*counts})]), None):
         raise UserError(f"{file}: damaged ({odd}: scores and counts are not those of this row); {_again(run.scores)}")
+    for output, by_measure in values.items():
+        classes = len(run.study.data.palette)
+        if odd := next((name for name, of in by_measure.items() if len(of.get("by_class", ())) not in (0, classes)), None):
+            raise UserError(f"{file}: damaged ({output}.{odd}: not one score for each class); {_again(run.scores)}")
     for name, array in counts.items():
         output, _, measure = name.partition(".")
         try:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import reprlib
+from math import isfinite
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ganrepro.schema.fields import Channels, Closed, Colour, Name, Pixels
 from ganrepro.schema.registry import FOLDER, is_drawn
@@ -85,6 +87,15 @@ class DatasetSettings(Closed):
         None, min_length=2, max_length=255, description="class -> [r, g, b], if domain a holds label maps in these colours"
     )
     void: list[Colour] | None = Field(None, description="colours of the label maps that are not scored")
+
+    @field_validator("values", mode="before")
+    @classmethod
+    def _are_ranges(cls, values: Any) -> Any:
+        for pair in values.values() if isinstance(values, dict) else [values] if isinstance(values, list) else []:
+            numbers = isinstance(pair, list) and len(pair) == 2 and all(type(n) in (int, float) and isfinite(n) for n in pair)
+            if not numbers:
+                raise ValueError(f"expected [low, high], two numbers, or auto, got {reprlib.repr(pair)}")
+        return values
 
     @model_validator(mode="after")
     def _keys_fit_the_source(self) -> DatasetSettings:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import reprlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,7 +17,7 @@ from ruamel.yaml.error import YAMLError
 from ganrepro import methods
 from ganrepro.data.own import data_spec, entry_of
 from ganrepro.data.spec import DataSpec
-from ganrepro.errors import ConfigError, SourceError, UnfitData
+from ganrepro.errors import ConfigError, SourceError, UnfitData, commands
 from ganrepro.evaluation.measures import SCORES, measures_of, printed
 from ganrepro.evaluation.measures.base import Limits, Needs
 from ganrepro.evaluation.readers import KINDS, kind_of
@@ -86,7 +86,17 @@ def _read(path: Path) -> object:
         raise ConfigError(f"{path}: not readable: {' '.join(str(error).split())[:300]}") from None
     if _values(raw, MOST_VALUES) > MOST_VALUES:
         raise ConfigError(f"{path}: more than {MOST_VALUES:,} values, aliases expanded, or one inside itself; write it plainly")
+    if (odd := next(_commanding(raw), None)) is not None:
+        raise ConfigError(f"{path}: the text {odd[:60]!r} holds a character that is not to be shown; write it without")
     return raw
+
+
+def _commanding(value: object) -> Iterator[str]:
+    """Texts inside that a terminal or a page would take for more than words."""
+    if isinstance(value, str) and any(map(commands, value)):
+        yield value
+    for part in [*value.items()] if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ():
+        yield from _commanding(part)
 
 
 def _values(value: object, most: int, depth: int = 0) -> int:

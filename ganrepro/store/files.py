@@ -96,6 +96,18 @@ def plain(path: Path) -> Path:
     return path
 
 
+def expect_new(path: Path) -> None:
+    """UserError where something has that name already, which nobody asked to lose, or where no file can have it."""
+    try:
+        there = path.is_symlink() or path.exists()
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: no name for a file ({error})") from None
+    if there:
+        raise UserError(f"{path}: is there already; name another file, or remove it")
+    if not path.name:
+        raise UserError(f"{path}: no name for a file; name one")
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """A file that a stage wrote. UserError where it is empty, cut short or no mapping."""
     try:

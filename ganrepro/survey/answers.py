@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import os
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -167,13 +168,15 @@ def write_choices(answers: Iterable[Mapping[str, Any]], path: Path) -> int:
         writer.writerow(["session", "number", "given", "shown", "chosen", "took", "colour_vision", "comments"])
         for of in lines:
             said = [_harmless(of.get(name) or "") for name in ("colour_vision", "comments")]
-            writer.writerow([of["session"], of["number"], of["real"], of["fake"], of["chosen"], of["took"], *said])
+            names = [_harmless(of[name]) for name in ("real", "fake", "chosen")]
+            writer.writerow([of["session"], of["number"], *names, of["took"], *said])
     return len({of["session"] for of in lines})
 
 
 def _harmless(text: str) -> str:
-    """Words of a participant as a cell that no spreadsheet takes for a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+    """Somebody's words as a cell that no spreadsheet takes for a formula, in whatever width its sign is written."""
+    first = unicodedata.normalize("NFKC", text.lstrip())[:1]
+    return f"'{text}" if first in {"=", "+", "-", "@"} or text[:1] in {"\t", "\r", "\n"} else text
 
 
 def _for_its_owner(path: str, flags: int) -> int:

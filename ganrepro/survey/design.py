@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
+from ganrepro.data.images import size_in
 from ganrepro.errors import UserError
 from ganrepro.methods.outputs import Output
 from ganrepro.plan import datasets, paths
@@ -74,16 +74,14 @@ def _expect_equal(real: Path, fakes: Mapping[str, Path], names: list[str]) -> No
     """StudyError unless every folder has these images and all are of one size."""
     if not names:
         raise StudyError(f"{real}: empty; remove it and run snakemake again")
-    with Image.open(real / names[0]) as first:
-        size = first.size
+    size = size_in(real / names[0])
     for folder in (real, *fakes.values()):
         names_here = sorted(path.name for path in folder.glob("*.png"))
         if names_here != names:
             raise StudyError(f"{folder}: {len(names_here)} images, {len(names)} in {real}; expected the same names in both")
         for name in names:
-            with Image.open(folder / name) as image:
-                if image.size != size:
-                    raise StudyError(f"{folder / name}: {image.size}; expected {size}, as {real / names[0]}")
+            if (own := size_in(folder / name)) != size:
+                raise StudyError(f"{folder / name}: {own}; expected {size}, as {real / names[0]}")
 
 
 class Lineup(NamedTuple):

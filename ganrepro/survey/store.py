@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from ganrepro.survey.design import SEPARATOR, StudyError, Trial
 
@@ -31,6 +33,27 @@ CREATE TABLE IF NOT EXISTS answers (
 
 
 FOLDER, BEFORE = Path("surveys"), Path("studies")  # of the answers, and what it was called before
+
+
+class Design(BaseModel):
+    """Of the settings that a study is shown with, what reading its answers needs."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    practice: Annotated[int, Field(ge=0)]
+    shown_ms: Annotated[int, Field(gt=0)]
+
+
+class Shown(BaseModel):
+    """What a study shows, as `Store.expect` keeps it."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    output: str
+    title: str
+    rows: Annotated[list[str], Field(min_length=1)]
+    settings: Design
+    best: bool = False
 
 
 class NotSaved(StudyError):
@@ -135,10 +158,10 @@ class Store:
         """What `expect` kept."""
         with self._look() as db:
             kept = db.execute("SELECT value FROM study WHERE key = 'shown'").fetchone()
-            shown = json.loads(kept[0]) if kept else {}
-            if not isinstance(shown, dict) or (shown and not {"output", "settings", "rows"} <= {*shown}):
-                raise ValueError("it does not say what the study shows")
-            return shown
+            try:
+                return Shown.model_validate_json(kept[0]).model_dump(exclude_unset=True) if kept else {}
+            except (ValueError, RecursionError):
+                raise ValueError("it does not say what the study shows") from None
 
     def invite(self, count: int) -> list[str]:
         """So many new tokens, each good for one session. Only their digests are kept."""
@@ -260,6 +283,7 @@ class Store:
             return dict(db.execute("SELECT row, COUNT(*) FROM sessions GROUP BY row").fetchall())
 
 
+LONGEST = 1e9  # milliseconds, or pixels, that a page can have told
 MEASURED = ("shown_left", "shown_right", "took", "shown_pixels")
 
 
@@ -269,8 +293,12 @@ def _is_answer(answer: dict[str, Any]) -> bool:
         sides = answer["chosen"] in str(answer["fake"]).split(SEPARATOR)
     else:
         sides = all(answer[name] in ("left", "right") for name in ("real_side", "chosen"))
-    times = all(isinstance(answer[name], (int, float, type(None))) for name in MEASURED)
+    times = all(answer[name] is None or _is_time(answer[name]) for name in MEASURED)
     return texts and sides and times and all(isinstance(answer[name], int) for name in ("session", "number", "practice"))
+
+
+def _is_time(value: Any) -> bool:
+    return isinstance(value, (int, float)) and 0 <= value < LONGEST
 
 
 def _digest(token: str) -> str:

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ganrepro.errors import without_secrets
 from ganrepro.tracking import moved
 from ganrepro.version import __version__
 
@@ -234,11 +235,6 @@ def quiet() -> Iterator[None]:
         finally:
             for logger, level in zip(loggers, levels, strict=True):
                 logger.setLevel(level)
-
-
-def without_secrets(text: str) -> str:
-    """Addresses without the password that they may hold, or a key behind their question mark."""
-    return re.sub(r"\?[^\s'\")]*", "?…", re.sub(r"//[^/@\s]*@", "//", text))
 
 
 def _say(error: Exception) -> None:

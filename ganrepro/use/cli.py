@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganrepro import settings
-from ganrepro.errors import UserError, in_one_line
+from ganrepro.errors import UserError, in_one_line, one_line, plain_output
 from ganrepro.evaluation.measures import MEASURES
 from ganrepro.plan import paths
 from ganrepro.schema.records import Metrics, read_record
@@ -150,7 +150,7 @@ def translate(args: argparse.Namespace) -> None:
         ranged = all(model.given_values or model.values for model in models)
         notes += files.notes(args.photos, [photo for photo, _ in photos], channels, ranged)
         for note in [*notes, *failed]:
-            print(f"note: {note}", file=sys.stderr)
+            print(f"note: {one_line(note)}", file=sys.stderr)
         print(f"{len(page.rows)} photo{'s' * (len(page.rows) != 1)} translated; {page.close([*notes, *failed])}")
     if failed:
         raise UserError(f"{len(failed)} of {len(photos)} photos were left out; the first: {failed[0]}")
@@ -232,7 +232,7 @@ def imported(args: argparse.Namespace) -> None:
         raise UserError(f"{args.file}: expected a published generator, FILE.pth; an exported folder needs no import")
     model = of_published(args.file, None, not args.no_dropout, args.padding == "replicate")
     for caution in model.cautions:
-        print(caution, file=sys.stderr)
+        print(one_line(caution), file=sys.stderr)
     _write_export(model, "folder", args.out or Path(_slug(args.file.stem)), exports.real_images(model, []), [])
 
 
@@ -251,8 +251,11 @@ def sample(args: argparse.Namespace) -> None:
 
 def score(args: argparse.Namespace) -> None:
     """The scores of a folder of images made for a study's test set."""
+    from ganrepro.store.files import expect_new
     from ganrepro.use import score as scores
 
+    if args.json:
+        expect_new(args.json)
     result = scores.score(args.folder, args.study, args.output, args.params)
     print(scores.table(result))
     if args.json:
@@ -318,7 +321,7 @@ def _models(args: argparse.Namespace) -> list[Model]:
     with warnings.catch_warnings(record=True, action="always", category=Caution) as cautions:
         models = [load(name, args.params, args.to if args.run is translate else None) for name in args.models]
     for caution in cautions:
-        print(caution.message, file=sys.stderr)
+        print(one_line(str(caution.message)), file=sys.stderr)
     return models
 
 
@@ -403,7 +406,7 @@ def parser() -> argparse.ArgumentParser:
     words.add_argument("folder", metavar="FOLDER", type=Path, help="images named like the study's test images")
     words.add_argument("--study", required=True, help="a name under studies in params.yaml")
     words.add_argument("--output", help="as in labels2photo (default: the study's first)")
-    words.add_argument("--json", type=Path, help="write the scores there too")
+    words.add_argument("--json", type=Path, help="write the scores into that new file too")
     words = command("demo", demo)
     words.add_argument("models", metavar="MODEL", nargs="+", help=MODEL)
     words.add_argument("--host", default="127.0.0.1", help="address to serve on; another is open to the network")
@@ -430,7 +433,13 @@ def main(words: list[str] | None = None) -> None:
         import argcomplete
 
         argcomplete.autocomplete(commands)
-    args = commands.parse_args(words)
+    with plain_output():
+        args = commands.parse_args(words)
+        for word in sys.argv[1:] if words is None else words:
+            try:
+                word.encode()
+            except UnicodeEncodeError:
+                sys.exit(f"error: {one_line(word)!r}: not UTF-8; rename it, or name another")
     args.models = [*getattr(args, "models", []), *getattr(args, "others", [])]
     in_one_line(lambda: args.run(args))
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import html
 import importlib.util
 import os
+import re
+import signal
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -29,6 +31,8 @@ IN_TURN = "each in turn"  # of the classes
 
 def check(host: str, port: int) -> None:
     """UserError where Gradio is missing or the port is taken."""
+    if not re.fullmatch(r"[A-Za-z0-9.:-]+", host):
+        raise ModelError(f"demo: --host {host!r}: no name or address of a machine; leave it out to serve on this one alone")
     if importlib.util.find_spec("gradio") is None:
         raise ModelError("demo: Gradio is not installed; pip install 'ganrepro[demo]'")
     expect_free(host, port, "demo")
@@ -48,6 +52,9 @@ def serve(make: Callable[[], Any], host: str = LOOPBACK[0], port: int = 7860) ->
 
     theme = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"])
     own = [Middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK, "[::1]"])] if host in LOOPBACK else []
+    for ending in ("SIGTERM", "SIGHUP"):  # a closed terminal, say: uploads are removed as at Ctrl-C
+        if hasattr(signal, ending):
+            signal.signal(getattr(signal, ending), signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="ganrepro-demo-") as uploads:
         os.environ["GRADIO_TEMP_DIR"] = uploads
         make().launch(

@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 from ganrepro import arithmetic, provenance, settings
-from ganrepro.errors import UserError
+from ganrepro.errors import UserError, without_secrets
 from ganrepro.plan import paths
 from ganrepro.plan.superseded import superseded
-from ganrepro.tracking.client import tracking_uri, without_secrets
+from ganrepro.tracking.client import tracking_uri
 from ganrepro.version import __version__
 
 WANTED = ("avx2", "avx512f", *arithmetic.BFLOAT16)

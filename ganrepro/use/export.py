@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import importlib.util
+import io
 import math
 import shutil
 import warnings
@@ -188,16 +189,9 @@ def to_pt2(model: Translator, path: Path) -> None:
         example, dynamic = example[..., : model.architecture.multiple, : model.architecture.multiple], ({0: dynamic[0][0]},)
     with replacing(path) as temporary, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        program = torch.export.export(_plain(model.network), (example,), dynamic_shapes=dynamic)
-        named = Path(f"{temporary}.pt2")  # as torch wants it called
-        try:
-            torch.export.save(program, named)
-            named.replace(temporary)
-        except RuntimeError as error:  # of a full disk
-            reason = str(error).splitlines()[0][:120]
-            raise ModelError(f"{path}: not written ({reason}); look whether the disk has room") from None
-        finally:
-            named.unlink(missing_ok=True)
+        program, content = torch.export.export(_plain(model.network), (example,), dynamic_shapes=dynamic), io.BytesIO()
+        torch.export.save(program, content)  # into memory: on a full disk its own writer aborts the process
+        temporary.write_bytes(content.getvalue())
 
 
 class _ImageNorm(nn.Module):
@@ -305,7 +299,10 @@ def example_pictures(model: Translator, most: int = 4) -> list[Image.Image]:
 
 def _sources(model: Translator) -> list[Path]:
     """Files of the model's source domain, evenly from the first to the last."""
-    kept = sorted((Path(str(model.about["folder"])) / EXAMPLES).glob("*.png")) if "folder" in model.about else []
+    examples = Path(str(model.about["folder"])) / EXAMPLES if "folder" in model.about else None
+    # a stranger's folder names no file elsewhere by a link
+    inside = sorted(examples.glob("*.png")) if examples is not None and not examples.is_symlink() else []
+    kept = [file for file in inside if file.is_file() and not file.is_symlink()]
     if kept or "dataset_folder" not in model.about:
         return kept
     files_of_dataset = sorted((Path(str(model.about["dataset_folder"])) / "test" / model.source).glob("*"))

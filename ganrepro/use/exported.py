@@ -18,8 +18,10 @@ from ganrepro.store.files import plain, sha256
 from ganrepro.use.rows import ModelError
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
+KINDS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)  # of weights
 
-Pixels = Annotated[int, Field(ge=4, le=8192)]
+Pixels = Annotated[int, Field(ge=4, le=2048)]
+MOST_PIXELS = 2048 * 8192  # of an image of the size that a model was trained at
 ShapeSide = Annotated[int, Field(ge=1, le=64)]
 Level = Annotated[int, Field(ge=0, le=255)]
 Text = Annotated[str, Field(max_length=200)]
@@ -151,6 +153,13 @@ class TranslatorConfig(_Strict):
     about: About
     weights: Digest | None = None  # folders of before do not say it
 
+    @model_validator(mode="after")
+    def _of_a_size(self) -> TranslatorConfig:
+        width, height = self.shape
+        if self.pixels**2 * max(width, height) > MOST_PIXELS * min(width, height):
+            raise ValueError(f"pixels and shape: expected at most {MOST_PIXELS // 2**20} megapixels")
+        return self
+
 
 class SamplerConfig(_Strict):
     """config.json of a model that starts from noise."""
@@ -227,9 +236,13 @@ def read_weights(folder: Path, digest: str | None) -> dict[str, torch.Tensor]:
     if digest is not None and sha256(plain(folder / WEIGHTS)) != digest:
         raise ModelError(f"{folder / WEIGHTS}: not as it was exported (its sha256 differs); copy or export it again")
     try:
-        return load_file(plain(folder / WEIGHTS))
+        weights = load_file(plain(folder / WEIGHTS))
     except (OSError, SafetensorError) as error:
         raise unfit(folder, error) from None
+    odd = (name for name, value in weights.items() if value.dtype not in KINDS and not name.endswith("num_batches_tracked"))
+    if (name := next(odd, None)) is not None:
+        raise unfit(folder, f"{name}: expected floating-point numbers, got {weights[name].dtype}")
+    return weights
 
 
 def unfit(folder: Path, why: object) -> ModelError:
@@ -251,9 +264,13 @@ def scores_of(about: Mapping[str, Any]) -> list[tuple[str, float, str]]:
 
 def write(folder: Path, config: Mapping[str, Any], weights: Mapping[str, torch.Tensor], card: str) -> None:
     """config.json, model.safetensors and README.md, into a folder that is there."""
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    save_file({name: value.contiguous().clone() for name, value in weights.items()}, folder / WEIGHTS, {"format": "pt"})
+    try:
+        save_file({name: value.contiguous().clone() for name, value in weights.items()}, folder / WEIGHTS, {"format": "pt"})
+    except SafetensorError as error:  # of a full disk
+        raise ModelError(f"{folder / WEIGHTS}: not written ({error}); look whether the disk has room") from None
     (folder / WEIGHTS).chmod(0o644)
     config = {**config, "weights": sha256(folder / WEIGHTS)}
     (folder / CONFIG).write_text(json.dumps(config, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

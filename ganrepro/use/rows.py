@@ -25,6 +25,13 @@ class ModelError(UserError):
     """A model cannot be found or used; the message says what to do."""
 
 
+def finite(values: torch.Tensor, name: str) -> torch.Tensor:
+    """The same values. ModelError where some are none: such a picture would be black, and pass for one that was made."""
+    if not bool(values.isfinite().all()):
+        raise ModelError(f"{name}: makes values that are not finite; its weights are damaged, or its training failed")
+    return values
+
+
 def split_output(name: str) -> tuple[str, str | None]:
     """A model's name without the output behind it (`streets-tiny/cyclegan:photo2labels`), and that; None: none is named."""
     place, _, chosen = name.rpartition(":")

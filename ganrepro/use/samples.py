@@ -38,7 +38,7 @@ from ganrepro.use.exported import (
     unfit,
     write,
 )
-from ganrepro.use.rows import ModelError, known_of, weights_of
+from ganrepro.use.rows import ModelError, finite, known_of, weights_of
 from ganrepro.version import __version__
 
 AT_ONCE = 100  # images of a batch
@@ -111,6 +111,7 @@ class Sampler:
             output = self._output
             with torch.no_grad():
                 images = self.method.generate(output, self.networks, Batch({}, {output.target: asked}, noise), random)
+            finite(images, self.name)
             yield from (Image.fromarray(as_array(to_uint8(image))) for image in images[: count - first])
 
 

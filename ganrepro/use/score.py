@@ -26,6 +26,7 @@ from ganrepro.plan import datasets, paths
 from ganrepro.reporting.markdown import markdown
 from ganrepro.reporting.results import read_gate
 from ganrepro.schema.registry import feature_sources
+from ganrepro.store.files import expect_new, replacing
 
 CPU = torch.device("cpu")
 Found = dict[str, Any]
@@ -127,5 +128,7 @@ def table(result: Found) -> str:
 
 
 def write(result: Found, path: Path) -> None:
-    """As JSON."""
-    path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    """As JSON, into a new file. UserError where there is one of that name: see `expect_new`."""
+    expect_new(path)
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

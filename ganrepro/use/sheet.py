@@ -12,6 +12,7 @@ from PIL import Image
 
 from ganrepro.data.images import scaled
 from ganrepro.data.spec import MOST_NAMED
+from ganrepro.errors import one_line
 from ganrepro.reporting.templates import render
 
 THUMBNAIL = 256  # pixels of the longer side
@@ -36,14 +37,15 @@ class Sheet:
             small = f"{PLACE}/{len(self.rows):05d}-{column}.png"
             _thumbnail(levels).save(self.folder / small)
             cells.append({"small": small, "link": file and quote(file.relative_to(self.folder).as_posix())})
-        self.rows.append({"name": html.escape(name), "cells": cells})
+        self.rows.append({"name": html.escape(one_line(name)), "cells": cells})
 
     def close(self, notes: Sequence[str] = ()) -> Path:
         """Writes the page and returns its place.  notes: sentences above the pictures."""
         page = self.folder / "index.html"
-        heads = [html.escape(head) for head in self.heads]
+        heads = [html.escape(one_line(head)) for head in self.heads]
         page.write_text(
-            render("sheet.html.j2", heads=heads, rows=self.rows, notes=[html.escape(n) for n in notes]), encoding="utf-8"
+            render("sheet.html.j2", heads=heads, rows=self.rows, notes=[html.escape(one_line(note)) for note in notes]),
+            encoding="utf-8",
         )
         return page
 

@@ -7,6 +7,7 @@ import re
 import socket
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from ganrepro import settings
@@ -27,7 +28,7 @@ def file_of(study: str, output: str, best: bool = False) -> Path:
 
 def serve(args: argparse.Namespace) -> None:
     """Serves the study until it is stopped; answers survive."""
-    if args.address is not None and not re.fullmatch(r"https?://[A-Za-z0-9.-]+(:\d+)?(/[^?#\s]*)?", args.address):
+    if args.address is not None and not _is_address(args.address):
         raise UserError(f"--address {args.address}: expected http:// or https:// and the name of one host")
     params = settings.load(args.params)
     study, chosen = settings.find_study(params, args.study), params.survey
@@ -76,6 +77,12 @@ def serve(args: argparse.Namespace) -> None:
     store.close()
 
 
+def _is_address(text: str) -> bool:
+    """http:// or https://, the name of one host, perhaps a port and a path."""
+    found = re.fullmatch(r"https?://[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:(\d{1,5}))?(/[A-Za-z0-9._~%/-]*)?", text)
+    return found is not None and int(found[3] or 80) in range(1, 65536)
+
+
 def _invited(file: Path) -> bool:
     """Whether links to a study were given out before."""
     if not file.exists():
@@ -86,22 +93,20 @@ def _invited(file: Path) -> bool:
 
 def export(args: argparse.Namespace) -> None:
     """Writes finished sessions as the CSV of phillipi/AMT_Real_vs_Fake."""
-    store = Store(_existing(args.study, args.output, args.best))
-    best = store.shown().get("best")
-    count = answers.write_choices(store.answers(), args.csv) if best else answers.write_csv(store.answers(), args.csv)
-    store.close()
+    with closing(Store(_existing(args.study, args.output, args.best))) as store:
+        _shown(store, args.best)
+        count = answers.write_choices(store.answers(), args.csv) if args.best else answers.write_csv(store.answers(), args.csv)
     print(f"{count} finished sessions in {args.csv}")
 
 
 def show(args: argparse.Namespace) -> None:
     """Prints fool rates of a study, or of a CSV of the published tool."""
-    chosen, best = settings.load(args.params).survey, False
+    chosen, best = settings.load(args.params).survey, bool(args.best and not args.csv)
     if args.csv:
         sessions, kept = answers.read_csv(args.csv, chosen.practice), chosen.model_dump()
     else:
-        store = Store(_existing(args.study, args.output, args.best))
-        sessions, kept, best = store.answers(), store.shown()["settings"], bool(store.shown().get("best"))
-        store.close()
+        with closing(Store(_existing(args.study, args.output, args.best))) as store:
+            sessions, kept = store.answers(), _shown(store, args.best)["settings"]
     rates = answers.chosen(sessions) if best else answers.fooled(sessions, kept["shown_ms"], chosen.tolerance_ms)
     if not rates:
         print("no answers yet")
@@ -112,7 +117,21 @@ def show(args: argparse.Namespace) -> None:
         print(f"P({a} {'is chosen' if best else 'fools'} more often than {b}) = {answers.better(rates[a], rates[b]):.2f}")
 
 
+def _shown(store: Store, best: bool) -> dict[str, Any]:
+    """What a file's study shows. UserError where it says nothing, or is of the other question."""
+    shown = store.shown()
+    if not shown or bool(shown.get("best")) is not best:
+        raise UserError(f"{store.path}: damaged (it does not say what the study shows); put a copy of it back")
+    if wrong := next((answer for answer in store.answers() if (answer["real_side"] == "") is not best), None):
+        raise UserError(
+            f"{store.path}: damaged (session {wrong['session']}: an answer to the other question); put a copy of it back"
+        )
+    return shown
+
+
 def _existing(study: str | None, output: str | None, best: bool) -> Path:
+    if study and not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", f"{study}{output or ''}"):
+        raise UserError(f"{study}: no name of a study; ganrepro survey serve STUDY takes answers")
     places = [p for p in files(f"{study}.{output or '*'}{'.best' if best else ''}") if study and p.stem.endswith(".best") is best]
     if len(places) != 1:
         remedy = "no answers; ganrepro survey serve STUDY takes them" if not places else "several; name one with --output"

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from ganrepro.seeding import reseed
-from ganrepro.use.translator import Translator, back, finite, forth, kind_of
+from ganrepro.use.rows import finite
+from ganrepro.use.translator import Translator, back, forth, kind_of
 
 STATISTICS_FROM = 16  # pieces, evenly over the photo
 ROUNDS = 2  # what passes a norm depends on the norms before it: once more with theirs put right

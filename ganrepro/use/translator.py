@@ -31,7 +31,7 @@ from ganrepro.use.exported import (
     read_weights,
     unfit,
 )
-from ganrepro.use.rows import ModelError, known_of, weights_of
+from ganrepro.use.rows import ModelError, finite, known_of, weights_of
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -256,13 +256,6 @@ def back(values: Tensor, kind: np.dtype) -> np.ndarray:
     return np.ascontiguousarray(scaled.permute(1, 2, 0).numpy().astype(kind))
 
 
-def finite(values: Tensor, name: str) -> Tensor:
-    """The same values. ModelError where some are none: such a picture would be black, and pass for a translation."""
-    if not bool(torch.isfinite(values).all()):
-        raise ModelError(f"{name}: makes values that are not finite; its weights are damaged, or its training failed")
-    return values
-
-
 def of_row(run: paths.Run, output: Output) -> Translator:
     """The generator of a trained row."""
     method = run.method
@@ -342,6 +335,7 @@ def folder_of_mlflow(address: str) -> Path:
     """The exported folder inside an MLflow model that the report stage logged."""
     import mlflow
 
+    from ganrepro.errors import without_secrets
     from ganrepro.tracking import moved
     from ganrepro.tracking.client import tracking_uri
 
@@ -352,7 +346,8 @@ def folder_of_mlflow(address: str) -> Path:
             moved.correct(Path(uri.removeprefix("sqlite:///")))
         place = Path(mlflow.artifacts.download_artifacts(artifact_uri=address))
     except Exception as error:  # MLflow's own, and those of its stores
-        raise ModelError(f"{address}: not found in MLflow ({str(error).splitlines()[0][:160]})") from None
+        reason = without_secrets((str(error).splitlines() or [type(error).__name__])[0])[:160]
+        raise ModelError(f"{address}: not found in MLflow ({reason})") from None
     config = next(iter(sorted(place.rglob(CONFIG))), None)
     if config is None:
         raise ModelError(f"{address}: an MLflow model, but none that this project logged: it holds no {CONFIG}")

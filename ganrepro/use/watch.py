@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ganrepro.errors import one_line
+
 ALIVE_SECONDS = 120  # a job writes its bar every half minute
 SILENT_SECONDS = 3600  # of a job that writes none
 # of tqdm: '28%|██▊ | 336/1200 [01:00<02:29, 5.78it/s, adversarial_b=0.711]', the name of the job before it
@@ -44,12 +46,12 @@ def jobs(logs: Path, now: float) -> list[Job]:
         text = path.read_bytes()[-4000:].decode("utf-8", "replace")
         if text.splitlines()[-1:] and text.splitlines()[-1].startswith("done in "):
             continue
-        last = next(reversed(list(BAR.finditer(text))), None)
         text = "".join(c if c.isprintable() or c in "\n\r" else "?" for c in text)  # a log commands no terminal
+        last = next(reversed(list(BAR.finditer(text))), None)
         error = next((line for line in reversed(text.splitlines()) if line.startswith("error: ")), "")
         if not error and last and (silent > ALIVE_SECONDS or last["done"] == last["of"]):
             continue
-        stage, *name = path.relative_to(logs).with_suffix("").parts
+        stage, *name = map(one_line, path.relative_to(logs).with_suffix("").parts)
         progress = (int(last["percent"]), last["spent"], last["left"], last["rest"].strip()) if last else (0, "–", "–", "")
         lines.append(Job(stage, "/".join(name) or stage, *progress, error))
     return lines
@@ -76,7 +78,7 @@ def workflow(folder: Path, now: float, running: Sequence[Job] = ()) -> str:
     folder: of Snakemake's own logs.  running: jobs whose progress counts, too.  Trainings (that of the reader, too) count whole,
     other jobs as BRIEF.
     """
-    log = max(folder.glob("*.snakemake.log"), key=_time, default=None)
+    log = max((file for file in folder.glob("*.snakemake.log") if file.is_file()), key=_time, default=None)
     text = log.read_text("utf-8", "replace") if log else ""
     planned = PLANNED.search(text)
     if log is None or planned is None or now - _time(log) > SILENT_SECONDS:
@@ -131,11 +133,11 @@ def watch(logs: Path, seconds: float = 2.0, once: bool = False) -> None:
                 continue
             bar = ProgressBar(total=100, completed=job.percent, width=16)
             known = job.left not in ("–", "?")
-            line.add_row(name, bar, f"{job.percent}%", f"{job.left} left" if known else "")
+            line.add_row(Text(name), bar, f"{job.percent}%", f"{job.left} left" if known else "")
             told = job.rest and not job.rest.startswith("?")
             lines += [line, *([Text(f"  {job.rest}", "dim", no_wrap=True, overflow="ellipsis")] if told else [])]
         if running and (strip := newest_strip(logs.parent / "work")) is not None:
-            lines.append(Text(f"pictures so far: {strip}"))
+            lines.append(Text(one_line(f"pictures so far: {strip}")))
         return Group(*lines) if running else Group("nothing is running")
 
     with Live(picture(), refresh_per_second=4) as live:

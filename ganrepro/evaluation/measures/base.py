@@ -213,7 +213,7 @@ class Measure:
 
         Of a measure that has a rule for it, which `fallen` says in words.
         """
-        raise NotImplementedError
+        return False
 
     def fallen(self, limits: Limits) -> str:
         """What `collapsed` asks, behind 'a training counts as collapsed whose images ...'; '' where it has no rule."""
