@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 from ganrepro import settings
+from ganrepro.evaluation.measures.base import UNTRAINED
 from ganrepro.plan import paths
 from ganrepro.reporting import claims
 from ganrepro.store.files import read_json, replacing
@@ -24,10 +26,15 @@ def found(params: settings.Params) -> dict[str, dict[str, Any]]:
     read = {study: read_json(folders[study] / "claims.json") for study in params.studies if study in folders}
     # evidence that an older rule judged is left out until it is made anew
     return {
-        study: study_of_file | {"folder": folders[study].name, "paper": paper}
+        study: study_of_file | {"folder": folders[study].name, "paper": paper, "floor": _has_floor(folders[study] / "scores.csv")}
         for study, study_of_file in read.items()
         if study_of_file.get("schema") == claims.SCHEMA and (paper := paper_of(params, study)) is not None
     }
+
+
+def _has_floor(scores: Path) -> bool:
+    """Whether networks before training are among the rows of a report, where it tells."""
+    return not scores.exists() or f",{UNTRAINED}," in scores.read_text(encoding="utf-8")
 
 
 def kept(params: settings.Params) -> dict[str, dict[str, Any]]:

@@ -231,8 +231,11 @@ def _matrix(studies: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def older(study: Mapping[str, Any]) -> bool:
-    """Whether a kept claims.json was judged before rows that have not learned were left out."""
-    return any("collapsed" not in claim for claim in study["claims"])
+    """Whether a kept claims.json was judged before rows that have not learned were left out.
+
+    study: its content, and `floor`, whether networks before training were scored beside it.
+    """
+    return not study.get("floor", True) or any("collapsed" not in claim for claim in study["claims"])
 
 
 def seeds_of(study: Mapping[str, Any]) -> str:
