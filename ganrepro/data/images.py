@@ -280,7 +280,7 @@ def _of_8_bits(image: Image.Image, opacity: bool = False) -> Image.Image:
     return image.convert("L" if image.mode in ("1", "L") else "RGB")
 
 
-OF_DATASET = "set `values: [LOW, HIGH]` or `values: auto` of the dataset"  # of which nobody knows black and white
+OF_DATASET = "set `values: [LOW, HIGH]` or `values: auto` of the dataset (a trained model knows the range of its own)"
 
 
 def range_of(levels: np.ndarray, path: str | Path, remedy: str = OF_DATASET) -> Values:
@@ -293,7 +293,7 @@ def range_of(levels: np.ndarray, path: str | Path, remedy: str = OF_DATASET) -> 
     kind = "fractions" if levels.dtype == np.float32 else "whole numbers"
     raise ImageError(
         f"{path}: its pixels are {kind} from {levels.min():g} to {levels.max():g}, and nothing says which is black and which "
-        f"is white; {remedy} (a trained model knows the range of its own)"
+        f"is white; {remedy}"
     )
 
 
