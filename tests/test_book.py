@@ -235,7 +235,7 @@ def test_what_pages_ask_snakemake_for_can_be_made():
 
 
 # Kept before code was moved, and not made anew yet. This list only shrinks.
-OLDER = {"camvid-64", "camvid-comparison-64", "facades-pairs"}
+OLDER = {"camvid-64", "camvid-comparison-64"}
 
 
 def test_kept_pages_cite_code_and_studies_that_are_there():
