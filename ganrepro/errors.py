@@ -39,26 +39,26 @@ def harmless(text: str) -> str:
 
 
 class _Harmless(io.TextIOBase):
-    """A stream that takes what a terminal shows and nothing that commands it."""
+    """A stream that takes what a terminal shows and nothing that commands it.  stream: the one behind it, which takes all."""
 
     def __init__(self, stream: TextIO):
-        self._stream = stream
+        self.stream = stream
 
     def write(self, text: str) -> int:
-        return self._stream.write(harmless(text))
+        return self.stream.write(harmless(text))
 
     def flush(self) -> None:
-        self._stream.flush()
+        self.stream.flush()
 
     def isatty(self) -> bool:
-        return self._stream.isatty()
+        return self.stream.isatty()
 
     def fileno(self) -> int:
-        return self._stream.fileno()
+        return self.stream.fileno()
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
-        return self._stream.encoding
+        return self.stream.encoding
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from ganrepro.evaluation.readers.base import Reader
 from ganrepro.evaluation.scoring import score, write_counts
 from ganrepro.plan import datasets, paths
 from ganrepro.schema.registry import feature_sources
-from ganrepro.store.files import write_json
+from ganrepro.store.files import plain, write_json
 from pipeline import stage
 
 
@@ -34,7 +34,7 @@ def main() -> None:
         file, spec = paths.reader_dir(params, study) / "reader.pt", paths.reader_spec(params, study)
         return readers.load(file, spec, params.readers[str(study.reader)], study.data, device)
 
-    for name in filter(None, (images / "done").read_text(encoding="utf-8").split("\n")):
+    for name in filter(None, plain(images / "done").read_text(encoding="utf-8").split("\n")):
         if not (images / name).is_file():
             raise UserError(f"{images / name}: it was made and is gone; remove {images} and run snakemake again")
     weights = {name: datasets.download_dir(name) for name in feature_sources(study.features)}

@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import os
+import pty
 import sqlite3
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from safetensors.torch import load_file, save_file
 from ganrepro import settings
 from ganrepro.data.download import download
 from ganrepro.errors import SourceError, UserError, WeightsError, harmless, plain_output, without_secrets
+from ganrepro.evaluation.images import read_codes
 from ganrepro.nets.architecture import Architecture
 from ganrepro.nets.published import read_published
 from ganrepro.reporting.markdown import quoted
@@ -291,3 +293,30 @@ def test_commands_without_words_say_what_they_do():
                 sys.argv = kept
         assert ended.value.code == 0 and "usage:" in said.getvalue()
     assert harmless("a\n\tb") == "a\n\tb" and sqlite3.sqlite_version
+
+
+def test_pipes_in_the_place_of_kept_files_make_nothing_wait(tmp_path):
+    for name in ("x.sqlite", "y.sqlite-journal", "z.sqlite-wal"):
+        os.mkfifo(tmp_path / name)
+        with pytest.raises(UserError, match="expected a file, found a pipe"):
+            Store(tmp_path / f"{name[0]}.sqlite")
+
+
+@pytest.mark.parametrize("held", [{"test.code": np.zeros(4)}, {"test.class": np.zeros((4, 2))}])
+def test_classes_that_a_method_read_are_a_number_for_each_image(tmp_path, held):
+    np.savez(tmp_path / "codes.npz", **held)
+    with pytest.raises(UserError, match=r"codes\.npz: damaged \(test\.class: expected a number for each image\); remove"):
+        read_codes(tmp_path / "codes.npz", {"test.class": 4}, "test.class")
+
+
+def test_watch_draws_on_a_terminal_and_passes_no_command_of_a_log_on(tmp_path):
+    (tmp_path / "logs/train").mkdir(parents=True)
+    (tmp_path / "logs/train/row.log").write_text(f"row: 28%|██▊ | 3/12 [01:00<02:29, 5.7it/s, adv={ESCAPE}]")
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "ganrepro.use.cli", "watch", "--once"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "TERM": "xterm"}
+    done = subprocess.run(command, cwd=tmp_path, stdout=theirs, stderr=subprocess.PIPE, env=environment, check=False)
+    os.close(theirs)
+    drawn = os.read(ours, 100_000)
+    os.close(ours)
+    assert done.returncode == 0 and b"\x1b[?25h" in drawn and b"\\x1b" not in drawn and b"adv=?[31mred" in drawn, done.stderr

@@ -18,12 +18,15 @@ from ganrepro.errors import UserError
 from ganrepro.store.arrays import read_arrays
 
 
-def read_codes(file: Path, wanted: Mapping[str, int]) -> dict[str, np.ndarray]:
+def read_codes(file: Path, wanted: Mapping[str, int], single: str = "") -> dict[str, np.ndarray]:
     """What an encoder said of images, (images, ...) by 'split.name'.
 
-    wanted: of how many images.  UserError where the file is damaged, or holds something else.
+    wanted: of how many images.  single: what has to be there, one number for each image.  UserError where the file is damaged, or
+    holds something else.
     """
     codes, again = read_arrays(file), f"remove {file.parent} and run snakemake again"
+    if single and (single not in codes or codes[single].ndim != 1):
+        raise UserError(f"{file}: damaged ({single}: expected a number for each image); {again}")
     for name, count in wanted.items():
         array = codes.get(name)
         if array is None:

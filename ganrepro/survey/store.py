@@ -15,6 +15,7 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ganrepro.store.files import plain
 from ganrepro.survey.design import SEPARATOR, StudyError, Trial
 
 SCHEMA = """
@@ -90,6 +91,8 @@ class Store:
     def __init__(self, path: Path):
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.path, self._lock = path, threading.Lock()
+        for own in ("", "-journal", "-wal", "-shm"):
+            plain(path.with_name(f"{path.name}{own}"))  # SQLite would wait for a pipe
         try:
             path.touch(0o600)  # what people answered is for its owner alone; SQLite's other files take the mode over
             self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=30)

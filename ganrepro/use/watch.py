@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -112,7 +113,7 @@ def newest_strip(work: Path) -> Path | None:
 
 def watch(logs: Path, seconds: float = 2.0, once: bool = False) -> None:
     """Shows the jobs until it is stopped: two lines each, which fit into 80 columns."""
-    from rich.console import Group, RenderableType
+    from rich.console import Console, Group, RenderableType
     from rich.live import Live
     from rich.progress_bar import ProgressBar
     from rich.table import Table
@@ -140,7 +141,8 @@ def watch(logs: Path, seconds: float = 2.0, once: bool = False) -> None:
             lines.append(Text(one_line(f"pictures so far: {strip}")))
         return Group(*lines) if running else Group("nothing is running")
 
-    with Live(picture(), refresh_per_second=4) as live:
+    console = Console(file=getattr(sys.stdout, "stream", sys.stdout))  # the picture moves the cursor itself
+    with Live(picture(), console=console, refresh_per_second=4) as live:
         while not once:
             time.sleep(seconds)
             live.update(picture())

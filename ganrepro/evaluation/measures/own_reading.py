@@ -26,7 +26,7 @@ class OwnReading(Measure):
         file, classes = job.folders[0].parent / "codes.npz", job.manifest["classes"]
         if job.row is not None or not file.exists():
             return Measured()  # real images read nothing
-        read = read_codes(file, {"test.class": len(tested)})["test.class"]
+        read = read_codes(file, {"test.class": len(tested)}, "test.class")["test.class"]
         return mean_of([float(classes[name] != number) for name, number in zip(tested, read.tolist(), strict=True)])
 
     def collapsed(
