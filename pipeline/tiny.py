@@ -45,6 +45,7 @@ from ganrepro.store import checkpoints
 from ganrepro.training.batches import TrainingImages
 from pipeline import evaluate, generate, prepare, reader, train
 
+UNPAIRED = "unpaired"  # a study of photos
 SIZES: dict[str, Any] = {
     "generator_blocks": 1, "generator_filters": 4, "discriminator_filters": 4, "discriminator_receptive_field": 16,
     "load_pixels": 18, "crop_pixels": 16, "epoch_images": 4, "epochs_constant": 1, "epochs_decay": 1, "pool_images": 2,
@@ -99,6 +100,8 @@ def parameters(own: Mapping[str, Any] = MappingProxyType({}), of: Sequence[str] 
         raw["studies"][slug] = small | {
             "title": name, "dataset": dataset, "experiment": slug, "method": name, "reader": "tiny", "seeds": [0],
         }  # fmt: skip
+        if name == "cyclegan":  # of photos without pairs, whose cycles are measured
+            raw["studies"][UNPAIRED] = {**raw["studies"][slug], "dataset": "two-sides", "reader": None}
     for name in ("seen-labels", "seen-sides"):  # label maps of the drawn scenes
         raw["datasets"][name]["palette"] = entry("streets")["palette"]
     raw["arithmetic"] = "portable" if arithmetic.is_set() else "usual"
@@ -207,10 +210,12 @@ def _make(params: settings.Params, jobs: Sequence[str], out: Path) -> None:
             continue
         words = ("--study", study.name, "--seed", "0")
         _stage(train.main, *words, "--row", "row", out=run.folder)
-        _keep(out, f"train-{run.method.name}", run.folder, jobs)
+        if study.name != UNPAIRED:
+            _keep(out, f"train-{run.method.name}", run.folder, jobs)
         _stage(generate.main, *words, "--row", "row", out=run.images)
-        _keep(out, f"train-{run.method.name}", run.images, jobs)  # what a method makes is its code too
-        _keep(out, "images", run.images, jobs, study.name)
+        if study.name != UNPAIRED:
+            _keep(out, f"train-{run.method.name}", run.images, jobs)  # what a method makes is its code too
+            _keep(out, "images", run.images, jobs, study.name)
         for measure in measured & {m.name for m in run.used}:
             _stage(evaluate.main, *words, "--row", "row", out=run.scores)
             _keep(out, f"measure-{measure}", run.scores, jobs, study.name)
