@@ -89,11 +89,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="ganrepro-portable-") as scratch, contextlib.redirect_stderr(io.StringIO()):
         made = digests(Path(scratch))  # without the bars of its stages
     kept = json.loads(KEPT.read_text(encoding="utf-8")) if KEPT.exists() else {"versions": {}, "cpus": [], "digests": {}}
-    differ = [job for job, digest in made.items() if kept["digests"].get(job) != digest]
+    differ = [job for job, digest in made.items() if kept["digests"].get(job, digest) != digest]
     for job in made:
-        print(f"{'differs' if job in differ else 'holds':8} {job}")
+        print(f"{'differs' if job in differ else 'holds' if job in kept['digests'] else 'new':8} {job}")
     if args.write:
-        cpus = [cpu()] if differ or kept["versions"] != versions() else sorted({*kept["cpus"], cpu()})
+        cpus = (
+            [cpu()]
+            if differ or {*made} != {*kept["digests"]} or kept["versions"] != versions()
+            else sorted({*kept["cpus"], cpu()})
+        )
         write_json(KEPT, {"versions": versions(), "cpus": cpus, "digests": made})
         print(f"-> {KEPT.name}: holds on {', '.join(cpus)}")
     elif differ:

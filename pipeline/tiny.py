@@ -197,7 +197,8 @@ def _make(params: settings.Params, jobs: Sequence[str], out: Path) -> None:
     for study in params.studies.values():
         runs = {run.row: run for run in paths.runs(params, study)}
         run, data = runs["row"], datasets.dataset_dir(params, study.dataset)
-        wanted = _wanted(run, jobs, measured) if not study.name.startswith(SEEN) else set()
+        used = {"cycle"} if study.name == UNPAIRED else {m.name for m in run.used}
+        wanted = _wanted(run, jobs, measured & used) if not study.name.startswith(SEEN) else set()
         if not wanted:
             continue
         _stage(prepare.main, "--dataset", study.dataset, out=data)
@@ -216,7 +217,7 @@ def _make(params: settings.Params, jobs: Sequence[str], out: Path) -> None:
         if study.name != UNPAIRED:
             _keep(out, f"train-{run.method.name}", run.images, jobs)  # what a method makes is its code too
             _keep(out, "images", run.images, jobs, study.name)
-        for measure in measured & {m.name for m in run.used}:
+        for measure in measured & used:
             _stage(evaluate.main, *words, "--row", "row", out=run.scores)
             _keep(out, f"measure-{measure}", run.scores, jobs, study.name)
     for name in params.datasets:  # each is called as the job that it is an example of
@@ -341,9 +342,11 @@ def _see(params: settings.Params) -> None:
 
 
 def _wanted(run: paths.Run, jobs: Sequence[str], measured: set[str]) -> set[str]:
-    """What a study is needed for."""
-    wanted = {"train"} if f"train/{run.method.name}" in jobs or "images" in jobs else set()
-    wanted |= {"measure"} if measured & {measure.name for measure in run.used} else set()
+    """What a study is needed for.  measured: the measures that are wanted of it."""
+    wanted = {"measure"} if measured else set[str]()
+    if run.study.name == UNPAIRED:
+        return wanted
+    wanted |= {"train"} if f"train/{run.method.name}" in jobs or "images" in jobs else set()
     return wanted | {"reader" for job in jobs if job.startswith("reader/")}
 
 

@@ -196,7 +196,8 @@ def test_a_graph_that_a_full_disk_does_not_take_ends_no_process(tmp_path, folder
         "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)); from ganrepro.use import cli; "
         f"cli.main(['export', {str(folder)!r}, '--to', 'pt2', '--out', {str(tmp_path / 'x.pt2')!r}])"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False,
+    # and Python would keep what it compiles cut short
+    done = subprocess.run([sys.executable, "-B", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False,
                           env=os.environ | {"PYTHONPATH": str(ROOT)})  # fmt: skip
     assert done.returncode == 1 and done.stderr.splitlines()[-1].startswith("error: "), done.stderr
     assert not (tmp_path / "x.pt2").exists()
