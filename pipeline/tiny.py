@@ -29,7 +29,7 @@ from ganrepro.data.images import ImageError, Reading, levels_of, read_image, rea
 from ganrepro.data.layouts.base import images
 from ganrepro.data.layouts.emoji import TONES
 from ganrepro.errors import UnfitData, UserError
-from ganrepro.evaluation.measures import MEASURES
+from ganrepro.evaluation.measures import MEASURES, cycle
 from ganrepro.evaluation.measures.base import IDENTITY, UNTRAINED, Limits, Measure
 from ganrepro.evaluation.readers import segmentation
 from ganrepro.lazy import torch
@@ -197,7 +197,7 @@ def _make(params: settings.Params, jobs: Sequence[str], out: Path) -> None:
     for study in params.studies.values():
         runs = {run.row: run for run in paths.runs(params, study)}
         run, data = runs["row"], datasets.dataset_dir(params, study.dataset)
-        used = {"cycle"} if study.name == UNPAIRED else {m.name for m in run.used}
+        used = {cycle.MEASURE.name} if study.name == UNPAIRED else {m.name for m in run.used}
         wanted = _wanted(run, jobs, measured & used) if not study.name.startswith(SEEN) else set()
         if not wanted:
             continue
