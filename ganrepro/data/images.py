@@ -11,8 +11,10 @@ DEVIATION(rounding): levels are rounded to nearest; the PyTorch reference cuts t
 
 from __future__ import annotations
 
+import contextlib
 import io
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,7 +29,6 @@ from ganrepro.store.files import plain, replacing
 
 # Value of a label-map pixel that is not scored.
 VOID = 255
-ORIENTATION = 0x0112  # EXIF
 MOST_INT32 = 2**31 - 1
 BANDS = "ganrepro-bands"  # the text of a PNG that says how many images lie below one another in it, each a channel
 Values = tuple[float, float]  # of an image's numbers: black, white
@@ -127,20 +128,32 @@ def with_channels(levels: np.ndarray, channels: int) -> np.ndarray:
     return np.concatenate([colours, opaque], -1) if channels == 4 else colours
 
 
+@contextlib.contextmanager
+def _by_pillow(path: Path) -> Iterator[Image.Image | None]:
+    """A file as Pillow opens it; None for a TIFF that it does not know, as colour in floating point and bands are.
+
+    What is wrong with the file, here or where it is read, becomes an ImageError that names it.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(warnings.catch_warnings(action="ignore", category=UserWarning))
+            try:
+                file = stack.enter_context(Image.open(plain(path)))
+            except UnidentifiedImageError:
+                if path.suffix.lower() not in tiff.SUFFIXES:
+                    raise
+                file = None
+            yield file
+        except FileNotFoundError:
+            raise ImageError(f"{path}: no such image") from None
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            raise _unreadable(path, error) from None
+
+
 def size_in(path: Path) -> tuple[int, int]:
     """Width and height of a picture, without reading it. ImageError where it is none."""
-    try:
-        with warnings.catch_warnings(action="ignore"), Image.open(plain(path)) as file:
-            return file.size
-    except FileNotFoundError:
-        raise ImageError(f"{path}: no such image") from None
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        if not isinstance(error, UnidentifiedImageError) or path.suffix.lower() not in tiff.SUFFIXES:
-            raise _unreadable(path, error) from None
-    try:
-        return tiff.size_of(path)
-    except (ValueError, OSError) as error:
-        raise _unreadable(path, error) from None
+    with warnings.catch_warnings(action="ignore"), _by_pillow(path) as file:
+        return tiff.size_of(path) if file is None else file.size
 
 
 def read_levels(path: str | Path, opacity: bool = False) -> np.ndarray:
@@ -156,26 +169,15 @@ def read_levels(path: str | Path, opacity: bool = False) -> np.ndarray:
 
 def _opened(path: Path, opacity: bool = False) -> Image.Image | np.ndarray:
     """An image of 8 bits, grey or RGB (or RGBA); or the levels of one of more bits, or of more than four channels."""
-    try:
-        with warnings.catch_warnings(action="ignore", category=UserWarning), Image.open(plain(path)) as file:
-            if file.format == "PNG" and BANDS in file.info:
-                return _unstacked(path, file)
-            is_tiff = file.format == "TIFF"
-            if not is_tiff and is_deep(path, file):
-                return _plain_numbers(path, _deep_levels(path, file, opacity))
-            if not is_tiff or tiff.is_plain(file):
-                file.load()
-                return _of_8_bits(ImageOps.exif_transpose(file), opacity)
-    except FileNotFoundError:
-        raise ImageError(f"{path}: no such image") from None
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        # Pillow knows neither colour in floating point nor bands
-        if not isinstance(error, UnidentifiedImageError) or path.suffix.lower() not in tiff.SUFFIXES:
-            raise _unreadable(path, error) from None
-    try:
-        return _plain_numbers(path, tiff.read(path, opacity))
-    except (ValueError, OSError) as error:
-        raise _unreadable(path, error) from None
+    with _by_pillow(path) as file:
+        if file is None or (file.format == "TIFF" and not tiff.is_plain(file)):
+            return _plain_numbers(path, tiff.read(path, opacity))
+        if file.format == "PNG" and BANDS in file.info:
+            return _unstacked(path, file)
+        if is_deep(path, file):
+            return _plain_numbers(path, _deep_levels(path, file, opacity))
+        file.load()
+        return _of_8_bits(ImageOps.exif_transpose(file), opacity)
 
 
 def _unreadable(path: Path, why: object) -> ImageError:
@@ -184,7 +186,7 @@ def _unreadable(path: Path, why: object) -> ImageError:
 
 def _deep_levels(path: Path, file: Image.Image, opacity: bool) -> np.ndarray:
     """Levels of more than 8 bits of any format but TIFF: PNG of 16 bits, and what Pillow has of one channel."""
-    turned = file.getexif().get(ORIENTATION, 1)
+    turned = file.getexif().get(tiff.ORIENTATION, 1)
     if file.format != "PNG":
         return tiff.turned(np.asarray(file)[..., None], turned)
     import cv2  # here alone, and slow to load: Pillow reads colour of 16 bits as 8
@@ -238,7 +240,7 @@ def levels_of(image: Image.Image, opacity: bool = False) -> np.ndarray:
     """The same of an image in memory, whatever its mode. ImageError for one that cannot be read, is empty, or is not finite."""
     try:
         image.load()
-        turned = image.getexif().get(ORIENTATION, 1)
+        turned = image.getexif().get(tiff.ORIENTATION, 1)
         deep = image.mode.startswith(("I", "F"))
         upright = None if deep else ImageOps.exif_transpose(image)
     except (OSError, SyntaxError, ValueError, AttributeError) as error:  # of a closed image: of the last kind

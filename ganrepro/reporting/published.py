@@ -9,7 +9,7 @@ import pandas as pd
 
 from ganrepro.evaluation.measures import SCORES
 from ganrepro.reporting.markdown import markdown, plain
-from ganrepro.reporting.results import kept_unlearned
+from ganrepro.reporting.results import kept_table, kept_unlearned
 from ganrepro.reporting.tables import UNLEARNED, cell
 from ganrepro.settings import REFERENCE_ROWS, Params, Study
 from ganrepro.store.files import replacing
@@ -45,11 +45,6 @@ def write(params: Params, reports: Path) -> None:
     """Writes PAGE."""
     with replacing(PAGE) as temporary:
         temporary.write_text(published(params, reports), encoding="utf-8")
-
-
-def kept_table(file: Path) -> pd.DataFrame:
-    """A CSV of a kept report, which may be of another version."""
-    return pd.read_csv(file).rename(columns={"direction": "output"})  # as older reports call it
 
 
 def _table(

@@ -329,13 +329,17 @@ def collapsed_trainings(params: Params, study: Study, scores: pd.DataFrame) -> d
     return collapsed
 
 
+def kept_table(file: Path) -> pd.DataFrame:
+    """A CSV of a kept report, which may be of another version."""
+    return pd.read_csv(file).rename(columns={"direction": "output"})  # as older reports call it
+
+
 def kept_unlearned(params: Params, study: Study, folder: Path) -> set[tuple[str, str]]:
     """Outputs and rows of a kept report most of whose trainings collapsed, by its scores.csv."""
     file = folder / "scores.csv"
     if not file.exists():
         return set()
-    wide = pd.read_csv(file).rename(columns={"direction": "output"})  # as older reports call it
-    lines = wide.melt([*HEAD], var_name="score").dropna()
+    lines = kept_table(file).melt([*HEAD], var_name="score").dropna()
     return {at for at, fell in collapsed_trainings(params, study, lines).items() if 2 * sum(fell) > len(fell)}
 
 

@@ -17,7 +17,7 @@ from ganrepro.evaluation.measures import SCORES
 from ganrepro.reporting.claims import LEAST, SETTLED
 from ganrepro.reporting.gallery import fact
 from ganrepro.reporting.markdown import markdown, plain
-from ganrepro.reporting.published import kept_table
+from ganrepro.reporting.results import kept_table
 from ganrepro.store.files import replacing
 
 PAGE = Path("docs/seeds.md")

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ganrepro.errors import UserError
-from ganrepro.store.files import plain, replacing
+from ganrepro.store.files import expect_new, plain, replacing
 from ganrepro.survey.design import SEPARATOR
 
 REPLICATES = 10_000
@@ -149,8 +149,7 @@ def write_csv(answers: Iterable[Mapping[str, Any]], path: Path) -> int:
             line |= {f"Input.gt_side{n}": real, f"Answer.selection{n}": answer["chosen"]}
             line |= {f"Input.images_{side}{n}": name for side, name in sides.items()}
         lines.append(line)
-    if path.exists():
-        raise UserError(f"{path}: is there already; name another file")
+    expect_new(path)
     with replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8", opener=_for_its_owner) as file:
         writer = csv.DictWriter(file, sorted({name for line in lines for name in line}), restval="")
         writer.writeheader()
@@ -160,8 +159,7 @@ def write_csv(answers: Iterable[Mapping[str, Any]], path: Path) -> int:
 
 def write_choices(answers: Iterable[Mapping[str, Any]], path: Path) -> int:
     """Finished sessions of 'Which is best?': a line for each choice. How many sessions."""
-    if path.exists():
-        raise UserError(f"{path}: is there already; name another file")
+    expect_new(path)
     lines = [answer for answer in answers if answer["finished"]]
     with replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8", opener=_for_its_owner) as file:
         writer = csv.writer(file)
