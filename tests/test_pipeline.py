@@ -437,9 +437,14 @@ def test_damaged_results_are_named_with_what_makes_them_anew(made, tmp_path):
     run = paths.find_run(settings.load(copy / "params.yaml"), "toy", "cyclegan", 0)
     words = ("--report", "cyclegan_ablation", "--out", "reports/cyclegan_ablation")
     off = {"GANREPRO_MLFLOW": "off"}
+    history = (copy / run.folder / "history.csv").read_bytes()
+    impossible = json.loads((copy / run.scores / "metrics.json").read_bytes())
+    impossible["values"]["labels2photo"]["fcn_score"]["by_class"][0] = 1e9
     for file, damage in (
         (run.scores / "metrics.json", b""),
         (run.scores / "metrics.json", b"[]"),
+        (run.scores / "metrics.json", json.dumps(impossible).encode()),
+        (run.folder / "history.csv", history[: history.rindex(b",")] + b",nan\n"),
         (run.scores / "counts.npz", None),
         (run.folder / "history.csv", b""),
         (run.folder / "history.csv", b"epoch,cycle_forward\n1,x\n"),

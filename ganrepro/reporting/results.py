@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -294,11 +295,24 @@ def _expect_scores(run: paths.Run, metrics: Mapping[str, Any], counts: Mapping[s
 
 
 def _names_its_scores(measure: Measure, result: Mapping[str, Any]) -> bool:
-    """Whether a result has scores of its measure, the one that is drawn among them, and the same of each pass and epoch."""
+    """Whether a result has possible scores of its measure, the drawn one among them, and the same of each pass and epoch."""
     named, parts = {*result["scores"]}, [*result.get("passes", ()), *result.get("epochs", {}).values()]
     if not named or not named <= {*measure.scores} or measure.headline not in {*named, ""}:
         return False
-    return all({*part} == named for part in parts)
+    return all({*part} == named for part in parts) and _possible(measure, result)
+
+
+def _possible(measure: Measure, result: Mapping[str, Any]) -> bool:
+    """Whether the scores of a result, of each pass, epoch and class lie within the bounds of what they are, but for rounding."""
+    by_class = [{measure.headline: value} for value in result.get("by_class", ())]
+    parts = [result["scores"], *result.get("passes", ()), *result.get("epochs", {}).values(), *by_class]
+    bounds = {name: (score.low, score.high) for name, score in measure.scores.items()}
+    return all(
+        (low is None or low - 1e-6 <= value) and (high is None or value <= high + 1e-6)
+        for part in parts
+        for name, value in part.items()
+        for low, high in [bounds[name]]
+    )
 
 
 def _again(folder: Path) -> str:
@@ -463,6 +477,8 @@ def history(run: Path) -> list[dict[str, float]]:
         raise UserError(f"{path}: damaged or cut short ({error}); {_again(run)}") from None
     if not rows:
         raise UserError(f"{path}: empty; {_again(run)}")
+    if odd := next((f"{name} is {value}" for row in rows for name, value in row.items() if not math.isfinite(value)), None):
+        raise UserError(f"{path}: damaged ({odd}, where trainings stop); {_again(run)}")
     return rows
 
 
