@@ -187,9 +187,12 @@ def confirm(base: str) -> int:
                 return 0
             print(f"{len(jobs)} kinds of jobs are touched: {', '.join(jobs)}", flush=True)
             needed = edited(tree, root)
-            _in(tree, "--make", *jobs, "--out", str(Path(scratch) / "a"))
+            from pipeline.tiny import CONVOLUTIONS  # which loads torch; not needed to compare versions
+
+            examples = [*jobs, CONVOLUTIONS]
+            _in(tree, "--make", *examples, "--out", str(Path(scratch) / "a"))
             lines = [f"{file}:{line}" for file, of in needed.items() for line in of]
-            output = _in(root, "--make", *jobs, "--out", str(Path(scratch) / "b"), *(["--watch", *lines] if lines else []))
+            output = _in(root, "--make", *examples, "--out", str(Path(scratch) / "b"), *(["--watch", *lines] if lines else []))
             executed = {(name, line) for name, line in json.loads(output.splitlines()[-1])}
             equal, other = [], {}
             for job in jobs:
@@ -197,6 +200,8 @@ def confirm(base: str) -> int:
                 by_example = job == "images" or job.startswith("measure/")
                 differing = compare(Path(scratch) / "a" / name, Path(scratch) / "b" / name, by_example)
                 files = {f"ganrepro/{module.replace('.', '/')}" for module in modules_of(*code.modules_of(job))}
+                if "ganrepro/nets/cpu_convolutions" in files and (Path(scratch) / "a" / CONVOLUTIONS).exists():
+                    differing += compare(*(Path(scratch) / side / CONVOLUTIONS for side in "ab"))
                 unseen = [
                     f"{file}:{line}"
                     for file, lines in needed.items()

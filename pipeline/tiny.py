@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+from unittest import mock
 
 import tifffile
 from ruamel.yaml import YAML
@@ -34,13 +35,16 @@ from ganrepro.evaluation.measures.base import IDENTITY, UNTRAINED, Limits, Measu
 from ganrepro.evaluation.readers import segmentation
 from ganrepro.lazy import torch
 from ganrepro.methods.base import READER
+from ganrepro.nets import cpu_convolutions, discriminators, generators
 from ganrepro.nets.architecture import Architecture
+from ganrepro.nets.blocks import initialise
 from ganrepro.nets.unet import build, whole
 from ganrepro.plan import datasets, paths
 from ganrepro.schema import yaml
 from ganrepro.schema.datasets import DatasetSettings
 from ganrepro.schema.readers import ReaderSettings
 from ganrepro.schema.registry import entry
+from ganrepro.seeding import stream
 from ganrepro.store import checkpoints
 from ganrepro.training.batches import TrainingImages
 from pipeline import evaluate, generate, prepare, reader, train
@@ -54,6 +58,7 @@ SIZES: dict[str, Any] = {
 }  # fmt: skip
 SKINS = ("", *TONES.values())  # of emoji
 SEEN = "seen"  # a study of tiny.yaml
+CONVOLUTIONS = "convolutions"  # what `_convolve` makes, named as a job is
 WITHOUT_EXAMPLE = ("imported",)  # needs somebody's file
 # Of each layout that is read from files, where parts of drawn scenes go so that they lie in it; {download}: of its source
 FILES = {
@@ -129,6 +134,8 @@ def make(
             _write_sources(DatasetSettings(**raw["datasets"]["streets"]))
             params = settings.load()
             _make(params, jobs, out)
+            if CONVOLUTIONS in jobs:
+                _convolve(out)
             if see():
                 _see(params)
         finally:
@@ -339,6 +346,26 @@ def _see(params: settings.Params) -> None:
                 _stage(train.main, *words, out=run.folder)
             _stage(generate.main, *words, out=run.images)
             _stage(evaluate.main, *words, out=run.scores)
+
+
+def _convolve(out: Path) -> None:
+    """What a generator and a discriminator make in each way to compute convolutions that such small ones do not take."""
+    for number, (worthwhile, kept, cached) in enumerate(((0, 0, 0), (0, math.inf, 0), (math.inf, 0, 0))):
+        with mock.patch.multiple(cpu_convolutions, WORTHWHILE=worthwhile, KEPT_VALUES=kept, CACHED_VALUES=cached):
+            networks = [generators.resnet(1, 9), discriminators.patch_discriminator(34, 9)]
+            for network in networks:
+                initialise(network, stream(number, "weights"), frozen_bias=True)
+                cpu_convolutions.accelerate(network)
+            image = torch.rand(1, 3, 24, 32, generator=stream(number, "image")).requires_grad_()
+            made = networks[0](image)
+            learning = [p for network in networks for p in network.parameters() if p.requires_grad]
+            slopes = torch.autograd.grad(networks[1](made).square().mean(), [image, *learning])
+            with torch.no_grad():
+                seen = networks[0].requires_grad_(False)(image)
+        for place, values in enumerate((made, seen, *slopes)):
+            file = out / CONVOLUTIONS / f"{number}-{place}"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(values.detach().contiguous().numpy().tobytes())
 
 
 def _wanted(run: paths.Run, jobs: Sequence[str], measured: set[str]) -> set[str]:
