@@ -201,7 +201,7 @@ def confirm(base: str) -> int:
                 differing = compare(Path(scratch) / "a" / name, Path(scratch) / "b" / name, by_example)
                 files = {f"ganrepro/{module.replace('.', '/')}" for module in modules_of(*code.modules_of(job))}
                 if "ganrepro/nets/cpu_convolutions" in files and (Path(scratch) / "a" / CONVOLUTIONS).exists():
-                    differing += compare(*(Path(scratch) / side / CONVOLUTIONS for side in "ab"))
+                    differing += compare(Path(scratch) / "a" / CONVOLUTIONS, Path(scratch) / "b" / CONVOLUTIONS)
                 unseen = [
                     f"{file}:{line}"
                     for file, lines in needed.items()

@@ -11,6 +11,7 @@ import pytest
 from conftest import ROOT
 from test_pipeline import ENVIRONMENT
 
+from ganrepro.nets import cpu_convolutions
 from ganrepro.plan import code
 from pipeline import confirm, tiny
 
@@ -150,3 +151,16 @@ def test_what_no_example_executes_stays_unsigned(monkeypatch, capsys):
     assert confirm.confirm("HEAD") == 1
     told = "not signed: train/pix2pix (its tiny example does not execute ganrepro/methods/pix2pix.py:5)"
     assert told in capsys.readouterr().out
+
+
+def test_an_edit_of_a_convolution_that_small_networks_do_not_take_is_seen(tmp_path, monkeypatch):
+    """Whatever way it concerns: the same bytes twice, others where one number of it is another."""
+    tiny._convolve(tmp_path / "a")
+    tiny._convolve(tmp_path / "b")
+    assert not confirm.compare(tmp_path / "a", tmp_path / "b") and len(list((tmp_path / "a").rglob("*"))) > 60
+    for way in (cpu_convolutions._LeanProducts, cpu_convolutions._Products, cpu_convolutions._Unfolded):
+        usual, other = way.forward, tmp_path / way.__name__
+        with monkeypatch.context() as edited:
+            edited.setattr(way, "forward", staticmethod(lambda ctx, *given, usual=usual: usual(ctx, *given) * (1 + 2**-20)))
+            tiny._convolve(other)
+        assert confirm.compare(tmp_path / "a", other)

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional
 
 from ganrepro.nets import cpu_convolutions
-from ganrepro.nets.blocks import InstanceNorm, batch_norm, initialise
+from ganrepro.nets.blocks import InstanceNorm, ReflectionPad, batch_norm, initialise
 from ganrepro.nets.discriminators import STRIDED_LAYERS, patch_discriminator
 from ganrepro.nets.generators import UNet, build_generator, resnet
 from ganrepro.nets.linear import Linear, by_onednn
@@ -260,6 +260,37 @@ def test_tiles_that_are_not_kept_give_the_same_bytes_and_cost_no_memory(monkeypa
         held.append(sum(t.numel() for t in saved.values()))
     assert all(map(torch.equal, *made))
     assert held[1] == x.numel() + layer.weight.numel() < held[0] / 2
+
+
+@pytest.mark.parametrize(("short", "given"), [(False, torch.float32), (True, torch.float32), (True, torch.bfloat16)])
+@pytest.mark.parametrize(("worthwhile", "kept", "cached"), [(0.0, 0, 0), (0.0, 2**30, 0), (1e9, 0, 0), (1e9, 0, 2**30)])
+def test_a_border_that_a_convolution_mirrors_itself_gives_the_same_bytes_and_is_not_kept(
+    monkeypatch, worthwhile, kept, cached, short, given
+):
+    """Of each way to compute it, in float32 and in bfloat16 by autocast; derivatives of derivatives by numbers, in float64."""
+    for name, value in (("WORTHWHILE", worthwhile), ("KEPT_VALUES", kept), ("CACHED_VALUES", cached)):
+        monkeypatch.setattr(cpu_convolutions, name, value)
+    joined = nn.Sequential(ReflectionPad(1), nn.Conv2d(12, 9, 3), nn.ReLU())
+    apart = nn.Sequential(ReflectionPad(1), cpu_convolutions.accelerate(copy.deepcopy(joined[1])), nn.ReLU())
+    cpu_convolutions.accelerate(joined)
+    assert isinstance(joined[0], nn.Identity) and joined[1].border == 1 and list(joined.state_dict()) == list(apart.state_dict())
+    made, held = [], []
+    x = torch.randn(2, 12, 11, 14).to(given).contiguous(memory_format=torch.channels_last).requires_grad_()
+    for layers in (apart, joined):
+        saved = {}
+        keep = torch.autograd.graph.saved_tensors_hooks(lambda t: saved.setdefault(t.data_ptr(), t), lambda t: t)  # noqa: B023
+        with keep, torch.autocast("cpu", torch.bfloat16, enabled=short):
+            y = layers(x)
+        held.append({t.shape for t in saved.values()})
+        made.append([y, *torch.autograd.grad(y.float().square().mean(), [x, layers[1].weight, layers[1].bias])])
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=short):
+            made[-1].append(layers.requires_grad_(False)(x))  # whose weights are transformed once
+        layers.requires_grad_(True)
+    assert all(map(torch.equal, *made))
+    assert ((2, 12, 13, 16) in held[1]) is (cached > 0)  # torch's own keeps what it was given
+    exact = joined.double()
+    image = torch.randn(1, 12, 5, 6, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradgradcheck(lambda x: exact[1](x), (image,), fast_mode=True)
 
 
 def test_a_gradient_penalty_is_the_same_through_fast_and_plain_networks(monkeypatch):

@@ -115,9 +115,9 @@ class Players:
         """One step of a player's optimiser down a loss that is one number."""
         optimiser = self.optimisers[player]
         with torch.autocast(self.device.type, enabled=False):
-            optimiser.zero_grad(set_to_none=True)
             torch.autograd.backward(total)
             optimiser.step()
+            optimiser.zero_grad(set_to_none=True)  # before the next passes ask for memory
         torch.clear_autocast_cache()  # it keeps weights in bfloat16 for as long as a step lasts, those from before too
 
     @torch.no_grad()
