@@ -75,11 +75,6 @@ def check_precision(precision: str, device: str, arithmetic: Arithmetic) -> None
         )
 
 
-def bfloat16_pays() -> bool:
-    """Whether bfloat16 takes less time than float32 on this CPU: with AMX half to two thirds, else more (docs/speed.md)."""
-    return "amx_bf16" in instructions()
-
-
 @functools.cache
 def instructions() -> frozenset[str]:
     """What Linux lists of the instructions of this CPU; empty elsewhere."""

@@ -23,7 +23,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from ganrepro import settings
-from ganrepro.arithmetic import PORTABLE, bfloat16_pays
+from ganrepro.arithmetic import BFLOAT16, PORTABLE, instructions
 from ganrepro.data import layouts
 from ganrepro.data.images import height_and_width, read_levels, read_rgb
 from ganrepro.data.layouts.base import Place, images
@@ -40,6 +40,7 @@ from ganrepro.store.files import plain, replacing
 
 TIMED_STEPS = 4
 ALIKE, MOST_OF = 0.1, 0.8  # so much alike, so many of the pictures: of one shape
+PAYS = 0.85  # share of a training's time, below which bfloat16 is worth another arithmetic
 MINUTES = 20.0  # of a training, up to which a size is chosen unasked
 MOST_COLOURS = 16  # of label maps
 ROW = {"unpaired": "cyclegan", "paired": "l1-cgan", "classes": "ns", "masks": "unet"}  # of the experiments below
@@ -402,17 +403,16 @@ def new(args: Any) -> str:
     if not _photos(args) and not args.masks:
         extra |= {"channels": looked.channels} if looked.channels != 3 else {}
         extra |= {"depth": looked.depth} if looked.depth != 8 else {}
-    short = kind in ("unpaired", "paired") and bfloat16_pays() and not paths.gpu_slots(params.device)
+    has = instructions() & {*BFLOAT16} and not paths.gpu_slots(params.device)
+    short = kind in ("unpaired", "paired") and bool(has)  # whose scores were as good
     chosen: tuple[dict[str, Any], dict[str, Any]] = {}, {}
-    size, expected = "small", 0.0
+    size, expected, share = "small", 0.0, 1.0
     for size in [args.size] if args.size else ["medium", "small"]:
         study = study_of(name, kind, size, images)
         if args.domains:
             study["domains"] = list(given["folders"])[:2]
         if max(looked.channels.values() if isinstance(looked.channels, dict) else [looked.channels]) > MOST_NAMED:
             study.pop("distance_features", None)  # which no network of three channels can see
-        if short and params.arithmetic == "usual":
-            study["precision"] = "bfloat16"
         if shape:  # no squares
             study["title"] = f"{name}, {study['crop_pixels']} pixels on the shorter side"
         dataset = given | extra | {"pixels": study["load_pixels"]}
@@ -421,6 +421,11 @@ def new(args: Any) -> str:
         with contextlib.chdir(file.parent):
             settings.parse(raw, settings.papers_beside(Path(file.name)))  # says what is wrong with it
         expected = minutes(raw, file.parent, name, images)
+        if short:
+            other = raw | {"arithmetic": "usual", "studies": raw["studies"] | {name: study | {"precision": "bfloat16"}}}
+            share = minutes(other, file.parent, name, images) / expected
+            if share < PAYS and params.arithmetic == "usual":
+                study["precision"], expected = "bfloat16", share * expected
         if expected <= MINUTES:
             break
     with replacing(file) as temporary:  # with what else was written there meanwhile
@@ -430,8 +435,8 @@ def new(args: Any) -> str:
     print(f"size {size}: about {expected:.0f} minutes of training here (others: --size {' | '.join(PRESETS[kind])}).")
     if "distance_features" in study:
         print(FETCHED)
-    if short:
-        print("This CPU has AMX: bfloat16 takes half to two thirds of the time; in a small study its scores were as good.")
+    if share < PAYS:
+        print(f"By bfloat16 it takes {share:.0%} of the time on this CPU; in a small study its scores were as good.")
         remedy = f"To use it say `arithmetic: usual`, and `precision: bfloat16` under studies.{name}."
         print("`precision: float32` turns it off." if "precision" in study else remedy)
     print(f"To add to it, a line each under studies.{name}:\n    {MORE[kind]}")
