@@ -184,8 +184,6 @@ def table(lines: Sequence[Mapping[str, Any]]) -> str:
     rows = []
     for line in lines:
         within = f" (within {line['within']:.2f})" if line.get("within") else ""
-        if line.get("margin"):  # of a page that is older than `within`
-            within = f" (here: by more than {line['margin']:.2f}, which was asked when this page was made)"
         paper = "–" if line["paper"] is None else _short(line["paper"])
         words = f"{line['text']}{within}<br><sub>{line['source']}</sub>"
         interval = "–" if line["low"] is None else f"{line['low']:+.3f} to {line['high']:+.3f}"

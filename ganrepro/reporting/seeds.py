@@ -142,7 +142,7 @@ def _claims(study: Mapping[str, Any], scores: pd.DataFrame) -> Iterator[Claim]:
             scores[(scores.output == claim["output"]) & (scores.row == row)][claim["score"]].to_numpy(float)
             for row in (claim["better"], claim["than"])
         ]
-        if SCORES[claim["score"]].high is None or min(map(len, of)) < 3 or claim.get("within") or claim.get("margin"):
+        if SCORES[claim["score"]].high is None or min(map(len, of)) < 3 or claim.get("within"):
             continue
         spreads = (float(of[0].std(ddof=1)), float(of[1].std(ddof=1)))
         theirs = 2 * LEAST if claim["paper"] is None else abs(claim["paper"])
