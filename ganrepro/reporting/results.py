@@ -17,7 +17,7 @@ from ganrepro.data.prepare import read_manifest
 from ganrepro.errors import UserError
 from ganrepro.evaluation.intervals import LEVEL, Estimate, estimates, interval, of_errors
 from ganrepro.evaluation.measures import MEASURES, SCORES
-from ganrepro.evaluation.measures.base import GROUND_TRUTH, GROUPS, Measure
+from ganrepro.evaluation.measures.base import GROUND_TRUTH, GROUPS, Measure, Score
 from ganrepro.evaluation.readers import find
 from ganrepro.evaluation.readers.base import Gate
 from ganrepro.methods.base import epochs
@@ -296,23 +296,18 @@ def _expect_scores(run: paths.Run, metrics: Mapping[str, Any], counts: Mapping[s
 
 def _names_its_scores(measure: Measure, result: Mapping[str, Any]) -> bool:
     """Whether a result has possible scores of its measure, the drawn one among them, and the same of each pass and epoch."""
-    named, parts = {*result["scores"]}, [*result.get("passes", ()), *result.get("epochs", {}).values()]
+    named, parts = {*result["scores"]}, [result["scores"], *result.get("passes", ()), *result.get("epochs", {}).values()]
     if not named or not named <= {*measure.scores} or measure.headline not in {*named, ""}:
         return False
-    return all({*part} == named for part in parts) and _possible(measure, result)
-
-
-def _possible(measure: Measure, result: Mapping[str, Any]) -> bool:
-    """Whether the scores of a result, of each pass, epoch and class lie within the bounds of what they are, but for rounding."""
-    by_class = [{measure.headline: value} for value in result.get("by_class", ())]
-    parts = [result["scores"], *result.get("passes", ()), *result.get("epochs", {}).values(), *by_class]
-    bounds = {name: (score.low, score.high) for name, score in measure.scores.items()}
-    return all(
-        (low is None or low - 1e-6 <= value) and (high is None or value <= high + 1e-6)
-        for part in parts
-        for name, value in part.items()
-        for low, high in [bounds[name]]
+    values = [at for part in parts for at in part.items()] + [(measure.headline, value) for value in result.get("by_class", ())]
+    return all({*part} == named for part in parts) and all(
+        name in measure.scores and _possible(measure.scores[name], value) for name, value in values
     )
+
+
+def _possible(score: Score, value: float) -> bool:
+    """Whether a value lies within the bounds of what it is, but for rounding."""
+    return (score.low is None or score.low - 1e-6 <= value) and (score.high is None or value <= score.high + 1e-6)
 
 
 def _again(folder: Path) -> str:
