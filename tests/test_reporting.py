@@ -20,7 +20,7 @@ from ganrepro.evaluation.readers.base import Gate
 from ganrepro.plan import paths
 from ganrepro.reporting import claims, page, pictures, plots, tables, verdict_errors
 from ganrepro.reporting import results as results_of
-from ganrepro.reporting.current import deviations_of
+from ganrepro.reporting.current import deviations_of, figures
 from ganrepro.reporting.deviations import deviations
 from ganrepro.reporting.results import (
     HEAD,
@@ -528,6 +528,14 @@ def test_rows_of_other_versions_are_named(results):
     first = next(iter(results.versions))
     other = replace(results, versions=results.versions | {first: {"torch": "3"}})
     assert "**Rows differ in torch**" in page.page(PARAMS, "cyclegan_ablation", other)
+
+
+def test_scores_over_the_training_are_drawn_where_a_table_shows_their_output():
+    drawn = {
+        name: "curves.svg" in figures(PARAMS, PARAMS.studies[name]) for name in ("few-labels", "few-labels-codes", "isbi-unet")
+    }
+    # codes are read once, at the end; their samples are scored over the training, and no table shows them
+    assert drawn == {"few-labels": True, "few-labels-codes": False, "isbi-unet": True}
 
 
 def test_moments_are_those_that_were_looked_back_at_from_left_to_right(results):

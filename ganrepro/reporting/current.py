@@ -88,9 +88,15 @@ def scored(params: Params, study: Study) -> bool:
 
 
 def over_training(params: Params, study: Study) -> bool:
-    """Whether some score is known over the training."""
-    kept = any(run.looks_back for run in paths.trained(params, study))
-    return kept and any(m.headline for run in paths.runs(params, study)[:1] for of in run.measures.values() for m in of)
+    """Whether some score is known over the training, of an output that is shown."""
+    kept, shown = (
+        any(run.looks_back for run in paths.trained(params, study)),
+        {study.tables[name].output for name in grids(study)},
+    )
+    measured = [
+        m for run in paths.runs(params, study)[:1] for output, of in run.measures.items() if output.name in shown for m in of
+    ]
+    return kept and any(m.headline for m in measured)
 
 
 def by_class(params: Params, study: Study) -> bool:
