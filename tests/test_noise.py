@@ -424,6 +424,23 @@ def test_d2gan_has_the_papers_terms():
     assert [float(losses[n]) for n in wanted] == pytest.approx([float(v) for v in wanted.values()], abs=1e-5)
 
 
+def test_the_plane_of_a_vae_is_of_the_numbers_that_the_decoder_listens_to():
+    method = method_of("vae")
+
+    def decoder(code):  # says the third number on the left, louder the eighth on the right, and nothing of the others
+        left, right = (code[:, number, None, None, None].expand(-1, 1, 28, 14) for number in (2, 7))
+        return torch.cat([left, 2 * right], 3)
+
+    networks = {"encoder": nn.Identity(), "decoder": SimpleNamespace(eval=lambda: decoder)}
+    (plane,) = (output for output in method.outputs() if output.picture)
+    noise = {"e": torch.randn(100, method.settings.code_size)}
+    made = method.generate(plane, networks, Batch({}, noise=noise), torch.Generator()).view(10, 10, 28, 28)
+    ends = torch.linspace(-2, 2, 10)
+    # a hundred images, row by row: the loudest number across, the next one down
+    assert torch.allclose(made[:, :, 5, 20], ends.tanh().expand(10, 10), atol=1e-6)
+    assert torch.allclose(made[:, :, 5, 3], (ends / 2).tanh()[:, None].expand(10, 10), atol=1e-6)
+
+
 def test_the_bound_of_a_vae_is_torchs_own_distributions():
     """Bernoulli likelihood and divergence of normals, nats, to 1e-3 of some hundred."""
     method, players, batch = game("vae", engine="plain")

@@ -43,7 +43,7 @@ class VAE(FromNoiseByAdam[Settings], Encodes[Settings]):
         return Feed((self.domain,), noise={"e": Normal((self.settings.code_size,))})
 
     def outputs(self) -> tuple[Output, ...]:
-        title = "The plane of the first two numbers of the code, each from -2 to 2"
+        title = "The plane of the two numbers of the code that change the image most, each from -2 to 2"
         plane = Output("plane", None, self.domain, title, picture=True)
         return samples(self.domain), reconstructions(self.domain), plane
 
@@ -97,8 +97,15 @@ class VAE(FromNoiseByAdam[Settings], Encodes[Settings]):
         if output.renders_input:
             code = encoder(batch.images[self.domain]).chunk(2, 1)[0]
         if output.picture:  # ten by ten, all other numbers 0
-            steps = torch.arange(len(code), device=code.device)
-            at = torch.stack([steps % 10, steps // 10], 1) * 4 / 9 - 2
-            code = torch.cat([at, torch.zeros_like(code[:, 2:])], 1)
+            across, down = self._telling(decoder, code.device)
+            steps, code = torch.arange(len(code), device=code.device), torch.zeros_like(code)
+            code[:, across], code[:, down] = steps % 10 * 4 / 9 - 2, steps // 10 * 4 / 9 - 2
         images: torch.Tensor = (decoder(code) / 2).tanh()  # 2 sigmoid - 1
         return images
+
+    def _telling(self, decoder: torch.nn.Module, device: torch.device) -> tuple[int, int]:
+        """The two numbers of a code that change the image most between -2 and 2, all others 0: many of them say nothing."""
+        ends = 2 * torch.eye(self.settings.code_size, device=device)
+        change = ((decoder(ends) / 2).tanh() - (decoder(-ends) / 2).tanh()).abs().flatten(1).mean(1)
+        across, down = change.topk(2).indices.tolist()
+        return across, down
