@@ -10,10 +10,13 @@ FROM python:3.12-slim-bookworm
 # Debian's own security updates are wanted, so that no version is pinned
 # hadolint ignore=DL3008
 RUN apt-get update \
- && apt-get install --yes --no-install-recommends git make \
+ && apt-get install --yes --no-install-recommends git make libtcmalloc-minimal4 \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --create-home --uid 1000 runner \
  && install --directory --owner 1000 --group 1000 /home/runner/project
+
+# holds less memory than glibc's own malloc (docs/speed.md)
+ENV LD_PRELOAD=libtcmalloc_minimal.so.4
 
 USER 1000
 WORKDIR /home/runner/project

@@ -14,7 +14,8 @@ from ganrepro.store.files import write_json
 
 def machine(device: torch.device, threads: int) -> dict[str, object]:
     """What the figures were taken on."""
-    return provenance.machine(device.type, threads) | {"instructions": process.instructions()}
+    beside = {"instructions": process.instructions(), "allocator": provenance.allocator()}
+    return provenance.machine(device.type, threads) | beside
 
 
 def peak_memory(device: torch.device) -> int:

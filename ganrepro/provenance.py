@@ -53,6 +53,12 @@ def machine(device: str, threads: int) -> dict[str, object]:
     }
 
 
+def allocator() -> str:
+    """Whose memory this process asks for, as in 'glibc 2.36' or 'libtcmalloc_minimal.so.4'."""
+    preloaded = [name for name in os.environ.get("LD_PRELOAD", "").replace(":", " ").split() if "malloc" in name]
+    return ", ".join(map(os.path.basename, preloaded)) or " ".join(platform.libc_ver()).strip() or "the system's own"
+
+
 def versions() -> dict[str, str]:
     """Python and the libraries a result depends on."""
     names = ("torch", "numpy", "pillow", "snakemake", "dvc", "mlflow")

@@ -30,6 +30,7 @@ def lines(params_file: Path) -> list[tuple[str, str]]:
         ("system", f"{platform.platform()}, Python {platform.python_version()} in {sys.prefix}"),
         ("libraries", ", ".join(f"{name} {version}" for name, version in provenance.versions().items())),
         ("CPU", f"{machine['device_name']}, {os.cpu_count()} cores, {', '.join(has) or 'none of ' + ', '.join(WANTED)}"),
+        ("memory", _memory()),
         ("GPU", _gpu()),
         ("disk", f"{free / 1e9:.1f} GB free" + ("; make gc lists what no study needs" if free < 5e9 else "")),
         ("MLflow", "off" if os.environ.get("GANREPRO_MLFLOW") == "off" else without_secrets(tracking_uri())),
@@ -76,6 +77,15 @@ def _bfloat16() -> float:
         shortest.append(min(times))
     torch.set_num_threads(threads)
     return shortest[1] / shortest[0]
+
+
+def _memory() -> str:
+    """How much there is and who deals it out; glibc keeps large images apart in holes that no other fits into (docs/speed.md)."""
+    allocator = provenance.allocator()
+    known = os.sysconf_names if hasattr(os, "sysconf_names") else {}
+    there = f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 1e9:.0f} GB, " if "SC_PHYS_PAGES" in known else ""
+    remedy = "; with LD_PRELOAD=libtcmalloc_minimal.so.4 (Debian: libtcmalloc-minimal4) trainings at 256 pixels hold a quarter less"
+    return there + allocator + remedy * allocator.startswith("glibc")
 
 
 def _gpu() -> str:
