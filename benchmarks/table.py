@@ -20,8 +20,6 @@ def rows(results: dict[str, dict[str, Any]]) -> list[tuple[str, str, str, str]]:
         ours, theirs = r["seconds"]["ours"], r["seconds"]["reference"]
         share = r["arithmetic_share"]
         found.append((f"{name}, one step at batch 1", f"{ours:.2f} s", f"{theirs:.2f} s", f"**{r['ratio_median']:.2f}×**"))
-        held = {side: f"{size / 1e9:.2f} GB" for side, size in r["peak_bytes"].items()}
-        found.append((f"{name}, peak memory", held["ours"], held["reference"], ""))
         done = {side: f"{part:.0%}" for side, part in share.items()}
         found.append((f"{name}, counted work per second over the matrix-product rate", done["ours"], done["reference"], ""))
     if "data_path" in results:
@@ -49,16 +47,27 @@ def rows(results: dict[str, dict[str, Any]]) -> list[tuple[str, str, str, str]]:
 
 
 def steps(results: dict[str, dict[str, Any]]) -> str:
-    """One step on every machine and in every precision that was measured: how many times as fast as the reference's float32."""
+    """One step on every machine and in every precision that was measured: how many times as fast as the reference's float32, and
+    the most memory that either held.
+    """
     kept = {name: r for name, r in results.items() if name.startswith("training_step")}
     names = list(dict.fromkeys(name for r in kept.values() for name in r["results"]))
-    lines = []
+    times, memory = [], []
     for r in kept.values():
-        ratios = (r["results"].get(name) for name in names)
-        told = [f"{of['ratio_median']:.2f}× ({of['ratio_min']:.2f}–{of['ratio_max']:.2f})" if of else "–" for of in ratios]
         cpu = ", ".join(filter(None, (r["machine"]["device_name"], r["machine"].get("instructions"))))
-        lines.append([cpu, r["settings"]["precision"], *told])
-    return markdown(["One step, reference in float32", "precision", *names], lines)
+        head = [cpu, r["settings"]["precision"], r["machine"].get("allocator", "glibc")]
+        found = [r["results"].get(name) for name in names]
+        times.append(
+            head + [f"{of['ratio_median']:.2f}× ({of['ratio_min']:.2f}–{of['ratio_max']:.2f})" if of else "–" for of in found]
+        )
+        held = [of.get("peak_bytes") if of else None for of in found]
+        memory.append(head + [f"{of['ours'] / 1e9:.2f} of {of['reference'] / 1e9:.2f} GB" if of else "–" for of in held])
+    told = ["precision", "allocator", *names]
+    return (
+        markdown(["One step, reference in float32", *told], times)
+        + "\n\n"
+        + markdown(["Most memory, ours of the reference's", *told], memory)
+    )
 
 
 def main() -> None:

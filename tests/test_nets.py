@@ -331,17 +331,21 @@ def test_frozen_weights_get_no_gradient_and_images_do(monkeypatch):
 
 
 def test_winograd_is_used_where_it_pays(monkeypatch):
-    """At 256 x 256; at 128 where there is no AVX-512; never in the embedded study (16 tiles)."""
+    """At 256 x 256; at 128 where there is no AVX-512; never in the embedded study (16 tiles), nor where products are slow."""
     saving = cpu_convolutions.saving
     assert saving(3, 256, 256, 256) > 2.8 > saving(3, 256, 256, 64) > 2 > saving(3, 64, 64, 16)
     assert saving(4, 256, 512, 441) > 2.8 > saving(4, 256, 512, 121) > 2
     layer, x, used = nn.Conv2d(256, 256, 3, padding=1), torch.randn(1, 256, 32, 32), []
     cpu_convolutions.accelerate(layer)
     monkeypatch.setattr(cpu_convolutions, "winograd", lambda x, *words: used.append(1) or x)
-    for worthwhile in (2, 2.8):
+    for worthwhile, slow in ((2, 1), (2.8, 1), (2, 2.3)):
         monkeypatch.setattr(cpu_convolutions, "WORTHWHILE", worthwhile)
+        monkeypatch.setattr(cpu_convolutions, "SLOW_PRODUCTS", slow)
         layer(x)
     assert used == [1]
+    with torch.autocast("cpu", torch.bfloat16):  # whose products are oneDNN's
+        layer(x)
+    assert used == [1, 1]
 
 
 @pytest.mark.parametrize("images", [1, 3])

@@ -1099,7 +1099,9 @@ def test_the_doctor_says_what_there_is_and_no_secret(tmp_path, monkeypatch, caps
     (tmp_path / "runs/gone/x-s0-0123456789ab").mkdir(parents=True)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://me:secret@example.org/mlflow?key=secret")
     monkeypatch.delenv("GANREPRO_MLFLOW", raising=False)
-    monkeypatch.setenv("LD_PRELOAD", "/usr/lib/libeatmydata.so:/opt/lib/libtcmalloc.so.4")  # of a process that has started already
+    monkeypatch.setenv(
+        "LD_PRELOAD", "/usr/lib/libeatmydata.so:/opt/lib/libtcmalloc.so.4"
+    )  # of a process that has started already
     cli.main(["doctor"])
     said = capsys.readouterr().out
     for word in (

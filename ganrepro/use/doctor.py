@@ -80,11 +80,13 @@ def _bfloat16() -> float:
 
 
 def _memory() -> str:
-    """How much there is and who deals it out; glibc keeps large images apart in holes that no other fits into (docs/speed.md)."""
+    """How much there is, and who deals it out (docs/speed.md)."""
     allocator = provenance.allocator()
     known = os.sysconf_names if hasattr(os, "sysconf_names") else {}
     there = f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 1e9:.0f} GB, " if "SC_PHYS_PAGES" in known else ""
-    remedy = "; with LD_PRELOAD=libtcmalloc_minimal.so.4 (Debian: libtcmalloc-minimal4) trainings at 256 pixels hold a quarter less"
+    remedy = (
+        "; trainings at 256 pixels hold a tenth to a quarter less with LD_PRELOAD=libtcmalloc_minimal.so.4 (libtcmalloc-minimal4)"
+    )
     return there + allocator + remedy * allocator.startswith("glibc")
 
 
