@@ -7,7 +7,8 @@
 Sections, in this order unless they are named: does a recorded step run at all; steps per second of the reference, then of ours,
 one training and eight in one process; every method recorded against the same steps unrecorded; k trainings in one process by
 arithmetic; torch's own pads against joined ones; one convolution of k trainings in three ways; what a step consists of. Others
-by name: steps (256 pixels, layouts), compiled, tests, study (`--study NAME`: its trainings and scores for the time that is left).
+by name: steps (256 pixels, layouts), compiled, fused (norms, activations and borders by kernels of ours), tests, study
+(`--study NAME`: its trainings and scores for the time that is left).
 
 Each section is a process of its own with a limit, so that none takes another along; what it found before it was stopped is kept,
 with the whole traceback. `--toy` runs all of it at toy size, without a GPU too.
@@ -99,10 +100,19 @@ def rate(engines: list[Engine], seconds: float) -> float:
     return steps / (time.perf_counter() - start)
 
 
-def measured(label: str, name: str, precision: str, toy: bool, k: int, seconds: float, ways: Ways | None = None) -> None:
-    """Says steps per second of k trainings in one process, and the bytes that the card holds, graphs and all."""
+def measured(
+    label: str, name: str, precision: str, toy: bool, k: int, seconds: float, ways: Ways | None = None,
+    change: Callable[[torch.nn.Module], object] = lambda network: None,
+) -> None:  # fmt: skip
+    """Says steps per second of k trainings in one process, and the bytes that the card holds, graphs and all.
+
+    change: what is done to each network before the first step.
+    """
     with told(label=label, name=name, precision=precision, k=k):
-        found = rate(engines_of(name, precision, toy, k, ways), 0.05 if toy else seconds)
+        engines = engines_of(name, precision, toy, k, ways)
+        for network in (network for engine in engines for network in engine.players.networks.values()):
+            change(network)
+        found = rate(engines, 0.05 if toy else seconds)
         free, whole = torch.cuda.mem_get_info() if torch.cuda.is_available() else (0, 0)
         say(label=label, name=name, precision=precision, k=k, steps_per_second=found, held_bytes=whole - free)
     torch.cuda.empty_cache()
@@ -294,6 +304,20 @@ def compiled(toy: bool, _: argparse.Namespace) -> None:
         measured("compiled", HEADLINE, "bfloat16", toy, k, 3, Ways(compiled=True))
 
 
+def fused(toy: bool, _: argparse.Namespace) -> None:
+    """Norms, activations and mirrored borders by kernels of ours, and as usual, in both layouts; without a GPU interpreted."""
+    if not torch.cuda.is_available():
+        os.environ["TRITON_INTERPRET"] = "1"
+    from benchmarks import fused_norms
+
+    for precision, last in (("bfloat16", True), ("bfloat16", False), ("tf32", False))[: 1 if toy else 3]:
+        for k in (1,) if toy else (1, 8):
+            ways = Ways(channels_last=last)
+            label = f"channels {'last' if last else 'first'}"
+            measured(f"usual norms, {label}", HEADLINE, precision, toy, k, 2, ways)
+            measured(f"fused norms, {label}", HEADLINE, precision, toy, k, 2, ways, fused_norms.fuse)
+
+
 def tests(toy: bool, _: argparse.Namespace) -> None:
     """The tests that need a GPU, by pytest."""
     chosen = "test_empty_pool" if toy else "recorded"
@@ -351,7 +375,7 @@ def study(toy: bool, args: argparse.Namespace) -> None:
 SECTIONS: dict[str, tuple[Callable[[bool, argparse.Namespace], None], int]] = {  # each with its limit in seconds
     "smoke": (smoke, 60), "reference": (reference, 75), "headline": (headline, 75), "methods": (methods, 130),
     "together": (together, 150), "pads": (pads, 90), "grouped": (grouped, 60), "profile": (profile, 45),
-    "steps": (steps, 150), "compiled": (compiled, 150), "tests": (tests, 60), "study": (study, 24 * 3600),
+    "steps": (steps, 150), "compiled": (compiled, 150), "fused": (fused, 120), "tests": (tests, 60), "study": (study, 24 * 3600),
 }  # fmt: skip
 USUAL = ("smoke", "reference", "headline", "methods", "together", "pads", "grouped", "profile")
 

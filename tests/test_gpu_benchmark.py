@@ -154,3 +154,68 @@ def test_a_pack_holds_code_wheels_and_the_reference_with_its_commit(tmp_path):
         "reference/models/m.py",
     } <= names
     assert not any("__pycache__" in name for name in names)
+
+
+FUSED = """
+import copy, itertools, json
+import torch
+from torch import nn
+from benchmarks import fused_norms
+from ganrepro.nets.blocks import InstanceNorm, ReflectionPad
+
+torch.manual_seed(0)
+found = []
+cases = [(1, True, 0.0, 3), (2, True, 0.2, 0), (1, False, 1.0, 1), (2, False, 0.0, 1)]
+for last, (n, affine, slope, pad) in itertools.product((False, True), cases):
+    norm = InstanceNorm(18, affine=affine, track_running_stats=False)
+    if affine:
+        nn.init.normal_(norm.weight, 1), nn.init.normal_(norm.bias)
+    behind = [*([nn.LeakyReLU(slope)] if slope < 1 else []), *([ReflectionPad(pad)] if pad else [])]
+    usual = nn.Sequential(copy.deepcopy(norm), *behind).double()
+    ours = nn.Sequential(norm, *behind)
+    joined = fused_norms.fuse(ours)
+    x = torch.randn(n, 18, 20, 23) * 3 + 5
+    x = x.contiguous(memory_format=torch.channels_last) if last else x
+    a, b = x.double().requires_grad_(), x.clone().requires_grad_()
+    one, two = usual(a), ours(b)
+    direction = torch.randn_like(one)
+    one.backward(direction), two.backward(direction.float())
+    pairs = [(one, two), (a.grad, b.grad), *zip((p.grad for p in usual.parameters()), (p.grad for p in ours.parameters()))]
+    apart = max(float((p - q).abs().max() / p.abs().max()) for p, q in pairs)
+    found.append([joined, apart, two.is_contiguous(memory_format=torch.channels_last) == last, len(pairs)])
+print(json.dumps(found))
+"""
+
+
+def test_fused_norms_are_torchs():
+    """Two images and one, in both layouts, 20 x 23 pixels (two blocks): outputs and all gradients to 1e-5 of the largest."""
+    pytest.importorskip("triton")
+    found = json.loads(run(ROOT, "-c", f"import os; os.environ['TRITON_INTERPRET'] = '1'\n{FUSED}").splitlines()[0])
+    assert len(found) == 8 and all(joined == 1 and apart < 1e-5 and layout for joined, apart, layout, _ in found)
+    assert {pairs for *_, pairs in found} == {2, 4}  # with and without weight and bias
+
+
+COMPILED = """
+import triton
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+from benchmarks import fused_norms
+
+TYPES = dict.fromkeys(("x", "y", "dy"), "*bf16") | dict.fromkeys(("parts", "weight", "bias", "dx", "sums", "totals"), "*fp32")
+TYPES |= {"eps": "fp32", "slope": "fp32"}
+known = {"channels": 256, "BC": fused_norms.CHANNELS, "BP": fused_norms.PIXELS, "ALL": 16, "AFFINE": True, "PAD": 1}
+for kernel in ("_moments_kernel", "_forward_kernel", "_gathered_kernel", "_backward_kernel"):
+    fn = getattr(fused_norms, kernel)
+    constants = {name: value for name, value in known.items() if name in fn.arg_names}
+    types = {name: "constexpr" if name in constants else TYPES.get(name, "i32") for name in fn.arg_names}
+    made = triton.compile(ASTSource(fn=fn, signature=types, constexprs=constants), target=GPUTarget("cuda", 90, 32))
+    assert ".entry" in made.asm["ptx"] and made.asm["cubin"][:4] == b"\\x7fELF"
+"""
+
+
+@pytest.mark.slow
+def test_fused_norms_compile_for_an_h100(tmp_path, monkeypatch):
+    """To machine code, by the assembler that Triton brings along: what its interpreter takes its compiler may not."""
+    pytest.importorskip("triton")
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    run(ROOT, "-c", COMPILED)
