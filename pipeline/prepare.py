@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from ganrepro import process, settings
 from ganrepro.data.derived import Derived
+from ganrepro.data.faults import first_faults
+from ganrepro.data.images import ImageError
 from ganrepro.data.own import data_spec
 from ganrepro.data.prepare import Derive, prepare
 from ganrepro.plan import datasets
@@ -30,7 +32,10 @@ def main() -> None:
         weights = datasets.download_dir(dataset.edges) if is_downloaded(dataset.edges) else None
         derive = detector(dataset.edges, weights, size)
     with filling(args.out) as folder:
-        manifest = prepare(dataset, download, folder, args.threads, derive)
+        try:
+            manifest = prepare(dataset, download, folder, args.threads, derive)
+        except ImageError as error:
+            raise ImageError("; ".join(first_faults(dataset)) or str(error)) from None
         write_json(folder / "manifest.json", manifest)
     for note in manifest.get("notes", ()):  # the page says it too, hours later
         print(f"{args.dataset}: {note}")

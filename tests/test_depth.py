@@ -253,7 +253,7 @@ def test_any_depth_and_channels_train_score_translate_and_export(tmp_path, monke
         ({"channels": 2}, "expected 1 .grey., 3 .colour., 4 .colour and opacity. or more, got 2"),
         ({"channels": 65}, "channels"),
         ({"channels": 6}, "expected 6 channels, got 1"),
-        ({"depth": 16, "palette": {"x": [0, 0, 0], "y": [1, 1, 1]}}, "of 8 bits; leave palette out"),
+        ({"depth": 16, "palette": {"x": [0, 0, 0], "y": [99, 99, 99]}}, "of 8 bits; leave palette out"),
         ({"depth": 16, "edges": "canny"}, "three channels and 8 bits"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import difflib
 import hashlib
+import re
 import shutil
 
 import numpy as np
@@ -15,6 +16,7 @@ from test_pipeline import project, shell
 from ganrepro import arithmetic, settings
 from ganrepro.data.derived import Derived
 from ganrepro.data.edges import detector
+from ganrepro.data.faults import first_faults
 from ganrepro.data.images import write_png
 from ganrepro.data.own import deal
 from ganrepro.data.prepare import prepare
@@ -103,7 +105,7 @@ def test_inputs_are_derived_from_photos(tmp_path, how):
         ({"edges": "canny"}, "derived: grey and edges both make the other side"),
         ({"channels": 1}, "derived: the other side is made of photos of three channels"),
         ({"layout": "classes"}, "layout is classes"),
-        ({"palette": {"x": [0, 0, 0], "y": [1, 1, 1]}}, "derived: takes the place of the label maps"),
+        ({"palette": {"x": [0, 0, 0], "y": [99, 99, 99]}}, "derived: takes the place of the label maps"),
         ({"path": None, "folders": {"a": "a", "b": "b"}}, "made of one folder of photos, got 2"),
     ],
 )
@@ -162,7 +164,7 @@ def test_every_preset_is_a_study(raw, kind, size):
         "unpaired": {"source": "folder", "folders": {"a": "x", "b": "y"}},
         "paired": {"source": "folder", "folders": {"a": "x", "b": "y"}, "paired": True},
         "classes": {"source": "folder", "path": "x", "layout": "classes"},
-        "masks": {"source": "folder", "folders": {"a": "x", "b": "y"}, "paired": True, "palette": {"n": [0] * 3, "y": [9] * 3}},
+        "masks": {"source": "folder", "folders": {"a": "x", "b": "y"}, "paired": True, "palette": {"n": [0] * 3, "y": [90] * 3}},
     }[kind] | {"pixels": 64}
     raw["studies"]["mine"] = new.study_of("mine", kind, size, 100)
     params = parsed(raw)
@@ -197,7 +199,10 @@ def test_every_preset_is_a_study(raw, kind, size):
         (["Mine!", "--a", "a", "--b", "b"], "'Mine!'"),
         (["mine", "--domains", "a", "other/a"], "expected folders of different names"),
         (["mine", "--images", "a"], "--images and --masks: belong together"),
-        (["mine", "--images", "a", "--masks", "b"], "b/0.png: expected at most 16 colours in all label maps; store them as PNG"),
+        (
+            ["mine", "--images", "a", "--masks", "b"],
+            "b/0.png: expected at most 16 colours in all label maps, one for each class, got ",
+        ),
     ],
 )
 def test_words_that_will_not_do_get_one_line_and_nothing_is_written(tmp_path, monkeypatch, words, said):
@@ -260,6 +265,46 @@ def test_images_and_masks_become_a_study_of_unet(tmp_path, monkeypatch, capsys):
     (tmp_path / "masks/0.png").unlink()
     with pytest.raises(SystemExit, match="images have no partner of their name"):
         cli.main(["new", "other", "--images", "cells", "--masks", "masks"])
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            lambda mask, i: mask // 200,
+            "masks: the colours of background and object, [0, 0, 0] and [1, 1, 1], are less than 16 levels",
+        ),
+        (lambda mask, i: (mask // 200).astype(np.uint16), "0.png: 16 bits, of which values to 1 are used: nearly black"),
+        (
+            lambda mask, i: mask[: 30 - 5 * (i > 0)],
+            "/1: its label map is 40 × 25, its photo 40 × 30; .*/2: its label map .*; .*; .*; .*; and 2 more",
+        ),
+        (lambda mask, i: np.maximum(mask, np.arange(1200, dtype=np.uint8).reshape(30, 40)), "store them as PNG"),
+    ],
+)
+def test_masks_that_cannot_be_used_are_told_before_anything_is_written(change, said, tmp_path, monkeypatch):
+    draw(tmp_path / "cells", mode="L", size=(40, 30))
+    (tmp_path / "masks").mkdir()
+    for i in range(8):
+        mask = np.zeros((30, 40), np.uint8)
+        mask[5 + i : 20, 3:30] = 200
+        Image.fromarray(change(mask, i)).save(tmp_path / f"masks/{i}.png")
+    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    shutil.copytree(ROOT / "papers", tmp_path / "papers")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match=said if ".*" in said else re.escape(said)):
+        cli.main(["new", "mine", "--images", "cells", "--masks", "masks"])
+    assert (tmp_path / "params.yaml").read_bytes() == (ROOT / "params.yaml").read_bytes()
+
+
+def test_a_colour_of_few_pixels_is_told(tmp_path, capsys):
+    for i in range(2):
+        mask = np.zeros((100, 100), np.uint8)
+        mask[20:60] = 255
+        mask[0, 0] = 128 if i else 0
+        Image.fromarray(mask).save(tmp_path / f"{i}.png")
+    assert [*new.palette_of(tmp_path)] == ["class-0", "class-1", "class-2"]
+    assert capsys.readouterr().out.startswith("note: class-1, colour [128, 128, 128], has 5e-05 of all pixels")
 
 
 @pytest.mark.parametrize(
@@ -342,3 +387,19 @@ def test_opacity_and_depth_are_seen_and_kept(tmp_path):
     assert (looked.channels, looked.depth, looked.shape, looked.values) == ({"a": 4, "b": 1}, 16, [5, 4], None)
     seven = new.look(DatasetSettings(source="folder", folders={"a": folders["c"], "b": folders["b"]}, paired=True, pixels=16))
     assert (seven.channels, seven.values, seven.sizes) == ({"a": 7, "b": 1}, None, "12 × 9 (12)")
+
+
+def test_the_first_five_label_maps_with_foreign_colours_are_named(tmp_path):
+    draw(tmp_path / "cells", mode="L", size=(40, 30))
+    (tmp_path / "masks").mkdir()
+    for i in range(8):
+        mask = np.zeros((30, 40), np.uint8)
+        mask[5:20] = 255
+        mask[7, i] = 255 if i in (2, 5) else 70
+        Image.fromarray(mask).save(tmp_path / f"masks/{i}.png")
+    folders = {"a": str(tmp_path / "masks"), "b": str(tmp_path / "cells")}
+    palette = {"no": [0, 0, 0], "yes": [255, 255, 255]}
+    dataset = DatasetSettings(source="folder", folders=folders, paired=True, palette=palette, pixels=32)
+    *named, more = first_faults(dataset)
+    assert [line.split(": ")[0].split("/")[-1] for line in named] == ["0", "1", "3", "4", "6"] and more == "and 1 more"
+    assert "colour (70, 70, 70) at (0, 7) is not in the palette (no, yes); add it to palette or void" in named[0]

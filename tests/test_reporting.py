@@ -288,6 +288,17 @@ def test_every_task_tells_a_training_that_learned_nothing(measure, scores, fell)
     assert not MEASURES["distance"].collapsed({"frechet": 99.0}, {}, Limits(0.02, 0.5), data)
 
 
+def test_a_training_near_the_top_has_learned_where_the_input_is_there_too():
+    """Bright cells on black are nearly their own label maps; 0.02 above a class IoU of 0.99 lies beyond 1."""
+    study = PARAMS.studies["cells-unet"]
+    lines = [
+        {"output": "photo2labels", "row": row, "seed": 0, "score": "class_iou", "value": value}
+        for row, value in {"identity": 0.99, "untrained": 0.3, "unet": 0.985, "window": 0.975}.items()
+    ]
+    fell = collapsed_trainings(PARAMS, replace(study, seeds=[0]), pd.DataFrame(lines))
+    assert fell == {("photo2labels", "unet"): [False], ("photo2labels", "window"): [True]}
+
+
 def test_likeness_tells_collapsed_trainings_where_nothing_else_does():
     """Adversarial rows may be no more like the truth than grey images are, and have learned all the same."""
     study = PARAMS.studies["streets-pairs"]

@@ -14,7 +14,7 @@ from typing import Any
 from ganrepro import provenance
 from ganrepro.data.images import write_png
 from ganrepro.evaluation.intervals import FEWEST_IMAGES, REPLICATES
-from ganrepro.evaluation.measures import MEASURES, left_out
+from ganrepro.evaluation.measures import MEASURES, SCORES, left_out
 from ganrepro.methods.base import Feed, epochs
 from ganrepro.methods.outputs import Output
 from ganrepro.plan import paths
@@ -135,7 +135,7 @@ def _gate(params: Params, results: Results) -> Context:
     for output in results.study.outputs:
         ranked = next((m.by_image for m in results.measures[output.name] if m.by_image), None)
         if ranked and (output.name, "identity") in scores.index:
-            floors[output.title] = f"{scores.loc[(output.name, 'identity'), ranked]:.2f}"
+            floors[output.title] = f"{scores.loc[(output.name, 'identity'), ranked]:.2f} ({SCORES[ranked].heading})"
     if floors:
         lines.append(f"Passing the input through unchanged scores {' and '.join(floors.values())}.")
     return " ".join(lines) or None
@@ -213,7 +213,14 @@ def _pictures(params: Params, results: Results) -> Context:
 def _figures(params: Params, results: Results) -> Context:
     """Which of the figures that not every report has are there."""
     best = [f"{plain(title(results, pictures.extreme_row(results, o.name)))} ({o.title})" for o in segmented(results)]
-    return {"files": figures(params, results.study), "best": ", ".join(best), "sampled": bool(sampled(results.study))} | {
+    of_images = [m.by_image for o in segmented(results) for m in results.measures[o.name] if m.by_image]
+    ranked = dict.fromkeys(SCORES[score].heading for score in of_images)
+    return {
+        "files": figures(params, results.study),
+        "best": ", ".join(best),
+        "ranked": " and ".join(ranked),
+        "sampled": bool(sampled(results.study)),
+    } | {
         "nearest": ", ".join(plain(results.study.rows[row].title) for row in copied(results.study)),
         "moments": "; ".join(
             f"{plain(title(results, row))}, {' and '.join(o.title for o in outputs)}"
@@ -329,7 +336,9 @@ def schedule(results: Results) -> str:
     """'5 epochs of 120 images'; rows that have another schedule than most are named."""
     lengths = {}
     for row, settings in results.study.rows.items():
-        trained = f"{epochs(settings.settings)} epochs of {images_per_epoch(results, row)} images"
+        length, tile = epochs(settings.settings), getattr(settings.settings, "tile_pixels", None)
+        pieces = f"tiles of {tile} pixels" if tile else "images"
+        trained = f"{length} epoch{'s' * (length != 1)} of {images_per_epoch(results, row)} {pieces}"
         lengths[row] = trained if settings.method.players() else "not trained here"
     return _mostly(results, lengths)
 

@@ -17,7 +17,7 @@ from ganrepro.data.prepare import read_manifest
 from ganrepro.errors import UserError
 from ganrepro.evaluation.intervals import LEVEL, Estimate, estimates, interval, of_errors
 from ganrepro.evaluation.measures import MEASURES, SCORES
-from ganrepro.evaluation.measures.base import GROUND_TRUTH, GROUPS, Measure, Score
+from ganrepro.evaluation.measures.base import GROUND_TRUTH, GROUPS, Limits, Measure, Score
 from ganrepro.evaluation.readers import find
 from ganrepro.evaluation.readers.base import Gate
 from ganrepro.methods.base import epochs
@@ -330,7 +330,7 @@ def collapsed_trainings(params: Params, study: Study, scores: pd.DataFrame) -> d
             floors = {floor: of[output, floor, 0] for floor in study.references if (output, floor, 0) in of}
             for own in [own for (at, name, _), own in of.items() if (at, name) == (output, row)]:
                 fell = [
-                    measure.collapsed(own, _having(measure, floors), study.limits, study.data)
+                    measure.collapsed(own, _having(measure, floors, study.limits), study.limits, study.data)
                     for measure in with_rules([m for m in measures if {*m.scores} & {*own}], study)
                 ]
                 if fell:
@@ -358,8 +358,15 @@ def with_rules(measures: Sequence[Measure], study: Study) -> list[Measure]:
     return [measure for measure in telling if not measure.last_resort] or telling
 
 
-def _having(measure: Measure, rows: Mapping[str, Mapping[str, float]]) -> dict[str, Mapping[str, float]]:
-    return {row: scores for row, scores in rows.items() if {*measure.scores} & {*scores}}
+def _having(measure: Measure, rows: Mapping[str, Mapping[str, float]], limits: Limits) -> dict[str, Mapping[str, float]]:
+    """Reference rows that have scores of a measure.
+
+    Of label maps one may be nearly perfect, where the input is nearly its own label map: as if it left room to lie above it.
+    """
+    having = {row: scores for row, scores in rows.items() if {*measure.scores} & {*scores}}
+    if not measure.by_class:
+        return having
+    return {row: {score: min(value, 1 - 2 * limits.above) for score, value in scores.items()} for row, scores in having.items()}
 
 
 def _failed(study: Study, losses: Sequence[Mapping[str, Any]]) -> dict[str, str]:

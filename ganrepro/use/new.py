@@ -25,6 +25,7 @@ from ruamel.yaml.error import YAMLError
 from ganrepro import settings
 from ganrepro.arithmetic import BFLOAT16, PORTABLE, instructions
 from ganrepro.data import layouts
+from ganrepro.data.faults import first_faults
 from ganrepro.data.images import height_and_width, read_levels, read_rgb
 from ganrepro.data.layouts.base import Place, images
 from ganrepro.data.own import FEWEST, derived_of, entry_of, files_of, notes_of
@@ -33,7 +34,7 @@ from ganrepro.data.spec import MOST_NAMED
 from ganrepro.errors import ConfigError, UserError
 from ganrepro.plan import paths
 from ganrepro.schema import yaml
-from ganrepro.schema.datasets import DatasetSettings
+from ganrepro.schema.datasets import DatasetSettings, near
 from ganrepro.schema.fields import checked_name
 from ganrepro.schema.registry import FOLDER
 from ganrepro.store.files import plain, replacing
@@ -43,6 +44,7 @@ ALIKE, MOST_OF = 0.1, 0.8  # so much alike, so many of the pictures: of one shap
 PAYS = 0.85  # share of a training's time, below which bfloat16 is worth another arithmetic
 MINUTES = 20.0  # of a training, up to which a size is chosen unasked
 MOST_COLOURS = 16  # of label maps
+RARE = 0.001  # share of the pixels of a colour that may be a slip of the brush
 ROW = {"unpaired": "cyclegan", "paired": "l1-cgan", "classes": "ns", "masks": "unet"}  # of the experiments below
 NARROW = {"generator_filters": 16, "discriminator_filters": 16, "learning_rate": 0.0008}
 TILES = {"poolings": 3, "tile_pixels": 204, "elastic_pixels": 3, "optimiser": "adam", "learning_rate": 0.001}  # of U-Net
@@ -149,17 +151,34 @@ def dataset_of(args: Any, root: Path) -> dict[str, Any]:
 
 def palette_of(folder: Path) -> dict[str, list[int]]:
     """The colours of a folder's label maps by names to begin with, dark ones first. UserError where they are no label maps."""
-    found: set[Any] = set()
+    found: Counter[Any] = Counter()
     for path in images(folder.expanduser()):
-        counted = read_rgb(path).getcolors(MOST_COLOURS)  # None: there are more
-        found |= {colour for _, colour in counted or ()}
-        if counted is None or len(found) > MOST_COLOURS:
-            raise UserError(f"{path}: expected at most {MOST_COLOURS} colours in all label maps; store them as PNG, not resized")
+        levels = read_levels(path)
+        if levels.dtype == np.uint16 and levels.max() < 256:
+            raise UserError(
+                f"{path}: 16 bits, of which values to {levels.max()} are used: nearly black; expected label maps of 8 bits in "
+                "colours that can be told apart, 0 and 255, say"
+            )
+        picture = read_rgb(path)
+        found.update({colour: count for count, colour in picture.getcolors(picture.width * picture.height) or ()})
+        if len(found) > MOST_COLOURS:
+            raise UserError(
+                f"{path}: expected at most {MOST_COLOURS} colours in all label maps, one for each class, got {len(found)}; "
+                "store them as PNG, not resized, and objects that have a number each as one class"
+            )
     if len(found) < 2:
         raise UserError(f"{folder}: all label maps have one colour; expected two or more, each of a class")
     colours = sorted(([*colour] for colour in found), key=lambda c: (sum(c), c))
     names = ["background", "object"] if len(colours) == 2 else [f"class-{number}" for number in range(len(colours))]
-    return dict(zip(names, colours, strict=True))
+    palette = dict(zip(names, colours, strict=True))
+    if alike := near(palette):
+        raise UserError(f"{folder}: {alike}")
+    for name, colour in palette.items():
+        if (share := found[tuple(colour)] / found.total()) < RARE:
+            print(
+                f"note: {name}, colour {colour}, has {share:.2g} of all pixels; if it is none, repaint it, or name it under void"
+            )
+    return palette
 
 
 def _photos(args: Any) -> Path | None:
@@ -383,7 +402,10 @@ def new(args: Any) -> str:
             raise UserError(f"{taken}: there is one already under {section} in {file}; choose another name")
     given = dataset_of(args, file.parent)
     with contextlib.chdir(file.parent):
-        looked = look(DatasetSettings(**given, pixels=64))
+        own = DatasetSettings(**given, pixels=64)
+        looked = look(own)
+        if faults := first_faults(own):
+            raise UserError("; ".join(faults))
     kinds = {"classes": args.classes, "masks": args.masks, "paired": args.pairs or args.side_by_side or _photos(args)}
     kind = next((kind for kind, given_so in kinds.items() if given_so), "unpaired")
     images = max(looked.counts.values()) if kind != "classes" else sum(looked.counts.values())

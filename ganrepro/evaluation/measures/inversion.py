@@ -24,7 +24,10 @@ class Inversion(Measure):
         "inversion_error": Score("Error (RMS)", better="lower"),
         "inverted": Score("Nearer than the average image"),
     }
-    reading = "root mean square difference of a rendering to its input, of 1 for black against white."
+    reading = (
+        "root mean square difference of a rendering to its input, of 1 for black against white, and the share of renderings that "
+        "are nearer to their input than the average test image is."
+    )
 
     section = "What was found of the input"
 

@@ -29,7 +29,7 @@ class LinearProbe(Measure):
     scores = {f"probe_{many}": Score(f"Read wrong, {many:,} labels", better="lower", digits=3) for many in LABELS}
     reading = (
         f"share of test images whose class a linear support vector machine reads wrong by their codes, when it is told the "
-        f"classes of so many training images; mean of {DRAWS} draws."
+        f"classes of so many training images; mean of {DRAWS} draws of them, whose spread is not in the interval."
     )
 
     section = "What the codes tell"
