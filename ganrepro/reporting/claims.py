@@ -165,7 +165,7 @@ def _reason(results: Results, claim: ClaimSettings, measured: Difference) -> str
     needs = paths.needs_of(results.params, results.study)
     if measure is not None and measure.uses_reader(needs) and not trusted(results):
         return "gate failed"
-    return "" if np.isfinite(measured.error) else f"fewer than {FEWEST_IMAGES} images, or of some class"
+    return "" if np.isfinite(measured.error) else f"fewer than {FEWEST_IMAGES} test images, or with some class"
 
 
 def published(study: Study, claim: ClaimSettings) -> float | None:
