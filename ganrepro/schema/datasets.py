@@ -178,4 +178,4 @@ def _expect_folders(dataset: DatasetSettings, names: list[str]) -> None:
     if dataset.paired and len(names) != 2:
         raise ValueError(f"paired: is of two folders, got {len(names)}")
     if dataset.palette and (names != ["a", "b"] or not dataset.paired):
-        raise ValueError("palette: name the folder of label maps a, that of the photos of the same names b, and say `paired: true`")
+        raise ValueError("palette: name the folder of label maps a, that of photos of equal names b, and say `paired: true`")
