@@ -74,7 +74,7 @@ def _forward_kernel(
     value = (value - mean) * scale
     if AFFINE:
         value = value * tl.load(weight + channel, channel < channels, 0.0) + tl.load(bias + channel, channel < channels, 0.0)
-    value = tl.where(value >= 0, value, value * slope)
+    value = tl.where(value > 0, value, value * slope)
     tl.store(y + n * tn + channel * tc + pixel // wide * th + pixel % wide * tw, value.to(y.dtype.element_ty), there)
 
 
@@ -107,7 +107,7 @@ def _gathered_kernel(
     value = normed
     if AFFINE:
         value = value * tl.load(weight + channel, channel < channels, 0.0) + tl.load(bias + channel, channel < channels, 0.0)
-    gradient = tl.where(value >= 0, gradient, gradient * slope)
+    gradient = tl.where(value > 0, gradient, gradient * slope)
     tl.store(dx + at, gradient.to(dx.dtype.element_ty), there)
     to = sums + ((n * channels + channel) * blocks + tl.program_id(2)) * 2
     tl.store(to, tl.sum(tl.where(there, gradient, 0.0), 0)[None, :], channel < channels)
@@ -137,6 +137,8 @@ class _Fused(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float, slope: float, pad: int) -> Tensor:
         n, channels, height, width = x.shape
+        if pad >= min(height, width):
+            raise ValueError(f"a mirrored border of {pad} pixels needs larger images than {width} x {height}")
         blocks = triton.cdiv(height * width, PIXELS)
         last = x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
         layout = torch.channels_last if last else torch.contiguous_format

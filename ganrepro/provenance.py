@@ -55,8 +55,14 @@ def machine(device: str, threads: int) -> dict[str, object]:
 
 def allocator() -> str:
     """Whose memory this process asks for, as in 'glibc 2.36' or 'libtcmalloc_minimal.so.4'."""
-    preloaded = [name for name in os.environ.get("LD_PRELOAD", "").replace(":", " ").split() if "malloc" in name]
-    return ", ".join(map(os.path.basename, preloaded)) or " ".join(platform.libc_ver()).strip() or "the system's own"
+    loaded: set[str] = set()
+    with contextlib.suppress(OSError), open("/proc/self/maps", encoding="utf-8") as lines:  # Linux
+        loaded = {os.path.basename(line.split()[-1]) for line in lines}
+    return (
+        ", ".join(sorted(name for name in loaded if "malloc" in name))
+        or " ".join(platform.libc_ver()).strip()
+        or "the system's own"
+    )
 
 
 def versions() -> dict[str, str]:

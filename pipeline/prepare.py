@@ -9,7 +9,7 @@ from ganrepro.data.images import ImageError
 from ganrepro.data.own import data_spec
 from ganrepro.data.prepare import Derive, prepare
 from ganrepro.plan import datasets
-from ganrepro.schema.registry import is_downloaded
+from ganrepro.schema.registry import FOLDER, is_downloaded
 from ganrepro.store.files import filling, write_json
 from pipeline import stage
 
@@ -35,7 +35,8 @@ def main() -> None:
         try:
             manifest = prepare(dataset, download, folder, args.threads, derive)
         except ImageError as error:
-            raise ImageError("; ".join(first_faults(dataset)) or str(error)) from None
+            several = first_faults(dataset) if dataset.source == FOLDER and derive is None else []
+            raise ImageError("; ".join(several) or str(error)) from None
         write_json(folder / "manifest.json", manifest)
     for note in manifest.get("notes", ()):  # the page says it too, hours later
         print(f"{args.dataset}: {note}")

@@ -272,12 +272,12 @@ def test_images_and_masks_become_a_study_of_unet(tmp_path, monkeypatch, capsys):
     [
         (
             lambda mask, i: mask // 200,
-            "masks: the colours of background and object, [0, 0, 0] and [1, 1, 1], are less than 16 levels",
+            "masks: colours [0, 0, 0] and [1, 1, 1] are less than 16 levels apart; store label maps as PNG of 8 bits",
         ),
-        (lambda mask, i: (mask // 200).astype(np.uint16), "0.png: 16 bits, of which values to 1 are used: nearly black"),
+        (lambda mask, i: (mask // 200).astype(np.uint16), "masks: label maps of 16 bits with values to 1 are as good as black"),
         (
             lambda mask, i: mask[: 30 - 5 * (i > 0)],
-            "/1: its label map is 40 × 25, its photo 40 × 30; .*/2: its label map .*; .*; .*; .*; and 2 more",
+            "pictures' sizes; 1: label map 40 × 25, picture 40 × 30; 2: .*; 3: .*; 4: .*; 5: .*; and 2 more",
         ),
         (lambda mask, i: np.maximum(mask, np.arange(1200, dtype=np.uint8).reshape(30, 40)), "store them as PNG"),
     ],
@@ -304,7 +304,7 @@ def test_a_colour_of_few_pixels_is_told(tmp_path, capsys):
         mask[0, 0] = 128 if i else 0
         Image.fromarray(mask).save(tmp_path / f"{i}.png")
     assert [*new.palette_of(tmp_path)] == ["class-0", "class-1", "class-2"]
-    assert capsys.readouterr().out.startswith("note: class-1, colour [128, 128, 128], has 5e-05 of all pixels")
+    assert capsys.readouterr().out.startswith("note: class-1, colour [128, 128, 128], has 5e-05 of the pixels")
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def prepare(
     source = photos_of(entry["domains"]) if derive else None
     ranges = ranges_of(dataset) if dataset.source == FOLDER else {}
     place = Place(root, dataset, entry, ranges)
-    wanted = _within_limits(dataset, [item for item in _items(place) if source is None or source in item.domains])
+    wanted = within_limits(dataset, [item for item in items_of(place) if source is None or source in item.domains])
     for split in SPLITS:
         for domain in spec.domains:
             count = sum(item.split == split and (source or domain) in item.domains for item in wanted)
@@ -84,7 +84,7 @@ def prepare(
     for sub in (*spec.domains, *(["labels"] if spec.label_maps else [])):
         for split in SPLITS:
             (folder / split / sub).mkdir(parents=True)
-    make = partial(_make, dataset=dataset, entry=entry, spec=spec, folder=folder, derive=derive)
+    make = partial(make_item, dataset=dataset, entry=entry, spec=spec, folder=folder, derive=derive)
     if workers > 1:
         with ProcessPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
             done = list(tqdm(pool.map(make, wanted, chunksize=8), total=len(wanted), unit="image", desc="prepare", mininterval=5))
@@ -126,7 +126,7 @@ def drawing_digest(dataset: DatasetSettings, entry: Mapping[str, Any]) -> str:
     """sha256 of the pixels of all images of a drawn dataset."""
     spec = spec_of(entry)
     with tempfile.TemporaryDirectory() as scratch:
-        done = [_make(item, dataset, entry, spec, Path(scratch), None) for item in _items(Place(None, dataset, entry))]
+        done = [make_item(item, dataset, entry, spec, Path(scratch), None) for item in items_of(Place(None, dataset, entry))]
     return _content({name: digest for written in done for name, digest in written.files.items()})
 
 
@@ -134,14 +134,15 @@ def _content(files: Mapping[str, str]) -> str:
     return hashlib.sha256("".join(f"{d}  {f}\n" for f, d in sorted(files.items())).encode()).hexdigest()
 
 
-def _items(place: Place) -> list[Item]:
+def items_of(place: Place) -> list[Item]:
+    """All items of a source, by its layout. SourceError where it has none."""
     layout = place.entry["layout"]
     if layout not in layouts.names():
         raise SourceError(f"source '{place.dataset.source}' is no dataset (its layout is '{layout}'); it serves other stages")
     return list(layouts.find(layout).items(place))
 
 
-def _within_limits(dataset: DatasetSettings, items: list[Item]) -> list[Item]:
+def within_limits(dataset: DatasetSettings, items: list[Item]) -> list[Item]:
     """The first train_images and test_images; where domains are unpaired, of each."""
     limits, taken, kept = {"train": dataset.train_images, "test": dataset.test_images}, dict[tuple[str, ...], int](), []
     for item in items:
@@ -153,7 +154,7 @@ def _within_limits(dataset: DatasetSettings, items: list[Item]) -> list[Item]:
     return kept
 
 
-def _make(
+def make_item(
     item: Item, dataset: DatasetSettings, entry: Mapping[str, Any], spec: DataSpec, folder: Path, derive: Derive | None
 ) -> Written:
     """Writes one item's images."""

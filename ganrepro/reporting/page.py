@@ -213,7 +213,7 @@ def _pictures(params: Params, results: Results) -> Context:
 def _figures(params: Params, results: Results) -> Context:
     """Which of the figures that not every report has are there."""
     best = [f"{plain(title(results, pictures.extreme_row(results, o.name)))} ({o.title})" for o in segmented(results)]
-    of_images = [m.by_image for o in segmented(results) for m in results.measures[o.name] if m.by_image]
+    of_images = [next(m.by_image for m in results.measures[o.name] if m.by_image) for o in segmented(results)]
     ranked = dict.fromkeys(SCORES[score].heading for score in of_images)
     return {
         "files": figures(params, results.study),
@@ -233,8 +233,13 @@ def _figures(params: Params, results: Results) -> Context:
 
 def _fallen(results: Results) -> str:
     """When a training counts as collapsed, by what this study measures; '' where nothing tells."""
-    rules = [rule.fallen(results.study.limits) for of in results.measures.values() for rule in with_rules(of, results.study)]
-    return ", or ".join(dict.fromkeys(rules))
+    study, of_rows = results.study, results.scores[results.scores.row.isin(results.study.references)]
+    rules = {rule: rule.fallen(study.limits) for of in results.measures.values() for rule in with_rules(of, study)}
+    full = of_rows[
+        of_rows.score.isin([rule.headline for rule in rules if rule.by_class]) & (of_rows.value + study.limits.above >= 1)
+    ]
+    exception = f" ({study.limits.above:g} below it, where it leaves no room for that)" if len(full) else ""
+    return ", or ".join(dict.fromkeys(rules.values())) + exception
 
 
 def _losses(params: Params, results: Results) -> Context:

@@ -361,12 +361,14 @@ def with_rules(measures: Sequence[Measure], study: Study) -> list[Measure]:
 def _having(measure: Measure, rows: Mapping[str, Mapping[str, float]], limits: Limits) -> dict[str, Mapping[str, float]]:
     """Reference rows that have scores of a measure.
 
-    Of label maps one may be nearly perfect, where the input is nearly its own label map: as if it left room to lie above it.
+    Of label maps one may be so nearly perfect, where the input is nearly its own label map, that nothing could lie `above` it:
+    then what comes as near to it has learned.
     """
     having = {row: scores for row, scores in rows.items() if {*measure.scores} & {*scores}}
     if not measure.by_class:
         return having
-    return {row: {score: min(value, 1 - 2 * limits.above) for score, value in scores.items()} for row, scores in having.items()}
+    lowered = 2 * limits.above
+    return {row: {s: v - lowered if v + limits.above >= 1 else v for s, v in scores.items()} for row, scores in having.items()}
 
 
 def _failed(study: Study, losses: Sequence[Mapping[str, Any]]) -> dict[str, str]:

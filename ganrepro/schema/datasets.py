@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import reprlib
-from collections.abc import Mapping, Sequence
 from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,20 +17,6 @@ Range = Annotated[list[Annotated[float, Field(allow_inf_nan=False)]], Field(min_
 
 Shape = Annotated[list[Annotated[int, Field(gt=0, le=64)]], Field(min_length=2, max_length=2)]
 Place = Annotated[str, Field(min_length=1, pattern="^[^\\x00]*$")]
-
-
-APART = 16  # levels, of some channel, between the colours of two classes
-
-
-def near(palette: Mapping[str, Sequence[int]]) -> str | None:
-    """What is wrong with colours that networks, and people, could not tell apart in the images that they make."""
-    for (one, colour), (other, beside) in itertools.combinations(palette.items(), 2):
-        if max(abs(a - b) for a, b in zip(colour, beside, strict=True)) < APART:
-            return (
-                f"the colours of {one} and {other}, {[*colour]} and {[*beside]}, are less than {APART} levels apart, too few for "
-                "label maps that are made as images; store them in colours that can be told apart, 0 and 255, say"
-            )
-    return None
 
 
 class DatasetSettings(Closed):
@@ -135,8 +119,6 @@ class DatasetSettings(Closed):
             raise ValueError("void: colours that are not scored, and no palette of those that are")
         if twice := next((c for c in colours if colours.count(c) > 1), None):
             raise ValueError(f"palette: the colour {twice} stands for two classes, or for a class and void")
-        if alike := near(self.palette or {}):
-            raise ValueError(f"palette: {alike}")
         if self.palette and (self.layout in ("photos", "domains", "classes") or self.channels != 3 or self.depth != 8):
             raise ValueError(
                 "palette: label maps are side A of pairs in colour, of 8 bits; leave palette out, or layout, channels and depth"

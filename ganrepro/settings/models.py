@@ -123,7 +123,8 @@ class StudySettings(Closed):
     collapsed_above: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.02,
         description="a training counts as collapsed whose class IoU is no more than this above that of networks before training, "
-        "or of the untouched input; rows that mostly collapse decide no claim",
+        "or of the untouched input, or, where either leaves no room for that, this much below it or worse; rows that mostly "
+        "collapse decide no claim",
     )
     collapsed_classes: Share = Field(0.5, description="or whose samples show less than this share of the classes")
     row_settings: dict[str, dict[str, Any]] = Field(

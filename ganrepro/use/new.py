@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import json
 import math
 import os
@@ -25,7 +26,6 @@ from ruamel.yaml.error import YAMLError
 from ganrepro import settings
 from ganrepro.arithmetic import BFLOAT16, PORTABLE, instructions
 from ganrepro.data import layouts
-from ganrepro.data.faults import first_faults
 from ganrepro.data.images import height_and_width, read_levels, read_rgb
 from ganrepro.data.layouts.base import Place, images
 from ganrepro.data.own import FEWEST, derived_of, entry_of, files_of, notes_of
@@ -34,7 +34,7 @@ from ganrepro.data.spec import MOST_NAMED
 from ganrepro.errors import ConfigError, UserError
 from ganrepro.plan import paths
 from ganrepro.schema import yaml
-from ganrepro.schema.datasets import DatasetSettings, near
+from ganrepro.schema.datasets import DatasetSettings
 from ganrepro.schema.fields import checked_name
 from ganrepro.schema.registry import FOLDER
 from ganrepro.store.files import plain, replacing
@@ -44,6 +44,8 @@ ALIKE, MOST_OF = 0.1, 0.8  # so much alike, so many of the pictures: of one shap
 PAYS = 0.85  # share of a training's time, below which bfloat16 is worth another arithmetic
 MINUTES = 20.0  # of a training, up to which a size is chosen unasked
 MOST_COLOURS = 16  # of label maps
+APART = 16  # levels, of some channel, between colours that networks and people can tell apart in images
+NAMED = 5  # pictures that have the same fault
 RARE = 0.001  # share of the pixels of a colour that may be a slip of the brush
 ROW = {"unpaired": "cyclegan", "paired": "l1-cgan", "classes": "ns", "masks": "unet"}  # of the experiments below
 NARROW = {"generator_filters": 16, "discriminator_filters": 16, "learning_rate": 0.0008}
@@ -152,33 +154,42 @@ def dataset_of(args: Any, root: Path) -> dict[str, Any]:
 def palette_of(folder: Path) -> dict[str, list[int]]:
     """The colours of a folder's label maps by names to begin with, dark ones first. UserError where they are no label maps."""
     found: Counter[Any] = Counter()
+    deep = 0  # the most of 16-bit maps
     for path in images(folder.expanduser()):
-        levels = read_levels(path)
-        if levels.dtype == np.uint16 and levels.max() < 256:
-            raise UserError(
-                f"{path}: 16 bits, of which values to {levels.max()} are used: nearly black; expected label maps of 8 bits in "
-                "colours that can be told apart, 0 and 255, say"
-            )
-        picture = read_rgb(path)
+        levels, picture = read_levels(path), read_rgb(path)
+        deep = max(deep, int(levels.max()) if levels.dtype == np.uint16 else 0)
         found.update({colour: count for count, colour in picture.getcolors(picture.width * picture.height) or ()})
         if len(found) > MOST_COLOURS:
             raise UserError(
                 f"{path}: expected at most {MOST_COLOURS} colours in all label maps, one for each class, got {len(found)}; "
                 "store them as PNG, not resized, and objects that have a number each as one class"
             )
+    remedy = "store label maps as PNG of 8 bits, not resized, in colours that can be told apart, 0 and 255, say"
+    if 0 < deep < 256:
+        raise UserError(f"{folder}: label maps of 16 bits with values to {deep} are as good as black; {remedy}")
     if len(found) < 2:
         raise UserError(f"{folder}: all label maps have one colour; expected two or more, each of a class")
     colours = sorted(([*colour] for colour in found), key=lambda c: (sum(c), c))
     names = ["background", "object"] if len(colours) == 2 else [f"class-{number}" for number in range(len(colours))]
     palette = dict(zip(names, colours, strict=True))
-    if alike := near(palette):
-        raise UserError(f"{folder}: {alike}")
     for name, colour in palette.items():
         if (share := found[tuple(colour)] / found.total()) < RARE:
-            print(
-                f"note: {name}, colour {colour}, has {share:.2g} of all pixels; if it is none, repaint it, or name it under void"
-            )
+            print(f"note: {name}, colour {colour}, has {share:.2g} of the pixels; if it is no class, repaint it or call it void")
+    for one, other in itertools.combinations(palette.values(), 2):
+        if max(abs(a - b) for a, b in zip(one, other, strict=True)) < APART:
+            raise UserError(f"{folder}: colours {one} and {other} are less than {APART} levels apart; {remedy}")
     return palette
+
+
+def _unequal(dataset: DatasetSettings) -> str:
+    """Names and sizes of the first label maps that are not of their picture's size; '' where all are."""
+    sizes: dict[str, dict[str, str]] = {}
+    for name, path in files_of(dataset):
+        place, stem = Path(name).parent.name, Path(name).stem
+        height, width = read_levels(path).shape[:2]
+        sizes.setdefault(stem, {})[place] = f"{width} × {height}"
+    wrong = [f"{name}: label map {of['a']}, picture {of['b']}" for name, of in sizes.items() if of["a"] != of["b"]]
+    return "; ".join(wrong[:NAMED]) + f"; and {len(wrong) - NAMED} more" * (len(wrong) > NAMED)
 
 
 def _photos(args: Any) -> Path | None:
@@ -404,8 +415,8 @@ def new(args: Any) -> str:
     with contextlib.chdir(file.parent):
         own = DatasetSettings(**given, pixels=64)
         looked = look(own)
-        if faults := first_faults(own):
-            raise UserError("; ".join(faults))
+        if args.masks and (wrong := _unequal(own)):
+            raise UserError(f"{args.masks}: expected label maps of their pictures' sizes; {wrong}")
     kinds = {"classes": args.classes, "masks": args.masks, "paired": args.pairs or args.side_by_side or _photos(args)}
     kind = next((kind for kind, given_so in kinds.items() if given_so), "unpaired")
     images = max(looked.counts.values()) if kind != "classes" else sum(looked.counts.values())
