@@ -360,7 +360,8 @@ def _check_fit(place: str, method: Method[Any], needs: Needs, where: str, datase
         method.check()
     except UnfitData as error:
         fit = [name for name, other in params.datasets.items() if _fits(method, data_spec(other))]
-        remedy = f"datasets that would do: {', '.join(fit)}" if fit else "no dataset of params.yaml would do"
+        few = ", ".join(fit[:8]) + (", …" if len(fit) > 8 else "")
+        remedy = f"datasets that would do: {few}" if fit else "none of params.yaml would do, so that a setting has to change"
         raise ConfigError(
             f"{where}.dataset: '{dataset}' does not suit {place} ({method.name}), which {error}; {remedy}"
         ) from None
