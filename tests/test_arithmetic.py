@@ -80,7 +80,7 @@ def test_what_this_machine_has_not_is_refused_before_a_training(monkeypatch):
 
 def test_digests_are_kept_of_every_kind_of_job():
     kept = {*json.loads(portable.KEPT.read_text(encoding="utf-8"))["digests"]}
-    without = {"reader-fcn8s", "measure-perceptual", "measure-cycle"} | {
+    without = {"reader-fcn8s", "measure-perceptual"} | {
         f"train-{name}" for name in tiny.WITHOUT_EXAMPLE
     }  # whose weights are published
     more = {f"{job.replace('/', '-')} {group}" for group, (jobs, _) in portable.MORE.items() for job in jobs}
