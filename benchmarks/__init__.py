@@ -25,10 +25,8 @@ def peak_memory(device: torch.device) -> int:
         return torch.cuda.max_memory_reserved()  # with what recorded graphs keep for themselves
     with contextlib.suppress(OSError, StopIteration):  # Linux
         # since the process was started as it is: ru_maxrss knows what the one held that it was forked from, too
-        return (
-            int(next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")).split()[1])
-            * 1024
-        )
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) * 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 

@@ -37,6 +37,7 @@ from ganrepro.reporting.results import (
     Results,
     images_per_epoch,
     means,
+    no_room,
     segmented,
     summary,
     title,
@@ -235,9 +236,7 @@ def _fallen(results: Results) -> str:
     """When a training counts as collapsed, by what this study measures; '' where nothing tells."""
     study, of_rows = results.study, results.scores[results.scores.row.isin(results.study.references)]
     rules = {rule: rule.fallen(study.limits) for of in results.measures.values() for rule in with_rules(of, study)}
-    full = of_rows[
-        of_rows.score.isin([rule.headline for rule in rules if rule.by_class]) & (of_rows.value + study.limits.above >= 1)
-    ]
+    full = of_rows[of_rows.score.isin([rule.headline for rule in rules if rule.by_class]) & no_room(of_rows.value, study.limits)]
     exception = f" ({study.limits.above:g} below it, where it leaves no room for that)" if len(full) else ""
     return ", or ".join(dict.fromkeys(rules.values())) + exception
 

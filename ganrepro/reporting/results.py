@@ -368,7 +368,12 @@ def _having(measure: Measure, rows: Mapping[str, Mapping[str, float]], limits: L
     if not measure.by_class:
         return having
     lowered = 2 * limits.above
-    return {row: {s: v - lowered if v + limits.above >= 1 else v for s, v in scores.items()} for row, scores in having.items()}
+    return {row: {s: v - lowered if no_room(v, limits) else v for s, v in scores.items()} for row, scores in having.items()}
+
+
+def no_room(value: Any, limits: Limits) -> Any:
+    """Whether a share, or each of several, is so near 1 that nothing could lie `above` it."""
+    return value + limits.above >= 1
 
 
 def _failed(study: Study, losses: Sequence[Mapping[str, Any]]) -> dict[str, str]:

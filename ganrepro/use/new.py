@@ -181,14 +181,12 @@ def palette_of(folder: Path) -> dict[str, list[int]]:
     return palette
 
 
-def _unequal(dataset: DatasetSettings) -> str:
-    """Names and sizes of the first label maps that are not of their picture's size; '' where all are."""
-    sizes: dict[str, dict[str, str]] = {}
-    for name, path in files_of(dataset):
-        place, stem = Path(name).parent.name, Path(name).stem
-        height, width = read_levels(path).shape[:2]
-        sizes.setdefault(stem, {})[place] = f"{width} × {height}"
-    wrong = [f"{name}: label map {of['a']}, picture {of['b']}" for name, of in sizes.items() if of["a"] != of["b"]]
+def _unequal(sizes: Mapping[str, str]) -> str:
+    """Names and sizes of the first label maps that are not of their picture's size; '' where all are.  sizes: by 'a/NAME.png'."""
+    pairs: dict[str, dict[str, str]] = {}
+    for name, size in sizes.items():
+        pairs.setdefault(Path(name).stem, {})[Path(name).parent.name] = size
+    wrong = [f"{name}: label map {of['a']}, picture {of['b']}" for name, of in pairs.items() if of["a"] != of["b"]]
     return "; ".join(wrong[:NAMED]) + f"; and {len(wrong) - NAMED} more" * (len(wrong) > NAMED)
 
 
@@ -217,7 +215,7 @@ def look(dataset: DatasetSettings) -> Looked:
     """At every picture. UserError where they cannot be used."""
     entry = entry_of(dataset)  # says what is wrong with the folders
     files = files_of(dataset)
-    sizes: Counter[str] = Counter()
+    by_name: dict[str, str] = {}
     ratios: list[float] = []
     deep, counted = 0, dict[str, Counter[str | int]]()
     count = dict.fromkeys([*entry.get("folders", entry.get("classes", ()))], 0)
@@ -229,7 +227,7 @@ def look(dataset: DatasetSettings) -> Looked:
         kinds["all"] += 1
         levels = read_levels(path)  # says what is wrong with it
         height, width = levels.shape[:2]
-        sizes[f"{width} × {height}"] += 1
+        by_name[name] = f"{width} × {height}"
         ratios.append(width / height / (2 if entry["layout"] == "side-by-side" else 1))
         deep += levels.dtype not in (np.uint8, np.uint16)
         kinds["deep"] += levels.dtype != np.uint8
@@ -251,6 +249,9 @@ def look(dataset: DatasetSettings) -> Looked:
     root = Path(dataset.path or ".").expanduser()
     for _ in layouts.find(entry["layout"]).items(Place(root, dataset, entry)):
         pass  # says what is wrong with their names
+    if dataset.palette and (wrong := _unequal(by_name)):
+        raise UserError(f"{(dataset.folders or {}).get('a', root)}: expected label maps of their pictures' sizes; {wrong}")
+    sizes = Counter(by_name.values())
     common = ", ".join(f"{size} ({number})" for size, number in sizes.most_common(3)) + (", …" if len(sizes) > 3 else "")
     channels = {name: _channels(of) for name, of in counted.items()}
     of_all = next(iter(channels.values())) if len({*channels.values()}) == 1 else channels
@@ -413,10 +414,7 @@ def new(args: Any) -> str:
             raise UserError(f"{taken}: there is one already under {section} in {file}; choose another name")
     given = dataset_of(args, file.parent)
     with contextlib.chdir(file.parent):
-        own = DatasetSettings(**given, pixels=64)
-        looked = look(own)
-        if args.masks and (wrong := _unequal(own)):
-            raise UserError(f"{args.masks}: expected label maps of their pictures' sizes; {wrong}")
+        looked = look(DatasetSettings(**given, pixels=64))
     kinds = {"classes": args.classes, "masks": args.masks, "paired": args.pairs or args.side_by_side or _photos(args)}
     kind = next((kind for kind, given_so in kinds.items() if given_so), "unpaired")
     images = max(looked.counts.values()) if kind != "classes" else sum(looked.counts.values())
