@@ -1179,6 +1179,10 @@ def test_a_model_knows_what_is_black_and_white(tmp_path):
     assert made.dtype == np.uint16 and np.abs(made / 257.0 - plain).max() <= 0.51
     with pytest.raises(ImageError, match="nothing says which is black and which is white"):
         tiles.translate(a_model(grey), scan)
+    plate = np.zeros((96, 128, 1), np.float32)
+    plate[40:60, 40:60] = 1  # in the model's size, bicubic weights give less than 0 beside its edges
+    with pytest.raises(ImageError, match="its pixels are fractions from 0 to 1,"):
+        replace(a_model(grey), label_maps="b").at_scale(plate, None, a_model(grey).levels)
     export.to_folder(model, tmp_path / "x")
     assert load(tmp_path / "x").translator.values == (-1000.0, 1000.0)
 

@@ -173,6 +173,7 @@ class Translator:
 
         pixels: see `__call__`.  A network sees things at the size that it was trained on; label maps keep their colours.
         """
+        self.range_of(levels)  # an error names the image's own numbers, not those between its pixels
         height, width = levels.shape[:2]
         side = self.pixels if pixels is None else pixels
         if side in (NATIVE, min(height, width)):
