@@ -163,6 +163,7 @@ def test_every_preset_is_a_study(raw, kind, size):
     raw["datasets"]["mine"] = {
         "unpaired": {"source": "folder", "folders": {"a": "x", "b": "y"}},
         "paired": {"source": "folder", "folders": {"a": "x", "b": "y"}, "paired": True},
+        "domains": {"source": "folder", "folders": {"a": "x", "b": "y", "c": "z"}},
         "classes": {"source": "folder", "path": "x", "layout": "classes"},
         "masks": {"source": "folder", "folders": {"a": "x", "b": "y"}, "paired": True, "palette": {"n": [0] * 3, "y": [90] * 3}},
     }[kind] | {"pixels": 64}
@@ -172,10 +173,19 @@ def test_every_preset_is_a_study(raw, kind, size):
     assert list(study.rows) == [new.ROW[kind]] and study.seeds == [0]
     needs = paths.needs_of(params, study)
     measured = {measure.name for output in study.outputs for measure in measures_of(output, needs)}
-    assert ("distance" in measured) is (kind in ("unpaired", "paired"))  # without label maps; of classes a classifier's
+    assert ("distance" in measured) is (kind != "masks")  # without label maps; of few classes no classifier's
     # and what it offers
-    raw["studies"]["mine"]["rows"] = YAML(typ="safe", pure=True).load(new.MORE[kind].split("#")[0])["rows"]
-    assert len(parsed(raw).studies["mine"].rows) == 2
+    raw["studies"]["mine"] |= YAML(typ="safe", pure=True).load(new.MORE[kind].split("#")[0])
+    more = parsed(raw).studies["mine"]
+    assert len(more.rows) * len(more.seeds) == (3 if kind == "domains" else 2)
+
+
+@pytest.mark.parametrize("images", [8, 60, 700, 5000])
+def test_a_study_of_classes_has_the_steps_of_its_size(raw, images):
+    """Whatever an epoch is by default; and a classifier where there are pictures to learn to read from."""
+    study = new.study_of("mine", "classes", "small", images)
+    steps = study["epochs_constant"] * (study["epoch_images"] // study["batch_images"])
+    assert abs(steps - 3000) <= 160 and study["reader"] == ("classes" if images >= new.FEW else None)
 
 
 @pytest.mark.parametrize(
@@ -186,7 +196,10 @@ def test_every_preset_is_a_study(raw, kind, size):
             "expected one of --a and --b, --side-by-side, --edges, --grey, --holes, --shrink, --classes, --domains, "
             "--images and --masks; got none",
         ),
-        (["mine", "--a", "a"], "expected one of --a and --b"),
+        (["mine", "--a", "a"], "--a and --b: belong together"),
+        (["mine", "--edges", "a", "--a", "a"], "--a and --b: belong together"),
+        (["mine", "--a", "broken", "--b", "b"], "7.png: not a readable image"),
+        (["mine", "--side-by-side", "odd"], "odd/0.png: 25 × 20; an image with both sides in it needs an even width; "),
         (["mine", "--a", "a", "--b", "b", "--edges", "a"], "got --a and --b and --edges"),
         (["mine", "--edges", "a", "--pairs"], "--pairs: says that --a and --b"),
         (["mine", "--a", "a", "--b", "nowhere"], "nowhere: no such folder"),
@@ -207,6 +220,9 @@ def test_every_preset_is_a_study(raw, kind, size):
 )
 def test_words_that_will_not_do_get_one_line_and_nothing_is_written(tmp_path, monkeypatch, words, said):
     draw(tmp_path / "a"), draw(tmp_path / "b", seed=1), draw(tmp_path / "few", 3), draw(tmp_path / "other/a", seed=2)
+    draw(tmp_path / "odd", size=(25, 20)), draw(tmp_path / "broken", seed=3)
+    for name in ("3.png", "7.png"):  # both are named
+        (tmp_path / "broken" / name).write_bytes(b"no picture")
     (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
     shutil.copytree(ROOT / "papers", tmp_path / "papers")
     monkeypatch.chdir(tmp_path)

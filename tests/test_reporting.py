@@ -356,6 +356,27 @@ def test_means_over_rare_collapses_are_another_question():
     assert verdict_errors.error_of_means(5, 150) > 0.1
 
 
+def test_rows_without_any_fault_are_not_judged_and_one_training_has_no_interval(results):
+    """0 of 60 wrong in both may well be chance where 1 in 50 is: nothing varies, so that a p-value would say that it is not."""
+    claim = next(line for line in claims.judged(results) if line["verdict"] != "not judged")
+    both = [(claim["output"], claim[row]) for row in ("better", "than")]
+    perfect = {at: results.estimates[at] | {claim["score"]: Estimate(np.ones(3), np.ones(2), 2000)} for at in both}
+    without = replace(results, estimates=results.estimates | perfect)
+    (same,) = [line for line in claims.judged(without) if line["text"] == claim["text"]]
+    assert same["verdict"] == "not judged" and same["reason"].startswith("no room") and same["p"] is None
+    alone = replace(results, study=replace(results.study, seeds=[0]))
+    assert claim["low"] is not None and all(line["low"] is line["high"] is None for line in claims.judged(alone))
+
+
+def test_a_verdict_that_is_kept_from_look_to_look_errs_more_often():
+    """Judged once it errs as a study of ten trainings does, by the same draws; at three looks at least as often."""
+    once, thrice = (verdict_errors.error_of_looks(looks, 0.02, 150) for looks in ((10,), (3, 5, 10)))
+    assert once <= 0.1 and thrice >= once + 0.01
+    assert verdict_errors.error_of_looks((10,), verdict_errors.IMAGE_SPREAD, 60) == verdict_errors.error(
+        10, verdict_errors.MODELS["normal"], 60
+    )
+
+
 def test_no_such_difference_is_said_where_there_is_none_and_hardly_where_there_is():
     wrong, _ = verdict_errors.says_none(10, 0.009, verdict_errors.LOOKED_FOR / 2, 100)
     _, right = verdict_errors.says_none(10, 0.009, 0.0, 60)
@@ -589,6 +610,30 @@ def test_a_grid_lies_on_white_and_on_dark_pages(colours, tmp_path):
     for part in (canvas[:22], canvas[58:, :32]):  # titles, and words in a square
         assert part[..., 3].max() == 255 and (part[..., 3] == 0).mean() > 0.3
         assert (part[..., :3] == (0x7D, 0x85, 0x90)).all()
+
+
+def test_what_is_known_of_all_translations_together_needs_no_counts(results):
+    """Their distances are means of several: no number of images, no extrapolation, and the rest of the section as it was."""
+    section = MEASURES["distance"].section
+    more = {(output, row, measure): {} for output, row, measure in results.more if measure == "distance" and row == "cyclegan"}
+    assert more
+    text, notes = tables.of_section(replace(results, more=more | results.more), section)
+    lacking, same_notes = tables.of_section(replace(results, more=results.more | more), section)
+    lines = [line for line in lacking.splitlines() if "CycleGAN" in line]
+    assert text and notes == same_notes and lines and all(line.count(" – |") == 2 for line in lines)
+
+
+def test_a_small_sun_keeps_its_colour_in_a_grid_of_many_photos():
+    """Of 48 photos of as many greys and greens as there are, one has a sun of 36 pixels: within 24 levels of the truth."""
+    random = np.random.default_rng(0)
+    photos = [random.integers(0, 160, (64, 64, 3), np.uint8) // (1, 1, 2) for _ in range(48)]
+    photos[20][10:16, 10:16] = (250, 220, 60)
+    images = [Image.fromarray(photo.astype(np.uint8)) for photo in photos]
+    canvas = np.asarray(sheet([*"abcdefgh"], [images[at : at + 8] for at in range(0, 48, 8)], 64).convert("RGBA"))[
+        ..., :3
+    ].astype(int)
+    top, left = 22 + 2 * 68, 4 * 68
+    assert np.abs(canvas[top + 11 : top + 15, left + 11 : left + 15] - (250, 220, 60)).max() <= 24
 
 
 @pytest.mark.slow

@@ -478,6 +478,23 @@ def test_translate_keeps_names_and_makes_a_contact_sheet(tmp_path, folder, capsy
         assert (tmp_path / "out" / unquote(link)).exists()
 
 
+def test_photos_of_one_name_beside_one_another_are_both_translated(tmp_path, folder):
+    (tmp_path / "in").mkdir()
+    for name in ("a.jpg", "a.png", "b.png"):
+        photo(tmp_path / "in" / name)
+    assert [str(name) for _, name in files.find([tmp_path / "in"])] == ["a.png", "a.png.png", "b.png"]
+
+
+def test_a_tiny_photo_is_not_enlarged_without_end():
+    """Of two pixels' height, brought to the model's 32, it would be 16 times as large in both ways; unasked it is 8 times."""
+    sizes = []
+    levels = np.zeros((2, 50, 3), np.uint8)
+    made = a_model().at_scale(levels, None, lambda small: sizes.append(small.shape[:2]) or small)
+    assert sizes == [(16, 400)] and made.shape == levels.shape
+    a_model().at_scale(levels, 32, lambda small: sizes.append(small.shape[:2]) or small)
+    assert sizes[1] == (32, 800)
+
+
 def test_a_photo_that_cannot_be_read_stops_no_other(tmp_path, folder, capsys):
     """Nor one whose numbers have no black and white, nor one of too many channels; each is named, here and on the page."""
     (tmp_path / "in").mkdir()
@@ -512,7 +529,7 @@ def test_a_photo_that_cannot_be_read_stops_no_other(tmp_path, folder, capsys):
         (["translate", "{toy}", "{tmp}/zero.png", "--out", "{tmp}/new"], "not a readable image"),
         (["translate", "{toy}:photo2labels", "{tmp}/a.png", "--out", "{tmp}/new"], "makes labels2photo, not photo2labels"),
         (["export", "{toy}", "--photos", "{tmp}/zero.png", "--out", "{tmp}/new"], "zero.png: not a readable image"),
-        (["translate", "{toy}", "{tmp}/a.png", "{tmp}/a.jpg", "--out", "{tmp}/new"], "would get the name"),
+        (["translate", "{toy}", "{tmp}/a.png", "{tmp}/more", "--out", "{tmp}/new"], "would get the name"),
         (["translate", "{toy}", "{tmp}/a.png", "--out", "{tmp}/new", "--tile", "32", "--overlap", "32"], "--overlap: expected 0"),
         (["translate", "streets-tiny/cycelgan", "{tmp}/a.png", "--out", "{tmp}/new"], "did you mean 'cyclegan'"),
         (["translate", "street-tiny/cyclegan", "{tmp}/a.png", "--out", "{tmp}/new"], "did you mean 'streets-tiny'"),
@@ -534,7 +551,8 @@ def test_bad_input_gets_one_line(tmp_path, folder, words, message, monkeypatch):
     (tmp_path / "empty").mkdir()
     (tmp_path / "zero.png").touch()
     photo(tmp_path / "a.png")
-    photo(tmp_path / "a.jpg")
+    (tmp_path / "more").mkdir()
+    photo(tmp_path / "more/a.jpg")
     with pytest.raises(SystemExit) as ended:
         cli.main([word.format(tmp=tmp_path, toy=folder) for word in words])
     text = str(ended.value.code)
@@ -948,6 +966,9 @@ def test_drawings_become_label_maps():
     assert {tuple(colour) for colour in found.reshape(-1, 3)} == {(0, 0, 255), (9, 9, 9)}
     made = demo.translation(model, Image.fromarray(found))
     assert made.size == (demo.SHOWN, demo.SHOWN)
+    wide = Image.fromarray(np.repeat(page, 2, 1))  # keeps its shape, and the things in it theirs
+    assert demo.drawn(model, wide).size == (128, 64) and demo.translation(model, wide).size == (demo.SHOWN, demo.SHOWN // 2)
+    assert demo.blank(replace(model, shape=(5, 4))).size == (demo.SHOWN, demo.SHOWN * 4 // 5)
     start = np.asarray(demo.blank(model))
     assert start[0, 0].tolist() == [0, 0, 255] and start[-1, 0].tolist() == [9, 9, 9]
 
@@ -973,6 +994,7 @@ def test_running_and_failed_jobs_are_read_from_their_logs(tmp_path, capsys):
         ("train/study/done.log", bar.replace("336/", "1200/"), 5),
         ("train/study/old.log", bar, 500),
         ("evaluate/study/failed.log", "Traceback\nerror: scores: no such thing; do that", 500),
+        ("report/page.log", "Traceback (most recent call last):\n  File x\n    y\nKeyError: 'made'\n", 500),
         ("prepare/new.log", "", 1),
     ):
         path = tmp_path / name
@@ -980,7 +1002,8 @@ def test_running_and_failed_jobs_are_read_from_their_logs(tmp_path, capsys):
         path.write_text(text)
         os.utime(path, (10000 - age, 10000 - age))
     found = {job.name: job for job in watch.jobs(tmp_path, 10000)}
-    assert set(found) == {"study/one", "study/failed", "study/markup", "new"}
+    assert set(found) == {"study/one", "study/failed", "study/markup", "page", "new"}
+    assert found["page"].error == "error: KeyError: 'made'" and found["page"].written == 9500
     assert (found["study/one"].percent, found["study/one"].left, found["study/one"].rest) == (28, "02:29", "5.78it/s, loss=0.7")
     assert found["study/failed"].error == "error: scores: no such thing; do that"
     (tmp_path / "evaluate/study/failed.log").touch()
@@ -1000,7 +1023,7 @@ def test_the_time_that_is_left_is_that_of_the_trainings(tmp_path):
         os.utime(log, (began + seconds, began + seconds))
         return watch.workflow(tmp_path, began + seconds, running)
 
-    half = watch.Job("train", "x", 50, "", "", "", "")
+    half = watch.Job("train", "x", 50, "", "", "", "", 0.0)
     brief = 50 * watch.BRIEF
     assert said(10, 1050, [half]) == f"job 10 of 70 done, about {1050 / 10.5 * (9.5 + brief) / 60:.0f} min left"
     assert said(1, 1050) == "job 1 of 70 done"  # too early to tell

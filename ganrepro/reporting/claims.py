@@ -35,7 +35,8 @@ RULE = (
     "(than 0.02 where the paper prints none); that is never said of distances, decibels and counts, which have no scale that the "
     "paper's share. Otherwise it is **undecided**. It is **not judged** "
     "with fewer than three trainings of each row, where a row has not learned (unless the paper reports it as a failure), "
-    "where the network that reads the images failed its gate, or where a class occurs in too few test images. The interval "
+    "where the network that reads the images failed its gate, where a class occurs in too few test images, or where both rows "
+    "are without any fault, so that there is no room between them. The interval "
     "printed is of the one difference alone. How often the rule errs, and what it can see: docs/verdicts.md."
 )
 
@@ -101,8 +102,9 @@ def judged(results: Results) -> list[dict[str, Any]]:
         | {
             "paper": published(study, claim),
             "difference": measured.mean,
-            "low": _known(measured.mean - reach(measured)),
-            "high": _known(measured.mean + reach(measured)),
+            # of one training an interval would tell the test images alone, and look the surest of all
+            "low": _known(measured.mean - reach(measured)) if len(study.seeds) > 1 else None,
+            "high": _known(measured.mean + reach(measured)) if len(study.seeds) > 1 else None,
             "p": _known(verdict.p),
             "verdict": verdict.word,
             "reason": verdict.reason,
@@ -143,9 +145,9 @@ def _has(results: Results, claim: ClaimSettings) -> bool:
 
 
 def _images(results: Results, claim: ClaimSettings) -> int:
-    """How many test images the rows of a claim were scored on."""
+    """How many test images the rows of a claim were scored on, or beside."""
     seen = results.by_image.get((claim.output, claim.better))
-    return results.estimates[claim.output, claim.better][claim.score].images if seen is None else len(seen)
+    return max(results.manifest["counts"]["test"].values()) if seen is None else len(seen)
 
 
 def _known(value: float) -> float | None:
@@ -165,6 +167,8 @@ def _reason(results: Results, claim: ClaimSettings, measured: Difference) -> str
     needs = paths.needs_of(results.params, results.study)
     if measure is not None and measure.uses_reader(needs) and not trusted(results):
         return "gate failed"
+    if measured.error == 0:  # all of both right, say: nothing varies, so that nothing says how far chance reaches
+        return "no room: scores differ between neither trainings nor images"
     return "" if np.isfinite(measured.error) else f"fewer than {FEWEST_IMAGES} test images, or with some class"
 
 

@@ -101,6 +101,7 @@ def _head(params: Params, results: Results) -> Context:
         "heading": f"{plain(study.heading)}: {plain(study.title)}",
         "size": f"{len(study.rows)} row{plural[0]} × {len(study.seeds)} seed{plural[1]}",
         "seeds": f"{len(study.seeds)} seed{plural[1]}",
+        "ours": "mean over n seeds and 95 % interval" if len(study.seeds) > 1 else "one training of each row",
         "text": f"trained on {_data(params, results)} for {schedule(results)} at {in_words(study.size)}. {making}{_begun(study)}",
     }
 

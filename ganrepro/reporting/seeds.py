@@ -146,14 +146,15 @@ def _claims(study: Mapping[str, Any], scores: pd.DataFrame) -> Iterator[Claim]:
             continue
         spreads = (float(of[0].std(ddof=1)), float(of[1].std(ddof=1)))
         theirs = 2 * LEAST if claim["paper"] is None else abs(claim["paper"])
-        unlearned = claim["reason"].endswith("has not learned")
-        whole, half = (None if unlearned else needed(spreads, part, len(study["claims"])) for part in (theirs, theirs / 2))
+        reason = claim["reason"]
+        never = (
+            "a row has not learned" if reason.endswith("has not learned") else "too few test images" if "images" in reason else ""
+        )
+        whole, half = (None if never else needed(spreads, part, len(study["claims"])) for part in (theirs, theirs / 2))
         digits = max(3, SCORES[claim["score"]].digits)
         yield Claim(
             claim["verdict"] in SETTLED,
             [plain(claim["text"]), f"{spreads[0]:.{digits}f}, {spreads[1]:.{digits}f}", f"{theirs:.{digits}f}"],
             (whole, half),
-            ["–, a row has not learned"] * 2
-            if unlearned
-            else [f"over {MOST}" if count is None else str(count) for count in (whole, half)],
+            [f"–, {never}"] * 2 if never else [f"over {MOST}" if count is None else str(count) for count in (whole, half)],
         )

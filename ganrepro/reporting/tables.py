@@ -102,7 +102,7 @@ def of_section(results: Results, section: str) -> tuple[str, list[str]]:
     scores = [score for name in used for score in of[name].scores if score in set(measured.score)]
     extra: dict[tuple[str, str], dict[str, str]] = {}
     for (output, row, measure), more in results.more.items():
-        if measure in used:
+        if measure in used and more:  # of all translations together nothing more is known
             extra.setdefault((output, row), {}).update(of[measure].columns(more))
     heads = list(dict.fromkeys(head for columns in extra.values() for head in columns))
     several = measured.output.nunique() > 1
@@ -116,7 +116,7 @@ def of_section(results: Results, section: str) -> tuple[str, list[str]]:
         )
     notes = []
     for name in used:
-        more = next(more for (_, _, measure), more in results.more.items() if measure == name)
+        more = next((more for (_, _, measure), more in results.more.items() if measure == name and more), {})
         headings = " and ".join(score.heading for key, score in of[name].scores.items() if key in scores)
         notes.append(f"*{headings}*: {of[name].note(more)}")
     return markdown(["Row", *(SCORES[score].heading for score in scores), *heads], lines), notes

@@ -26,6 +26,7 @@ SPREAD = 0.05  # of MODELS
 UNEVEN = np.array([0.2, 0.6, 1.2, 2.0, 2.0])  # times SPREAD, by row
 FALL, FALLING = 0.3, 0.2  # by how much a training collapses, and in which share of them
 SEEDS = (3, 5, 7, 10, 20)
+LOOKS, LITTLE_OF_IMAGES = (3, 5, 10), 0.02  # numbers of trainings at which kept studies were judged; a small IMAGE_SPREAD
 DIFFERENCES = (0.05, 0.1, 0.2, 0.4)
 LOOKED_FOR = 0.1  # the difference that the paper prints, where a true one is half of it or none
 
@@ -66,11 +67,23 @@ def verdicts(
     seeds: int, model: Model, true: Sequence[float], random: np.random.Generator, least: float | None = None
 ) -> list[str]:
     """The words on all pairs of rows of one simulated study.  true: of each row.  least: as in `claims.Question`."""
+    return _judged(_rows(seeds, model, true, random), seeds, least)
+
+
+def _rows(
+    seeds: int, model: Model, true: Sequence[float], random: np.random.Generator, image_spread: float = IMAGE_SPREAD
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Of each row what its trainings score on endlessly many images, and what the test images add."""
+    added = model(random, seeds)
+    return [(value + of_row, random.normal(0, image_spread, IMAGES)) for value, of_row in zip(true, added, strict=True)]
+
+
+def _judged(rows: Sequence[tuple[np.ndarray, np.ndarray]], seeds: int, least: float | None = None) -> list[str]:
+    """The words on all pairs, by the first trainings of each row."""
     weights = draws(IMAGES, "images") / IMAGES
     estimates = []
-    for value, added in zip(true, model(random, seeds), strict=True):
-        of_images = random.normal(0, IMAGE_SPREAD, IMAGES)
-        trainings = value + added + of_images.mean()
+    for scores, of_images in rows:
+        trainings = scores[:seeds] + of_images.mean()
         estimates.append(Estimate(trainings, trainings.mean() + weights @ of_images - of_images.mean(), IMAGES))
     pairs = combinations(estimates, 2)
     return [verdict.word for verdict in judge([Question(difference(better, than), least=least) for better, than in pairs])]
@@ -81,6 +94,15 @@ def error(seeds: int, model: Model, studies: int, true: Sequence[float] = (0.5,)
     random = np.random.default_rng(seeds)
     words = (verdicts(seeds, model, true, random) for _ in range(studies))
     return float(np.mean([any(word in DECIDED for word in study) for study in words]))
+
+
+def error_of_looks(looks: Sequence[int], image_spread: float, studies: int) -> float:
+    """The same where a study is judged after so many trainings of each row in turn, and the first verdict on a claim is kept."""
+    random, wrong = np.random.default_rng(max(looks)), 0
+    for _ in range(studies):
+        rows = _rows(max(looks), MODELS["normal"], (0.5,) * ROWS, random, image_spread)
+        wrong += any(word in DECIDED for seeds in looks for word in _judged(rows, seeds))
+    return wrong / studies
 
 
 def error_of_means(seeds: int, studies: int) -> float:
@@ -107,6 +129,10 @@ def page(studies: int = 1000) -> str:
     """docs/verdicts.md."""
     heads = [f"{n} seeds" for n in SEEDS]
     errors = [[name, *(f"{error(n, model, studies):.1%}" for n in SEEDS)] for name, model in MODELS.items()]
+    looks = [
+        [f"{spread:g}", *(f"{error_of_looks(at, spread, studies):.1%}" for at in (LOOKS[-1:], LOOKS))]
+        for spread in (LITTLE_OF_IMAGES, IMAGE_SPREAD)
+    ]
     of_means = [["one row is better and collapses", *(f"{error_of_means(n, studies):.1%}" for n in SEEDS)]]
     few = studies // 4
     powers = [
@@ -126,6 +152,7 @@ def page(studies: int = 1000) -> str:
         "verdicts.md.j2",
         studies=studies, few=few, fewest=FEWEST_SEEDS, images=IMAGES, fall=FALL, falling=FALLING, looked_for=LOOKED_FOR,
         errors=markdown([head, *heads], errors),
+        looks=markdown(["what images add", f"judged at {LOOKS[-1]} seeds", f"at {', '.join(map(str, LOOKS))}"], looks, left=0),
         of_means=markdown([head, *heads], of_means),
         powers=markdown(["spread", "true difference", *heads], powers, left=0),
         nothing=markdown(["spread", *heads], nothing, left=0),

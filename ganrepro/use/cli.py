@@ -291,12 +291,15 @@ def report(args: argparse.Namespace) -> None:
     import webbrowser
 
     from ganrepro.plan import paths
+    from ganrepro.reporting.current import report_is_current
     from ganrepro.use import pages
 
     params = settings.load(args.params)
     name = pages.report_of(params, args.name)
     page = pages.so_far(params, name) if args.so_far else paths.report_page(name)
     file = pages.as_html(page)
+    if not args.so_far and not report_is_current(params, name):
+        print(f"note: {page} was made with other settings or code; snakemake --cores all {page} makes it anew", file=sys.stderr)
     print(file)
     if not args.no_browser:
         webbrowser.open(file.resolve().as_uri())
@@ -350,7 +353,7 @@ def parser() -> argparse.ArgumentParser:
     words.add_argument("--classes", type=Path, metavar="FOLDER", help="a folder inside for each class: new pictures from noise")
     words.add_argument("--images", type=Path, metavar="FOLDER", help="pictures to be segmented, with --masks")
     words.add_argument("--masks", type=Path, metavar="FOLDER", help="their label maps, of equal names, in a few colours, as PNG")
-    words.add_argument("--domains", type=Path, nargs="+", metavar="FOLDER", help="several kinds; the first two are translated")
+    words.add_argument("--domains", type=Path, nargs="+", metavar="FOLDER", help="two kinds (CycleGAN), or more (StarGAN)")
     words.add_argument("--size", choices=["small", "medium", "paper"], help="(default: what trains here in 20 minutes)")
     held_out = "pictures held out for testing, of each kind, or of all classes (default: a tenth)"
     words.add_argument("--test", type=whole(2, 100_000), help=held_out)

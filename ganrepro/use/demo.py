@@ -64,9 +64,20 @@ def serve(make: Callable[[], Any], host: str = LOOPBACK[0], port: int = 7860) ->
 
 
 def translation(model: Translator, picture: Image.Image, seed: int = 0) -> Image.Image:
-    """What a model makes of a picture, at the size it was trained at, enlarged to be seen."""
-    image: Image.Image = model(resize(picture.convert("RGB"), model.size), seed)
-    return image.resize((SHOWN, SHOWN), Image.Resampling.BICUBIC)
+    """What a model makes of a picture, at the size it was trained at, enlarged to be seen; in the picture's shape."""
+    width, height = _scaled(picture.size, model.pixels / min(picture.size))
+    image: Image.Image = model(resize(picture.convert("RGB"), (width, height)), seed)
+    return shown(image, Image.Resampling.BICUBIC)
+
+
+def _scaled(size: tuple[int, int], factor: float) -> tuple[int, int]:
+    width, height = (max(1, round(side * factor)) for side in size)
+    return width, height
+
+
+def shown(image: Image.Image, how: Image.Resampling = Image.Resampling.NEAREST) -> Image.Image:
+    """An image as large as the page has room for, in its shape."""
+    return image.resize(_scaled(image.size, SHOWN / max(image.size)), how)
 
 
 def drawn(model: Translator, picture: Image.Image | np.ndarray) -> Image.Image:
@@ -77,18 +88,20 @@ def drawn(model: Translator, picture: Image.Image | np.ndarray) -> Image.Image:
     image = image.convert("RGB")
     if model.colours:
         colours = np.array(list(model.colours.values()), np.uint8)
-        index, _ = nearest_colour(image.resize((model.pixels * 2, model.pixels * 2), Image.Resampling.NEAREST), colours)
+        small = image.resize(_scaled(image.size, 2 * model.pixels / min(image.size)), Image.Resampling.NEAREST)
+        index, _ = nearest_colour(small, colours)
         return Image.fromarray(colours[index])
     return image
 
 
 def blank(model: Translator) -> Image.Image:
     """What a drawing begins with: the lower half in one label colour, the upper in another; else white."""
-    page = np.full((SHOWN, SHOWN, 3), 255, np.uint8)
+    width, height = _scaled(model.shape, SHOWN / max(model.shape))
+    page = np.full((height, width, 3), 255, np.uint8)
     if model.colours:
         colours = dict(model.colours)
         page[:] = colours.get("sky", next(iter(colours.values())))
-        page[SHOWN // 2 :] = colours.get("road", list(colours.values())[-1])
+        page[height // 2 :] = colours.get("road", list(colours.values())[-1])
     return Image.fromarray(page)
 
 
@@ -105,7 +118,7 @@ def build(
     labels = bool(first.colours)
     names = list(first.colours) if labels else ["pen"]
     colours = ["#{:02x}{:02x}{:02x}".format(*colour) for colour in first.colours.values()] if labels else [INK]
-    start = (examples[0] if examples else blank(first)).convert("RGB").resize((SHOWN, SHOWN), Image.Resampling.NEAREST)
+    start = shown((examples[0] if examples else blank(first)).convert("RGB"))
     with gr.Blocks(title="ganrepro", analytics_enabled=False) as page:
         gr.Markdown(
             f"# {first.title if len(models) == 1 else 'Models side by side'}\n"
@@ -118,12 +131,12 @@ def build(
                 brush = gr.Brush(16 if labels else 3, colors=[*colours], default_color=ink, color_mode="fixed")
                 canvas = gr.ImageEditor(
                     value=start, type="pil", image_mode="RGBA", brush=brush, layers=False, sources=["upload"], height=SHOWN + 120,
-                    canvas_size=(SHOWN, SHOWN), label="Input", transforms=(),
+                    canvas_size=start.size, label="Input", transforms=(),
                 )  # fmt: skip
-            shown = []
+            columns = []
             for model in models:
                 with gr.Column(min_width=SHOWN // 2):  # beside the drawing from the first moment, which measures its place then
-                    shown.append(
+                    columns.append(
                         gr.Image(
                             label=model.title, type="pil", format="png", height=SHOWN + 120, buttons=["download", "fullscreen"]
                         )
@@ -141,7 +154,7 @@ def build(
             noise = gr.Slider(0, 9, 0, step=1, label="Noise (dropout)", visible=any(model.noisy for model in models))
             again = gr.Button("Translate", variant="primary")
         if len(examples) > 1:
-            gr.Examples([[example.resize((SHOWN, SHOWN), Image.Resampling.NEAREST)] for example in examples], [canvas])
+            gr.Examples([[shown(example)] for example in examples], [canvas])
 
         def run(value: dict[str, Any] | None, seed: float, wanted: str | None) -> list[Image.Image | None] | Image.Image | None:
             picture = (value or {}).get("composite")  # None after the editor's Clear
@@ -151,7 +164,7 @@ def build(
 
         # Gradio's editor leaves out either event once: `change` at the first stroke, `input` after an example
         for event in (canvas.change, canvas.input, again.click, noise.change, to.change, page.load):
-            event(run, [canvas, noise, to], shown, show_progress="hidden", trigger_mode="always_last")
+            event(run, [canvas, noise, to], columns, show_progress="hidden", trigger_mode="always_last")
     return page
 
 

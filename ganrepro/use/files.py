@@ -54,7 +54,8 @@ def write(path: Path, levels: np.ndarray) -> Path:
 
 
 def find(places: list[Path]) -> Iterator[tuple[Path, Path]]:
-    """Every photo of some files and folders, and the name of its translation, with the suffix .png.
+    """Every photo of some files and folders, and the name of its translation, with the suffix .png; of a.png beside a.jpg the
+    second one's is a.png.png.
 
     A folder's photos are those that preparation would use: not what lies in folders inside it.  ImageError for a place that is
     not there, a folder without images, a name that is not UTF-8, and two photos of one name.
@@ -69,6 +70,8 @@ def find(places: list[Path]) -> Iterator[tuple[Path, Path]]:
             raise ImageError(f"{place}: expected images ({', '.join(IMAGE_SUFFIXES)}), found {there}")
         for photo in inside:
             name = Path(photo.name).with_suffix(".png")
+            if name in taken and taken[name].parent == photo.parent:  # a.jpg beside a.png
+                name = Path(f"{photo.name}.png")
             try:
                 photo.name.encode()
             except UnicodeEncodeError:

@@ -119,6 +119,11 @@ def load(name: str | Path, params: str | Path = "params.yaml", to: str | None = 
     run = run_of(text, settings.load(params))
     if run.reference:
         raise ModelError(f"{text}: a reference row, which nothing was trained for")
+    if to is None and output is None and len(others := _alike(run)) > 1:
+        first, *more = others
+        named = f"`--to {more[0].target}` of the command, or `{name}:{more[0].name}`, says otherwise"
+        targets = ", ".join(o.target for o in others)
+        warnings.warn(f"{name}: translates into {targets}; this is into {first.target}; {named}", Caution, stacklevel=2)
     return of_row(run, str(name), output if to is None else _output_to(run, str(name), to))
 
 
@@ -138,9 +143,14 @@ def every_target(name: str | Path, params: str | Path = "params.yaml") -> dict[s
     if output is not None or Path(text).exists() or text.startswith(("models:/", "runs:/")):
         return {}
     run = run_of(text, settings.load(params))
-    outputs = [o for o in run.outputs if o.translates and not o.name.endswith(WRONG_MASK)]
-    outputs = [o for o in outputs if o.source == outputs[0].source]
+    outputs = _alike(run)
     return {o.target: translator.of_row(run, o) for o in outputs} if len(outputs) > 1 else {}
+
+
+def _alike(run: paths.Run) -> list[Output]:
+    """A row's first translation, and those of the same images into other domains."""
+    outputs = [o for o in run.outputs if o.translates and not o.name.endswith(WRONG_MASK)]
+    return [o for o in outputs if o.source == outputs[0].source]
 
 
 def of_row(run: paths.Run, name: str, output: str | None = None) -> Model:

@@ -26,7 +26,7 @@ from ruamel.yaml.error import YAMLError
 from ganrepro import settings
 from ganrepro.arithmetic import BFLOAT16, PORTABLE, instructions
 from ganrepro.data import layouts
-from ganrepro.data.images import height_and_width, read_levels, read_rgb
+from ganrepro.data.images import ImageError, height_and_width, read_levels, read_rgb
 from ganrepro.data.layouts.base import Place, images
 from ganrepro.data.own import FEWEST, derived_of, entry_of, files_of, notes_of
 from ganrepro.data.pictures import left_out
@@ -38,6 +38,7 @@ from ganrepro.schema.datasets import DatasetSettings
 from ganrepro.schema.fields import checked_name
 from ganrepro.schema.registry import FOLDER
 from ganrepro.store.files import plain, replacing
+from ganrepro.use import watch
 
 TIMED_STEPS = 4
 ALIKE, MOST_OF = 0.1, 0.8  # so much alike, so many of the pictures: of one shape
@@ -47,10 +48,15 @@ MOST_COLOURS = 16  # of label maps
 APART = 16  # levels, of some channel, between colours that networks and people can tell apart in images
 NAMED = 5  # pictures that have the same fault
 RARE = 0.001  # share of the pixels of a colour that may be a slip of the brush
-ROW = {"unpaired": "cyclegan", "paired": "l1-cgan", "classes": "ns", "masks": "unet"}  # of the experiments below
+FEW = 500  # pictures of all classes, of which no network learns to read these
+STEPS_OF_EPOCH = 20  # at least, of methods that start from noise
+# of the experiments below
+ROW = {"unpaired": "cyclegan", "domains": "stargan", "paired": "l1-cgan", "classes": "ns", "masks": "unet"}
 NARROW = {"generator_filters": 16, "discriminator_filters": 16, "learning_rate": 0.0008}
 TILES = {"poolings": 3, "tile_pixels": 204, "elastic_pixels": 3, "optimiser": "adam", "learning_rate": 0.001}  # of U-Net
 WIDER = {"generator_filters": 32, "discriminator_filters": 32, "learning_rate": 0.0004}
+# StarGAN's critic goes before the generator once, not five times: more steps in the same minutes
+STAR = NARROW | {"learning_rate": 0.0004, "batch_images": 1, "critic_steps": 1}
 # kind of data -> size -> settings, and about how many steps; None: the paper's epochs
 PRESETS: dict[str, dict[str, tuple[dict[str, Any], int | None]]] = {
     "unpaired": {
@@ -59,6 +65,13 @@ PRESETS: dict[str, dict[str, tuple[dict[str, Any], int | None]]] = {
         ),
         "medium": (WIDER | {"load_pixels": 143, "crop_pixels": 128, "generator_blocks": 6}, 10_000),
         "paper": ({"load_pixels": 286, "crop_pixels": 256, "generator_blocks": 9}, None),
+    },
+    "domains": {
+        "small": (STAR | {"load_pixels": 72, "crop_pixels": 64, "generator_blocks": 3, "discriminator_layers": 4}, 3000),
+        "medium": (
+            STAR | WIDER | {"load_pixels": 143, "crop_pixels": 128, "generator_blocks": 6, "discriminator_layers": 5}, 10_000,
+        ),
+        "paper": ({"load_pixels": 128, "crop_pixels": 128}, None),
     },
     "paired": {
         "small": (NARROW | {"load_pixels": 143, "crop_pixels": 128}, 3000),
@@ -77,15 +90,16 @@ PRESETS: dict[str, dict[str, tuple[dict[str, Any], int | None]]] = {
     },
 }  # fmt: skip
 EXPERIMENTS = {  # kind of data -> experiment, method
-    "unpaired": ("cyclegan-ablation", "cyclegan"), "paired": ("pix2pix-ablation", "pix2pix"),
+    "unpaired": ("cyclegan-ablation", "cyclegan"), "domains": ("stargan", "stargan"), "paired": ("pix2pix-ablation", "pix2pix"),
     "classes": ("gan-losses", "lucic_gan"), "masks": ("unet", "unet"),
 }  # fmt: skip
 # whose features tell how far made pictures are from real ones, where no network of the study reads pictures
-DISTANCES = {"unpaired": "hed", "paired": "hed"}
+DISTANCES = {"unpaired": "hed", "domains": "hed", "paired": "hed", "classes": "hed"}
 FETCHED = "Distances are by the trunk of HED, which pip fetches once (56 MB); without a network take distance_features away."
 # what one line more makes of a study, by kind
 MORE = {
     "unpaired": "rows: [cyclegan, gan-alone]    # a row more, without the cycle; seeds: [0, 1, 2] for intervals",
+    "domains": "seeds: [0, 1, 2]    # for intervals; `reader: domains`: a network reads which kind a picture is of",
     "paired": "rows: [l1-cgan, l1]    # a row more, the blurred baseline; seeds: [0, 1, 2] for intervals",
     "classes": "rows: [ns, wgan-gp]    # a row more, another loss; seeds: [0, 1, 2] for intervals",
     "masks": "rows: [unet, constant]    # a row more; seeds: [0, 1, 2] for intervals; turned: false where up is up",
@@ -120,8 +134,10 @@ def dataset_of(args: Any, root: Path) -> dict[str, Any]:
     }  # fmt: skip
     if bool(args.images) is not bool(args.masks):
         raise UserError("--images and --masks: belong together, pictures and their label maps of equal names; name both")
+    if bool(args.a) is not bool(args.b):
+        raise UserError("--a and --b: belong together, pictures of two kinds; name both")
     given = [way for way, value in ways.items() if value]
-    if len(given) != 1 or bool(args.a) is not bool(args.b):
+    if len(given) != 1:
         raise UserError(f"expected one of {', '.join(ways)}; got {' and '.join(given) or 'none'}")
     if args.pairs and not args.a:
         raise UserError("--pairs: says that --a and --b hold pictures of equal names; name both")
@@ -218,6 +234,7 @@ def look(dataset: DatasetSettings) -> Looked:
     by_name: dict[str, str] = {}
     ratios: list[float] = []
     deep, counted = 0, dict[str, Counter[str | int]]()
+    faults: list[str] = []
     count = dict.fromkeys([*entry.get("folders", entry.get("classes", ()))], 0)
     for name, _ in files:
         place = Path(name).parent.name or "."
@@ -225,8 +242,14 @@ def look(dataset: DatasetSettings) -> Looked:
     for name, path in files:
         kinds = counted.setdefault(Path(name).parent.name or ".", Counter())
         kinds["all"] += 1
-        levels = read_levels(path)  # says what is wrong with it
+        try:
+            levels = read_levels(path)
+        except ImageError as error:  # the others are looked at first, so that all are named at once
+            faults.append(str(error))
+            continue
         height, width = levels.shape[:2]
+        if entry["layout"] == "side-by-side" and width % 2:
+            faults.append(f"{path}: {width} × {height}; an image with both sides in it needs an even width")
         by_name[name] = f"{width} × {height}"
         ratios.append(width / height / (2 if entry["layout"] == "side-by-side" else 1))
         deep += levels.dtype not in (np.uint8, np.uint16)
@@ -239,6 +262,8 @@ def look(dataset: DatasetSettings) -> Looked:
         ):
             kinds["grey"] += image.mode in ("1", "L", "I", "F") or image.mode.startswith("I;16")
             kinds["opacity"] += image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
+    if faults:
+        raise UserError("; ".join(faults[:NAMED]) + f"; and {len(faults) - NAMED} more" * (len(faults) > NAMED))
     if not files or min(count.values()) < 2 * FEWEST:
         where = ", ".join(path for path in [dataset.path, *(dataset.folders or {}).values()] if path)
         had = ", ".join(f"{number} in {place}" for place, number in count.items()) or "none"
@@ -258,7 +283,8 @@ def look(dataset: DatasetSettings) -> Looked:
     if "folders" not in entry and isinstance(of_all, dict):  # classes of one domain
         of_all = 3
     depth = 16 if any(of["deep"] == of["all"] for of in counted.values()) else 8
-    shape = shape_of(ratios, not (dataset.paired or entry["layout"] == "side-by-side" or derived_of(dataset)))
+    several = len(dataset.folders or {}) > 2  # StarGAN halves its images four times, and a quarter of 64 pixels is 16
+    shape = shape_of(ratios, not (dataset.paired or entry["layout"] == "side-by-side" or derived_of(dataset) or several))
     return Looked(dict(count), common, of_all, depth, "auto" if deep else None, shape, notes_of(dataset))
 
 
@@ -294,13 +320,15 @@ def study_of(name: str, kind: str, size: str, images: int) -> dict[str, Any]:
         "rows": [ROW[kind]], "method": method, "seeds": [0],
     }  # fmt: skip
     if kind == "classes":
-        made["reader"] = "classes"
+        made["reader"] = "classes" if images >= FEW else None
         made |= {"row_settings": {ROW[kind]: {"learning_rate": 0.0002}}} if steps is not None else {}
-    if kind in DISTANCES:
+    if kind in DISTANCES and not made.get("reader"):
         made["distance_features"] = DISTANCES[kind]
     made |= chosen
     if steps is not None:
         batch = int(chosen.get("batch_images", 1))
+        if kind == "classes":
+            made["epoch_images"] = images = max(images, STEPS_OF_EPOCH * batch)
         whole = max(2, round(steps * batch / images))
         made |= {"epochs_constant": whole - whole // 2, "epochs_decay": whole // 2}
         made |= {"epochs_constant": whole, "epochs_decay": 0} if kind == "classes" else {}
@@ -416,12 +444,13 @@ def new(args: Any) -> str:
     with contextlib.chdir(file.parent):
         looked = look(DatasetSettings(**given, pixels=64))
     kinds = {"classes": args.classes, "masks": args.masks, "paired": args.pairs or args.side_by_side or _photos(args)}
-    kind = next((kind for kind, given_so in kinds.items() if given_so), "unpaired")
+    several = bool(args.domains) and len(args.domains) > 2
+    kind = next((kind for kind, given_so in kinds.items() if given_so), "domains" if several else "unpaired")
     images = max(looked.counts.values()) if kind != "classes" else sum(looked.counts.values())
     for place, count in looked.counts.items():
         print(f"{count} pictures in {place if place != '.' else given.get('path', 'the folder')}")
-    shape = looked.shape if kind != "classes" else None
-    kept = f"cut in the middle to {shape[0]} : {shape[1]}" if shape else "a square, or made one"
+    shape = looked.shape if kind != "classes" and not (several and args.size == "paper") else None
+    kept = f"cut in the middle to {shape[0]} : {shape[1]}" if shape else "a square, or squeezed to one"
     print(f"sizes: {looked.sizes}; each is {kept}\n" + "".join(f"note: {note}\n" for note in looked.notes), end="")
     extra: dict[str, Any] = {"values": looked.values} if looked.values else {}
     extra |= {"shape": shape} if shape else {}
@@ -440,8 +469,8 @@ def new(args: Any) -> str:
     size, expected, share = "small", 0.0, 1.0
     for size in [args.size] if args.size else ["medium", "small"]:
         study = study_of(name, kind, size, images)
-        if args.domains:
-            study["domains"] = list(given["folders"])[:2]
+        if args.domains and not several:
+            study["domains"] = list(given["folders"])
         if max(looked.channels.values() if isinstance(looked.channels, dict) else [looked.channels]) > MOST_NAMED:
             study.pop("distance_features", None)  # which no network of three channels can see
         if shape:  # no squares
@@ -463,7 +492,8 @@ def new(args: Any) -> str:
         temporary.write_bytes(written(_text(file), name, *chosen, report).encode())
     print(f"\n-> {file}: a dataset, a study and a report called {name} and {report}:\n")
     print(f"  {name}: {_flow(dataset)}\n  {name}:\n" + "".join(f"    {key}: {_flow(value)}\n" for key, value in study.items()))
-    print(f"size {size}: about {expected:.0f} minutes of training here (others: --size {' | '.join(PRESETS[kind])}).")
+    takes = f"{max(1, expected):.0f} minute{'s' * (expected >= 1.5)}"
+    print(f"size {size}: about {takes} of training here (others: --size {' | '.join(PRESETS[kind])}).")
     if "distance_features" in study:
         print(FETCHED)
     if share < PAYS:
@@ -471,13 +501,18 @@ def new(args: Any) -> str:
         remedy = f"To use it say `arithmetic: usual`, and `precision: bfloat16` under studies.{name}."
         print("`precision: float32` turns it off." if "precision" in study else remedy)
     print(f"To add to it, a line each under studies.{name}:\n    {MORE[kind]}")
-    print(f"Next: snakemake --cores all reports/{report}.md    # then: ganrepro translate {name}/{ROW[kind]} PHOTO --out FOLDER")
+    made_by = f"sample {name}/{ROW[kind]}" if kind == "classes" else f"translate {name}/{ROW[kind]} PHOTO"
+    wanted = f" --to {list(given['folders'])[-1]}" if several else ""
+    print(f"Next: snakemake --cores all reports/{report}.md    # then: ganrepro {made_by}{wanted} --out FOLDER")
     return report
 
 
 def train(report: str, folder: Path) -> None:
-    """Makes the report. UserError where that fails."""
+    """Makes the report. UserError where that fails, with the jobs that did and why."""
+    began = time.time()
     words = [sys.executable, "-m", "snakemake", "--cores", "all", "--quiet", "rules", "--", f"reports/{report}.md"]
     if subprocess.run(words, cwd=folder).returncode:
-        raise UserError(f"reports/{report}.md: not made (see above); call again: snakemake --cores all reports/{report}.md")
+        failed = [job for job in watch.jobs(folder / "logs", time.time()) if job.error and job.written >= began]
+        why = "; ".join(f"{job.stage} {job.name}: {job.error.removeprefix('error: ')}" for job in failed) or "see above"
+        raise UserError(f"reports/{report}.md: not made ({why}); call again: snakemake --cores all reports/{report}.md")
     print(f"-> {folder / 'reports' / report}.md")

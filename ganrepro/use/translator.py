@@ -42,6 +42,7 @@ OTHER_VALUES = (
     "white of 8 or 16 bits. --values LOW HIGH says otherwise"
 )
 NATIVE = 0  # in place of a size: that which an image has
+MOST_ENLARGED = 8  # times, of pictures that are smaller than those of the training
 
 
 @dataclass(frozen=True)
@@ -171,11 +172,12 @@ class Translator:
     ) -> np.ndarray:  # fmt: skip
         """What `translate` makes of levels (h, w, c) whose shorter side is brought to `pixels`, enlarged plainly to their size.
 
-        pixels: see `__call__`.  A network sees things at the size that it was trained on; label maps keep their colours.
+        pixels: see `__call__`; unasked no picture is enlarged more than MOST_ENLARGED times, so that a strip two pixels high
+        becomes no wall.  A network sees things at the size that it was trained on; label maps keep their colours.
         """
         self.range_of(levels)  # an error names the image's own numbers, not those between its pixels
         height, width = levels.shape[:2]
-        side = self.pixels if pixels is None else pixels
+        side = min(self.pixels, MOST_ENLARGED * min(height, width)) if pixels is None else pixels
         if side in (NATIVE, min(height, width)):
             return translate(levels)
         small = tuple(max(1, round(size * side / min(height, width))) for size in (height, width))

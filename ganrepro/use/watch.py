@@ -30,6 +30,7 @@ class Job:
     left: str
     rest: str
     error: str
+    written: float  # when its log was, in seconds since 1970
 
 
 def jobs(logs: Path, now: float) -> list[Job]:
@@ -49,13 +50,25 @@ def jobs(logs: Path, now: float) -> list[Job]:
             continue
         text = "".join(c if c.isprintable() or c in "\n\r" else "?" for c in text)  # a log commands no terminal
         last = next(reversed(list(BAR.finditer(text))), None)
-        error = next((line for line in reversed(text.splitlines()) if line.startswith("error: ")), "")
+        error = _error_in(text)
         if not error and last and (silent > ALIVE_SECONDS or last["done"] == last["of"]):
             continue
         stage, *name = map(one_line, path.relative_to(logs).with_suffix("").parts)
         progress = (int(last["percent"]), last["spent"], last["left"], last["rest"].strip()) if last else (0, "–", "–", "")
-        lines.append(Job(stage, "/".join(name) or stage, *progress, error))
+        lines.append(Job(stage, "/".join(name) or stage, *progress, error, written))
     return lines
+
+
+def _error_in(text: str) -> str:
+    """The line that says why a job failed: of ours, or of Python's traceback; ''."""
+    lines = text.splitlines()
+    if own := next((line for line in reversed(lines) if line.startswith("error: ")), ""):
+        return own
+    raised = next(
+        (at for at in reversed(range(len(lines))) if lines[at].startswith("Traceback (most recent call last)")), len(lines)
+    )
+    last = next((line for line in lines[raised + 1 :] if line and not line.startswith((" ", "\t"))), "")
+    return f"error: {last}" if last else ""
 
 
 def _time(path: Path) -> float:
