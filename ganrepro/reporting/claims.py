@@ -194,7 +194,10 @@ def table(lines: Sequence[Mapping[str, Any]]) -> str:
         verdict = f"{VERDICTS[line['verdict']]} {line['verdict']}"
         seeds = f"{line['seeds']} seed{'s' if line['seeds'] > 1 else ''}"
         words += f"<br><sub>{line['collapsed']}</sub>" if line.get("collapsed") else ""
-        judgement = f"{line['reason']}: not judged" if line["reason"] else f"{verdict}<br><sub>{seeds}, p {_p(line['p'])}</sub>"
+        of = " that it is half of the paper's or more" if line["verdict"] == NO_DIFFERENCE else ""
+        judgement = (
+            f"{line['reason']}: not judged" if line["reason"] else f"{verdict}<br><sub>{seeds}, p {_p(line['p'])}{of}</sub>"
+        )
         rows.append([words, paper, f"**{line['difference']:+.3f}**", interval, judgement])
     return markdown(["Claim", "Paper", "Ours", "95 % interval", "Verdict"], rows)
 
