@@ -336,7 +336,7 @@ def parser() -> argparse.ArgumentParser:
 
     def command(name: str, run: Callable[[argparse.Namespace], None]) -> argparse.ArgumentParser:
         command_parser = commands.add_parser(name, help=run.__doc__, description=run.__doc__)
-        command_parser.add_argument("--params", default="params.yaml", help="parameter file (default: %(default)s)")
+        command_parser.add_argument("--params", default="params.yaml", help="parameter file, papers/ beside it (default: %(default)s)")
         command_parser.set_defaults(run=run)
         return command_parser
 

@@ -266,7 +266,7 @@ def look(dataset: DatasetSettings) -> Looked:
         raise UserError("; ".join(faults[:NAMED]) + f"; and {len(faults) - NAMED} more" * (len(faults) > NAMED))
     if not files or min(count.values()) < 2 * FEWEST:
         where = ", ".join(path for path in [dataset.path, *(dataset.folders or {}).values()] if path)
-        had = ", ".join(f"{number} in {place}" for place, number in count.items()) or "none"
+        had = ", ".join(f"{number} in {place}" if len(count) > 1 else f"{number}" for place, number in count.items()) or "none"
         wanted = f"at least {2 * FEWEST} pictures of each kind, {FEWEST} of them for testing"
         places = [Path(path).expanduser() for path in [dataset.path, *(dataset.folders or {}).values()] if path]
         others = left_out(places, [path for _, path in files])
