@@ -2,8 +2,11 @@
 
 import difflib
 import hashlib
+import os
 import re
 import shutil
+import subprocess
+import time
 
 import numpy as np
 import pytest
@@ -20,7 +23,7 @@ from ganrepro.data.faults import first_faults
 from ganrepro.data.images import write_png
 from ganrepro.data.own import deal
 from ganrepro.data.prepare import prepare
-from ganrepro.errors import SourceError
+from ganrepro.errors import SourceError, UserError
 from ganrepro.evaluation.measures import measures_of
 from ganrepro.plan import paths
 from ganrepro.schema.datasets import DatasetSettings
@@ -419,3 +422,18 @@ def test_the_first_five_label_maps_with_foreign_colours_are_named(tmp_path):
     *named, more = first_faults(dataset)
     assert [line.split(": ")[0].split("/")[-1] for line in named] == ["0", "1", "3", "4", "6"] and more == "and 1 more"
     assert "colour (70, 70, 70) at (0, 7) is not in the palette (no, yes); add it to palette or void" in named[0]
+
+
+def test_a_training_that_fails_says_why(tmp_path, monkeypatch):
+    """What the jobs of this call wrote last, not those of before."""
+    (tmp_path / "logs/prepare").mkdir(parents=True)
+    (tmp_path / "logs/prepare/before.log").write_text("error: long ago")
+    os.utime(tmp_path / "logs/prepare/before.log", (time.time() - 600,) * 2)
+
+    def fails(words, cwd):
+        (cwd / "logs/prepare/mine.log").write_text("so far\nerror: mine: no even width; crop it\n")
+        return subprocess.CompletedProcess(words, 1)
+
+    monkeypatch.setattr(new.subprocess, "run", fails)
+    with pytest.raises(UserError, match=r"not made \(prepare mine: mine: no even width; crop it\); call again"):
+        new.train("mine_report", tmp_path)

@@ -228,6 +228,10 @@ def test_a_target_is_chosen_by_its_name(made, tmp_path):
         shell(made, "ganrepro", "translate", "several/one", photo, "--to", to, "--out", out)
     pictures = [np.asarray(Image.open(f"{out}/summer0.png")) for out in outs.values()]
     assert pictures[0].shape == (24, 24, 3) and not np.array_equal(*pictures)
+    said = shell(made, "ganrepro", "translate", "several/one", photo, "--out", str(tmp_path / "unsaid"))
+    first = re.search(r"several/one: translates into \w+, \w+; this is into (\w+); `--to (\w+)`", said)
+    assert first and {*first.groups()} == {*outs}
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "unsaid/summer0.png")), pictures[[*outs].index(first[1])])
     said = shell(made, "ganrepro", "translate", "several/one", photo, "--to", "wintr", "--out", str(tmp_path / "x"), ok=False)
     assert "several/one: has no target 'wintr'; did you mean 'winter'? it translates into autumn, winter" in said
     said = shell(made, "ganrepro", "translate", "unpaired/one", photo, "--to", "c", "--out", str(tmp_path / "x"), ok=False)

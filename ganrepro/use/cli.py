@@ -319,12 +319,13 @@ def _renamed(args: argparse.Namespace) -> None:
 
 
 def _models(args: argparse.Namespace) -> list[Model]:
-    from ganrepro.use.model import Caution, load
+    from ganrepro.use.model import Caution, Choice, load
 
     with warnings.catch_warnings(record=True, action="always", category=Caution) as cautions:
         models = [load(name, args.params, args.to if args.run is translate else None) for name in args.models]
     for caution in cautions:
-        print(one_line(str(caution.message)), file=sys.stderr)
+        if args.run is not demo or caution.category is not Choice:  # whose page has a choice
+            print(one_line(str(caution.message)), file=sys.stderr)
     return models
 
 
@@ -336,7 +337,9 @@ def parser() -> argparse.ArgumentParser:
 
     def command(name: str, run: Callable[[argparse.Namespace], None]) -> argparse.ArgumentParser:
         command_parser = commands.add_parser(name, help=run.__doc__, description=run.__doc__)
-        command_parser.add_argument("--params", default="params.yaml", help="parameter file, papers/ beside it (default: %(default)s)")
+        command_parser.add_argument(
+            "--params", default="params.yaml", help="parameter file, papers/ beside it (default: %(default)s)"
+        )
         command_parser.set_defaults(run=run)
         return command_parser
 

@@ -32,6 +32,10 @@ class Caution(UserWarning):
     """What one should know of a model that is loaded, and what to do where it is otherwise."""
 
 
+class Choice(Caution):
+    """That a model translates into several domains, of which none was named."""
+
+
 @dataclass(frozen=True)
 class Model:
     """A trained model: it translates images, makes new ones from noise, or both.
@@ -123,7 +127,7 @@ def load(name: str | Path, params: str | Path = "params.yaml", to: str | None = 
         first, *more = others
         named = f"`--to {more[0].target}` of the command, or `{name}:{more[0].name}`, says otherwise"
         targets = ", ".join(o.target for o in others)
-        warnings.warn(f"{name}: translates into {targets}; this is into {first.target}; {named}", Caution, stacklevel=2)
+        warnings.warn(f"{name}: translates into {targets}; this is into {first.target}; {named}", Choice, stacklevel=2)
     return of_row(run, str(name), output if to is None else _output_to(run, str(name), to))
 
 
