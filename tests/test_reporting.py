@@ -20,6 +20,7 @@ from ganrepro.evaluation.readers.base import Gate
 from ganrepro.plan import paths
 from ganrepro.reporting import claims, page, pictures, plots, tables, verdict_errors
 from ganrepro.reporting import results as results_of
+from ganrepro.reporting import seeds as needed_seeds
 from ganrepro.reporting.current import deviations_of, figures
 from ganrepro.reporting.deviations import deviations
 from ganrepro.reporting.results import (
@@ -364,6 +365,7 @@ def test_rows_without_any_fault_are_not_judged_and_one_training_has_no_interval(
     without = replace(results, estimates=results.estimates | perfect)
     (same,) = [line for line in claims.judged(without) if line["text"] == claim["text"]]
     assert same["verdict"] == "not judged" and same["reason"].startswith("no room") and same["p"] is None
+    assert [sign for sign in needed_seeds.NEVER if sign in same["reason"]] == ["no room"]  # nor would more trainings help
     alone = replace(results, study=replace(results.study, seeds=[0]))
     assert claim["low"] is not None and all(line["low"] is line["high"] is None for line in claims.judged(alone))
 

@@ -478,7 +478,7 @@ def test_translate_keeps_names_and_makes_a_contact_sheet(tmp_path, folder, capsy
         assert (tmp_path / "out" / unquote(link)).exists()
 
 
-def test_photos_of_one_name_beside_one_another_are_both_translated(tmp_path, folder):
+def test_photos_of_one_name_beside_one_another_are_both_translated(tmp_path):
     (tmp_path / "in").mkdir()
     for name in ("a.jpg", "a.png", "b.png"):
         photo(tmp_path / "in" / name)

@@ -22,6 +22,8 @@ from ganrepro.store.files import replacing
 
 PAGE = Path("docs/seeds.md")
 POWER, ENOUGH, MOST = 0.8, 10, 100
+# of a claim that no number of trainings gets judged: what its `reason` has, and why in short
+NEVER = {"has not learned": "a row has not learned", "test images": "too few test images", "no room": "no room between the rows"}
 HEAD = f"""# How many seeds each claim needs
 
 From the spread of the kept trainings: how many trainings of either row would show the paper's difference, and half of it, in
@@ -146,10 +148,7 @@ def _claims(study: Mapping[str, Any], scores: pd.DataFrame) -> Iterator[Claim]:
             continue
         spreads = (float(of[0].std(ddof=1)), float(of[1].std(ddof=1)))
         theirs = 2 * LEAST if claim["paper"] is None else abs(claim["paper"])
-        reason = claim["reason"]
-        never = (
-            "a row has not learned" if reason.endswith("has not learned") else "too few test images" if "images" in reason else ""
-        )
+        never = next((why for sign, why in NEVER.items() if sign in claim["reason"]), "")
         whole, half = (None if never else needed(spreads, part, len(study["claims"])) for part in (theirs, theirs / 2))
         digits = max(3, SCORES[claim["score"]].digits)
         yield Claim(

@@ -203,7 +203,12 @@ def _unequal(sizes: Mapping[str, str]) -> str:
     for name, size in sizes.items():
         pairs.setdefault(Path(name).stem, {})[Path(name).parent.name] = size
     wrong = [f"{name}: label map {of['a']}, picture {of['b']}" for name, of in pairs.items() if of["a"] != of["b"]]
-    return "; ".join(wrong[:NAMED]) + f"; and {len(wrong) - NAMED} more" * (len(wrong) > NAMED)
+    return _first(wrong)
+
+
+def _first(faults: Sequence[str]) -> str:
+    """The first NAMED of them, and how many more there are."""
+    return "; ".join(faults[:NAMED]) + f"; and {len(faults) - NAMED} more" * (len(faults) > NAMED)
 
 
 def _photos(args: Any) -> Path | None:
@@ -263,7 +268,7 @@ def look(dataset: DatasetSettings) -> Looked:
             kinds["grey"] += image.mode in ("1", "L", "I", "F") or image.mode.startswith("I;16")
             kinds["opacity"] += image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
     if faults:
-        raise UserError("; ".join(faults[:NAMED]) + f"; and {len(faults) - NAMED} more" * (len(faults) > NAMED))
+        raise UserError(_first(faults))
     if not files or min(count.values()) < 2 * FEWEST:
         where = ", ".join(path for path in [dataset.path, *(dataset.folders or {}).values()] if path)
         had = ", ".join(f"{number} in {place}" if len(count) > 1 else f"{number}" for place, number in count.items()) or "none"
@@ -444,12 +449,12 @@ def new(args: Any) -> str:
     with contextlib.chdir(file.parent):
         looked = look(DatasetSettings(**given, pixels=64))
     kinds = {"classes": args.classes, "masks": args.masks, "paired": args.pairs or args.side_by_side or _photos(args)}
-    several = bool(args.domains) and len(args.domains) > 2
-    kind = next((kind for kind, given_so in kinds.items() if given_so), "domains" if several else "unpaired")
+    kinds["domains"] = len(args.domains or ()) > 2
+    kind = next((kind for kind, given_so in kinds.items() if given_so), "unpaired")
     images = max(looked.counts.values()) if kind != "classes" else sum(looked.counts.values())
     for place, count in looked.counts.items():
         print(f"{count} pictures in {place if place != '.' else given.get('path', 'the folder')}")
-    shape = looked.shape if kind != "classes" and not (several and args.size == "paper") else None
+    shape = looked.shape if kind != "classes" and (kind, args.size) != ("domains", "paper") else None
     kept = f"cut in the middle to {shape[0]} : {shape[1]}" if shape else "a square, or squeezed to one"
     print(f"sizes: {looked.sizes}; each is {kept}\n" + "".join(f"note: {note}\n" for note in looked.notes), end="")
     extra: dict[str, Any] = {"values": looked.values} if looked.values else {}
@@ -469,7 +474,7 @@ def new(args: Any) -> str:
     size, expected, share = "small", 0.0, 1.0
     for size in [args.size] if args.size else ["medium", "small"]:
         study = study_of(name, kind, size, images)
-        if args.domains and not several:
+        if args.domains and kind != "domains":
             study["domains"] = list(given["folders"])
         if max(looked.channels.values() if isinstance(looked.channels, dict) else [looked.channels]) > MOST_NAMED:
             study.pop("distance_features", None)  # which no network of three channels can see
@@ -502,7 +507,7 @@ def new(args: Any) -> str:
         print("`precision: float32` turns it off." if "precision" in study else remedy)
     print(f"To add to it, a line each under studies.{name}:\n    {MORE[kind]}")
     made_by = f"sample {name}/{ROW[kind]}" if kind == "classes" else f"translate {name}/{ROW[kind]} PHOTO"
-    wanted = f" --to {list(given['folders'])[-1]}" if several else ""
+    wanted = f" --to {list(given['folders'])[-1]}" if kind == "domains" else ""
     print(f"Next: snakemake --cores all reports/{report}.md    # then: ganrepro {made_by}{wanted} --out FOLDER")
     return report
 

@@ -61,13 +61,10 @@ def jobs(logs: Path, now: float) -> list[Job]:
 
 def _error_in(text: str) -> str:
     """The line that says why a job failed: of ours, or of Python's traceback; ''."""
-    lines = text.splitlines()
-    if own := next((line for line in reversed(lines) if line.startswith("error: ")), ""):
+    if own := next((line for line in reversed(text.splitlines()) if line.startswith("error: ")), ""):
         return own
-    raised = next(
-        (at for at in reversed(range(len(lines))) if lines[at].startswith("Traceback (most recent call last)")), len(lines)
-    )
-    last = next((line for line in lines[raised + 1 :] if line and not line.startswith((" ", "\t"))), "")
+    _, raised, after = f"\n{text}".rpartition("\nTraceback (most recent call last)")
+    last = next((line for line in after.splitlines()[1:] if line and not line.startswith((" ", "\t"))), "") if raised else ""
     return f"error: {last}" if last else ""
 
 
